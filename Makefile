@@ -1,0 +1,48 @@
+# Two commands matter: `make verify` checks the theorems, `make test` checks the code.
+# Both work from a clean clone with nothing but python3 (>= 3.11) and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+REPORT := results/quick
+
+.PHONY: verify test setup lint types test-newest bench clean help
+
+help:  ## what there is
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+verify: setup  ## check every theorem (quick preset) and write the report
+	$(BIN)/python -m theory_checks run --preset quick --out $(REPORT) --overwrite
+
+test: setup  ## run the tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+setup: $(VENV)/.installed  ## create .venv at the versions of constraints.txt
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "optzoo needs Python >= 3.11; set PYTHON=... (found: $$($(PYTHON) --version 2>&1))"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) setuptools
+	$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+lint: setup  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup  ## mypy on a built tree, where the import names are the real ones
+	rm -rf build/check
+	$(PIP) --no-deps --no-build-isolation --target build/check .
+	$(BIN)/mypy
+
+test-newest:  ## the tests on the newest jax and a newer Python, where one is installed
+	@sh tests/newest_jax.sh
+
+bench: setup  ## every benchmark, side by side in one run
+	$(PIP) --no-build-isolation --editable '.[bench]'
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what the commands above made
+	rm -rf .venv .venv-newest build results

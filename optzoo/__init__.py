@@ -1,0 +1,30 @@
+"""A zoo of stochastic optimization algorithms for optax.
+
+Every algorithm is an `optax.GradientTransformationExtraArgs`. The theorems on them are checked by
+the command `theory-checks`.
+"""
+
+from . import lmo
+from .frank_wolfe import (
+    FrankWolfeState,
+    SarahFrankWolfeState,
+    frank_wolfe,
+    frank_wolfe_gap,
+    gradient_calls,
+    sarah_frank_wolfe,
+)
+from .schedules import open_loop_schedule, stich_schedule
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FrankWolfeState",
+    "SarahFrankWolfeState",
+    "frank_wolfe",
+    "frank_wolfe_gap",
+    "gradient_calls",
+    "lmo",
+    "open_loop_schedule",
+    "sarah_frank_wolfe",
+    "stich_schedule",
+]

@@ -1,0 +1,68 @@
+"""Checks of arguments: they name the argument, what was given and what is allowed.
+
+Only concrete values are checked. Under `jit` or `optax.inject_hyperparams` a number is a tracer
+whose value nobody knows yet; it is accepted.
+"""
+
+import math
+from typing import Any
+
+
+import jax
+import jax.numpy as jnp
+import optax
+
+__all__: list[str] = []
+
+
+def concrete_number(value: Any) -> float | None:
+    """The value as a float, or None for a tracer or anything else that is no number yet."""
+    if isinstance(value, jax.core.Tracer) or not hasattr(value, "__float__"):
+        return None
+    if getattr(value, "shape", ()) != ():
+        return None
+    return float(value)
+
+
+def require_probability(name: str, value: Any) -> None:
+    """Raises unless 0 < value <= 1."""
+    if callable(value) or isinstance(value, str):
+        raise TypeError(f"{name} must be a number in (0, 1], got {value!r}.")
+    number = concrete_number(value)
+    if number is not None and not 0.0 < number <= 1.0:
+        raise ValueError(f"{name} must lie in (0, 1], got {number}.")
+
+
+def require_step_size(name: str, value: Any) -> None:
+    """Raises unless 0 < value <= 1 (a schedule is checked at its first step)."""
+    number = concrete_number(value(jnp.zeros([], jnp.int32)) if callable(value) else value)
+    at_start = " at step 0" if callable(value) else ""
+    if number is not None and (math.isnan(number) or not 0.0 < number <= 1.0):
+        raise ValueError(
+            f"{name} must lie in (0, 1]{at_start}, because the next iterate is a convex "
+            f"combination of this one and a point of the constraint set; got {number}."
+        )
+
+
+def require_key(name: str, key: Any) -> None:
+    """Raises unless `key` is a PRNG key, typed or raw."""
+    typed = hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    raw = hasattr(key, "dtype") and key.dtype == jnp.uint32 and key.ndim == 1
+    if not (typed and key.shape == ()) and not raw:
+        raise TypeError(f"{name} must be a PRNG key such as jax.random.key(0), got {key!r}.")
+
+
+def require_matching_tree(name: str, tree: optax.Params, params: optax.Params) -> None:
+    """Raises unless `tree` has the structure and the leaf shapes of `params`."""
+    given, expected = jax.tree.structure(tree), jax.tree.structure(params)
+    if given != expected:
+        raise ValueError(
+            f"{name} must have the tree structure of params, {expected}; it has {given}."
+        )
+    leaves = zip(jax.tree.leaves(tree), jax.tree_util.tree_leaves_with_path(params), strict=True)
+    for leaf, (path, param) in leaves:
+        if jnp.shape(leaf) != jnp.shape(param):
+            raise ValueError(
+                f"{name}{jax.tree_util.keystr(path)} must have the shape of the parameter, "
+                f"{jnp.shape(param)}; it has {jnp.shape(leaf)}."
+            )

@@ -1,0 +1,472 @@
+r"""Frank-Wolfe and Sarah Frank-Wolfe: minimization over a set known by its linear oracle.
+
+    minimize f(x) = (1/n) sum_i f_i(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.
+
+Frank-Wolfe moves toward an extreme point of C and so never leaves it and never projects:
+
+    s^k     = LMO(g^k)
+    x^{k+1} = x^k + eta_k (s^k - x^k).
+
+With g^k the full gradient it is the classical method, with g^k a minibatch gradient it is
+stochastic Frank-Wolfe. Sarah Frank-Wolfe (Algorithm 1 of the paper) estimates the gradient
+recursively and restarts the recursion from the full gradient with probability p:
+
+    g^k = grad f(x^k)                                        with probability p, and at k = 0
+    g^k = g^{k-1} + grad f_S(x^k) - grad f_S(x^{k-1})        otherwise,
+
+where S is a fresh minibatch, drawn after x^k.
+
+Differs from the paper:
+ 1. The paper forms g^{k+1} at the end of step k. Here g^k is formed at the beginning of call k,
+    from a batch drawn after x^k, because an optax transformation is handed the gradient first.
+    The sequence of (x^k, g^k) is the same.
+ 2. x^{k+1} is drawn radially back into C. In exact arithmetic this does nothing; in floating
+    point it keeps the iterates feasible to a few units in the last place, however long the run.
+ 3. For 16-bit parameters the iterate and the estimate are kept in float32 and the parameters
+    are the iterate's rounding; in 16 bits, steps below 1/256 would be lost.
+
+References:
+  Frank, Wolfe, "An algorithm for quadratic programming", 1956.
+  Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
+  Beznosikov, Dobre, Gidel, "Sarah Frank-Wolfe: methods for constrained optimization with best
+  rates and practical features", ICML 2024, arXiv:2304.11737.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ._arguments import (
+    require_key,
+    require_matching_tree,
+    require_probability,
+    require_step_size,
+)
+from .lmo import ConstraintSet
+
+__all__ = [
+    "FrankWolfeState",
+    "SarahFrankWolfeState",
+    "frank_wolfe",
+    "frank_wolfe_gap",
+    "gradient_calls",
+    "sarah_frank_wolfe",
+]
+
+
+class GradientFn(Protocol):
+    """Parameters -> gradient, a tree like the parameters."""
+
+    def __call__(self, params: optax.Params, /) -> optax.Updates: ...
+
+
+class FrankWolfeState(NamedTuple):
+    """State of `frank_wolfe`."""
+
+    steps: jax.Array  # k, int32
+    iterate: optax.Params  # x^k in float32 for 16-bit leaves; None for the others
+
+
+class SarahFrankWolfeState(NamedTuple):
+    """State of `sarah_frank_wolfe`."""
+
+    key: jax.Array  # constant; the coin of step k is drawn from fold_in(key, k)
+    steps: jax.Array  # k, int32
+    restarts: jax.Array  # number of full gradients so far, the first one included, int32
+    estimate: optax.Updates  # g^{k-1}, float32 for 16-bit leaves
+    previous: optax.Params  # x^{k-1}, where the estimate was formed, in the parameters' dtype
+    iterate: optax.Params  # x^k in float32 for 16-bit leaves; None for the others
+
+
+def frank_wolfe(
+    constraint: ConstraintSet, learning_rate: optax.ScalarOrSchedule
+) -> optax.GradientTransformationExtraArgs:
+    r"""Frank-Wolfe on the gradients it is given: full ones, or minibatch ones.
+
+    .. math::
+      s^k = \arg\min_{s \in C} \langle g^k, s \rangle, \qquad
+      x^{k+1} = x^k + \eta_k (s^k - x^k).
+
+    With minibatch gradients of a constant size it stalls at the level of their noise, which
+    is what `sarah_frank_wolfe` cures.
+
+    The parameters must start in C. The updates must reach the parameters unchanged (a
+    transformation behind this one in a chain may shrink them, never enlarge them).
+
+    Args:
+      constraint: the set C, such as `optzoo.lmo.l1_ball(1.0)`.
+      learning_rate: eta_k in (0, 1], a number or a schedule such as
+        `optzoo.open_loop_schedule()`.
+
+    Returns:
+      A transformation whose updates have the parameters' tree and shapes, and their dtype
+      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+
+    Raises:
+      ValueError: if the step is outside (0, 1], if the parameters are missing or start outside
+        C, or if the gradients do not match them.
+      TypeError: if the constraint is not a set with a linear minimization oracle.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optax, optzoo
+      >>> target = jnp.array([0.5, 0.3, 0.2])
+      >>> loss = lambda x: jnp.sum((x - target) ** 2)
+      >>> method = optzoo.frank_wolfe(optzoo.lmo.simplex(), optzoo.open_loop_schedule())
+      >>> params = jnp.array([1.0, 0.0, 0.0])
+      >>> state = method.init(params)
+      >>> for _ in range(200):
+      ...     updates, state = method.update(jax.grad(loss)(params), state, params)
+      ...     params = optax.apply_updates(params, updates)
+      >>> bool(loss(params) < 1e-3)
+      True
+
+    References:
+      Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
+    """
+    _require_set(constraint)
+    require_step_size("learning_rate", learning_rate)
+
+    def init_fn(params: optax.Params) -> FrankWolfeState:
+        _require_feasible_start(constraint, params)
+        return FrankWolfeState(
+            steps=jnp.zeros([], jnp.int32), iterate=jax.tree.map(_zeros_if_16_bit, params)
+        )
+
+    def update_fn(
+        updates: optax.Updates,
+        state: FrankWolfeState,
+        params: optax.Params | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, FrankWolfeState]:
+        del extra_args
+        params = _require_params("frank_wolfe", params)
+        require_matching_tree("updates", updates, params)
+        new_updates, iterate = _step(
+            constraint, learning_rate, state.steps, _wide(updates, params), params, state.iterate
+        )
+        return new_updates, FrankWolfeState(optax.safe_increment(state.steps), iterate)
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def sarah_frank_wolfe(
+    constraint: ConstraintSet,
+    learning_rate: optax.ScalarOrSchedule,
+    restart_probability: jax.typing.ArrayLike,
+    *,
+    key: jax.Array,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Sarah Frank-Wolfe: variance-reduced Frank-Wolfe with occasional full gradients.
+
+    .. math::
+      g^k &= \begin{cases}
+        \nabla f(x^k) & \text{with probability } p \text{, and at } k = 0, \\
+        g^{k-1} + \nabla f_S(x^k) - \nabla f_S(x^{k-1}) & \text{otherwise,}
+      \end{cases} \\
+      x^{k+1} &= x^k + \eta_k \bigl(\mathrm{LMO}(g^k) - x^k\bigr).
+
+    One step costs two minibatch gradients, and with probability p a full gradient instead. With
+    p = b / (n + b) an accuracy eps takes of the order of n + sqrt(n) / eps gradients of single
+    samples in the convex case, n + sqrt(n) / eps^2 in the non-convex one.
+
+    `update(grads, state, params, *, grad_fn, full_grad_fn)`:
+
+    - `grads`: the minibatch gradient at `params`; the batch is drawn afresh for every call.
+    - `grad_fn(p)`: the gradient of the same minibatch at `p`; evaluated once, at the previous
+      parameters, unless the method restarts.
+    - `full_grad_fn(p)`: the full gradient at `p`; evaluated on a restart only (the first step
+      is one). It sits in one branch of a `lax.cond`: under `vmap` both branches are computed,
+      so run many replicates with `lax.map`.
+
+    Functions cannot cross `jit`: call `update` inside the jitted step. `optax.MultiSteps`,
+    clipping before this transformation and `optax.masked` change the gradients but not what
+    `grad_fn` returns, so the difference of the two would be wrong: they are not supported.
+
+    Args:
+      constraint: the set C, such as `optzoo.lmo.l1_ball(1.0)`. The parameters must start in it.
+      learning_rate: eta_k in (0, 1], a number or a schedule: `optzoo.open_loop_schedule()`,
+        `optzoo.open_loop_schedule(4 / p)` or `optzoo.stich_schedule(horizon, p)`.
+      restart_probability: p in (0, 1]; b / (n + b) balances the two kinds of work.
+      key: a PRNG key for the restart coins; it is carried in the state.
+
+    Returns:
+      A transformation whose updates have the parameters' tree and shapes, and their dtype
+      (float32 for 16-bit parameters, so that adding them rounds the iterate once). The state
+      counts `steps` and `restarts`; see `gradient_calls`.
+
+    Raises:
+      ValueError: if the step or p is out of range, if an extra argument or the parameters are
+        missing, if the parameters start outside C, or if a gradient does not match them.
+      TypeError: if the constraint is not a set, p is not a number, or the key is not a key.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optax, optzoo
+      >>> features = jax.random.normal(jax.random.key(0), (64, 8))
+      >>> targets = features @ jnp.eye(8)[0]
+      >>> def loss(x, rows):
+      ...     return jnp.mean((features[rows] @ x - targets[rows]) ** 2)
+      >>> everything = jnp.arange(64)
+      >>> method = optzoo.sarah_frank_wolfe(
+      ...     optzoo.lmo.l1_ball(1.0), optzoo.open_loop_schedule(), 0.1, key=jax.random.key(1))
+      >>> @jax.jit
+      ... def step(params, state, rows):
+      ...     grads = jax.grad(loss)(params, rows)
+      ...     updates, state = method.update(
+      ...         grads, state, params,
+      ...         grad_fn=lambda p: jax.grad(loss)(p, rows),
+      ...         full_grad_fn=lambda p: jax.grad(loss)(p, everything))
+      ...     return optax.apply_updates(params, updates), state
+      >>> params = jnp.zeros(8)
+      >>> state = method.init(params)
+      >>> for k in range(300):
+      ...     rows = jax.random.randint(jax.random.key(k), (4,), 0, 64)
+      ...     params, state = step(params, state, rows)
+      >>> bool(loss(params, everything) < 1e-3)
+      True
+
+    References:
+      Beznosikov, Dobre, Gidel, "Sarah Frank-Wolfe: methods for constrained optimization with
+      best rates and practical features", ICML 2024, arXiv:2304.11737.
+    """
+    _require_set(constraint)
+    require_step_size("learning_rate", learning_rate)
+    require_probability("restart_probability", restart_probability)
+    require_key("key", key)
+
+    def init_fn(params: optax.Params) -> SarahFrankWolfeState:
+        _require_feasible_start(constraint, params)
+        return SarahFrankWolfeState(
+            # A copy: a user who donates the state must not lose the key given here.
+            key=jnp.copy(key),
+            steps=jnp.zeros([], jnp.int32),
+            restarts=jnp.zeros([], jnp.int32),
+            estimate=jax.tree.map(lambda p: jnp.zeros(p.shape, _wide_dtype(p)), params),
+            previous=jax.tree.map(jnp.zeros_like, params),
+            iterate=jax.tree.map(_zeros_if_16_bit, params),
+        )
+
+    def update_fn(
+        updates: optax.Updates,
+        state: SarahFrankWolfeState,
+        params: optax.Params | None = None,
+        *,
+        grad_fn: GradientFn | None = None,
+        full_grad_fn: GradientFn | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, SarahFrankWolfeState]:
+        del extra_args
+        params = _require_params("sarah_frank_wolfe", params)
+        if grad_fn is None or full_grad_fn is None:
+            missing = "grad_fn" if grad_fn is None else "full_grad_fn"
+            raise ValueError(
+                f"sarah_frank_wolfe: the extra argument `{missing}` is missing; call "
+                "update(grads, state, params, grad_fn=..., full_grad_fn=...)."
+            )
+        require_matching_tree("updates", updates, params)
+
+        def restart() -> optax.Updates:
+            # g^k = grad f(x^k)
+            full = full_grad_fn(params)
+            require_matching_tree("the result of full_grad_fn", full, params)
+            return _wide(full, params)
+
+        def recursion() -> optax.Updates:
+            # g^k = g^{k-1} + grad f_S(x^k) - grad f_S(x^{k-1})
+            before = grad_fn(state.previous)
+            require_matching_tree("the result of grad_fn", before, params)
+            return jax.tree.map(
+                lambda g, new, old: g + (new - old),
+                state.estimate,
+                _wide(updates, params),
+                _wide(before, params),
+            )
+
+        coin = jax.random.fold_in(state.key, state.steps)
+        restarts_now = (state.steps == 0) | _toss(coin, restart_probability)
+        estimate = jax.lax.cond(restarts_now, restart, recursion)
+
+        new_updates, iterate = _step(
+            constraint, learning_rate, state.steps, estimate, params, state.iterate
+        )
+        return new_updates, SarahFrankWolfeState(
+            key=state.key,
+            steps=optax.safe_increment(state.steps),
+            restarts=state.restarts + restarts_now.astype(jnp.int32),
+            estimate=estimate,
+            previous=params,
+            iterate=iterate,
+        )
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def gradient_calls(
+    state: optax.OptState, num_samples: int, batch_size: int
+) -> int | jax.Array:
+    r"""Gradients of single samples that Sarah Frank-Wolfe has asked for so far.
+
+    .. math:: n \cdot \text{restarts} + 2 b \, (\text{steps} - \text{restarts})
+
+    This is the paper's count. A training loop that also computes the minibatch gradient on
+    a restart, where the method ignores it, does b more each time.
+
+    Args:
+      state: the state of `sarah_frank_wolfe`, alone or anywhere inside the state of a chain or
+        a wrapper.
+      num_samples: n, the number of samples behind `full_grad_fn`.
+      batch_size: b, the number of samples behind `grad_fn`.
+
+    Returns:
+      The exact count as a Python int for a concrete state; a floating scalar (or batch of them)
+      under a transformation such as `jit`, where an int32 would overflow.
+
+    Raises:
+      ValueError: if the state holds no state of `sarah_frank_wolfe`, or more than one, or if
+        a size is not positive.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optzoo
+      >>> method = optzoo.sarah_frank_wolfe(
+      ...     optzoo.lmo.simplex(), 0.1, 0.5, key=jax.random.key(0))
+      >>> params = jnp.array([1.0, 0.0])
+      >>> gradient = lambda p: p
+      >>> _, state = method.update(
+      ...     params, method.init(params), params, grad_fn=gradient, full_grad_fn=gradient)
+      >>> optzoo.gradient_calls(state, num_samples=1000, batch_size=10)
+      1000
+    """
+    for name, size in (("num_samples", num_samples), ("batch_size", batch_size)):
+        if not size >= 1:
+            raise ValueError(f"{name} must be at least 1, got {size}.")
+    found = [
+        leaf
+        for leaf in jax.tree.leaves(state, is_leaf=lambda s: isinstance(s, SarahFrankWolfeState))
+        if isinstance(leaf, SarahFrankWolfeState)
+    ]
+    if len(found) != 1:
+        raise ValueError(
+            f"state must hold exactly one state of sarah_frank_wolfe; it holds {len(found)}."
+        )
+    steps, restarts = found[0].steps, found[0].restarts
+    if isinstance(steps, jax.core.Tracer) or jnp.ndim(steps) > 0:
+        restarts = restarts.astype(float)
+        return num_samples * restarts + 2.0 * batch_size * (steps.astype(float) - restarts)
+    return num_samples * int(restarts) + 2 * batch_size * (int(steps) - int(restarts))
+
+
+def frank_wolfe_gap(
+    constraint: ConstraintSet, grads: optax.Updates, params: optax.Params
+) -> jax.Array:
+    r"""The Frank-Wolfe gap, a bound of the suboptimality that needs no optimum.
+
+    .. math:: G(x) = \max_{s \in C} \langle \nabla f(x), x - s \rangle
+
+    It is zero exactly at stationary points and at least f(x) - min f when f is convex.
+
+    Args:
+      constraint: the set C.
+      grads: the full gradient at `params`, a tree like it.
+      params: x, a point of C.
+
+    Returns:
+      The gap, a scalar of at least float32.
+
+    Raises:
+      ValueError: if the gradients do not match the parameters.
+
+    Example:
+      >>> import jax.numpy as jnp, optzoo
+      >>> x = jnp.array([1.0, 0.0])
+      >>> float(optzoo.frank_wolfe_gap(optzoo.lmo.simplex(), grads=x, params=x))
+      1.0
+
+    References:
+      Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
+    """
+    _require_set(constraint)
+    require_matching_tree("grads", grads, params)
+    g, x = _wide(grads, params), _wide(params, params)
+    terms = jax.tree.leaves(
+        jax.tree.map(lambda gi, xi, si: jnp.sum(gi * (xi - si)), g, x, constraint.lmo(g))
+    )
+    widest = jnp.result_type(jnp.float32, *(term.dtype for term in terms))
+    return jnp.sum(jnp.stack([term.astype(widest) for term in terms]))
+
+
+def _step(
+    constraint: ConstraintSet,
+    learning_rate: optax.ScalarOrSchedule,
+    steps: jax.Array,
+    estimate: optax.Updates,
+    params: optax.Params,
+    iterate: optax.Params,
+) -> tuple[optax.Updates, optax.Params]:
+    """The additive update x^{k+1} - params, and x^{k+1} for the leaves that keep it."""
+    eta = jnp.asarray(learning_rate(steps) if callable(learning_rate) else learning_rate)
+
+    # x^k: the parameters, or the float32 iterate that they are the rounding of.
+    x = jax.tree.map(
+        lambda p, wide: p if wide is None else jnp.where(steps == 0, p.astype(wide.dtype), wide),
+        params,
+        iterate,
+    )
+    # s^k = LMO(g^k),  x^{k+1} = x^k + eta_k (s^k - x^k)
+    s = constraint.lmo(estimate)
+    x_next = constraint.retract(
+        jax.tree.map(lambda xi, si: xi + eta.astype(xi.dtype) * (si - xi), x, s)
+    )
+    updates = jax.tree.map(lambda new, p: new - p.astype(new.dtype), x_next, params)
+    kept = jax.tree.map(lambda p, new: new if _is_16_bit(p) else None, params, x_next)
+    return updates, kept
+
+
+def _toss(key: jax.Array, probability: jax.typing.ArrayLike) -> jax.Array:
+    """True with the given probability, to 2^-32: the same coin in every precision."""
+    uniform = jax.random.bits(key, dtype=jnp.uint32).astype(jnp.float32) * jnp.float32(2.0**-32)
+    below_one = jnp.float32(1.0 - 2.0**-24)
+    return jnp.minimum(uniform, below_one) < jnp.asarray(probability).astype(jnp.float32)
+
+
+def _is_16_bit(leaf: Any) -> bool:
+    return jnp.dtype(leaf.dtype).itemsize == 2
+
+
+def _wide_dtype(leaf: Any) -> Any:
+    return jnp.float32 if _is_16_bit(leaf) else leaf.dtype
+
+
+def _wide(tree: optax.Updates, params: optax.Params) -> optax.Updates:
+    """The tree in the dtypes that the iterate is kept in."""
+    return jax.tree.map(lambda t, p: jnp.asarray(t).astype(_wide_dtype(p)), tree, params)
+
+
+def _zeros_if_16_bit(leaf: Any) -> jax.Array | None:
+    return jnp.zeros(leaf.shape, jnp.float32) if _is_16_bit(leaf) else None
+
+
+def _require_set(constraint: Any) -> None:
+    if not isinstance(constraint, ConstraintSet):
+        raise TypeError(
+            "constraint must be a set of optzoo.lmo, such as optzoo.lmo.l1_ball(1.0), "
+            f"got {constraint!r}."
+        )
+
+
+def _require_params(name: str, params: optax.Params | None) -> optax.Params:
+    if params is None:
+        raise ValueError(f"{name}: `params` is missing; call update(grads, state, params, ...).")
+    return params
+
+
+def _require_feasible_start(constraint: ConstraintSet, params: optax.Params) -> None:
+    leaves = jax.tree.leaves(params)
+    if not leaves or not all(hasattr(leaf, "__array__") for leaf in leaves):
+        return  # placeholders or shapes: there are no values yet
+    inside = constraint.contains(params)
+    if not isinstance(inside, jax.core.Tracer) and not bool(inside):
+        raise ValueError(
+            f"params must start inside the constraint set {constraint}; they are outside. "
+            "Start at constraint.project(params), or at a vertex: constraint.lmo(params)."
+        )

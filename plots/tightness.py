@@ -1,0 +1,95 @@
+"""How close the runs came to each bound, and how much smaller a bound they would have caught."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.transforms import blended_transform_factory
+
+from .style import COLOURS, log_ticks, note
+
+__all__ = ["tightness"]
+
+_MARKERS = {"CONSISTENT": "o", "REFUTED": "X", "INCONCLUSIVE": "D"}
+_VACUOUS_BELOW = 0.1
+
+
+def tightness(ax: Axes, claims: Sequence[Mapping[str, Any]]) -> Axes:
+    r"""One row a claim: its mean metric as a share of its bound, on a logarithmic axis.
+
+    The dot is the tightness $\max_k \operatorname{mean}_r Z_{r,k}$, Z = metric / bound, with its
+    interval; the tick is 1 / (detectable factor): had the bound been lowered to there, the same
+    runs would have refuted it. A claim whose dot lies in the shaded part, below a tenth, holds
+    with so much room that the run says little about it. A tightness of zero is drawn as an arrow
+    at the left edge.
+
+    Args:
+        ax: where to draw; a row wants about 0.2 inches.
+        claims: result records, first one on top. Read are "id", "verdict", "tightness",
+            "tightness_lower", "tightness_upper" and "detectable_factor"; records without a
+            tightness (nothing was sampled) are left out.
+
+    Returns:
+        The same axes.
+
+    Raises:
+        ValueError: a record has a tightness or a detectable factor that is negative or not finite.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> from optzoo.plots import tightness
+        >>> ax = Figure().add_subplot()
+        >>> record = {"id": "soap/descent", "tightness": 0.5, "detectable_factor": 1.6}
+        >>> [label.get_text() for label in tightness(ax, [record]).get_yticklabels()]
+        ['soap/descent']
+    """
+    rows = [claim for claim in claims if claim.get("tightness") is not None]
+    if not rows:
+        note(ax, "no claim was sampled")
+        return ax
+    values = [_value(claim, "tightness") for claim in rows]
+    factors = [_value(claim, "detectable_factor") for claim in rows]
+    lows = [_value(claim, "tightness_lower") for claim in rows]
+    highs = [_value(claim, "tightness_upper") for claim in rows]
+
+    marks = [1.0 / factor for factor in factors if factor]
+    shown = [v for v in (*values, *lows, *highs, *marks, 1.0) if v]
+    left, right = min(0.05, min(shown) / 1.6), max(2.0, max(shown) * 1.6)
+    ax.set_xscale("log")
+    ax.set_xlim(left, right)
+    ax.axvspan(left, _VACUOUS_BELOW, color=COLOURS["grid"], alpha=0.55, linewidth=0.0)
+    ax.axvline(1.0, color=COLOURS["bound"], linewidth=1.2)
+
+    edge = blended_transform_factory(ax.transAxes, ax.transData)
+    for row, claim in enumerate(rows):
+        verdict = str(claim.get("verdict") or "")
+        colour = COLOURS.get(verdict.lower(), COLOURS["guide"])
+        value, low, high, factor = values[row], lows[row], highs[row], factors[row]
+        if low is not None and high is not None:
+            ax.plot([max(low, left), high], [row, row], color=colour, linewidth=1.3)
+        if factor:
+            ax.plot([1.0 / factor], [row], color=COLOURS["ink"], marker="|", markersize=8)
+        if value:
+            ax.plot([value], [row], color=colour, marker=_MARKERS.get(verdict, "o"), markersize=5)
+        else:
+            ax.plot([0.0], [row], color=colour, marker="<", transform=edge, clip_on=False)
+
+    log_ticks(ax.xaxis, left, right)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_yticks(range(len(rows)), [str(claim.get("id")) for claim in rows])
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel("mean metric / bound")
+    return ax
+
+
+def _value(claim: Mapping[str, Any], key: str) -> float | None:
+    value = claim.get(key)
+    if value is None:
+        return None
+    number = float(value)
+    if not math.isfinite(number) or (number < 0.0 and key != "tightness_lower"):
+        raise ValueError(
+            f"{key} of {claim.get('id')} must be finite and not negative, but is {value}"
+        )
+    return max(number, 0.0)

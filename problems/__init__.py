@@ -1,0 +1,44 @@
+"""Problems that hand out their constants, each exact or certified, and say which."""
+
+from .constant import CertificateError, Constant
+from .datasets import breast_cancer, libsvm
+from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
+from .linear_models import (
+    LeastSquares,
+    LinearModel,
+    LogisticRegression,
+    SigmoidLoss,
+    random_least_squares,
+    random_logistic,
+    random_sigmoid,
+)
+from .noise_tight import NoiseTight, horizon_slope
+from .optimum import Constraint, Optimum, minimize_over
+from .sign_quadratic import SignQuadratic, random_sign_quadratic
+
+__all__ = [
+    "CertificateError",
+    "Constant",
+    "Constraint",
+    "Dilated",
+    "FiniteSum",
+    "LeastSquares",
+    "LinearModel",
+    "LogisticRegression",
+    "NoiseTight",
+    "Optimum",
+    "Scaled",
+    "SigmoidLoss",
+    "SignQuadratic",
+    "breast_cancer",
+    "dilated",
+    "horizon_slope",
+    "libsvm",
+    "local_constants",
+    "minimize_over",
+    "random_least_squares",
+    "random_logistic",
+    "random_sigmoid",
+    "random_sign_quadratic",
+    "scaled",
+]

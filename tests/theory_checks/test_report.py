@@ -1,0 +1,570 @@
+"""report.html and summary.md as read back by parsers, and results files that must be refused."""
+
+import doctest
+import importlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from optzoo.plots import convergence
+
+from theory_checks.mathml import math_to_html, prose_to_html
+from theory_checks.report import load_results, write_report, write_summary
+
+KINDS = ("upper_bound", "lower_bound", "identity", "one_step", "scaling", "rate")
+HOSTILE = "<script>alert('x')</script>\"&|`"
+
+# --- sample records ------------------------------------------------------------------------------
+
+
+def control(name="wrong_sign", **changes):
+    return {
+        "name": name,
+        "expected": "REFUTED",
+        "verdict": "REFUTED",
+        "killed": True,
+        "killed_by": "e-value",
+        "description": f"{name} in the update",
+        "evidence": "e-value above 1000",
+        "e_value": 3.2e7,
+    } | changes
+
+
+def claim(kind="upper_bound", **changes):
+    """A complete record of the kind, CONSISTENT unless the changes say otherwise."""
+    record = {
+        "id": f"frank_wolfe/{kind}",
+        "paper": "Sarah Frank-Wolfe",
+        "source": "arXiv:2304.11737, Theorem 1",
+        "title": f"Title of {kind}",
+        "theorem": "F3",
+        "algorithm": "`sarah_frank_wolfe`",
+        "statement": r"$$\mathbb{E}\, r_k \le R_k$$ for every $k$",
+        "assumptions": "$f$ convex",
+        "form": "explicit",
+        "kind": kind,
+        "unit": "iterations",
+        "output": "last iterate",
+        "metric": r"$\mathbb{E}[f(x^k) - f^\star]$",
+        "problem": "least squares",
+        "constants": {
+            "L": {"value": 4.25, "how": "certified", "width": 2e-13, "derivation": "`eigvalsh`"}
+        },
+        "parameters": {"p": 0.125, "step": "$2/(k+2)$"},
+        "seeds": 32,
+        "verdict": "CONSISTENT",
+        "tightness": 0.55,
+        "tightness_lower": 0.5,
+        "tightness_upper": 0.61,
+        "detectable_factor": 1.7,
+        "vacuous": False,
+        "pairs_with": None,
+        "not_shown": "Other steps than $2/(k+2)$.",
+        "seconds": 3.5,
+        "checkpoints": [1, 10, 100],
+        "mean": [0.55, 0.055, 0.0055],
+        "lower": [0.5, 0.05, 0.005],
+        "upper": [0.6, 0.06, 0.006],
+        "bound": [1.0, 0.1, 0.01],
+        "lower_bound": None,
+        "exponent": None,
+        "controls": [control()],
+        "evidence": "Upper limits at three checkpoints.",
+        "e_value": 0.0023,
+        "alpha": 1e-3,
+        "decided": "every limit is at most 0.61",
+        "x_label": "iteration $k$",
+        "y_label": None,
+    }
+    unsampled = ("seeds", "tightness", "tightness_lower", "tightness_upper", "detectable_factor")
+    if kind in ("identity", "one_step"):
+        record |= dict.fromkeys((*unsampled, "vacuous", "e_value", "alpha", "lower", "upper"))
+        record |= {"mean": [0.5, -0.25, 0.0], "bound": [0.5, -0.25, 1e-12], "tolerance": 1e-10}
+    if kind in ("scaling", "rate"):
+        record |= dict.fromkeys((*unsampled[1:], "vacuous", "e_value", "bound"))
+        stated = {"scaling": -1.0, "rate": 1.0}[kind]
+        limits = {"stated": stated, "value": stated, "lower": stated - 0.1, "upper": stated + 0.1}
+        record["exponent"] = limits | {"window": [1, 100], "x": "$k$"}
+    return record | changes
+
+
+def write(directory, claims, **changes):
+    results = {
+        "schema": 1,
+        "environment": {
+            "python": "3.11.7", "jax": "0.10.2", "optax": "0.2.8", "numpy": "2.4.1", "cpus": 2,
+            "platform": "Linux", "devices": "cpu x 8", "preset": "quick", "master_seed": 7,
+            "created": "2026-01-02T03:04:05+00:00", "version": "0.1.0",
+        },
+        "claims": claims,
+        "summary": {"seconds": 412.5},
+    }  # fmt: skip
+    (directory / "results.json").write_text(json.dumps(results | changes), encoding="utf-8")
+    return directory
+
+
+class Page(HTMLParser):
+    """Tables as rows of text, and the ids, links, elements and text of a page."""
+
+    VOID = frozenset(("meta", "br", "link", "img", "input", "hr"))
+
+    def __init__(self, source):
+        super().__init__()
+        self.ids, self.links, self.elements, self.text = [], [], [], []
+        self.tables, self.attributes, self._open = [], [], []
+        self.feed(source)
+        self.close()
+        assert self._open == [], "every element is closed"
+
+    def handle_starttag(self, tag, attrs):
+        self.handle_startendtag(tag, attrs)
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append(tag)
+        self.attributes += [(tag, *pair) for pair in attrs]
+        attributes = dict(attrs)
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag == "a":
+            self.links.append(attributes["href"])
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag, f"</{tag}> closes what it opened"
+
+    def handle_data(self, data):
+        if "style" in self._open:
+            return
+        self.text.append(data)
+        if {"td", "th"} & set(self._open):
+            self.tables[-1][-1][-1] += data
+
+    @property
+    def words(self):
+        return " ".join("".join(self.text).split())
+
+    def rows(self, table=0):
+        return [[" ".join(cell.split()) for cell in row] for row in self.tables[table]]
+
+
+def page(directory, claims, **changes):
+    return Page(write_report(write(directory, claims, **changes)).read_text(encoding="utf-8"))
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+def test_table_of_verdicts_has_one_row_a_claim_grouped_by_paper_and_theorem(tmp_path):
+    claims = [
+        claim(id="a/1", theorem="F3"),
+        claim(id="b/1", paper="Another paper", theorem="T1", controls=[]),
+        claim(id="a/2", theorem="F4", verdict="REFUTED"),
+        claim(id="a/3", theorem="F3", verdict="INCONCLUSIVE"),
+    ]
+    header, *rows = page(tmp_path, claims).rows()
+    assert header == ["Theorem", "Claim", "Kind", "Verdict", "Tightness", "Would catch", "Vacuous",
+                      "Seeds", "Controls killed"]  # fmt: skip
+    first = ["F3", "Title of upper_bounda/1", "upper bound", "✓CONSISTENT", "0.55 [0.5, 0.61]",
+             "1.7×", "no", "32", "1/1"]  # fmt: skip
+    assert [row[0] for row in rows] == [
+        "Sarah Frank-Wolfe",
+        "F3",
+        "F3",
+        "F4",
+        "Another paper",
+        "T1",
+    ]
+    assert rows[1] == first
+    assert [row[3] for row in rows if len(row) > 1] == [
+        "✓CONSISTENT",
+        "?INCONCLUSIVE",
+        "✗REFUTED",
+        "✓CONSISTENT",
+    ]
+    assert rows[-1][-1] == "–"
+
+
+def test_first_screen_counts(tmp_path):
+    claims = [
+        claim(id="1", controls=[control(), control(killed=False, verdict="CONSISTENT")]),
+        claim(id="2", verdict="REFUTED"),
+        claim(id="3", verdict="INCONCLUSIVE"),
+        claim(id="4"),
+        claim(id="5", verdict=None),
+    ]
+    words = page(tmp_path, claims).words
+    assert (
+        "5 claims 2 consistent 1 refuted 1 inconclusive 1 without a verdict "
+        "controls killed 5/6 412 s 2026-01-02 03:04:05+00:00 · preset quick · master seed 7 · "
+        "optzoo 0.1.0 · Python 3.11.7 · jax 0.10.2 · optax 0.2.8 · numpy 2.4.1 · Linux, 2 CPUs, "
+        "devices: cpu x 8"
+    ) in words
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("verdict", ["CONSISTENT", "REFUTED", "INCONCLUSIVE", None])
+def test_every_kind_with_every_verdict(tmp_path, kind, verdict):
+    parsed = page(tmp_path, [claim(kind, verdict=verdict)])
+    assert parsed.elements.count("svg") == (2 if kind in KINDS[:2] else 1)
+    assert parsed.ids.count(f"frank_wolfe/{kind}") == 1
+    row = parsed.rows()[2]
+    assert row[3].lstrip("✓✗?") == (verdict or "–")
+    assert "Title of" in parsed.words
+    assert "None" not in parsed.words
+
+
+def test_page_needs_nothing_from_elsewhere(tmp_path):
+    parsed = page(tmp_path, [claim(kind) for kind in KINDS])
+    outside = [link for link in parsed.links if not link.startswith("#")]
+    assert set(outside) == {"https://arxiv.org/abs/2304.11737"}
+    inside = [link for link in parsed.links if link.startswith("#")]
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {unquote(link[1:]) for link in inside} <= set(parsed.ids)
+    assert len(inside) >= 2 * len(KINDS)
+    assert not {"script", "link", "img", "iframe", "object", "base"} & set(parsed.elements)
+    for tag, name, value in parsed.attributes:
+        assert not name.startswith("on")
+        assert name != "src"
+        assert tag == "a" or "//" not in (value or ""), (tag, name, value)
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert source.count("http") == len(outside)
+    assert "@import" not in source
+    assert not re.search(r"url\((?!#)", source)
+
+
+def test_hostile_strings_are_text(tmp_path):
+    smuggled = r"$\text{<blink>x</blink>}$"
+    hostile = claim(
+        **dict.fromkeys(
+            ("id", "paper", "source", "title", "theorem", "algorithm", "statement", "assumptions",
+             "form", "unit", "output", "metric", "problem", "not_shown", "evidence", "decided",
+             "x_label", "y_label"),
+            HOSTILE,
+        ),
+        pairs_with=[HOSTILE, "<marquee>absent</marquee>"],
+        vacuous=True,
+        parameters={HOSTILE: HOSTILE},
+        constants={HOSTILE: dict.fromkeys(("value", "how", "width", "derivation"), HOSTILE)},
+        controls=[control(HOSTILE, killed=False, verdict=HOSTILE, description=smuggled)],
+        verdict="INCONCLUSIVE",
+    )  # fmt: skip
+    parsed = page(tmp_path, [hostile], environment=dict.fromkeys(("python", "created"), HOSTILE))
+    assert not {"script", "marquee", "blink"} & set(parsed.elements)
+    assert parsed.words.count("<script>alert('x')</script>\"&|`") > 20
+    assert HOSTILE in parsed.ids
+    assert smuggled.strip("$") in parsed.words
+
+
+def test_null_fields_are_dashes(tmp_path):
+    full = claim()
+    parsed = page(tmp_path, [{**dict.fromkeys(full), "id": "soap/nothing"}, {"id": "soap/less"}],
+                  environment=None, summary=None)  # fmt: skip
+    rows = parsed.rows()
+    assert rows[1] == ["soap"]
+    assert rows[2] == ["–", "–soap/nothing", *["–"] * 7]
+    assert rows[3] == ["–", "–soap/less", *["–"] * 7]
+    assert "None" not in parsed.words
+    assert "No verdict was recorded." in parsed.words
+    assert "No curve was recorded." in parsed.words
+
+
+def test_nulls_inside_are_dashes(tmp_path):
+    record = claim(
+        constants={"L": None},
+        parameters={"p": None},
+        controls=[{"name": "null"}],
+        exponent=dict.fromkeys(("stated", "value", "lower", "upper", "window", "x")),
+        mean=[None, 0.05, 0.005],
+        bound=[1.0, None, 0.0],
+    )
+    parsed = page(tmp_path, [record])
+    (numbers,) = [rows for rows in map(parsed.rows, range(4)) if rows[0][1:2] == ["mean"]]
+    assert [row[1] for row in numbers[1:]] == ["–", "0.05", "0.005"]
+    assert [row[-1] for row in numbers[1:]] == ["–", "–", "–"]
+    assert "has no outcome" in parsed.words
+
+
+def test_no_claims(tmp_path):
+    parsed = page(tmp_path, [])
+    assert "0 claims" in parsed.words
+    assert "No claim has been checked in this run." in parsed.words
+    assert parsed.tables == []
+
+
+def test_failures_come_first(tmp_path):
+    claims = [
+        claim(id="refuted", verdict="REFUTED"),
+        claim(id="alone", vacuous=True),
+        claim(id="weakly_paired", vacuous=True, pairs_with="also_vacuous"),
+        claim(id="also_vacuous", vacuous=True, pairs_with=["sound"]),
+        claim(id="badly_paired", vacuous=True, pairs_with=["refuted", "elsewhere"]),
+        claim(id="sound", controls=[control("survivor", killed=False, verdict="CONSISTENT"),
+                                    control("unrun", killed=None, verdict=None)]),
+        claim(id="open", verdict="INCONCLUSIVE", decided="too few seeds"),
+    ]  # fmt: skip
+    source = write_report(write(tmp_path, claims)).read_text(encoding="utf-8")
+    assert source.index("failures") < source.index('id="verdicts"')
+    words = Page(source).words
+    box = words[words.index("Not as expected") : words.index("Undecided")]
+    items = [
+        "refuted: the claim is refuted.",
+        "alone: vacuous, and it names no partner.",
+        "weakly_paired: vacuous, and none of its partners (also_vacuous (CONSISTENT, vacuous))",
+        "badly_paired: vacuous, and none of its partners (refuted (REFUTED), elsewhere (not in",
+        "sound: the control survivor survived: expected REFUTED, came out CONSISTENT.",
+        "sound: the control unrun has no outcome.",
+    ]
+    positions = [box.index(item) for item in items]
+    assert positions == sorted(positions)
+    assert "also_vacuous: vacuous" not in box
+    assert "Undecided open: too few seeds" in words
+
+
+def test_a_good_run_has_no_boxes(tmp_path):
+    words = page(tmp_path, [claim(), claim(id="v", vacuous=True, pairs_with=claim()["id"])]).words
+    assert "Not as expected" not in words
+    assert "Undecided" not in words
+    assert "VACUOUS with frank_wolfe/upper_bound (CONSISTENT)" in words
+
+
+def test_verdict_of_a_bound_in_words(tmp_path):
+    words = page(tmp_path, [claim(detectable_factor=3.1)]).words
+    assert "In 32 independent runs the upper confidence limit of the mean metric lay at or" in words
+    assert "e-value 0.0023." in words
+    assert "reach 1/α = 1000 with probability at most α = 0.001" in words
+    assert "Here it did not." in words
+    assert "the mean metric is 0.55 of the bound" in words
+    assert "These runs would have caught a bound 3.1× smaller." in words
+    words = page(tmp_path, [claim(verdict="REFUTED", detectable_factor=0.5, e_value=2e4)]).words
+    assert "exceeded the bound by more than chance allows" in words
+    assert "These runs refute even a bound 2× larger." in words
+    assert "Here it did." in words
+
+
+def test_exact_checks_in_words(tmp_path):
+    record = claim("identity", mean=[2.0, 0.5], bound=[2.5, 0.25], checkpoints=[1, 2])
+    words = page(tmp_path, [record]).words
+    assert "measured against exact: 0.5; relative to the exact value 1." in words
+    assert "Tolerance: 1×10⁻¹⁰." in words
+    assert "excess" not in words
+    record["kind"] = "one_step"
+    assert "Largest excess of measured over exact: 0.25" in page(tmp_path, [record]).words
+
+
+def test_exponents_in_words(tmp_path):
+    fit = {
+        "stated": 1.0,
+        "value": 0.98,
+        "lower": 0.93,
+        "upper": 1.02,
+        "window": [1, 100],
+        "x": None,
+    }
+    words = page(tmp_path, [claim("rate", exponent=fit)]).words
+    assert "Fitted exponent: 0.98 [0.93, 1.02] Stated exponent: 1 Window: 1 to 100" in words
+    assert "fitted slope −0.98" in words
+    assert "stated slope −1" in words
+    words = page(tmp_path, [claim("scaling", exponent=fit)]).words
+    assert "fitted slope 0.98" in words
+
+
+def test_legend_names_what_is_drawn(tmp_path):
+    exponent = {"stated": 0.5}
+    parsed = page(tmp_path, [claim(lower_bound=[0.1, 0.01, 0.001], exponent=exponent)])
+    keys = [value for tag, name, value in parsed.attributes if tag == "i" and name == "class"]
+    assert keys == ["band", "line", "dashed", "line", "dotted"]
+    for label in ("confidence band", "bound", "lower bound", "mean over seeds", "slope −0.5"):
+        assert label in parsed.words
+
+
+def test_figures_hold_the_record(tmp_path, monkeypatch):
+    drawn = []
+
+    def spy(ax, *arguments, **options):
+        drawn.append((arguments, options))
+        return convergence(ax, *arguments, **options)
+
+    monkeypatch.setattr("optzoo.plots.convergence", spy)
+    record = claim(exponent={"stated": 0.5}, lower_bound=[0.1, 0.01, 0.001])
+    write_report(write(tmp_path, [record]))
+    ((arguments, options),) = drawn
+    assert arguments == tuple(record[k] for k in ("checkpoints", "mean", "lower", "upper", "bound"))
+    assert options == {"lower_bound": record["lower_bound"], "slope": -0.5}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"checkpoints": [7], "mean": [0.5], "lower": [0.4], "upper": [0.6], "bound": [1.0]},
+        {"mean": [0.0, 0.0, 0.0], "lower": [0.0] * 3, "upper": [0.0] * 3},
+        {"mean": [0.0] * 3, "bound": None, "lower": None, "upper": None, "tightness": 0.0},
+        {"lower": None},
+        {"seeds": list(range(256))},
+        {"detectable_factor": 0.0},
+        {"alpha": None},
+        {"checkpoints": [], "mean": [], "lower": [], "upper": [], "bound": []},
+    ],
+)
+def test_unusual_records_render(tmp_path, changes):
+    parsed = page(tmp_path, [claim(**changes)])
+    assert parsed.rows()[2][3] == "✓CONSISTENT"
+    assert parsed.rows()[2][7] == ("256" if "seeds" in changes else "32")
+
+
+def test_reports_are_functions_of_the_results(tmp_path):
+    write(tmp_path, [claim(kind) for kind in KINDS])
+    first = write_report(tmp_path).read_bytes(), write_summary(tmp_path).read_bytes()
+    assert (write_report(tmp_path).read_bytes(), write_summary(tmp_path).read_bytes()) == first
+
+
+def test_sixty_claims_stay_small(tmp_path):
+    source = write_report(write(tmp_path, [claim(id=f"c/{i}") for i in range(60)]))
+    assert source.stat().st_size < 5_000_000
+    assert len(Page(source.read_text(encoding="utf-8")).rows()) == 2 + 60
+
+
+# --- the summary ---------------------------------------------------------------------------------
+
+
+def cells(line):
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def test_summary_has_counts_table_and_failures(tmp_path):
+    claims = [
+        claim(id="a/1", title=r"bounded by $\|x\| + |y|$ | or not <b>"),
+        claim(id="a/2", verdict="REFUTED", controls=[control(killed=False, verdict="CONSISTENT")]),
+        claim(id="a/3", vacuous=True, pairs_with=["a/1"], verdict="INCONCLUSIVE", decided="why"),
+        claim("identity", id="b/1", paper=None),
+    ]
+    text = write_summary(write(tmp_path, claims)).read_text(encoding="utf-8")
+    assert "**4 claims: 2 consistent, 1 refuted, 1 inconclusive. Controls killed: 3/4.**" in text
+    assert "- a/2: the claim is REFUTED." in text
+    assert "- a/2: control wrong_sign survived (expected REFUTED, came out CONSISTENT)." in text
+    assert "- a/3: why" in text
+    rows = [cells(line) for line in text.splitlines() if line.startswith("|")]
+    assert {len(row) for row in rows} == {10}
+    assert rows[2] == ["F3", r"bounded by $\Vert x\Vert  + \vert y\vert $ \| or not &lt;b&gt;",
+                       "a/1", "upper_bound", "CONSISTENT", "0.55 [0.5, 0.61]", "1.7×", "no", "32",
+                       "1/1"]  # fmt: skip
+    assert rows[4][7] == "VACUOUS, pairs with a/1 (CONSISTENT)"
+    assert rows[7][4:] == ["CONSISTENT", "–", "–", "–", "–", "1/1"]
+    assert "## b\n" in text
+
+
+def test_summary_of_nothing(tmp_path):
+    text = write_summary(write(tmp_path, [], environment=None, summary=None)).read_text("utf-8")
+    assert "**0 claims" in text
+    assert "None" not in text
+    assert "|" not in text
+
+
+# --- results files that must be refused ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", [load_results, write_report, write_summary])
+def test_missing_results(tmp_path, function):
+    with pytest.raises(FileNotFoundError, match=r"results\.json does not exist"):
+        function(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "not complete, strict JSON"),
+        ('{"schema": 1, "claims": [{"id"', "not complete, strict JSON"),
+        ('{"schema": 1, "claims": [{"id": "a", "tightness": NaN}]}', "NaN is not a JSON value"),
+        ('{"schema": 1, "claims": [{"id": "a", "e_value": Infinity}]}', "Infinity is not a JSON"),
+        ('{"schema": 2, "claims": []}', "has schema 2, but this version reads schema 1"),
+        ('{"claims": []}', "has schema None"),
+        ("[]", "has schema 'list'"),
+        ('{"schema": 1}', '"claims" in .* must be a list of records'),
+        ('{"schema": 1, "claims": [3]}', '"claims" in .* must be a list of records'),
+        ('{"schema": 1, "claims": [{}]}', "id must be a non-empty string, but is None"),
+        ('{"schema": 1, "claims": [{"id": "a"}, {"id": "a"}]}', "2 claims with the id 'a'"),
+        ('{"schema": 1, "claims": [{"id": "a", "verdict": "FINE"}]}', "verdict of a must be one"),
+        ('{"schema": 1, "claims": [{"id": "a", "kind": "other"}]}', "kind of a must be one of"),
+        (
+            '{"schema": 1, "claims": [{"id": "a", "checkpoints": [1, 2], "mean": [1]}]}',
+            "a has 2 checkpoints, but mean has 1 values",
+        ),
+        (
+            '{"schema": 1, "claims": [{"id": "a", "checkpoints": [1], "mean": ["x"]}]}',
+            "the curves of a cannot be drawn",
+        ),
+    ],
+)  # fmt: skip
+def test_damaged_results(tmp_path, content, message):
+    (tmp_path / "results.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
+# --- formulas ------------------------------------------------------------------------------------
+
+
+def test_formulas_become_mathml():
+    html = prose_to_html(r"with $x_k \le \frac{1}{2}$, then $$\sum_i a_i$$ and \$5 for `a < b`")
+    assert html.count("<math") == 2
+    assert 'display="block"' in html
+    assert "<mfrac><mrow><mn>1</mn></mrow><mrow><mn>2</mn></mrow></mfrac>" in html
+    assert html.endswith("and $5 for <code>a &lt; b</code>")
+
+
+@pytest.mark.parametrize("text", ["costs $5", "$5 and $6", "a $ b", "$$", "", "$ $ $", "$a $"])
+def test_lonely_dollars_are_text(text):
+    assert str(prose_to_html(text)) == text
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"\frac{",
+        r"\unknowncommand x",
+        r"\text{<b onclick=x>y</b>}",
+        "a & b",
+        r"\left( a \right",
+        "",
+    ],
+)
+def test_what_cannot_be_converted_is_shown_as_it_is(tex):
+    html = math_to_html(tex)
+    assert Page(str(html)).elements == ["code"]
+    assert "".join(Page(str(html)).text) == tex
+
+
+@pytest.mark.parametrize(
+    "tex", [r"\href{javascript:alert(1)}{x}", r"\style{color:red}{x}", r'\class{a" onclick="b}{x}']
+)
+def test_attributes_cannot_be_smuggled_in(tex):
+    parsed = Page(str(math_to_html(tex)))
+    assert {name for _, name, _ in parsed.attributes} <= {"display"}
+
+
+def test_names_of_operators_are_upright():
+    assert math_to_html(r"\operatorname*{arg\,min}_x").count('mathvariant="normal"') == 6
+
+
+@pytest.mark.parametrize("name", ["report", "mathml"])
+def test_examples(name):
+    outcome = doctest.testmod(importlib.import_module(f"theory_checks.{name}"))
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
+
+
+def test_templates_are_all_used():
+    templates = Path(importlib.import_module("theory_checks.report").__file__).parent / "templates"
+    sources = "".join(path.read_text(encoding="utf-8") for path in templates.iterdir())
+    for path in templates.iterdir():
+        assert path.name in ("report.html", "summary.md") or f'"{path.name}"' in sources

@@ -1,0 +1,437 @@
+"""The ways in which a claim is checked; each turns an experiment or a computation into a finding.
+
+Sampled: `UpperBound`, `PathwiseLowerBound`, `SampledIdentity`, `Law`, `Passage`, `Rate`.
+Exact: `ExactIdentity`, `ExactInequality`, `ExactScaling`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .claim import Finding
+from .exponents import Exponent, law_exponent, rate_exponent, scaling_exponent
+from .laboratory import Laboratory
+from .log_log import Relation
+from .simulation import Experiment
+from .verdict import assess_pathwise, decide, identity_z
+
+__all__ = [
+    "ExactIdentity",
+    "ExactInequality",
+    "ExactScaling",
+    "Law",
+    "Passage",
+    "PathwiseLowerBound",
+    "Rate",
+    "SampledIdentity",
+    "UpperBound",
+]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class UpperBound:
+    """E[metric_k] <= bound_k at every checkpoint: refuted by an e-value, supported by limits.
+
+    Args:
+        experiment: where the metric is observed.
+        metric: its name there.
+        bound: shape (checkpoints,), positive.
+        lower_bound: a curve from below for the figure, shape (checkpoints,).
+    """
+
+    experiment: Experiment
+    metric: str
+    bound: ArrayLike
+    lower_bound: ArrayLike | None = None
+
+    name = "e-value"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Adds seeds until decided."""
+        bound = _positive_bound(self.bound, self.experiment)
+
+        def ratios(first: int, count: int) -> Array:
+            return laboratory.sample(self.experiment, first, count)[self.metric] / bound
+
+        verdict, table = decide(ratios, laboratory.seeds, alpha=laboratory.alpha)
+        return Finding(
+            verdict=verdict.verdict,
+            decided=verdict.reason,
+            checkpoints=np.asarray(self.experiment.checkpoints, dtype=np.float64),
+            mean=verdict.mean * bound,
+            lower=verdict.lower * bound,
+            upper=verdict.upper * bound,
+            bound=bound,
+            lower_bound=None if self.lower_bound is None else np.asarray(self.lower_bound),
+            seeds=len(table),
+            tightness=verdict.tightness,
+            tightness_lower=verdict.tightness_lower,
+            tightness_upper=verdict.tightness_upper,
+            detectable_factor=verdict.detectable_factor,
+            vacuous=verdict.vacuous,
+            e_value=verdict.e_value,
+            gradient_calls=_calls(laboratory, self.experiment, len(table)),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PathwiseLowerBound:
+    """metric_k >= bound_k on every path: one path below refutes.
+
+    Args:
+        experiment: where the metric is observed.
+        metric: its name there.
+        bound: shape (checkpoints,), positive.
+    """
+
+    experiment: Experiment
+    metric: str
+    bound: ArrayLike
+
+    name = "pathwise"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Looks at every path."""
+        bound = _positive_bound(self.bound, self.experiment)
+        paths = laboratory.sample(self.experiment, 0, laboratory.seeds)[self.metric]
+        verdict = assess_pathwise(paths / bound)
+        return Finding(
+            verdict=verdict.verdict,
+            decided=verdict.reason,
+            checkpoints=np.asarray(self.experiment.checkpoints, dtype=np.float64),
+            mean=verdict.mean * bound,
+            lower=verdict.lower * bound,
+            upper=verdict.upper * bound,
+            bound=bound,
+            seeds=verdict.seeds,
+            tightness=verdict.tightness,
+            tightness_lower=verdict.tightness_lower,
+            tightness_upper=verdict.tightness_upper,
+            detectable_factor=verdict.detectable_factor,
+            vacuous=verdict.vacuous,
+            gradient_calls=_calls(laboratory, self.experiment, len(paths)),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SampledIdentity:
+    """E[left - right] = 0 at every checkpoint, tested seed by seed with |z| < 4.
+
+    Args:
+        experiment: where both sides are observed.
+        left, right: functions of the metrics, each result of shape (seeds, checkpoints).
+        looks: the number of seeds is this many times the laboratory's.
+    """
+
+    experiment: Experiment
+    left: Callable[[Mapping[str, Array]], Array]
+    right: Callable[[Mapping[str, Array]], Array]
+    looks: int = 4
+
+    name = "z-test"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Compares the sides seed by seed."""
+        seeds = self.looks * laboratory.seeds
+        metrics = laboratory.sample(self.experiment, 0, seeds)
+        left, right = self.left(metrics), self.right(metrics)
+        left, right = np.broadcast_arrays(left, right)
+        test = identity_z(left - right)
+        error = left.std(axis=0, ddof=1) / np.sqrt(seeds)
+        mean, exact = left.mean(axis=0), right.mean(axis=0)
+        ratio = mean / exact
+        worst = int(np.argmax(np.abs(ratio - 1)))
+        return Finding(
+            verdict=test.verdict,
+            decided=f"{test.reason}; measured / exact = {ratio[worst]:.4f} where farthest from 1",
+            checkpoints=np.asarray(self.experiment.checkpoints, dtype=np.float64),
+            mean=mean,
+            lower=mean - 3 * error,
+            upper=mean + 3 * error,
+            bound=exact,
+            seeds=seeds,
+            tightness=float(ratio[worst]),
+            tightness_lower=float((ratio - 3 * error / exact)[worst]),
+            tightness_upper=float((ratio + 3 * error / exact)[worst]),
+            gradient_calls=_calls(laboratory, self.experiment, seeds),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ExactIdentity:
+    """measured = exact in every case, to a relative tolerance; nothing is sampled.
+
+    Args:
+        compute: returns (measured, exact), each of shape (cases,).
+        tolerance: relative to the largest exact value.
+        what: what was enumerated, for the report.
+    """
+
+    compute: Callable[[], tuple[ArrayLike, ArrayLike]]
+    tolerance: float = 1e-10
+    what: str = "every outcome enumerated"
+
+    name = "exact enumeration"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Compares all cases."""
+        measured, exact = (np.asarray(side, dtype=np.float64) for side in self.compute())
+        _require_finite(measured, exact)
+        scale = np.max(np.abs(exact))
+        deviation = np.abs(measured - exact) / scale
+        worst = int(np.argmax(deviation))
+        holds = bool(deviation[worst] <= self.tolerance)
+        relation = "<=" if holds else ">"
+        return Finding(
+            verdict="CONSISTENT" if holds else "REFUTED",
+            decided=(
+                f"{self.what}: largest relative deviation {deviation[worst]:.2g} {relation} "
+                f"{self.tolerance:.0e} over {len(exact)} cases"
+            ),
+            checkpoints=np.arange(1.0, len(exact) + 1),
+            mean=measured,
+            bound=exact,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ExactInequality:
+    """measured <= bound in every case, by enumeration of all outcomes.
+
+    Args:
+        compute: returns (measured, bound), each of shape (cases,).
+        tolerance: relative to the largest bound.
+        what: what was enumerated, for the report.
+    """
+
+    compute: Callable[[], tuple[ArrayLike, ArrayLike]]
+    tolerance: float = 1e-10
+    what: str = "every outcome enumerated"
+
+    name = "exact enumeration"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Compares all cases."""
+        measured, bound = (np.asarray(side, dtype=np.float64) for side in self.compute())
+        _require_finite(measured, bound)
+        excess = (measured - bound) / np.max(np.abs(bound))
+        worst = int(np.argmax(excess))
+        holds = bool(excess[worst] <= self.tolerance)
+        ratio = measured / bound
+        return Finding(
+            verdict="CONSISTENT" if holds else "REFUTED",
+            decided=(
+                f"{self.what}: measured / bound is at most {ratio.max():.4f} over "
+                f"{len(bound)} states"
+                + ("" if holds else f"; {int(np.sum(excess > self.tolerance))} violate it")
+            ),
+            checkpoints=np.arange(1.0, len(bound) + 1),
+            mean=measured,
+            bound=bound,
+            tightness=float(ratio.max()),
+            detectable_factor=float(1 / ratio.max()),
+            vacuous=bool(ratio.max() < 0.1),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ExactScaling:
+    """measured(theta) / measured(1) = theta^q on the same random numbers, to a tolerance.
+
+    Args:
+        compute: runs in the laboratory; returns (theta, measured), of shapes (values,) and
+            (values, quantities); theta contains 1.
+        exponents: q of each quantity, shape (quantities,).
+        tolerance: relative.
+    """
+
+    compute: Callable[[Laboratory], tuple[ArrayLike, ArrayLike]]
+    exponents: Sequence[float]
+    tolerance: float = 1e-9
+
+    name = "exact scaling"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Compares all quantities at all values of the constant."""
+        theta, table = (np.asarray(side, dtype=np.float64) for side in self.compute(laboratory))
+        _require_finite(theta, table)
+        reference = table[int(np.argmin(np.abs(theta - 1)))]
+        exact = reference * theta[:, None] ** np.asarray(self.exponents)
+        deviation = np.abs(table - exact) / np.abs(exact)
+        worst = float(deviation.max())
+        holds = worst <= self.tolerance
+        slope = float(np.polyfit(np.log(theta), np.log(table[:, 0]), 1)[0])
+        first = float(self.exponents[0])
+        return Finding(
+            verdict="CONSISTENT" if holds else "REFUTED",
+            decided=(
+                f"largest relative deviation from the power law {worst:.2g} "
+                f"{'<=' if holds else '>'} {self.tolerance:.0e} over {table.size} quantities"
+            ),
+            checkpoints=theta,
+            mean=table[:, 0],
+            exponent=Exponent(
+                verdict="CONSISTENT" if holds else "REFUTED",
+                reason="exact",
+                value=slope,
+                lower=slope,
+                upper=slope,
+                outer_lower=slope,
+                outer_upper=slope,
+                stated=first,
+                reference=first,
+                window=(float(theta.min()), float(theta.max())),
+                points=theta,
+                levels=table[:, 0],
+            ),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """mean metric ~ theta^q: one experiment for each theta, common replicate indices.
+
+    Args:
+        theta: the varied constant, at least 5 values over 1.5 decades.
+        experiments: one for each value; the last checkpoint counts.
+        metric: its name.
+        factors: multiplies the metric at each value.
+        stated: q.
+        relation: "exactly" or "at_most".
+        looks: the number of seeds is this many times the laboratory's.
+    """
+
+    theta: Sequence[float]
+    experiments: Sequence[Experiment]
+    metric: str
+    stated: float
+    relation: Relation = "exactly"
+    factors: ArrayLike = 1.0
+    looks: int = 4
+
+    name = "exponent with interval"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Measures the exponent."""
+        seeds = self.looks * laboratory.seeds
+        factors = np.broadcast_to(np.asarray(self.factors, dtype=np.float64), len(self.theta))
+        values = np.stack(
+            [
+                factor * laboratory.sample(experiment, 0, seeds)[self.metric][:, -1]
+                for factor, experiment in zip(factors, self.experiments, strict=True)
+            ]
+        )
+        exponent = law_exponent(self.theta, values, stated=self.stated, relation=self.relation)
+        return _exponent_finding(exponent, seeds)
+
+
+@dataclass(frozen=True, eq=False)
+class Passage:
+    """Steps until the mean metric is at most eps ~ theta^q.
+
+    Args:
+        theta: the varied constant, at least 5 values over 1.5 decades.
+        experiments: one for each value, all with the same checkpoints.
+        metric: its name.
+        eps: the threshold.
+        stated: q.
+        relation: "exactly" or "at_most".
+        looks: the number of seeds is this many times the laboratory's.
+    """
+
+    theta: Sequence[float]
+    experiments: Sequence[Experiment]
+    metric: str
+    eps: float
+    stated: float
+    relation: Relation = "at_most"
+    looks: int = 1
+
+    name = "exponent with interval"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Measures the exponent."""
+        seeds = self.looks * laboratory.seeds
+        values = np.stack(
+            [laboratory.sample(e, 0, seeds)[self.metric] for e in self.experiments]
+        )
+        exponent = scaling_exponent(
+            self.theta,
+            self.experiments[0].checkpoints,
+            values,
+            self.eps,
+            stated=self.stated,
+            relation=self.relation,
+        )
+        return _exponent_finding(exponent, seeds)
+
+
+@dataclass(frozen=True, eq=False)
+class Rate:
+    """The mean metric falls at least as fast as k^(-stated) over a window.
+
+    Args:
+        experiment: where the metric is observed.
+        metric: its name there.
+        stated: the exponent.
+        window: (k0, k1).
+        bound: compare with the bound's own slope on the window, shape (checkpoints,).
+        looks: the number of seeds is this many times the laboratory's.
+    """
+
+    experiment: Experiment
+    metric: str
+    stated: float
+    window: tuple[float, float]
+    bound: ArrayLike | None = None
+    looks: int = 4
+
+    name = "exponent with interval"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Measures the exponent."""
+        seeds = self.looks * laboratory.seeds
+        values = laboratory.sample(self.experiment, 0, seeds)[self.metric]
+        exponent = rate_exponent(
+            self.experiment.checkpoints,
+            values,
+            stated=self.stated,
+            window=self.window,
+            bound=self.bound,
+        )
+        return _exponent_finding(exponent, seeds)
+
+
+def _exponent_finding(exponent: Exponent, seeds: int) -> Finding:
+    return Finding(
+        verdict=exponent.verdict,
+        decided=exponent.reason,
+        checkpoints=np.asarray(exponent.points),
+        mean=np.asarray(exponent.levels),
+        seeds=seeds,
+        exponent=exponent,
+    )
+
+
+def _positive_bound(bound: ArrayLike, experiment: Experiment) -> Array:
+    values = np.asarray(bound, dtype=np.float64)
+    if values.shape != (len(experiment.checkpoints),) or not np.all(values > 0):
+        raise ValueError(
+            f"the bound of {experiment.name} must be positive at each of its "
+            f"{len(experiment.checkpoints)} checkpoints, got {values}"
+        )
+    return values
+
+
+def _require_finite(*tables: Array) -> None:
+    if not all(np.all(np.isfinite(table)) for table in tables):
+        raise ValueError("a computed quantity is not finite")
+
+
+def _calls(laboratory: Laboratory, experiment: Experiment, seeds: int) -> float | None:
+    calls = laboratory.sample(experiment, 0, seeds).get("gradient_calls")
+    return None if calls is None else float(calls[:, -1].mean())

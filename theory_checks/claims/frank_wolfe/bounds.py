@@ -1,0 +1,105 @@
+r"""The bounds on Sarah Frank-Wolfe with every constant, as code.
+
+Notation: L (smoothness of f), Lpm (Hessian variance), D (diameter), p (restart probability),
+nu (variance factor of a batch), r_0 = f(x^0) - f*, steps eta_0, eta_1, ... in [0, 1].
+Each function evaluates one statement; its name is the statement's label in the report.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Sarah"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sarah:
+    r"""Constants of one instance, and what the theorems say about it.
+
+    Args:
+        L: f is L-smooth on the set.
+        L_pm: Hessian variance: (1/n) sum_i |d_i - mean d|^2 <= L_pm^2 |x - y|^2.
+        D: Euclidean diameter of the set.
+        p: restart probability.
+        nu: variance factor of a batch.
+        r_0: f(x^0) - f*, or an upper bound of it.
+
+    Example:
+        >>> bounds = Sarah(L=1.0, L_pm=1.0, D=2.0, p=1.0, nu=1.0, r_0=2.0)
+        >>> bounds.convex(2 / (2 + np.arange(4.0)))[1:].round(3).tolist()
+        [2.0, 1.556, 1.278, 1.087]
+    """
+
+    L: float
+    L_pm: float
+    D: float
+    p: float
+    nu: float
+    r_0: float
+
+    def estimator(self, steps: ArrayLike) -> Array:
+        r"""F1b: E e_k^2 <= nu Lpm^2 D^2 sum_{j<k} (1-p)^{k-j} eta_j^2, for k = 0..K."""
+        eta = np.asarray(steps, dtype=np.float64)
+        bound = np.zeros(len(eta) + 1)
+        for k, step in enumerate(eta):
+            noise = self.nu * (self.L_pm * self.D * step) ** 2
+            bound[k + 1] = (1 - self.p) * (bound[k] + noise)
+        return bound
+
+    def convex(self, steps: ArrayLike) -> Array:
+        r"""F3: R_{k+1} = (1-eta_k) R_k + eta_k D sqrt(Ebar_k) + L D^2 eta_k^2 / 2, k = 0..K."""
+        eta = np.asarray(steps, dtype=np.float64)
+        error = np.sqrt(self.estimator(eta))
+        bound = np.full(len(eta) + 1, self.r_0)
+        for k, step in enumerate(eta):
+            bound[k + 1] = (
+                (1 - step) * bound[k]
+                + step * self.D * error[k]
+                + self.L / 2 * (self.D * step) ** 2
+            )
+        return bound
+
+    @property
+    def A(self) -> float:
+        r"""A = D^2 (L/2 + Lpm sqrt(2 nu (1-p) / p)), the constant of F3a and F3b."""
+        noise = self.L_pm * math.sqrt(2 * self.nu * (1 - self.p) / self.p)
+        return self.D**2 * (self.L / 2 + noise)
+
+    def convex_closed_form(self, k: ArrayLike) -> Array:
+        r"""F3a, for eta_k = 2/(k+c), c = 4/p: [(c-1)(c-2) r_0 + 4Ak] / [(k+c-1)(k+c-2)]."""
+        count, c = np.asarray(k, dtype=np.float64), 4 / self.p
+        start = (c - 1) * (c - 2) * self.r_0
+        return np.asarray((start + 4 * self.A * count) / ((count + c - 1) * (count + c - 2)))
+
+    def convex_stich(self, horizon: int) -> float:
+        r"""F3b at k = K, for the Stich schedule with d = 2/p and k_0 = ceil(K/2)."""
+        d = 2 / self.p
+        if horizon <= d:
+            left = (1 - 1 / d) ** horizon
+            return left * self.r_0 + self.A / d * (1 - left)
+        k0 = math.ceil(horizon / 2)
+        j = horizon - k0
+        left = (1 - 1 / d) ** k0
+        middle = left * self.r_0 + self.A / d * (1 - left)
+        start = (2 * d - 1) * (2 * d - 2) * middle
+        return (start + 4 * self.A * j) / ((j + 2 * d - 1) * (j + 2 * d - 2))
+
+    @property
+    def M(self) -> float:
+        r"""M = 1 / (Lpm sqrt(2 p (1-p) nu)), the weight of e_k^2 in F3b's Lyapunov function."""
+        return 1 / (self.L_pm * math.sqrt(2 * self.p * (1 - self.p) * self.nu))
+
+    def nonconvex(self, steps: ArrayLike) -> Array:
+        r"""F4: bound of sum eta_k E G_k / sum eta_k over the first K steps, for K = 1, 2, ..."""
+        eta = np.asarray(steps, dtype=np.float64)
+        error = np.sqrt(self.estimator(eta))[:-1]
+        numerator = (
+            self.r_0
+            + self.D * np.cumsum(eta * error)
+            + self.L / 2 * self.D**2 * np.cumsum(eta**2)
+        )
+        return np.asarray(numerator / np.cumsum(eta))

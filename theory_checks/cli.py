@@ -1,0 +1,269 @@
+"""The command line: `theory-checks list | run [IDS] | report DIR`.
+
+Exit status: 0 all as expected; 1 something REFUTED, a control not killed, or a vacuous claim
+without a sound partner; 2 usage; 3 something INCONCLUSIVE.
+"""
+
+import argparse
+import fnmatch
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .presets import MASTER_SEED, PRESETS
+
+if TYPE_CHECKING:
+    from .claim import Claim
+
+__all__ = ["exit_status", "main", "select"]
+
+OK, UNEXPECTED, USAGE, INCONCLUSIVE = 0, 1, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: without the program's name; those of the process by default.
+
+    Returns:
+        The exit status.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except UsageError as error:
+        print(f"theory-checks: {error}", file=sys.stderr)
+        return USAGE
+
+
+class UsageError(ValueError):
+    """A command that cannot be carried out as given."""
+
+
+def select(claims: "Sequence[Claim]", patterns: Sequence[str]) -> "list[Claim]":
+    """The claims that ids, prefixes or globs name, in the order of `claims`.
+
+    Args:
+        claims: all there are.
+        patterns: an id, a prefix of path components, or a glob; none selects everything.
+
+    Returns:
+        The selected claims.
+
+    Raises:
+        UsageError: if a pattern names nothing.
+    """
+    chosen = set()
+    for pattern in patterns:
+        named = {
+            claim.id
+            for claim in claims
+            if fnmatch.fnmatchcase(claim.id, pattern)
+            or claim.id.startswith(pattern.rstrip("/") + "/")
+        }
+        if not named:
+            known = ", ".join(sorted({claim.id.split("/")[0] for claim in claims}))
+            raise UsageError(
+                f"no claim is named by '{pattern}'; papers: {known}; see `theory-checks list`"
+            )
+        chosen |= named
+    return [claim for claim in claims if not patterns or claim.id in chosen]
+
+
+def exit_status(claims: Sequence[dict[str, Any]]) -> int:
+    """The status that a run's records call for."""
+    from .record import unmet_expectations
+
+    if unmet_expectations(claims):
+        return UNEXPECTED
+    if any(claim["verdict"] == "INCONCLUSIVE" for claim in claims):
+        return INCONCLUSIVE
+    return OK
+
+
+def _list(options: argparse.Namespace) -> int:
+    _use_all_cores()
+    from .claims import CLAIMS
+
+    chosen = select(CLAIMS, options.ids)
+    width = max(len(claim.id) for claim in chosen)
+    for claim in chosen:
+        print(f"{claim.id:<{width}}  {claim.kind:<11}  {claim.title}")
+    return OK
+
+
+def _run(options: argparse.Namespace) -> int:
+    _use_all_cores()
+    from . import record
+    from .claims import CLAIMS
+    from .laboratory import Laboratory
+    from .report import write_report, write_summary
+    from .runner import run_claims
+
+    chosen = select(CLAIMS, options.ids)
+    seeds = options.seeds or PRESETS[options.preset]
+    master_seed = secrets.randbits(31) if options.fresh_seeds else MASTER_SEED
+    environment = record.environment(preset=options.preset, seeds=seeds, master_seed=master_seed)
+    finished: list[dict[str, Any]] = []
+    directory: Path = options.out
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        if not directory.is_dir():
+            raise UsageError(f"--out {directory} is a file")
+        if not (options.resume or options.overwrite):
+            raise UsageError(
+                f"--out {directory} exists; give --resume to go on with it, --overwrite to "
+                "replace its results, or another folder"
+            )
+        if options.resume:
+            finished, environment = _resumed(directory, environment, options)
+
+    laboratory = Laboratory(seeds=seeds, master_seed=environment["master_seed"])
+    with _Progress(len(chosen), done=len(finished)) as progress:
+        laboratory.on_block = progress.detail
+        records = run_claims(
+            chosen,
+            laboratory,
+            directory,
+            environment,
+            finished=finished,
+            on_claim=progress.finished,
+        )
+    page = write_report(directory)
+    write_summary(directory)
+    _print_outcome(record.summary(records), page, laboratory.gradient_calls)
+    return exit_status(records)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .record import RecordError
+    from .report import write_report, write_summary
+
+    try:
+        page = write_report(options.directory)
+        write_summary(options.directory)
+    except RecordError as error:
+        raise UsageError(str(error)) from None
+    print(f"report: {page}")
+    return OK
+
+
+def _resumed(
+    directory: Path, environment: dict[str, Any], options: argparse.Namespace
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What an interrupted run in the directory has finished, and its environment."""
+    from .record import RecordError, read
+
+    try:
+        results = read(directory)
+    except RecordError as error:
+        raise UsageError(f"--resume: {error}") from None
+    earlier = results["environment"]
+    if options.fresh_seeds:  # go on with the seeds drawn then
+        environment["master_seed"] = earlier["master_seed"]
+    for name in ("version", "preset", "seeds", "master_seed", "jax", "numpy"):
+        if earlier.get(name) != environment[name]:
+            raise UsageError(
+                f"--resume: the run in {directory} was made with {name} = {earlier.get(name)}, "
+                f"this one has {environment[name]}; use --overwrite"
+            )
+    return results["claims"], earlier
+
+
+class _Progress:
+    """A bar on a terminal, a line a claim otherwise."""
+
+    def __init__(self, total: int, done: int) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total, initial=min(done, total), unit="claim", disable=not sys.stderr.isatty()
+        )
+        self._total, self._done = total, min(done, total)
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def detail(self, line: str) -> None:
+        self._bar.set_postfix_str(line[:60])
+
+    def finished(self, claim: dict[str, Any]) -> None:
+        self._done += 1
+        controls = claim["controls"]
+        killed = sum(control["killed"] for control in controls)
+        line = (
+            f"[{self._done}/{self._total}] {claim['verdict']:<12} {claim['id']} "
+            f"(controls {killed}/{len(controls)}, {claim['seconds']:.1f} s)"
+        )
+        self._bar.update()
+        if self._bar.disable:
+            print(line, flush=True)
+        else:
+            self._bar.write(line)
+
+
+def _print_outcome(summary: dict[str, Any], page: Path, gradient_calls: float) -> None:
+    for sentence in summary["unmet"]:
+        print(f"not as expected: {sentence}")
+    print(
+        f"{summary['claims']} claims: {summary['consistent']} CONSISTENT, "
+        f"{summary['refuted']} REFUTED, {summary['inconclusive']} INCONCLUSIVE; "
+        f"controls killed: {summary['killed']} of {summary['controls']}; "
+        f"{summary['seconds']:.0f} s, {gradient_calls:.3g} single-sample gradients"
+    )
+    print(f"report: {page}")
+
+
+def _use_all_cores() -> None:
+    """One device a core, and float64; before jax is imported, which reads the flag once."""
+    flag = "--xla_force_host_platform_device_count"
+    if flag not in os.environ.get("XLA_FLAGS", ""):
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}={cores}".strip()
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="theory-checks",
+        description="Checks theorems about stochastic optimization against runs of the methods.",
+        epilog="exit status: 0 as expected, 1 refuted or a control survived, 2 usage, "
+        "3 inconclusive",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    ids = "ids, prefixes or globs such as 'frank_wolfe/sarah'; everything by default"
+
+    listing = commands.add_parser("list", help="list the claims")
+    listing.add_argument("ids", nargs="*", metavar="IDS", help=ids)
+    listing.set_defaults(command=_list)
+
+    run = commands.add_parser("run", help="evaluate claims and write the report")
+    run.add_argument("ids", nargs="*", metavar="IDS", help=ids)
+    run.add_argument("--preset", choices=sorted(PRESETS), default="quick")
+    run.add_argument("--seeds", type=_seeds, help="replicates of a first look (32 quick, 256 full)")
+    run.add_argument("--fresh-seeds", action="store_true", help="draw a new master seed")
+    run.add_argument("--out", type=Path, default=Path("results/run"), metavar="DIR")
+    existing = run.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="keep the finished claims of --out")
+    existing.add_argument("--overwrite", action="store_true", help="replace the results in --out")
+    run.set_defaults(command=_run)
+
+    report = commands.add_parser("report", help="write report.html and summary.md again")
+    report.add_argument("directory", type=Path, metavar="DIR")
+    report.set_defaults(command=_report)
+    return parser
+
+
+def _seeds(text: str) -> int:
+    seeds = int(text)
+    if seeds < 8:
+        raise argparse.ArgumentTypeError(f"at least 8 seeds are needed, got {seeds}")
+    return seeds

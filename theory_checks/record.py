@@ -1,0 +1,235 @@
+"""results.json: what a run found, written after every claim so that a killed run loses nothing."""
+
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from .claim import Case, Claim, Control, Finding
+
+__all__ = [
+    "SCHEMA",
+    "RecordError",
+    "claim_record",
+    "control_record",
+    "environment",
+    "read",
+    "summary",
+    "unmet_expectations",
+    "write",
+]
+
+SCHEMA = 1
+RESULTS = "results.json"
+
+
+class RecordError(ValueError):
+    """A results file that cannot be read."""
+
+
+def environment(*, preset: str, seeds: int, master_seed: int) -> dict[str, Any]:
+    """Where and how the run was made."""
+    packages = ("optzoo", "jax", "optax", "numpy", "scipy")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    return {
+        "version": versions.pop("optzoo"),
+        "python": platform.python_version(),
+        **versions,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "devices": [f"{device.platform}:{device.id}" for device in jax.devices()],
+        "preset": preset,
+        "seeds": seeds,
+        "master_seed": master_seed,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def claim_record(
+    claim: Claim,
+    case: Case,
+    finding: Finding,
+    controls: Sequence[dict[str, Any]],
+    *,
+    alpha: float,
+    seconds: float,
+) -> dict[str, Any]:
+    """One claim as it stands in results.json."""
+    exponent = finding.exponent
+    return {
+        "id": claim.id,
+        "title": claim.title,
+        "paper": claim.paper,
+        "source": claim.source,
+        "theorem": claim.theorem,
+        "algorithm": claim.algorithm,
+        "statement": claim.statement,
+        "assumptions": list(claim.assumptions),
+        "form": claim.form,
+        "kind": claim.kind,
+        "unit": claim.unit,
+        "output": claim.output,
+        "metric": claim.metric,
+        "x_label": claim.x_label,
+        "y_label": f"${claim.metric}$",
+        "problem": case.problem,
+        "constants": {
+            name: {
+                "value": _number(constant.value),
+                "how": constant.how,
+                "width": _number(constant.width),
+                "derivation": constant.derivation,
+            }
+            for name, constant in case.constants.items()
+        },
+        "parameters": {
+            name: value if isinstance(value, str | int) else _number(value)
+            for name, value in case.parameters.items()
+        },
+        "seeds": finding.seeds,
+        "alpha": alpha if finding.e_value is not None else None,
+        "verdict": finding.verdict,
+        "decided": finding.decided,
+        "evidence": f"{case.check.name}: {finding.decided}",
+        "e_value": _number(finding.e_value),
+        "tightness": _number(finding.tightness),
+        "tightness_lower": _number(finding.tightness_lower),
+        "tightness_upper": _number(finding.tightness_upper),
+        "detectable_factor": _number(finding.detectable_factor),
+        "vacuous": finding.vacuous,
+        "pairs_with": list(claim.pairs_with),
+        "not_shown": claim.not_shown,
+        "gradient_calls": _number(finding.gradient_calls),
+        "seconds": round(seconds, 3),
+        "checkpoints": _numbers(finding.checkpoints),
+        "mean": _numbers(finding.mean),
+        "lower": _numbers(finding.lower),
+        "upper": _numbers(finding.upper),
+        "bound": _numbers(finding.bound),
+        "lower_bound": _numbers(finding.lower_bound),
+        "exponent": None
+        if exponent is None
+        else {
+            "stated": exponent.stated,
+            "value": _number(exponent.value),
+            "lower": _number(exponent.lower),
+            "upper": _number(exponent.upper),
+            "window": [_number(end) for end in exponent.window],
+            "x": claim.x_label,
+        },
+        "controls": list(controls),
+    }
+
+
+def control_record(control: Control, finding: Finding) -> dict[str, Any]:
+    """One control as it stands in results.json."""
+    refuted = finding.verdict == "REFUTED"
+    killed = refuted if control.expected == "REFUTED" else not refuted
+    return {
+        "name": control.name,
+        "description": control.description,
+        "expected": control.expected,
+        "verdict": finding.verdict,
+        "killed": killed,
+        "killed_by": f"{control.check.name}: {finding.decided}" if killed else None,
+        "evidence": finding.decided,
+        "e_value": _number(finding.e_value),
+    }
+
+
+def unmet_expectations(claims: Sequence[dict[str, Any]]) -> list[str]:
+    """What keeps a run from being as expected: sentences, empty if nothing does."""
+    sound = {c["id"] for c in claims if c["verdict"] == "CONSISTENT" and not c["vacuous"]}
+    found = []
+    for claim in claims:
+        if claim["verdict"] == "REFUTED":
+            found.append(f"{claim['id']} is REFUTED: {claim['decided']}")
+        found += [
+            f"{claim['id']}: the control '{control['name']}' came out as {control['verdict']}, "
+            f"expected {control['expected']}"
+            for control in claim["controls"]
+            if not control["killed"]
+        ]
+        if claim["vacuous"] and not sound.intersection(claim["pairs_with"]):
+            partners = ", ".join(claim["pairs_with"]) or "none named"
+            found.append(
+                f"{claim['id']} is VACUOUS and has no CONSISTENT partner in this run ({partners})"
+            )
+    return found
+
+
+def summary(claims: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Counts over claims and controls."""
+    controls = [control for claim in claims for control in claim["controls"]]
+    count = {
+        verdict: sum(claim["verdict"] == verdict for claim in claims)
+        for verdict in ("CONSISTENT", "REFUTED", "INCONCLUSIVE")
+    }
+    return {
+        "claims": len(claims),
+        "consistent": count["CONSISTENT"],
+        "refuted": count["REFUTED"],
+        "inconclusive": count["INCONCLUSIVE"],
+        "vacuous": sum(bool(claim["vacuous"]) for claim in claims),
+        "controls": len(controls),
+        "killed": sum(control["killed"] for control in controls),
+        "seconds": round(sum(claim["seconds"] for claim in claims), 3),
+        "unmet": unmet_expectations(claims),
+    }
+
+
+def write(
+    directory: Path, environment: dict[str, Any], claims: Sequence[dict[str, Any]]
+) -> None:
+    """Replaces results.json atomically: a reader sees the old file or the new one."""
+    results = {
+        "schema": SCHEMA,
+        "environment": environment,
+        "claims": list(claims),
+        "summary": summary(claims),
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    partial = directory / f".{RESULTS}.{os.getpid()}"
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(results, file, indent=1, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(directory / RESULTS)
+
+
+def read(directory: Path) -> dict[str, Any]:
+    """The results in a directory.
+
+    Raises:
+        RecordError: if there is no results file, or it is truncated or of another schema.
+    """
+    path = directory / RESULTS
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecordError(f"{directory} holds no {RESULTS}; `run --out` makes one") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path} is no valid JSON: {error}") from None
+    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
+        found = results.get("schema") if isinstance(results, dict) else type(results).__name__
+        raise RecordError(f"{path} has schema {found}; this version reads schema {SCHEMA}")
+    return results
+
+
+def _number(value: float | None) -> float | None:
+    """JSON has no infinity and no NaN; both become null."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _numbers(values: NDArray[np.float64] | None) -> list[float | None] | None:
+    return None if values is None else [_number(value) for value in np.asarray(values).tolist()]

@@ -1,0 +1,480 @@
+"""The two readable forms of a results file: report.html for people, summary.md for repositories.
+
+Both are functions of `results.json` alone, so that a report can be made again, anywhere, from the
+numbers that were recorded. The prose is in `templates/`; this file reads, counts and draws.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.collections import Collection
+from matplotlib.colors import to_hex
+from matplotlib.container import Container
+from matplotlib.figure import Figure
+
+from optzoo import plots
+
+from .mathml import prose_to_html
+
+__all__ = ["load_results", "write_report", "write_summary"]
+
+Record = dict[str, Any]
+
+_SCHEMA = 1
+_KINDS = ("upper_bound", "lower_bound", "identity", "one_step", "scaling", "rate")
+_VERDICTS = ("CONSISTENT", "REFUTED", "INCONCLUSIVE")
+_CURVES = ("mean", "lower", "upper", "bound", "lower_bound")
+_CLAIM_FIELDS = (
+    *("id", "paper", "source", "title", "theorem", "algorithm", "statement", "assumptions", "form"),
+    *("kind", "unit", "output", "metric", "problem", "constants", "parameters", "seeds", "verdict"),
+    *("tightness", "tightness_lower", "tightness_upper", "detectable_factor", "vacuous", "alpha"),
+    *("e_value", "evidence", "decided", "tolerance", "pairs_with", "not_shown", "seconds"),
+    *("checkpoints", *_CURVES, "exponent", "controls", "x_label", "y_label"),
+)
+_ENVIRONMENT_FIELDS = (
+    *("created", "preset", "master_seed", "version", "python", "jax", "optax", "numpy"),
+    *("platform", "cpus", "devices"),
+)
+_EXPONENT_FIELDS = ("stated", "value", "lower", "upper", "window", "x")
+_CONSTANT_FIELDS = ("value", "how", "width", "derivation")
+_CONTROL_FIELDS = (
+    *("name", "description", "expected", "verdict", "killed", "killed_by", "evidence", "e_value"),
+)
+_SHAPES = {":": "dotted", "--": "dashed", "None": "dots"}
+_TEMPLATES = Path(__file__).parent / "templates"
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def write_report(directory: Path) -> Path:
+    """Writes report.html, one page that needs nothing else, from the directory's results.json.
+
+    Args:
+        directory: where results.json lies and report.html goes (an old one is replaced).
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        FileNotFoundError: there is no results.json.
+        ValueError: results.json is not complete strict JSON of schema 1, or a record in it
+            contradicts itself (curves of different lengths, an unknown verdict, an id used twice).
+
+    Example:
+        >>> import json, pathlib, tempfile
+        >>> from theory_checks.report import write_report
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> directory = pathlib.Path(folder.name)
+        >>> results = {"schema": 1, "environment": {}, "claims": [], "summary": None}
+        >>> _ = (directory / "results.json").write_text(json.dumps(results))
+        >>> write_report(directory).name
+        'report.html'
+        >>> folder.cleanup()
+    """
+    return _write(directory, "report.html")
+
+
+def write_summary(directory: Path) -> Path:
+    """Writes summary.md, the table of verdicts in Markdown, from the directory's results.json.
+
+    Args:
+        directory: where results.json lies and summary.md goes (an old one is replaced).
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        FileNotFoundError: there is no results.json.
+        ValueError: as for `write_report`.
+
+    Example:
+        >>> import json, pathlib, tempfile
+        >>> from theory_checks.report import write_summary
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> directory = pathlib.Path(folder.name)
+        >>> results = {"schema": 1, "environment": {}, "claims": [], "summary": None}
+        >>> _ = (directory / "results.json").write_text(json.dumps(results))
+        >>> write_summary(directory).read_text().splitlines()[0]
+        '# Theory checks'
+        >>> folder.cleanup()
+    """
+    return _write(directory, "summary.md")
+
+
+def load_results(directory: Path) -> Record:
+    """The contents of results.json, with every field that a record may lack filled in as None.
+
+    Args:
+        directory: where results.json lies.
+
+    Returns:
+        A dict with the keys "schema", "environment", "claims" and "summary".
+
+    Raises:
+        FileNotFoundError: there is no results.json.
+        ValueError: as for `write_report`.
+
+    Example:
+        >>> import json, pathlib, tempfile
+        >>> from theory_checks.report import load_results
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     directory = pathlib.Path(folder)
+        ...     _ = (directory / "results.json").write_text('{"schema": 1, "claims": []}')
+        ...     load_results(directory)["environment"]
+        {}
+    """
+    path = Path(directory) / "results.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: is {directory} the folder of a run?")
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_strict)
+    except ValueError as error:
+        raise ValueError(f"{path} is not complete, strict JSON: {error}") from error
+    if not isinstance(results, dict) or results.get("schema") != _SCHEMA:
+        found = results.get("schema") if isinstance(results, dict) else type(results).__name__
+        raise ValueError(f"{path} has schema {found!r}, but this version reads schema {_SCHEMA}")
+    claims = results.get("claims")
+    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
+        raise ValueError(f'"claims" in {path} must be a list of records')
+    results["environment"] = results.get("environment") or {}
+    results["summary"] = results.get("summary") or {}
+    results["claims"] = [_completed(claim) for claim in claims]
+    for identifier, times in Counter(claim["id"] for claim in results["claims"]).items():
+        if times > 1:
+            raise ValueError(f"{path} has {times} claims with the id {identifier!r}")
+    return results
+
+
+def _not_strict(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON value")
+
+
+def _completed(claim: Record) -> Record:
+    record = _filled(claim, _CLAIM_FIELDS)
+    identifier = record["id"]
+    if not isinstance(identifier, str) or not identifier:
+        raise ValueError(f"a claim's id must be a non-empty string, but is {identifier!r}")
+    for key, allowed in (("kind", _KINDS), ("verdict", _VERDICTS)):
+        if record[key] is not None and record[key] not in allowed:
+            raise ValueError(
+                f"{key} of {identifier} must be one of {', '.join(allowed)} or null, "
+                f"but is {record[key]!r}"
+            )
+    record["controls"] = [_filled(control, _CONTROL_FIELDS) for control in record["controls"] or ()]
+    record["constants"] = {
+        name: _filled(constant or {}, _CONSTANT_FIELDS)
+        for name, constant in (record["constants"] or {}).items()
+    }
+    record["exponent"] = _filled(record["exponent"] or {}, _EXPONENT_FIELDS)
+    if isinstance(record["seeds"], list):
+        record["seeds"] = len(record["seeds"])
+    record["pairs_with"] = _listed(record["pairs_with"])
+    record["assumptions"] = _listed(record["assumptions"])
+    record["not_shown"] = _listed(record["not_shown"])
+    points = len(record["checkpoints"] or ())
+    for name in _CURVES:
+        if record[name] is not None and len(record[name]) != points:
+            raise ValueError(
+                f"{identifier} has {points} checkpoints, but {name} has {len(record[name])} values"
+            )
+    return record
+
+
+def _filled(record: Record, fields: Iterable[str]) -> Record:
+    return dict.fromkeys(fields) | record
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+@dataclass(frozen=True)
+class _View:
+    """A record and what the templates need to know about it beyond the record itself."""
+
+    record: Record
+    figure: Markup | None
+    legend: list[dict[str, str]]
+    rows: list[dict[str, Any]]
+    largest_difference: float | None
+    largest_relative_difference: float | None
+    largest_excess: float | None
+    partners: list[Record]
+    paired: bool
+    killed: int
+
+
+def _write(directory: Path, name: str) -> Path:
+    results = load_results(directory)
+    claims: list[Record] = results["claims"]
+    views = _views(claims, draw=name.endswith(".html"))
+    text = (
+        _environment()
+        .get_template(name)
+        .render(
+            environment=_filled(
+                results["environment"],
+                _ENVIRONMENT_FIELDS,
+            ),
+            seconds=results["summary"].get("seconds"),
+            counts=_counts(views),
+            failures=_failures(views),
+            undecided=[view for view in views if view.record["verdict"] == "INCONCLUSIVE"],
+            papers=_grouped(views),
+            overview=_overview(claims) if name.endswith(".html") else None,
+            colours=plots.COLOURS,
+            dark_colours=plots.DARK_COLOURS,
+        )
+    )
+    path = Path(directory) / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _views(claims: list[Record], *, draw: bool) -> list[_View]:
+    by_id = {claim["id"]: claim for claim in claims}
+    canvas = Figure(figsize=(4.6, 2.9))
+    views = []
+    for number, claim in enumerate(claims):
+        figure, legend = _figure(canvas, claim, f"c{number}") if draw else (None, [])
+        pairs = _pairs(claim)
+        partners = [
+            by_id.get(name, {"id": name, "verdict": None, "vacuous": None, "absent": True})
+            for name in claim["pairs_with"]
+        ]
+        views.append(
+            _View(
+                record=claim,
+                figure=figure,
+                legend=legend,
+                rows=_rows(claim),
+                largest_difference=max((abs(m - b) for m, b in pairs), default=None),
+                largest_relative_difference=max(
+                    (abs(m - b) / abs(b) for m, b in pairs if b != 0.0), default=None
+                ),
+                largest_excess=max((m - b for m, b in pairs), default=None),
+                partners=partners,
+                paired=any(
+                    partner["verdict"] == "CONSISTENT" and not partner["vacuous"]
+                    for partner in partners
+                ),
+                killed=sum(control["killed"] is True for control in claim["controls"]),
+            )
+        )
+    return views
+
+
+def _pairs(claim: Record) -> list[tuple[float, float]]:
+    """Measured value and bound at the checkpoints that have both."""
+    columns = zip(claim["mean"] or (), claim["bound"] or (), strict=False)
+    return [(m, b) for m, b in columns if m is not None and b is not None]
+
+
+def _rows(claim: Record) -> list[dict[str, Any]]:
+    """The curves as a table, one row a checkpoint."""
+    points = claim["checkpoints"] or ()
+    columns = {name: claim[name] or [None] * len(points) for name in _CURVES}
+    rows = [
+        {"k": k, **{name: columns[name][index] for name in _CURVES}}
+        for index, k in enumerate(points)
+    ]
+    for row in rows:
+        divisible = row["mean"] is not None and row["bound"]
+        row["ratio"] = row["mean"] / row["bound"] if divisible else None
+    return rows
+
+
+def _counts(views: list[_View]) -> dict[str, int]:
+    verdicts = Counter(view.record["verdict"] for view in views)
+    return {
+        "claims": len(views),
+        **{verdict.lower(): verdicts[verdict] for verdict in _VERDICTS},
+        "open": verdicts[None],
+        "vacuous": sum(bool(view.record["vacuous"]) for view in views),
+        "controls": sum(len(view.record["controls"]) for view in views),
+        "killed": sum(view.killed for view in views),
+    }
+
+
+def _failures(views: list[_View]) -> list[dict[str, Any]]:
+    """What keeps the run from counting as verified, in the order of the claims."""
+    failures: list[dict[str, Any]] = []
+    for view in views:
+        claim = view.record
+        if claim["verdict"] == "REFUTED":
+            failures.append({"id": claim["id"], "what": "refuted"})
+        if claim["vacuous"] and not view.paired:
+            failures.append({"id": claim["id"], "what": "vacuous", "partners": view.partners})
+        failures.extend(
+            {"id": claim["id"], "what": "control", "control": control}
+            for control in claim["controls"]
+            if control["killed"] is not True
+        )
+    return failures
+
+
+def _grouped(views: list[_View]) -> list[tuple[str, list[_View]]]:
+    """Papers in order of appearance; within a paper, the claims of one theorem side by side."""
+    papers: dict[str, dict[Any, list[_View]]] = {}
+    for view in views:
+        claim = view.record
+        paper = str(claim["paper"] or claim["id"].partition("/")[0])
+        papers.setdefault(paper, {}).setdefault(claim["theorem"], []).append(view)
+    return [
+        (paper, [view for group in theorems.values() for view in group])
+        for paper, theorems in papers.items()
+    ]
+
+
+def _figure(
+    canvas: Figure, claim: Record, prefix: str
+) -> tuple[Markup | None, list[dict[str, str]]]:
+    if not claim["checkpoints"] or not claim["mean"]:
+        return None, []
+    canvas.clear()
+    with plots.style():
+        ax = canvas.add_subplot()
+        canvas.subplots_adjust(left=0.12, right=0.97, bottom=0.1, top=0.97)
+        try:
+            _draw(ax, claim)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the curves of {claim['id']} cannot be drawn: {error}") from error
+        legend = _legend(ax)
+        title = f"{claim['title'] or claim['id']}: {', '.join(entry['label'] for entry in legend)}"
+        return Markup(plots.inline_svg(canvas, prefix=prefix, title=title)), legend
+
+
+def _draw(ax: Axes, claim: Record) -> None:
+    exponent = claim["exponent"]
+    # Rates are stated as decay, k^-p; growth in a constant as theta^p.
+    sign = 1.0 if claim["kind"] == "scaling" else -1.0
+    stated, fitted = (
+        None if exponent[key] is None else sign * exponent[key] for key in ("stated", "value")
+    )
+    band = claim["lower"], claim["upper"]
+    if claim["lower"] is None or claim["upper"] is None:
+        band = None, None
+    if claim["kind"] in ("scaling", "rate"):
+        window = exponent["window"]
+        plots.scaling(
+            ax,
+            claim["checkpoints"],
+            claim["mean"],
+            *band,
+            fitted=fitted,
+            stated=stated,
+            window=None if window is None else (window[0], window[1]),
+        )
+        return
+    if claim["kind"] in ("identity", "one_step"):
+        plots.agreement(ax, claim["checkpoints"], claim["mean"], claim["bound"])
+        return
+    plots.convergence(
+        ax,
+        claim["checkpoints"],
+        claim["mean"],
+        *band,
+        claim["bound"],
+        lower_bound=claim["lower_bound"],
+        slope=stated,
+    )
+
+
+def _legend(ax: Axes) -> list[dict[str, str]]:
+    """What the axes show, for a legend outside the drawing that wraps on a narrow screen."""
+    names = {value: name.replace("_", "-") for name, value in plots.COLOURS.items()}
+    entries = []
+    for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+        artist: Any = handle[0] if isinstance(handle, Container) else handle
+        if isinstance(artist, Collection):
+            colour, shape = to_hex(artist.get_facecolor()[0]), "band"
+        else:
+            colour = to_hex(artist.get_color())
+            shape = _SHAPES.get(artist.get_linestyle(), "line")
+            if shape == "dots" and artist.get_markerfacecolor() == "none":
+                shape = "rings"
+        entries.append({"label": label, "colour": names[colour], "shape": shape})
+    return entries
+
+
+def _overview(claims: list[Record]) -> Markup | None:
+    sampled = [claim for claim in claims if claim["tightness"] is not None]
+    if not sampled:
+        return None
+    width, height = 7.2, 0.6 + 0.2 * len(sampled)
+    names = 0.15 + 0.068 * max(len(claim["id"]) for claim in sampled)
+    with plots.style():
+        figure = Figure(figsize=(width, height))
+        ax = figure.add_subplot()
+        left = min(names / width, 0.6)
+        figure.subplots_adjust(left=left, right=0.985, bottom=0.45 / height, top=1 - 0.05 / height)
+        plots.tightness(ax, sampled)
+        title = "Mean metric as a share of the bound, for every claim that was sampled"
+        return Markup(plots.inline_svg(figure, prefix="overview", title=title))
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=format_number, prose=_prose, cell=_cell, anchor=lambda name: quote(name, safe="/")
+    )
+    return environment
+
+
+def format_number(value: Any, digits: int = 3) -> str:
+    """A value as a reader wants it: three digits, powers of ten as 10⁻³, a dash for None."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(format_number(item, digits) for item in value) or "–"
+    if isinstance(value, dict):
+        pairs = (f"{key} = {format_number(item, digits)}" for key, item in value.items())
+        return ", ".join(pairs) or "–"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f").replace("-", "−")
+    if not isinstance(value, float):
+        return str(value)
+    if value != 0.0 and not 1e-3 <= abs(value) < 10.0 ** max(digits, 4):
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        if "." in mantissa:
+            mantissa = mantissa.rstrip("0").rstrip(".")
+        text = f"{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    else:
+        text = f"{value:.{digits}g}"
+        if "e" in text:
+            text = f"{value:.0f}"
+    return text.replace("-", "−")
+
+
+def _prose(value: Any) -> Markup:
+    return prose_to_html(value if isinstance(value, str) and value else format_number(value))
+
+
+def _cell(value: Any) -> str:
+    """Text for one cell of a Markdown table: one line, no pipe, no HTML, formulas kept."""
+    pieces = re.split(r"(\$\$?[^$]+\$\$?)", " ".join(format_number(value).split()))
+    for index, piece in enumerate(pieces):
+        if index % 2:
+            pieces[index] = piece.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
+        else:
+            text = piece.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            pieces[index] = text.replace("\\", "\\\\").replace("|", r"\|").replace("`", r"\`")
+    return "".join(pieces)
