@@ -19,6 +19,7 @@ def convergence(
     *,
     lower_bound: npt.ArrayLike | None = None,
     slope: float | None = None,
+    band_label: str = "confidence band",
 ) -> Axes:
     r"""Mean, confidence band and bound of a metric on log-log axes.
 
@@ -39,6 +40,7 @@ def convergence(
         bound: the bound from above, shape (m,).
         lower_bound: the bound from below, shape (m,).
         slope: exponent of the guide in k, negative for decay.
+        band_label: the legend's name for the band.
 
     Returns:
         The same axes. Labels for the two axes are the caller's.
@@ -82,7 +84,7 @@ def convergence(
             color=COLOURS["mean"],
             alpha=0.22,
             linewidth=0.0,
-            label="confidence band",
+            label=band_label,
         )
         if np.any(limit[~np.isnan(x)] <= 0.0):
             bottom = floor

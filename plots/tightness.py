@@ -16,17 +16,18 @@ _VACUOUS_BELOW = 0.1
 
 
 def tightness(ax: Axes, claims: Sequence[Mapping[str, Any]]) -> Axes:
-    r"""One row a claim: its mean metric as a share of its bound, on a logarithmic axis.
+    r"""One row a claim: its metric as a share of its bound, on a logarithmic axis.
 
     The dot is the tightness $\max_k \operatorname{mean}_r Z_{r,k}$, Z = metric / bound, with its
     interval; the tick is 1 / (detectable factor): had the bound been lowered to there, the same
-    runs would have refuted it. A claim whose dot lies in the shaded part, below a tenth, holds
-    with so much room that the run says little about it. A tightness of zero is drawn as an arrow
-    at the left edge.
+    runs would have refuted it. For a bound from below (kind "lower_bound") the tightness is the
+    smallest Z and the tick is the detectable factor: had the bound been raised to there. A claim
+    whose dot lies in a shaded part, a factor of ten from its bound, holds with so much room that
+    the run says little about it. A tightness of zero is drawn as an arrow at the left edge.
 
     Args:
         ax: where to draw; a row wants about 0.2 inches.
-        claims: result records, first one on top. Read are "id", "verdict", "tightness",
+        claims: result records, first one on top. Read are "id", "kind", "verdict", "tightness",
             "tightness_lower", "tightness_upper" and "detectable_factor"; records without a
             tightness (nothing was sampled) are left out.
 
@@ -53,23 +54,28 @@ def tightness(ax: Axes, claims: Sequence[Mapping[str, Any]]) -> Axes:
     lows = [_value(claim, "tightness_lower") for claim in rows]
     highs = [_value(claim, "tightness_upper") for claim in rows]
 
-    marks = [1.0 / factor for factor in factors if factor]
+    marks = [
+        factor if not factor or claim.get("kind") == "lower_bound" else 1.0 / factor
+        for claim, factor in zip(rows, factors, strict=True)
+    ]
     shown = [v for v in (*values, *lows, *highs, *marks, 1.0) if v]
     left, right = min(0.05, min(shown) / 1.6), max(2.0, max(shown) * 1.6)
     ax.set_xscale("log")
     ax.set_xlim(left, right)
-    ax.axvspan(left, _VACUOUS_BELOW, color=COLOURS["grid"], alpha=0.55, linewidth=0.0)
+    for start, end in ((left, _VACUOUS_BELOW), (1.0 / _VACUOUS_BELOW, right)):
+        if start < end:
+            ax.axvspan(start, end, color=COLOURS["grid"], alpha=0.55, linewidth=0.0)
     ax.axvline(1.0, color=COLOURS["bound"], linewidth=1.2)
 
     edge = blended_transform_factory(ax.transAxes, ax.transData)
     for row, claim in enumerate(rows):
         verdict = str(claim.get("verdict") or "")
         colour = COLOURS.get(verdict.lower(), COLOURS["guide"])
-        value, low, high, factor = values[row], lows[row], highs[row], factors[row]
+        value, low, high, mark = values[row], lows[row], highs[row], marks[row]
         if low is not None and high is not None:
             ax.plot([max(low, left), high], [row, row], color=colour, linewidth=1.3)
-        if factor:
-            ax.plot([1.0 / factor], [row], color=COLOURS["ink"], marker="|", markersize=8)
+        if mark:
+            ax.plot([mark], [row], color=COLOURS["ink"], marker="|", markersize=8)
         if value:
             ax.plot([value], [row], color=colour, marker=_MARKERS.get(verdict, "o"), markersize=5)
         else:
@@ -79,7 +85,7 @@ def tightness(ax: Axes, claims: Sequence[Mapping[str, Any]]) -> Axes:
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_yticks(range(len(rows)), [str(claim.get("id")) for claim in rows])
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("mean metric / bound")
+    ax.set_xlabel("metric / bound")
     return ax
 
 

@@ -9,13 +9,14 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ._arguments import check_indices, check_point, check_scalar, check_size, host, is_concrete
+from ._pytree import register_problem
 from .constant import Constant
 from .finite_sum import FiniteSum
 
 __all__ = ["SignQuadratic", "random_sign_quadratic"]
 
 
-@jax.tree_util.register_dataclass
+@register_problem
 @dataclasses.dataclass(frozen=True, eq=False)
 class SignQuadratic(FiniteSum):
     r"""f_i(x) = x'(q I + sigma diag(s_i)) x / 2 with signs that cancel: s_{i+n/2} = -s_i.
@@ -73,7 +74,7 @@ class SignQuadratic(FiniteSum):
 
     @property
     def simplex_optimum(self) -> float:
-        """The minimum over the unit simplex: q/(2d) at the centre if q >= 0, else q/2 at a vertex."""
+        """The minimum over the unit simplex: q/(2d) at its centre if q >= 0, else q/2."""
         curvature = float(host(self.curvature))
         return curvature / (2 * self.dim) if curvature >= 0 else curvature / 2
 

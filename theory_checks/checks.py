@@ -41,27 +41,31 @@ class UpperBound:
         metric: its name there.
         bound: shape (checkpoints,), positive.
         lower_bound: a curve from below for the figure, shape (checkpoints,).
+        last_only: the bound speaks of the last checkpoint alone; its shape is (1,).
     """
 
     experiment: Experiment
     metric: str
     bound: ArrayLike
     lower_bound: ArrayLike | None = None
+    last_only: bool = False
 
     name = "e-value"
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Adds seeds until decided."""
-        bound = _positive_bound(self.bound, self.experiment)
+        points = self.experiment.checkpoints[-1:] if self.last_only else self.experiment.checkpoints
+        bound = _positive_bound(self.bound, self.experiment, len(points))
 
         def ratios(first: int, count: int) -> Array:
-            return laboratory.sample(self.experiment, first, count)[self.metric] / bound
+            sample = laboratory.sample(self.experiment, first, count)[self.metric]
+            return sample[:, -len(points) :] / bound
 
         verdict, table = decide(ratios, laboratory.seeds, alpha=laboratory.alpha)
         return Finding(
             verdict=verdict.verdict,
             decided=verdict.reason,
-            checkpoints=np.asarray(self.experiment.checkpoints, dtype=np.float64),
+            checkpoints=np.asarray(points, dtype=np.float64),
             mean=verdict.mean * bound,
             lower=verdict.lower * bound,
             upper=verdict.upper * bound,
@@ -96,7 +100,7 @@ class PathwiseLowerBound:
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Looks at every path."""
-        bound = _positive_bound(self.bound, self.experiment)
+        bound = _positive_bound(self.bound, self.experiment, len(self.experiment.checkpoints))
         paths = laboratory.sample(self.experiment, 0, laboratory.seeds)[self.metric]
         verdict = assess_pathwise(paths / bound)
         return Finding(
@@ -417,12 +421,12 @@ def _exponent_finding(exponent: Exponent, seeds: int) -> Finding:
     )
 
 
-def _positive_bound(bound: ArrayLike, experiment: Experiment) -> Array:
+def _positive_bound(bound: ArrayLike, experiment: Experiment, points: int) -> Array:
     values = np.asarray(bound, dtype=np.float64)
-    if values.shape != (len(experiment.checkpoints),) or not np.all(values > 0):
+    if values.shape != (points,) or not np.all(values > 0):
         raise ValueError(
-            f"the bound of {experiment.name} must be positive at each of its "
-            f"{len(experiment.checkpoints)} checkpoints, got {values}"
+            f"the bound of {experiment.name} must be positive at each of its {points} "
+            f"checkpoints, got {values}"
         )
     return values
 

@@ -4,17 +4,15 @@ Both are functions of `results.json` alone, so that a report can be made again, 
 numbers that were recorded. The prose is in `templates/`; this file reads, counts and draws.
 """
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.collections import Collection
 from matplotlib.colors import to_hex
@@ -24,31 +22,10 @@ from matplotlib.figure import Figure
 from optzoo import plots
 
 from .mathml import prose_to_html
+from .results import CURVES, VERDICTS, Record, load_results
 
-__all__ = ["load_results", "write_report", "write_summary"]
+__all__ = ["write_report", "write_summary"]
 
-Record = dict[str, Any]
-
-_SCHEMA = 1
-_KINDS = ("upper_bound", "lower_bound", "identity", "one_step", "scaling", "rate")
-_VERDICTS = ("CONSISTENT", "REFUTED", "INCONCLUSIVE")
-_CURVES = ("mean", "lower", "upper", "bound", "lower_bound")
-_CLAIM_FIELDS = (
-    *("id", "paper", "source", "title", "theorem", "algorithm", "statement", "assumptions", "form"),
-    *("kind", "unit", "output", "metric", "problem", "constants", "parameters", "seeds", "verdict"),
-    *("tightness", "tightness_lower", "tightness_upper", "detectable_factor", "vacuous", "alpha"),
-    *("e_value", "evidence", "decided", "tolerance", "pairs_with", "not_shown", "seconds"),
-    *("checkpoints", *_CURVES, "exponent", "controls", "x_label", "y_label"),
-)
-_ENVIRONMENT_FIELDS = (
-    *("created", "preset", "master_seed", "version", "python", "jax", "optax", "numpy"),
-    *("platform", "cpus", "devices"),
-)
-_EXPONENT_FIELDS = ("stated", "value", "lower", "upper", "window", "x")
-_CONSTANT_FIELDS = ("value", "how", "width", "derivation")
-_CONTROL_FIELDS = (
-    *("name", "description", "expected", "verdict", "killed", "killed_by", "evidence", "e_value"),
-)
 _SHAPES = {":": "dotted", "--": "dashed", "None": "dots"}
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -109,95 +86,6 @@ def write_summary(directory: Path) -> Path:
     return _write(directory, "summary.md")
 
 
-def load_results(directory: Path) -> Record:
-    """The contents of results.json, with every field that a record may lack filled in as None.
-
-    Args:
-        directory: where results.json lies.
-
-    Returns:
-        A dict with the keys "schema", "environment", "claims" and "summary".
-
-    Raises:
-        FileNotFoundError: there is no results.json.
-        ValueError: as for `write_report`.
-
-    Example:
-        >>> import json, pathlib, tempfile
-        >>> from theory_checks.report import load_results
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     directory = pathlib.Path(folder)
-        ...     _ = (directory / "results.json").write_text('{"schema": 1, "claims": []}')
-        ...     load_results(directory)["environment"]
-        {}
-    """
-    path = Path(directory) / "results.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: is {directory} the folder of a run?")
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_strict)
-    except ValueError as error:
-        raise ValueError(f"{path} is not complete, strict JSON: {error}") from error
-    if not isinstance(results, dict) or results.get("schema") != _SCHEMA:
-        found = results.get("schema") if isinstance(results, dict) else type(results).__name__
-        raise ValueError(f"{path} has schema {found!r}, but this version reads schema {_SCHEMA}")
-    claims = results.get("claims")
-    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
-        raise ValueError(f'"claims" in {path} must be a list of records')
-    results["environment"] = results.get("environment") or {}
-    results["summary"] = results.get("summary") or {}
-    results["claims"] = [_completed(claim) for claim in claims]
-    for identifier, times in Counter(claim["id"] for claim in results["claims"]).items():
-        if times > 1:
-            raise ValueError(f"{path} has {times} claims with the id {identifier!r}")
-    return results
-
-
-def _not_strict(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON value")
-
-
-def _completed(claim: Record) -> Record:
-    record = _filled(claim, _CLAIM_FIELDS)
-    identifier = record["id"]
-    if not isinstance(identifier, str) or not identifier:
-        raise ValueError(f"a claim's id must be a non-empty string, but is {identifier!r}")
-    for key, allowed in (("kind", _KINDS), ("verdict", _VERDICTS)):
-        if record[key] is not None and record[key] not in allowed:
-            raise ValueError(
-                f"{key} of {identifier} must be one of {', '.join(allowed)} or null, "
-                f"but is {record[key]!r}"
-            )
-    record["controls"] = [_filled(control, _CONTROL_FIELDS) for control in record["controls"] or ()]
-    record["constants"] = {
-        name: _filled(constant or {}, _CONSTANT_FIELDS)
-        for name, constant in (record["constants"] or {}).items()
-    }
-    record["exponent"] = _filled(record["exponent"] or {}, _EXPONENT_FIELDS)
-    if isinstance(record["seeds"], list):
-        record["seeds"] = len(record["seeds"])
-    record["pairs_with"] = _listed(record["pairs_with"])
-    record["assumptions"] = _listed(record["assumptions"])
-    record["not_shown"] = _listed(record["not_shown"])
-    points = len(record["checkpoints"] or ())
-    for name in _CURVES:
-        if record[name] is not None and len(record[name]) != points:
-            raise ValueError(
-                f"{identifier} has {points} checkpoints, but {name} has {len(record[name])} values"
-            )
-    return record
-
-
-def _filled(record: Record, fields: Iterable[str]) -> Record:
-    return dict.fromkeys(fields) | record
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list) else [value]
-
-
 @dataclass(frozen=True)
 class _View:
     """A record and what the templates need to know about it beyond the record itself."""
@@ -210,7 +98,7 @@ class _View:
     largest_relative_difference: float | None
     largest_excess: float | None
     partners: list[Record]
-    paired: bool
+    sound_partner: Record | None
     killed: int
 
 
@@ -222,11 +110,8 @@ def _write(directory: Path, name: str) -> Path:
         _environment()
         .get_template(name)
         .render(
-            environment=_filled(
-                results["environment"],
-                _ENVIRONMENT_FIELDS,
-            ),
-            seconds=results["summary"].get("seconds"),
+            environment=results["environment"],
+            seconds=results["summary"]["seconds"],
             counts=_counts(views),
             failures=_failures(views),
             undecided=[view for view in views if view.record["verdict"] == "INCONCLUSIVE"],
@@ -264,9 +149,13 @@ def _views(claims: list[Record], *, draw: bool) -> list[_View]:
                 ),
                 largest_excess=max((m - b for m, b in pairs), default=None),
                 partners=partners,
-                paired=any(
-                    partner["verdict"] == "CONSISTENT" and not partner["vacuous"]
-                    for partner in partners
+                sound_partner=next(
+                    (
+                        partner
+                        for partner in partners
+                        if partner["verdict"] == "CONSISTENT" and not partner["vacuous"]
+                    ),
+                    None,
                 ),
                 killed=sum(control["killed"] is True for control in claim["controls"]),
             )
@@ -283,9 +172,9 @@ def _pairs(claim: Record) -> list[tuple[float, float]]:
 def _rows(claim: Record) -> list[dict[str, Any]]:
     """The curves as a table, one row a checkpoint."""
     points = claim["checkpoints"] or ()
-    columns = {name: claim[name] or [None] * len(points) for name in _CURVES}
+    columns = {name: claim[name] or [None] * len(points) for name in CURVES}
     rows = [
-        {"k": k, **{name: columns[name][index] for name in _CURVES}}
+        {"k": k, **{name: columns[name][index] for name in CURVES}}
         for index, k in enumerate(points)
     ]
     for row in rows:
@@ -298,7 +187,7 @@ def _counts(views: list[_View]) -> dict[str, int]:
     verdicts = Counter(view.record["verdict"] for view in views)
     return {
         "claims": len(views),
-        **{verdict.lower(): verdicts[verdict] for verdict in _VERDICTS},
+        **{verdict.lower(): verdicts[verdict] for verdict in VERDICTS},
         "open": verdicts[None],
         "vacuous": sum(bool(view.record["vacuous"]) for view in views),
         "controls": sum(len(view.record["controls"]) for view in views),
@@ -313,7 +202,7 @@ def _failures(views: list[_View]) -> list[dict[str, Any]]:
         claim = view.record
         if claim["verdict"] == "REFUTED":
             failures.append({"id": claim["id"], "what": "refuted"})
-        if claim["vacuous"] and not view.paired:
+        if claim["vacuous"] and view.sound_partner is None:
             failures.append({"id": claim["id"], "what": "vacuous", "partners": view.partners})
         failures.extend(
             {"id": claim["id"], "what": "control", "control": control}
@@ -365,7 +254,12 @@ def _draw(ax: Axes, claim: Record) -> None:
     if claim["lower"] is None or claim["upper"] is None:
         band = None, None
     if claim["kind"] in ("scaling", "rate"):
+        # Where nothing positive was measured inside the window, the points outside still show.
         window = exponent["window"]
+        inside = window is not None and any(
+            value and window[0] <= x <= window[1]
+            for x, value in zip(claim["checkpoints"], claim["mean"], strict=True)
+        )
         plots.scaling(
             ax,
             claim["checkpoints"],
@@ -373,7 +267,7 @@ def _draw(ax: Axes, claim: Record) -> None:
             *band,
             fitted=fitted,
             stated=stated,
-            window=None if window is None else (window[0], window[1]),
+            window=(window[0], window[1]) if inside else None,
         )
         return
     if claim["kind"] in ("identity", "one_step"):
@@ -387,6 +281,7 @@ def _draw(ax: Axes, claim: Record) -> None:
         claim["bound"],
         lower_bound=claim["lower_bound"],
         slope=stated,
+        band_label="band of the runs" if claim["kind"] == "lower_bound" else "confidence band",
     )
 
 
@@ -397,7 +292,8 @@ def _legend(ax: Axes) -> list[dict[str, str]]:
     for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
         artist: Any = handle[0] if isinstance(handle, Container) else handle
         if isinstance(artist, Collection):
-            colour, shape = to_hex(artist.get_facecolor()[0]), "band"
+            face: Any = artist.get_facecolor()[0]
+            colour, shape = to_hex(face), "band"
         else:
             colour = to_hex(artist.get_color())
             shape = _SHAPES.get(artist.get_linestyle(), "line")
@@ -419,7 +315,7 @@ def _overview(claims: list[Record]) -> Markup | None:
         left = min(names / width, 0.6)
         figure.subplots_adjust(left=left, right=0.985, bottom=0.45 / height, top=1 - 0.05 / height)
         plots.tightness(ax, sampled)
-        title = "Mean metric as a share of the bound, for every claim that was sampled"
+        title = "Metric as a share of the bound, for every claim that was sampled"
         return Markup(plots.inline_svg(figure, prefix="overview", title=title))
 
 
@@ -432,9 +328,28 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=format_number, prose=_prose, cell=_cell, anchor=lambda name: quote(name, safe="/")
+        number=format_number,
+        factor=_factor,
+        prose=_prose,
+        cell=_cell,
+        anchor=_anchor,
+        breakable=_breakable,
     )
     return environment
+
+
+def _factor(value: float | None) -> str:
+    text = format_number(value)
+    return text if value is None or "×" in text else f"{text}×"
+
+
+def _anchor(identifier: str) -> str:
+    return quote(identifier, safe="/")
+
+
+def _breakable(identifier: str) -> Markup:
+    """An id that a narrow column may break after its slashes."""
+    return escape(identifier).replace("/", Markup("/<wbr>"))
 
 
 def format_number(value: Any, digits: int = 3) -> str:

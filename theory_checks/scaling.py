@@ -30,9 +30,9 @@ def first_passage(checkpoints: ArrayLike, mean: ArrayLike, eps: float) -> Array:
     """First time, in the unit of the checkpoints, at which a mean metric is at most eps.
 
     Between the last checkpoint above eps and the first at or below it the metric is taken to
-    be a power law (linear in log-log). Without interpolation the passage would move in steps of a
-    whole checkpoint ratio: it biases a slope over 1.5 decades by up to 0.1 and makes resampled
-    slopes coincide, so that their interval looks narrower than it is.
+    be a power law (linear in log-log). Without interpolation the passage would jump by a whole
+    checkpoint ratio: that moves a slope over 1.5 decades by up to 0.05 (ratio 1.4) and lets
+    resampled slopes coincide, so that their interval looks narrower than it is.
 
     Args:
         checkpoints: positive and increasing, shape (checkpoints,).

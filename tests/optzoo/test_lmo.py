@@ -19,6 +19,9 @@ from optzoo.lmo import ConstraintSet, box, l1_ball, l2_ball, product, simplex
 FLOATS = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 LOWER, UPPER = np.array([-1.0, 0.5, -2.0, 3.0, 0.0]), np.array([1.0, 0.75, 4.0, 3.0, 1e-3])
 
+# HiGHS ignores costs below 1e-7; the enumeration of vertices is the exact check.
+SOLVER_ATOL = 1e-5
+
 # Compiled once per kind of set and shape: the numbers of a set are arguments.
 lmo = jax.jit(lambda constraint, direction: constraint.lmo(direction))
 project = jax.jit(lambda constraint, x: constraint.project(x))
@@ -74,7 +77,7 @@ def assert_minimises(constraint: ConstraintSet, direction: np.ndarray) -> None:
     best = (corners @ unit).min()
     slack = 1e-12 * np.abs(corners).max()
     assert unit @ found <= best + slack, f"{found} is not minimal"
-    np.testing.assert_allclose(linear_program(constraint, unit), best, atol=1e-8)
+    np.testing.assert_allclose(linear_program(constraint, unit), best, atol=SOLVER_ATOL)
 
 
 @st.composite
@@ -130,7 +133,7 @@ def test_lmo_of_a_product_is_that_of_each_factor(parts):
     for part, factor, value in zip(parts, factors, [found["a"], *found["b"]], strict=True):
         scale = np.abs(part).max() or 1.0
         best = linear_program(factor, part / scale)
-        np.testing.assert_allclose((part / scale) @ np.asarray(value), best, atol=1e-8)
+        np.testing.assert_allclose((part / scale) @ np.asarray(value), best, atol=SOLVER_ATOL)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -179,21 +182,21 @@ def test_a_zero_direction_still_gives_an_extreme_point(zero):
 
 def test_ties_go_to_the_first_coordinate_in_flattening_order():
     tied = {"b": jnp.array([1.0, -3.0]), "a": jnp.array([[2.0, 3.0], [-3.0, 3.0]])}
-    found = l1_ball(1.0).lmo(tied)
+    found = lmo(l1_ball(1.0), tied)
     assert found["a"].tolist() == [[0.0, -1.0], [0.0, 0.0]]
     assert found["b"].tolist() == [0.0, 0.0]
-    found = simplex().lmo(tied)
+    found = lmo(simplex(), tied)
     assert found["a"].tolist() == [[0.0, 0.0], [1.0, 0.0]]
     assert found["b"].tolist() == [0.0, 0.0]
     later = {"a": jnp.array([0.5, 1.0]), "b": jnp.array([-4.0, 4.0])}
-    assert l1_ball(1.0).lmo(later)["b"].tolist() == [1.0, 0.0]
+    assert lmo(l1_ball(1.0), later)["b"].tolist() == [1.0, 0.0]
 
 
 def test_leaves_of_different_dtypes_are_compared_in_the_widest():
     """1 + 2^-30 in float64 beats 1 in every other dtype, and loses nothing by the comparison."""
     g = {dtype.__name__: jnp.ones((), dtype) for dtype in FLOATS}
     g["float64"] = jnp.asarray(1 + 2.0**-30)
-    found = l1_ball(1.0).lmo(g)
+    found = lmo(l1_ball(1.0), g)
     assert {name: float(value) for name, value in found.items()} == {
         "bfloat16": 0.0, "float16": 0.0, "float32": 0.0, "float64": -1.0,
     }  # fmt: skip
@@ -209,13 +212,12 @@ MIXED = {
 
 
 @pytest.mark.usefixtures("strict_dtypes")
-@pytest.mark.parametrize("compiled", [False, True])
-def test_results_keep_structure_shapes_and_dtypes(compiled):
+def test_results_keep_structure_shapes_and_dtypes():
     sets = [l1_ball(0.5), simplex(), l2_ball(0.5), box(0.0, 0.75)]
     tree = [MIXED for _ in sets]
     constraint = product(sets)
     for method in (lmo, project, retract):
-        found = method(constraint, tree) if compiled else method.__wrapped__(constraint, tree)
+        found = method(constraint, tree)
         assert jax.tree.structure(found) == jax.tree.structure(tree)
         for expected, leaf in zip(jax.tree.leaves(tree), jax.tree.leaves(found), strict=True):
             assert (leaf.shape, leaf.dtype) == (expected.shape, expected.dtype)
@@ -317,15 +319,18 @@ def test_a_set_crosses_jit_and_vmap_with_its_numbers_traced():
     np.testing.assert_allclose(diameter(nested), np.sqrt(16 + 4 + 9 + 16), rtol=1e-15)
 
 
-def test_every_method_agrees_with_itself_under_jit_and_vmap():
+@pytest.mark.parametrize("method", ["lmo", "project", "retract"])
+def test_every_method_agrees_with_itself_under_jit_and_vmap(method):
     constraint = product([make(5) for make in EVERY_SET.values()])
     rows = jnp.asarray(np.random.default_rng(1).standard_normal((3, 5)))
-    for method in (constraint.lmo, constraint.project, constraint.retract):
-        alone = [method([row] * len(EVERY_SET)) for row in rows]
-        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *alone)
-        for together in (jax.vmap(method), jax.jit(jax.vmap(method))):
-            for a, b in zip(together([rows] * len(EVERY_SET)), stacked, strict=True):
-                np.testing.assert_allclose(a, b, rtol=1e-14, atol=1e-16)
+    call = getattr(constraint, method)
+    by_lane = jax.jit(jax.vmap(call))([rows] * len(EVERY_SET))
+    for k, row in enumerate(rows):
+        compiled = jax.jit(call)([row] * len(EVERY_SET))
+        for a, b in zip(by_lane, compiled, strict=True):
+            np.testing.assert_allclose(a[k], b, rtol=1e-14, atol=1e-16)
+    for a, b in zip(call([rows[0]] * len(EVERY_SET)), by_lane, strict=True):
+        np.testing.assert_allclose(a, b[0], rtol=1e-14, atol=1e-16)
 
 
 def test_sets_work_on_the_shards_of_a_mesh():
@@ -413,25 +418,40 @@ def test_diameter_of_a_product_and_of_trees():
 # Projections.
 
 
-@settings(deadline=None, max_examples=40)
+def assert_is_projection(constraint: ConstraintSet, x: np.ndarray, p: np.ndarray) -> None:
+    """A point p of C is P(x) iff <x - p, s - p> <= 0 for all s in C, that is, at its extremes."""
+    assert bool(contains(constraint, jnp.asarray(p), 1e-14))
+    residual = (x - p) / max(np.abs(x).max(), 1.0)
+    if isinstance(constraint, l2_ball):
+        largest = constraint.radius * np.linalg.norm(residual)
+    else:
+        largest = (vertices(constraint, x.size) @ residual).max()
+    assert largest - residual @ p <= 1e-13
+
+
+@settings(deadline=None, max_examples=60)
 @given(
     direction=directions(),
     name=st.sampled_from(sorted(EVERY_SET)),
     shift=st.sampled_from([0.0, 1.0, -3.0]),
 )
 def test_projection_satisfies_the_variational_inequality(direction, name, shift):
-    """A point p is P(x) iff p is in C and <x - p, s - p> <= 0 for all s in C, that is, at its extremes."""
     x = direction + shift
     constraint = EVERY_SET[name](x.size)
-    p = np.asarray(project(constraint, jnp.asarray(x)))
-    assert bool(contains(constraint, jnp.asarray(p), 1e-14))
-    scale = max(np.abs(x).max(), 1.0)
-    residual = (x - p) / scale
-    if isinstance(constraint, l2_ball):
-        largest = constraint.radius * np.linalg.norm(residual)
-    else:
-        largest = (vertices(constraint, x.size) @ residual).max()
-    assert largest - residual @ p <= 1e-13
+    assert_is_projection(constraint, x, np.asarray(project(constraint, jnp.asarray(x))))
+
+
+@pytest.mark.parametrize("name", EVERY_SET)
+def test_projection_of_points_about_the_boundary(name):
+    """Where all sizes of the support occur, and points in and out of the set."""
+    constraint = EVERY_SET[name](5)
+    rng = np.random.default_rng(6)
+    points = rng.standard_normal((150, 5)) * rng.choice([0.3, 1.0, 2.0], size=(150, 1))
+    found = np.asarray(jax.jit(jax.vmap(constraint.project))(jnp.asarray(points)))
+    for x, p in zip(points, found, strict=True):
+        assert_is_projection(constraint, x, p)
+    if name in ("simplex", "l1_ball"):
+        assert set(np.count_nonzero(found, axis=1)) >= {1, 2, 3, 4, 5}
 
 
 @pytest.mark.parametrize("name", EVERY_SET)
@@ -539,7 +559,8 @@ def test_retraction_by_hand():
 
 
 def test_sixteen_bit_norms_do_not_overflow_or_stagnate():
-    """The float16 square of 300 overflows; a bfloat16 sum of ones stops at 256."""
+    """In float16 300 squared overflows, and so does the sum of 1000 numbers of size 100."""
+    assert bool(l1_ball(1e5).contains(jnp.full(1000, 100.0, jnp.float16)))
     assert bool(l2_ball(600.0).contains(jnp.full(4, 300.0, jnp.float16)))
     assert not bool(l2_ball(590.0).contains(jnp.full(4, 300.0, jnp.float16)))
     assert not bool(l1_ball(900.0).contains(jnp.ones(1000, jnp.bfloat16)))

@@ -39,6 +39,21 @@ def test_rows_carry_the_record():
     assert len(markers) == 3, "verdicts differ in shape, not in colour alone"
 
 
+def test_a_bound_from_below_is_read_the_other_way_round():
+    below = record("x", 1.5, factor=1.6) | {"kind": "lower_bound"}
+    tick, dot = tightness(Figure().add_subplot(), [below]).get_lines()[1:]
+    assert (list(tick.get_xdata()), list(dot.get_xdata())) == ([1.6], [1.5])
+
+
+def test_both_vacuous_sides_are_shaded():
+    def shaded(value):
+        ax = tightness(Figure().add_subplot(), [record("x", value)])
+        return [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in ax.patches]
+
+    assert shaded(0.5) == [(0.05, pytest.approx(0.1))]
+    assert shaded(50.0)[1] == (10.0, pytest.approx(80.0))
+
+
 def test_everything_lies_inside_the_axes():
     claims = [record("tiny", 1e-9, low=-0.1, high=1e-8, factor=1e9), record("huge", 50.0)]
     ax = tightness(Figure().add_subplot(), claims)

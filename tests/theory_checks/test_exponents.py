@@ -14,6 +14,7 @@ from theory_checks.exponents import (
     rate_exponent,
     scaling_exponent,
 )
+from theory_checks.log_log import curvature, one_sided_limits, slope
 
 K = np.geomspace(1, 10_000, 24)
 WINDOW = (10.0, 1000.0)
@@ -61,9 +62,13 @@ class TestRate:
             values = noise(16) * K**-power
             assert rate_exponent(K, values, stated=1.0, window=WINDOW).verdict == verdict
 
-    def test_few_noisy_seeds_are_undecided(self):
-        values = jitter(16, len(K), seed=1) * K**-0.45
-        rate = rate_exponent(K, values, stated=0.5, window=(10, 700))
+    @pytest.mark.parametrize("centre", [0.44, 0.46])
+    def test_few_scattered_seeds_are_undecided(self, centre):
+        """Twelve exponents scattered about the edge of the slack, on either side of it."""
+        scatter = np.tile([[0.15], [-0.15]], (6, 1))
+        values = K**-centre * (K / 100.0) ** scatter
+        rate = rate_exponent(K, values, stated=0.5, window=WINDOW)
+        assert rate.value == pytest.approx(centre, abs=0.005)
         assert rate.lower <= 0.45 <= rate.outer_upper
         assert rate.verdict == "INCONCLUSIVE"
 
@@ -174,6 +179,20 @@ class TestRate:
             rate_exponent(K, values, stated=1.0, window=WINDOW, resamples=50)
 
 
+class TestFit:
+    def test_limits_are_the_stated_ranks(self):
+        assert one_sided_limits(np.arange(1.0, 1000.0)) == (10.0, 50.0, 950.0, 990.0)
+        unknown = np.where(np.arange(999) < 20, np.nan, np.arange(1.0, 1000.0))
+        assert one_sided_limits(unknown) == (-math.inf, 50.0, 970.0, math.inf)
+
+    @settings(deadline=None, max_examples=20)
+    @given(points=st.integers(4, 15), seed=st.integers(0, 99))
+    def test_slope_and_curvature_are_those_of_least_squares(self, points, seed):
+        x, y = np.random.default_rng(seed).normal(size=(2, points))
+        assert slope(x, y) == pytest.approx(np.polyfit(x, y, 1)[0], rel=1e-8)
+        assert curvature(x, y) == pytest.approx(np.polyfit(x, y, 2)[0], rel=1e-6)
+
+
 class TestFirstPassage:
     @settings(deadline=None, max_examples=40)
     @given(power=st.floats(0.2, 3.0), exact=st.floats(1.5, 9000.0))
@@ -282,6 +301,14 @@ class TestScaling:
         assert (measured.lower, measured.upper) == (-math.inf, math.inf)
         assert measured.verdict == "INCONCLUSIVE"
 
+    def test_resamples_that_start_below_the_threshold_widen_the_interval(self):
+        """At the first theta the mean starts just above eps: half of the resamples do not."""
+        values = curves(1.0, seeds=12, spread=0.9)
+        eps = values[0].mean(axis=0)[0] * 0.9999
+        measured = scaling_exponent(THETA, K, values, eps, stated=1.0)
+        assert (measured.lower, measured.upper) == (-math.inf, math.inf)
+        assert measured.verdict == "INCONCLUSIVE"
+
     @pytest.mark.parametrize(
         ("theta", "message"),
         [
@@ -353,6 +380,15 @@ class TestLaw:
         assert law.verdict == "CONSISTENT"
         assert law_exponent(THETA, values, stated=power - 0.2).verdict == "REFUTED"
         assert law_exponent(THETA, values, stated=power + 5.0).verdict == "CONSISTENT"
+
+    @pytest.mark.parametrize("centre", [0.88, 1.12])
+    def test_both_ends_of_the_interval_must_lie_within_the_slack(self, centre):
+        scatter = np.tile([0.2, -0.2], 6)
+        values = THETA[:, None] ** centre * (THETA[:, None] / 10.0) ** scatter
+        law = law_exponent(THETA, values, stated=1.0, relation="exactly")
+        assert law.value == pytest.approx(centre, abs=1e-6)
+        assert law.upper - law.lower > 0.06
+        assert law.verdict == "INCONCLUSIVE"
 
     def test_vanished_mean_is_an_outcome(self):
         values = noise(16).T * THETA[:, None]

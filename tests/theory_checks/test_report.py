@@ -12,7 +12,8 @@ import pytest
 from optzoo.plots import convergence
 
 from theory_checks.mathml import math_to_html, prose_to_html
-from theory_checks.report import load_results, write_report, write_summary
+from theory_checks.report import write_report, write_summary
+from theory_checks.results import load_results
 
 KINDS = ("upper_bound", "lower_bound", "identity", "one_step", "scaling", "rate")
 HOSTILE = "<script>alert('x')</script>\"&|`"
@@ -96,7 +97,7 @@ def write(directory, claims, **changes):
         "schema": 1,
         "environment": {
             "python": "3.11.7", "jax": "0.10.2", "optax": "0.2.8", "numpy": "2.4.1", "cpus": 2,
-            "platform": "Linux", "devices": "cpu x 8", "preset": "quick", "master_seed": 7,
+            "platform": "Linux", "devices": "cpu x 8", "preset": "quick", "master_seed": 20231218,
             "created": "2026-01-02T03:04:05+00:00", "version": "0.1.0",
         },
         "claims": claims,
@@ -109,7 +110,7 @@ def write(directory, claims, **changes):
 class Page(HTMLParser):
     """Tables as rows of text, and the ids, links, elements and text of a page."""
 
-    VOID = frozenset(("meta", "br", "link", "img", "input", "hr"))
+    VOID = frozenset(("meta", "br", "link", "img", "input", "hr", "wbr"))
 
     def __init__(self, source):
         super().__init__()
@@ -205,9 +206,9 @@ def test_first_screen_counts(tmp_path):
     words = page(tmp_path, claims).words
     assert (
         "5 claims 2 consistent 1 refuted 1 inconclusive 1 without a verdict "
-        "controls killed 5/6 412 s 2026-01-02 03:04:05+00:00 · preset quick · master seed 7 · "
-        "optzoo 0.1.0 · Python 3.11.7 · jax 0.10.2 · optax 0.2.8 · numpy 2.4.1 · Linux, 2 CPUs, "
-        "devices: cpu x 8"
+        "controls killed 5/6 412 s 2026-01-02 03:04:05+00:00 · preset quick · "
+        "master seed 20231218 · optzoo 0.1.0 · Python 3.11.7 · jax 0.10.2 · optax 0.2.8 · "
+        "numpy 2.4.1 · Linux, 2 CPUs, devices: cpu x 8"
     ) in words
 
 
@@ -292,6 +293,7 @@ def test_nulls_inside_are_dashes(tmp_path):
     assert [row[1] for row in numbers[1:]] == ["–", "0.05", "0.005"]
     assert [row[-1] for row in numbers[1:]] == ["–", "–", "–"]
     assert "has no outcome" in parsed.words
+    assert parsed.rows()[2][-1] == "0/1"
 
 
 def test_no_claims(tmp_path):
@@ -319,15 +321,29 @@ def test_failures_come_first(tmp_path):
     items = [
         "refuted: the claim is refuted.",
         "alone: vacuous, and it names no partner.",
-        "weakly_paired: vacuous, and none of its partners (also_vacuous (CONSISTENT, vacuous))",
-        "badly_paired: vacuous, and none of its partners (refuted (REFUTED), elsewhere (not in",
+        "weakly_paired: vacuous, without a sound partner among the 1 that it names.",
+        "badly_paired: vacuous, without a sound partner among the 2 that it names.",
         "sound: the control survivor survived: expected REFUTED, came out CONSISTENT.",
         "sound: the control unrun has no outcome.",
     ]
     positions = [box.index(item) for item in items]
     assert positions == sorted(positions)
     assert "also_vacuous: vacuous" not in box
+    assert "not vacuous: refuted (REFUTED), elsewhere (not in this run)." in words
+    assert "not vacuous: also_vacuous (CONSISTENT, vacuous)." in words
     assert "Undecided open: too few seeds" in words
+
+
+def test_the_numbers_are_in_a_table(tmp_path):
+    record = claim(mean=[0.5, 0.075, 0.0], bound=[1.0, 0.1, 0.01])
+    parsed = page(tmp_path, [record])
+    (numbers,) = [rows for rows in map(parsed.rows, range(4)) if rows[0][1:2] == ["mean"]]
+    assert numbers == [
+        ["iteration k", "mean", "lower", "upper", "bound", "ratio"],
+        ["1", "0.5", "0.5", "0.6", "1", "0.5"],
+        ["10", "0.075", "0.05", "0.06", "0.1", "0.75"],
+        ["100", "0", "0.005", "0.006", "0.01", "0"],
+    ]
 
 
 def test_a_good_run_has_no_boxes(tmp_path):
@@ -344,11 +360,26 @@ def test_verdict_of_a_bound_in_words(tmp_path):
     assert "reach 1/α = 1000 with probability at most α = 0.001" in words
     assert "Here it did not." in words
     assert "the mean metric is 0.55 of the bound" in words
-    assert "These runs would have caught a bound 3.1× smaller." in words
+    assert "These runs would have caught a bound 3.1 times smaller." in words
     words = page(tmp_path, [claim(verdict="REFUTED", detectable_factor=0.5, e_value=2e4)]).words
     assert "exceeded the bound by more than chance allows" in words
-    assert "These runs refute even a bound 2× larger." in words
+    assert "These runs refute even a bound 2 times larger." in words
     assert "Here it did." in words
+
+
+def test_verdict_of_a_lower_bound_in_words(tmp_path):
+    record = claim("lower_bound", tightness=20.0, detectable_factor=20.5, vacuous=True)
+    words = page(tmp_path, [record]).words
+    assert "In 32 independent runs nothing fell below the bound." in words
+    assert "These runs would have caught a bound 20.5 times larger." in words
+    assert "The metric is more than ten times the bound in every run" in words
+    assert "upper confidence limit of the mean metric lay" not in words
+    words = page(tmp_path, [claim("lower_bound", verdict="REFUTED", detectable_factor=0.5)]).words
+    assert "These runs refute even a bound 2 times smaller." in words
+
+
+def test_large_factors_have_one_multiplication_sign(tmp_path):
+    assert page(tmp_path, [claim(detectable_factor=34300.0)]).rows()[2][5] == "3.43×10⁴"
 
 
 def test_exact_checks_in_words(tmp_path):
@@ -378,6 +409,21 @@ def test_exponents_in_words(tmp_path):
     assert "fitted slope 0.98" in words
 
 
+def test_a_rate_without_a_positive_point_in_its_window_is_still_drawn(tmp_path):
+    exponent = {"stated": 1.0, "window": [10, 100]}
+    record = claim("rate", mean=[0.5, 0.0, None], exponent=exponent, verdict="INCONCLUSIVE")
+    assert page(tmp_path, [record]).elements.count("svg") == 1
+
+
+def test_bare_metrics_are_formulas_and_reasons_are_not_repeated(tmp_path):
+    record = claim(metric=r"\frac{1}{2}", evidence="bound: it holds", decided="it holds")
+    record["controls"] = [control(evidence="caught", killed_by="bound: caught")]
+    parsed = page(tmp_path, [record])
+    assert "mfrac" in parsed.elements
+    assert parsed.words.count("it holds") == 1
+    assert parsed.words.count("caught") == 2, "once in the control, once in the sharpness"
+
+
 def test_legend_names_what_is_drawn(tmp_path):
     exponent = {"stated": 0.5}
     parsed = page(tmp_path, [claim(lower_bound=[0.1, 0.01, 0.001], exponent=exponent)])
@@ -399,7 +445,8 @@ def test_figures_hold_the_record(tmp_path, monkeypatch):
     write_report(write(tmp_path, [record]))
     ((arguments, options),) = drawn
     assert arguments == tuple(record[k] for k in ("checkpoints", "mean", "lower", "upper", "bound"))
-    assert options == {"lower_bound": record["lower_bound"], "slope": -0.5}
+    assert options["lower_bound"] == record["lower_bound"]
+    assert options["slope"] == -0.5
 
 
 @pytest.mark.parametrize(
@@ -411,6 +458,7 @@ def test_figures_hold_the_record(tmp_path, monkeypatch):
         {"lower": None},
         {"seeds": list(range(256))},
         {"detectable_factor": 0.0},
+        {"metric": r"\|x\|^2", "gradient_calls": 1e6},
         {"alpha": None},
         {"checkpoints": [], "mean": [], "lower": [], "upper": [], "bound": []},
     ],
@@ -556,7 +604,7 @@ def test_names_of_operators_are_upright():
     assert math_to_html(r"\operatorname*{arg\,min}_x").count('mathvariant="normal"') == 6
 
 
-@pytest.mark.parametrize("name", ["report", "mathml"])
+@pytest.mark.parametrize("name", ["report", "results", "mathml"])
 def test_examples(name):
     outcome = doctest.testmod(importlib.import_module(f"theory_checks.{name}"))
     assert outcome.attempted > 0

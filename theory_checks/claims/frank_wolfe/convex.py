@@ -45,6 +45,11 @@ def _batch_size(num_samples: int) -> int:
     return round(num_samples**0.5)
 
 
+def _with_replacement(problem: str) -> bool:
+    """Both kinds of sampling occur."""
+    return problem != "logistic"
+
+
 def _schedule(name: str, p: float, horizon: int) -> optax.Schedule:
     if name == "stich":
         return optzoo.stich_schedule(horizon, p)
@@ -63,7 +68,7 @@ def _setting(
     horizon = round(20 / p)
     steps = np.asarray(step_table(_schedule(schedule, p, horizon), max(TABLE, horizon)))
     checkpoints = np.unique(np.round(np.geomspace(1 / p, horizon, 20)).astype(int))
-    replacement = problem == "least_squares"
+    replacement = _with_replacement(problem)
     name = f"{place.name}-{schedule}-{method.__name__}"
     run = place.run(steps, p, b, replacement=replacement, method=method)
     experiment = Experiment(name, run, tuple(checkpoints.tolist()))
@@ -77,7 +82,7 @@ def _parameters(problem: str, set_name: str, schedule: str) -> dict[str, float |
     return {
         "p": p,
         "batch size": b,
-        "replacement": str(problem == "least_squares"),
+        "replacement": str(_with_replacement(problem)),
         "steps": f"${SCHEDULES[schedule]}$",
         "horizon K": round(20 / p),
     }
@@ -98,8 +103,11 @@ def _recursion_case(problem: str, set_name: str, schedule: str) -> Case:
         constants=place.constants,
         parameters=_parameters(problem, set_name, schedule),
         check=check(bound),
-        controls=_wrong_sign(partial(check, bound)) if schedule == "classic" else (),
+        controls=_wrong_sign(partial(check, bound)) if (set_name, schedule) in WRONG_SIGN else (),
     )
+
+
+WRONG_SIGN = {("l1_ball", "restart")}
 
 
 def _wrong_sign(check: "partial[UpperBound]") -> tuple[Control, ...]:
@@ -178,12 +186,16 @@ def _stich_case(problem: str, set_name: str) -> Case:
     experiment, bounds, steps = _setting(problem, set_name, "stich")
     place = instance(problem, set_name)
     horizon = len(steps)
-    last = Experiment(f"{experiment.name}-last", experiment.process, (horizon,))
     return Case(
         problem=place.description,
         constants=place.constants,
         parameters=_parameters(problem, set_name, "stich"),
-        check=UpperBound(last, "suboptimality", np.array([bounds.convex_stich(horizon)])),
+        check=UpperBound(
+            experiment,
+            "suboptimality",
+            np.array([bounds.convex_stich(horizon)]),
+            last_only=True,
+        ),
     )
 
 

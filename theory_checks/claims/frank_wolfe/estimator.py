@@ -111,7 +111,7 @@ def _identity_claim(replacement: bool) -> Claim:
 
 # --- F1 along runs, sampled -------------------------------------------------------------------
 
-ALONG = dict(n=64, d=10, b=8, p=0.1, steps=300)
+ALONG = dict(n=64, d=10, b=32, p=0.1, steps=400, step=0.02)
 
 
 @cache
@@ -122,7 +122,7 @@ def _along(method: Callable[..., object], process: type[AlongTheRun]) -> Experim
         problem=problem,
         constraint=constraint,
         x0=constraint.lmo(np.zeros(problem.dim)),
-        steps=step_table(optzoo.open_loop_schedule(20.0), int(ALONG["steps"])),
+        steps=step_table(ALONG["step"], int(ALONG["steps"])),
         restart_probability=np.asarray(ALONG["p"]),
         f_star=np.asarray(0.0),
         batch_size=int(ALONG["b"]),
@@ -130,7 +130,7 @@ def _along(method: Callable[..., object], process: type[AlongTheRun]) -> Experim
         method=method,
     )
     name = f"estimator-along-runs-{method.__name__}-{process.__name__}"
-    return Experiment(name, run, (int(ALONG["steps"]),))
+    return Experiment(name, run, (int(ALONG["steps"]),), lanes=16)
 
 
 def _along_check(
@@ -180,8 +180,8 @@ def _along_case() -> Case:
 
 # --- The line test: F1 with exogenous points ----------------------------------------------------
 
-LINE = dict(p=0.1, h=0.1, b=2)
-LINE_CHECKPOINTS = (2, 3, 5, 8, 13, 21, 40, 80, 160)
+LINE = dict(p=0.2, h=0.1, b=2)
+LINE_CHECKPOINTS = (2, 3, 5, 8, 13, 21, 40, 80)
 
 
 def _line_exact(checkpoints: tuple[int, ...]) -> Array:
@@ -221,7 +221,7 @@ def _line_case() -> Case:
             experiment,
             left=lambda metrics: metrics["squared_error"],
             right=lambda metrics: right,
-            looks=8,
+            looks=32,
         )
 
     line = _line(LINE_CHECKPOINTS)
@@ -252,7 +252,7 @@ def _line_case() -> Case:
 
 # --- F1b: the bound -----------------------------------------------------------------------------
 
-F1B_CHECKPOINTS = (2, 3, 4, 5, 6, 7, 8, 9, 10)
+F1B_CHECKPOINTS = (2, 3, 4)
 
 
 def _bound_case() -> Case:
@@ -260,7 +260,7 @@ def _bound_case() -> Case:
     bound = np.full(len(F1B_CHECKPOINTS), h**2 / b * (1 - p) / p)
     line = _line(F1B_CHECKPOINTS)
     return Case(
-        problem=r"$f_i(x) = \pm x^2/2$ on a line, $x^k = kh$, up to $k = 1/p$",
+        problem=r"$f_i(x) = \pm x^2/2$ on a line, $x^k = kh$, up to $k = 0.8/p$",
         constants=_line_constants(),
         parameters={"p": p, "h": h, "batch size": int(b)},
         check=UpperBound(line, "squared_error", bound),

@@ -142,7 +142,7 @@ def instance(problem: str, set_name: str) -> Instance:
         n, d = features.shape
         origin = "scikit-learn's breast-cancer data" if problem == "breast_cancer" else problem
         text = f"logistic regression on {origin}, $n = {n}$, $d = {d}$, columns scaled to 1"
-        radius = 10.0
+        radius = 3.0
     constraint, where = _set(set_name, radius)
     optimum = minimize_over(finite_sum, constraint)
     return Instance(
@@ -171,7 +171,7 @@ def nonconvex_instance(problem: str, set_name: str) -> Instance:
         features, labels = breast_cancer()
         finite_sum = SigmoidLoss(jnp.asarray(features), jnp.asarray(labels))
         text = "sigmoid loss on scikit-learn's breast-cancer data, columns scaled to 1"
-        radius = 10.0
+        radius = 1.0
     constraint, where = _set(set_name, radius)
     return Instance(
         name=f"{problem}-{set_name}",

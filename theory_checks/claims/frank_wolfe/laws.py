@@ -135,7 +135,7 @@ def _horizon_case() -> Case:
 
 def _probability_case() -> Case:
     horizon = 51_200
-    probabilities = np.array([0.3, 0.14, 0.065, 0.03, 0.0134])
+    probabilities = np.array([0.3, 0.14, 0.065, 0.03, 0.013])
     runs = [
         _family(f"p-{p}", p=p, b=1, checkpoints=[horizon], largest=1e-3, slopes=8)
         for p in probabilities

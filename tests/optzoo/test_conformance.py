@@ -1,0 +1,283 @@
+"""What every optimizer of the package must do as an optax transformation: one row each."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import optzoo
+
+DTYPES = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
+TARGET = {"w": np.array([[0.1, -0.2], [0.3, 0.0]]), "b": np.array([0.05, -0.1])}
+
+
+@dataclass(frozen=True)
+class Row:
+    """An optimizer: how it is made, and the extra arguments its update takes."""
+
+    name: str
+    make: Callable[..., optax.GradientTransformationExtraArgs]
+    kwargs: dict[str, Any]
+    functions: tuple[str, ...] = ()  # extra arguments that evaluate a gradient
+
+    def build(self) -> optax.GradientTransformationExtraArgs:
+        return self.make(**self.kwargs)
+
+    def extras(self) -> dict[str, Any]:
+        return {name: gradient for name in self.functions}
+
+
+ROWS = (
+    Row(
+        "frank_wolfe",
+        optzoo.frank_wolfe,
+        {"constraint": optzoo.lmo.l1_ball(1.0), "learning_rate": 0.1},
+    ),
+    Row(
+        "frank_wolfe-schedule",
+        optzoo.frank_wolfe,
+        {
+            "constraint": optzoo.lmo.l2_ball(1.0),
+            "learning_rate": optzoo.open_loop_schedule(),
+        },
+    ),
+    Row(
+        "sarah_frank_wolfe",
+        optzoo.sarah_frank_wolfe,
+        {
+            "constraint": optzoo.lmo.l1_ball(1.0),
+            "learning_rate": 0.1,
+            "restart_probability": 0.3,
+            "key": jax.random.key(0),
+        },
+        functions=("grad_fn", "full_grad_fn"),
+    ),
+    Row(
+        "sarah_frank_wolfe-raw-key-schedule",
+        optzoo.sarah_frank_wolfe,
+        {
+            "constraint": optzoo.lmo.box(-1.0, 1.0),
+            "learning_rate": optzoo.stich_schedule(50, 0.3),
+            "restart_probability": 0.3,
+            "key": jax.random.PRNGKey(0),
+        },
+        functions=("grad_fn", "full_grad_fn"),
+    ),
+)
+
+every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+
+
+def start(dtype: Any = jnp.float64) -> dict[str, jax.Array]:
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), TARGET)
+
+
+def gradient(params: Any) -> Any:
+    return jax.tree.map(lambda p, t: p - jnp.asarray(t).astype(p.dtype), params, TARGET)
+
+
+def train(row: Row, params: Any, steps: int, *, jit: bool = True) -> tuple[Any, Any]:
+    method = row.build()
+
+    def step(params: Any, state: Any) -> tuple[Any, Any]:
+        updates, state = method.update(gradient(params), state, params, **row.extras())
+        return optax.apply_updates(params, updates), state
+
+    step = jax.jit(step) if jit else step
+    state = method.init(params)
+    for _ in range(steps):
+        params, state = step(params, state)
+    return params, state
+
+
+@every_row
+def test_every_public_optimizer_has_a_row(row):
+    assert getattr(optzoo, row.make.__name__) is row.make
+    transformations = {
+        name
+        for name in optzoo.__all__
+        if callable(getattr(optzoo, name))
+        and getattr(optzoo, name).__annotations__.get("return")
+        is optax.GradientTransformationExtraArgs
+    }
+    assert transformations == {row.make.__name__ for row in ROWS}
+
+
+@every_row
+def test_converges_on_a_quadratic_inside_the_set(row):
+    params, _ = train(row, start(), 300)
+    error = max(float(jnp.max(jnp.abs(g))) for g in jax.tree.leaves(gradient(params)))
+    assert error < 0.15, params
+
+
+@every_row
+def test_unknown_extra_arguments_are_ignored(row):
+    method, params = row.build(), start()
+    updates, _ = method.update(gradient(params), method.init(params), params, **row.extras())
+    with_more, _ = method.update(
+        gradient(params), method.init(params), params, **row.extras(), loss=1.0, anything="else"
+    )
+    jax.tree.map(np.testing.assert_array_equal, updates, with_more)
+
+
+@every_row
+def test_the_second_call_does_not_recompile(row):
+    method, params = row.build(), start(jnp.float32)
+    traces = []
+
+    @jax.jit
+    def step(params, state):
+        traces.append(1)
+        updates, state = method.update(gradient(params), state, params, **row.extras())
+        return optax.apply_updates(params, updates), state
+
+    state = method.init(params)
+    for _ in range(3):
+        params, state = step(params, state)
+    assert len(traces) == 1
+
+
+@every_row
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
+def test_dtypes_and_state_are_stable_in_loops_and_branches(row, dtype):
+    method, params = row.build(), start(dtype)
+
+    def step(_, carry):
+        params, state = carry
+        updates, new = method.update(gradient(params), state, params, **row.extras())
+        return optax.apply_updates(params, updates), new
+
+    def maybe(carry):
+        return jax.lax.cond(True, lambda c: step(0, c), lambda c: c, carry)
+
+    carry = (params, method.init(params))
+    after = maybe(jax.lax.fori_loop(0, 5, step, carry))
+    for before_leaf, leaf in zip(jax.tree.leaves(carry), jax.tree.leaves(after), strict=True):
+        assert (before_leaf.shape, before_leaf.dtype) == (leaf.shape, leaf.dtype)
+    assert all(bool(jnp.all(jnp.isfinite(p))) for p in jax.tree.leaves(after[0]))
+
+
+@every_row
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
+def test_update_survives_strict_promotion(row, dtype, strict_dtypes):
+    method, params = row.build(), start(dtype)
+    updates, _ = method.update(gradient(params), method.init(params), params, **row.extras())
+    wide = jnp.float32 if jnp.dtype(dtype).itemsize == 2 else dtype
+    assert {u.dtype for u in jax.tree.leaves(updates)} == {jnp.dtype(wide)}
+
+
+@every_row
+def test_jit_equals_eager(row):
+    compiled, _ = train(row, start(), 10)
+    eager, _ = train(row, start(), 10, jit=False)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-13), compiled, eager)
+
+
+@every_row
+def test_inject_hyperparams_gives_the_same_run(row):
+    plain, plain_state = train(row, start(), 20)
+    injected = Row(row.name, optax.inject_hyperparams(row.make), row.kwargs, row.functions)
+    params, state = train(injected, start(), 20)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-13), plain, params)
+    assert jax.tree.structure(state.inner_state) == jax.tree.structure(plain_state)
+
+
+@every_row
+def test_works_before_other_transformations_in_a_chain(row):
+    shrunk = optax.chain(row.build(), optax.scale(0.5))
+    params = start()
+    state = shrunk.init(params)
+    updates, _ = shrunk.update(gradient(params), state, params, **row.extras())
+    alone, _ = row.build().update(
+        gradient(params), row.build().init(params), params, **row.extras()
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, 0.5 * b), updates, alone)
+
+
+@every_row
+def test_init_takes_shapes_and_placeholders(row):
+    method, params = row.build(), start(jnp.float32)
+    shapes = jax.tree.map(lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params)
+    from_shapes = method.init(shapes)
+    for leaf, expected in zip(
+        jax.tree.leaves(from_shapes), jax.tree.leaves(method.init(params)), strict=True
+    ):
+        assert (leaf.shape, leaf.dtype) == (expected.shape, expected.dtype)
+    marked = optax.tree_utils.tree_map_params(method, lambda leaf: "param", method.init(params))
+    found = [leaf for leaf in jax.tree.leaves(marked) if isinstance(leaf, str)]
+    assert len(found) % len(TARGET) == 0
+    evaluated = jax.eval_shape(method.init, params)
+    assert jax.tree.structure(evaluated) == jax.tree.structure(method.init(params))
+
+
+@every_row
+def test_state_is_a_named_tuple_of_arrays(row):
+    state = row.build().init(start())
+    assert isinstance(state, tuple)
+    assert hasattr(state, "_fields")
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(state))
+
+
+@every_row
+def test_donation_leaves_the_transformation_usable(row):
+    method = row.build()
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def step(params, state):
+        updates, state = method.update(gradient(params), state, params, **row.extras())
+        return optax.apply_updates(params, updates), state
+
+    for _ in range(2):
+        params = start()
+        state = method.init(params)
+        for _ in range(3):
+            params, state = step(params, state)
+    assert all(bool(jnp.all(jnp.isfinite(p))) for p in jax.tree.leaves(params))
+
+
+@every_row
+def test_vmap_equals_separate_runs(row):
+    method = row.build()
+    batch = jax.tree.map(lambda p: jnp.stack([p, p + 0.01, p - 0.02]), start())
+
+    def run(params):
+        def step(_, carry):
+            params, state = carry
+            updates, state = method.update(gradient(params), state, params, **row.extras())
+            return optax.apply_updates(params, updates), state
+
+        return jax.lax.fori_loop(0, 8, step, (params, method.init(params)))[0]
+
+    together = jax.vmap(run)(batch)
+    for lane in range(3):
+        alone = run(jax.tree.map(lambda p, lane=lane: p[lane], batch))
+        jax.tree.map(
+            lambda a, b, lane=lane: np.testing.assert_allclose(a[lane], b, atol=1e-13),
+            together,
+            alone,
+        )
+
+
+@every_row
+def test_missing_params_and_mismatched_gradients_are_named(row):
+    method, params = row.build(), start()
+    state = method.init(params)
+    with pytest.raises(ValueError, match="params"):
+        method.update(gradient(params), state, **row.extras())
+    with pytest.raises(ValueError, match=r"updates.*structure"):
+        method.update({"w": params["w"]}, state, params, **row.extras())
+    with pytest.raises(ValueError, match=r"updates\['b'\].*shape"):
+        method.update({**params, "b": jnp.zeros(3)}, state, params, **row.extras())
+    for name in row.functions:
+        left = {key: fn for key, fn in row.extras().items() if key != name}
+        with pytest.raises(ValueError, match=f"`{name}` is missing"):
+            method.update(gradient(params), state, params, **left)
+        wrong = {**row.extras(), name: lambda p: {"w": p["w"]}}
+        with pytest.raises(ValueError, match=f"result of {name}.*structure"):
+            method.update(gradient(params), state, params, **wrong)
