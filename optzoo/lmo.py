@@ -109,8 +109,8 @@ class ConstraintSet(abc.ABC):
         Args:
             x: pytree of floating arrays.
             atol: absolute tolerance; by default 10 units of round-off (`finfo.eps`) of the
-                coarsest dtype in `x` times the size of the set: its radius or scale, and
-                max(|lower|, |upper|) coordinate by coordinate for a box.
+                coarsest dtype in `x` times the radius or scale of the set. For a box, of each
+                leaf's own dtype times max(|lower|, |upper|), coordinate by coordinate.
 
         Returns:
             A boolean scalar; False where `x` holds a NaN.

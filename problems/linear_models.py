@@ -39,6 +39,12 @@ class LinearModel(FiniteSum):
     The last is the triangle inequality for the standard deviation over i of the gradient
     differences w_i a_i a_i'(x - y), where w_i = m + (w_i - m) is a mean of phi''. It is exact for a
     constant phi'' (r = 0), and never exceeds L_tilde. Each holds for rows of any length.
+
+    Example:
+        >>> import numpy as np
+        >>> problem = LogisticRegression(3.0 * np.eye(2), np.array([1.0, -1.0]))
+        >>> [round(constant.value, 4) for constant in problem.constants.values()]
+        [1.125, 1.591, 1.3581]
     """
 
     features: jax.Array | np.ndarray
@@ -105,6 +111,12 @@ class LinearModel(FiniteSum):
 
         Returns:
             Shape (b,).
+
+        Example:
+            >>> import numpy as np
+            >>> problem = LeastSquares(np.eye(2), np.array([1.0, 2.0]))
+            >>> problem.sample_slopes(np.zeros(2), np.array([1, 0])).tolist()
+            [-2.0, -1.0]
         """
         return self._batch(x, indices)[0]
 

@@ -139,13 +139,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .record import RecordError
     from .report import write_report, write_summary
 
     try:
         page = write_report(options.directory)
         write_summary(options.directory)
-    except RecordError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from None
     print(f"report: {page}")
     return OK
@@ -155,13 +154,12 @@ def _resumed(
     directory: Path, environment: dict[str, Any], options: argparse.Namespace
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What an interrupted run in the directory has finished, and its environment."""
-    from .record import RecordError, read
+    from .record import finished_claims
 
     try:
-        results = read(directory)
-    except RecordError as error:
+        earlier, claims = finished_claims(directory)
+    except (FileNotFoundError, ValueError) as error:
         raise UsageError(f"--resume: {error}") from None
-    earlier = results["environment"]
     if options.fresh_seeds:  # go on with the seeds drawn then
         environment["master_seed"] = earlier["master_seed"]
     for name in ("version", "preset", "seeds", "master_seed", "jax", "numpy"):
@@ -170,7 +168,7 @@ def _resumed(
                 f"--resume: the run in {directory} was made with {name} = {earlier.get(name)}, "
                 f"this one has {environment[name]}; use --overwrite"
             )
-    return results["claims"], earlier
+    return claims, earlier
 
 
 class _Progress:

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .claim import Case, Claim, Control, Finding
+from .results import load_results
 
 __all__ = [
-    "SCHEMA",
-    "RecordError",
     "claim_record",
     "control_record",
     "environment",
-    "read",
+    "finished_claims",
     "summary",
     "unmet_expectations",
     "write",
@@ -30,10 +29,6 @@ __all__ = [
 
 SCHEMA = 1
 RESULTS = "results.json"
-
-
-class RecordError(ValueError):
-    """A results file that cannot be read."""
 
 
 def environment(*, preset: str, seeds: int, master_seed: int) -> dict[str, Any]:
@@ -207,23 +202,22 @@ def write(
     partial.replace(directory / RESULTS)
 
 
-def read(directory: Path) -> dict[str, Any]:
-    """The results in a directory.
+def finished_claims(directory: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The environment of a run and the records that it has finished, exactly as written.
+
+    Args:
+        directory: where results.json lies.
+
+    Returns:
+        The environment and the records.
 
     Raises:
-        RecordError: if there is no results file, or it is truncated or of another schema.
+        FileNotFoundError: if there is no results.json.
+        ValueError: if it is damaged or of another schema.
     """
-    path = directory / RESULTS
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecordError(f"{directory} holds no {RESULTS}; `run --out` makes one") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path} is no valid JSON: {error}") from None
-    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
-        found = results.get("schema") if isinstance(results, dict) else type(results).__name__
-        raise RecordError(f"{path} has schema {found}; this version reads schema {SCHEMA}")
-    return results
+    load_results(directory)  # raises where the file is not sound
+    results = json.loads((directory / RESULTS).read_text(encoding="utf-8"))
+    return results["environment"], results["claims"]
 
 
 def _number(value: float | None) -> float | None:

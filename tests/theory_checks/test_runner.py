@@ -1,0 +1,265 @@
+"""Claims to records: verdicts, controls, resuming, exit statuses, the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from optzoo.problems import Constant
+from theory_checks import cli, record, runner
+from theory_checks.checks import ExactIdentity, UpperBound
+from theory_checks.claim import Case, Claim, Control
+from theory_checks.claims import CLAIMS
+from theory_checks.laboratory import Laboratory
+from theory_checks.results import load_results
+
+ENVIRONMENT = {"version": "0", "preset": "quick", "seeds": 8, "master_seed": 0}
+
+
+def exact(measured, stated=1.0):
+    return ExactIdentity(lambda: (np.array([measured]), np.array([stated])))
+
+
+def claim(identifier="paper/claim", *, check=None, controls=(), pairs_with=(), prepare=None):
+    def default():
+        return Case(
+            problem="a problem",
+            constants={"L": Constant(2.0, "exact", derivation="given")},
+            parameters={"p": 0.5},
+            check=check or exact(1.0),
+            controls=tuple(controls),
+        )
+
+    return Claim(
+        id=identifier,
+        title="A title",
+        paper="A paper",
+        source="Theorem 1",
+        theorem="T1",
+        algorithm="sarah_frank_wolfe",
+        statement="$a = b$",
+        assumptions=("none",),
+        kind="identity",
+        metric="a",
+        unit="iteration",
+        output="last iterate",
+        prepare=prepare or default,
+        not_shown="nothing",
+        pairs_with=tuple(pairs_with),
+    )
+
+
+def run(*claims, directory, **kwargs):
+    return runner.run_claims(claims, Laboratory(seeds=8), directory, ENVIRONMENT, **kwargs)
+
+
+def test_a_record_has_every_key_of_the_schema(tmp_path):
+    controls = [
+        Control("mutant", "wrong by a half", exact(1.5)),
+        Control("null", "right", exact(1.0), expected="NOT_REFUTED"),
+        Control("survivor", "not wrong at all", exact(1.0)),
+    ]
+    run(claim(controls=controls), directory=tmp_path)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert set(results) == {"schema", "environment", "claims", "summary"}
+    (found,) = results["claims"]
+    stated = (
+        "id paper source statement assumptions form kind unit output problem constants seeds "
+        "verdict tightness detectable_factor vacuous pairs_with not_shown seconds checkpoints "
+        "mean lower upper bound exponent controls"
+    )
+    assert set(stated.split()) <= set(found)
+    assert found["constants"]["L"] == {
+        "value": 2.0,
+        "how": "exact",
+        "width": 0.0,
+        "derivation": "given",
+    }
+    assert found["seeds"] is None  # nothing was sampled
+    mutant, null, survivor = found["controls"]
+    assert (mutant["verdict"], mutant["killed"]) == ("REFUTED", True)
+    assert mutant["killed_by"].startswith("exact enumeration: ")
+    assert (null["verdict"], null["killed"]) == ("CONSISTENT", True)
+    assert (survivor["killed"], survivor["killed_by"]) == (False, None)
+    keys = "claims consistent refuted inconclusive controls killed seconds"
+    assert set(keys.split()) <= set(results["summary"])
+    assert (results["summary"]["controls"], results["summary"]["killed"]) == (3, 2)
+    load_results(tmp_path)
+
+
+def statuses(tmp_path, *claims):
+    return cli.exit_status(run(*claims, directory=tmp_path))
+
+
+def test_exit_statuses(tmp_path):
+    refuted = claim("paper/refuted", check=exact(1.1))
+    survivor = claim("paper/survivor", controls=[Control("alive", "", exact(1.0))])
+    sound = claim("paper/sound")
+    assert statuses(tmp_path / "0", sound) == 0
+    assert statuses(tmp_path / "1", sound, refuted) == 1
+    assert statuses(tmp_path / "2", survivor) == 1
+    inconclusive = {**record_of(sound), "id": "paper/maybe", "verdict": "INCONCLUSIVE"}
+    assert cli.exit_status([inconclusive]) == 3
+    assert cli.exit_status([inconclusive, record_of(refuted)]) == 1
+
+
+def record_of(one):
+    return runner.run_claim(one, Laboratory(seeds=8))
+
+
+def test_a_vacuous_claim_needs_a_sound_partner():
+    vacuous = {
+        **record_of(claim("paper/vacuous", pairs_with=["paper/sound"])),
+        "vacuous": True,
+    }
+    sound = record_of(claim("paper/sound"))
+    assert cli.exit_status([vacuous, sound]) == 0
+    assert cli.exit_status([vacuous]) == 1
+    assert cli.exit_status([vacuous, {**sound, "vacuous": True, "pairs_with": []}]) == 1
+    assert cli.exit_status([vacuous, {**sound, "verdict": "INCONCLUSIVE"}]) == 1
+    (sentence,) = record.unmet_expectations([vacuous])
+    assert "paper/vacuous is VACUOUS" in sentence
+    assert "paper/sound" in sentence
+
+
+def test_finished_claims_are_kept_when_a_later_one_dies(tmp_path):
+    ran = []
+
+    def fine():
+        ran.append("fine")
+        return Case("p", {}, {}, exact(1.0))
+
+    def dies():
+        raise KeyboardInterrupt
+
+    first, second = claim("paper/first", prepare=fine), claim("paper/second", prepare=dies)
+    with pytest.raises(KeyboardInterrupt):
+        run(first, second, directory=tmp_path)
+    environment, finished = record.finished_claims(tmp_path)
+    assert [c["id"] for c in finished] == ["paper/first"]
+    repaired = claim("paper/second")
+    records = run(first, repaired, directory=tmp_path, finished=finished)
+    assert ran == ["fine"]
+    assert [c["id"] for c in records] == ["paper/first", "paper/second"]
+    assert records[0] == finished[0]
+    assert environment == ENVIRONMENT
+    assert not list(tmp_path.glob(".results*"))
+
+
+def test_errors_name_the_claim(tmp_path):
+    nan = claim("paper/nan", check=exact(float("nan")))
+    with pytest.raises(ValueError, match=r"paper/nan: .*not finite"):
+        run(nan, directory=tmp_path)
+
+
+def test_nan_and_infinity_become_null(tmp_path):
+    found = record_of(claim())
+    assert record._number(float("inf")) is None
+    assert record._numbers(np.array([1.0, np.nan])) == [1.0, None]
+    record.write(tmp_path, ENVIRONMENT, [{**found, "tightness": None}])
+    with pytest.raises(ValueError, match="JSON"):
+        record.write(tmp_path, ENVIRONMENT, [{**found, "tightness": float("nan")}])
+    load_results(tmp_path)  # the file of before is whole
+
+
+def test_ids_are_unique_and_pairs_exist():
+    ids = [one.id for one in CLAIMS]
+    assert len(set(ids)) == len(ids)
+    for one in CLAIMS:
+        assert set(one.pairs_with) <= set(ids), one.id
+        assert one.id not in one.pairs_with
+
+
+def test_selection_by_id_prefix_and_glob():
+    claims = [claim(f"paper/{name}") for name in ("a/one", "a/two", "ab/one")]
+    ids = lambda *patterns: [c.id for c in cli.select(claims, patterns)]  # noqa: E731
+    assert ids() == ["paper/a/one", "paper/a/two", "paper/ab/one"]
+    assert ids("paper/a") == ["paper/a/one", "paper/a/two"]
+    assert ids("paper/*/one") == ["paper/a/one", "paper/ab/one"]
+    assert ids("paper/ab/one", "paper/a/two") == ["paper/a/two", "paper/ab/one"]
+    with pytest.raises(cli.UsageError, match="no claim is named by 'nobody'; papers: paper"):
+        ids("nobody")
+
+
+def test_bad_claim_ids():
+    with pytest.raises(ValueError, match="lower-case path"):
+        claim("Paper/X")
+
+
+def test_upper_bounds_must_be_positive():
+    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.simulation import Experiment
+
+    line = Experiment("bad-bound", line_test(restart_probability=0.5, step=0.1), (1, 2))
+    for bound in ([1.0, 0.0], [1.0], [1.0, -1.0], [1.0, float("nan")]):
+        with pytest.raises(ValueError, match="must be positive at each of its 2 checkpoints"):
+            UpperBound(line, "squared_error", bound).run(Laboratory(seeds=8))
+
+
+# --- the command line, as a user runs it --------------------------------------------------------
+
+
+def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
+    one = "frank_wolfe/sarah/estimator/bound"
+    environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "theory_checks", "run", one, "--seeds", "32", "--out", "out"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[1/1] CONSISTENT   frank_wolfe/sarah/estimator/bound (controls 3/3" in done.stdout
+    for name in ("results.json", "report.html", "summary.md"):
+        assert (tmp_path / "out" / name).stat().st_size > 500
+
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["run", one, "--out", "out"]) == 2
+    refused = capsys.readouterr().err
+    assert "--resume" in refused
+    assert "--overwrite" in refused
+
+    before = (tmp_path / "out" / "results.json").read_text()
+    assert cli.main(["run", one, "--seeds", "32", "--out", "out", "--resume"]) == 0
+    assert "[1/1]" not in capsys.readouterr().out  # nothing was run again
+    assert (tmp_path / "out" / "results.json").read_text() == before
+
+    assert cli.main(["run", one, "--seeds", "16", "--out", "out", "--resume"]) == 2
+    assert "seeds = 32" in capsys.readouterr().err
+
+    (tmp_path / "out" / "report.html").unlink()
+    assert cli.main(["report", "out"]) == 0
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nothing/here"], "no claim is named by 'nothing/here'"),
+        (["run", "--seeds", "3"], "at least 8 seeds"),
+        (["run", "--preset", "huge"], "invalid choice"),
+        (["report", "missing"], "results.json does not exist"),
+        ([], "COMMAND"),
+    ],
+)
+def test_usage_errors(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = cli.main(arguments)
+    except SystemExit as stopped:
+        status = stopped.code
+    assert status == 2
+    assert message in capsys.readouterr().err
+    assert not list(Path(tmp_path).iterdir())
+
+
+def test_list_names_every_claim(capsys):
+    assert cli.main(["list"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == [one.id for one in CLAIMS]

@@ -1,0 +1,154 @@
+"""Replicates: reproducible, independent of the number of devices, and counted right."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import optzoo
+from optzoo.problems import random_least_squares
+from theory_checks.claims.frank_wolfe.process import SarahRun, line_test, step_table
+from theory_checks.laboratory import Laboratory
+from theory_checks.simulation import Experiment, Process, simulate
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["drift"], meta_fields=[])
+@dataclass(frozen=True)
+class Walk(Process):
+    """x_{k+1} = x_k + drift + a standard normal."""
+
+    drift: jax.Array
+
+    def init(self, key):
+        return jnp.zeros([])
+
+    def step(self, carry, k, key):
+        return carry + self.drift + jax.random.normal(key)
+
+    def measure(self, carry):
+        return {"x": carry, "square": carry**2}
+
+
+def walk(name="walk", **kwargs):
+    return Experiment(name, Walk(jnp.asarray(0.0)), (0, 1, 5, 20), **kwargs)
+
+
+def test_numbers_do_not_depend_on_the_number_of_devices():
+    devices = jax.devices()
+    assert len(devices) == 8, "tests/conftest.py asks for eight host devices"
+    for experiment in (
+        walk(),
+        Experiment("line", line_test(restart_probability=0.3, step=0.1), (1, 4, 16), lanes=2),
+    ):
+        runs = [
+            simulate(experiment, first=0, count=13, devices=devices[:count]) for count in (1, 3, 8)
+        ]
+        for run in runs[1:]:
+            for name in run:
+                np.testing.assert_array_equal(run[name], runs[0][name])
+
+
+def test_replicates_are_added_not_drawn_again():
+    whole = simulate(walk(), first=0, count=12)["x"]
+    parts = [simulate(walk(), first=first, count=4)["x"] for first in (0, 4, 8)]
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
+    assert len(np.unique(whole[:, -1])) == 12  # no two replicates share their numbers
+
+
+def test_checkpoints_are_numbers_of_steps():
+    run = Experiment("count", Walk(jnp.asarray(1.0)), (0, 1, 7))
+    shifted = simulate(run, first=0, count=3)["x"]
+    still = simulate(
+        Experiment("count", Walk(jnp.asarray(0.0)), (0, 1, 7)), first=0, count=3
+    )["x"]
+    np.testing.assert_allclose(shifted - still, [[0, 1, 7]] * 3, atol=1e-12)
+    # The same path whatever the grid it is observed on.
+    finer = simulate(Experiment("count", Walk(jnp.asarray(1.0)), (1, 2, 3, 7)), first=0, count=3)
+    np.testing.assert_allclose(finer["x"][:, [0, 3]], shifted[:, 1:], atol=1e-12)
+
+
+def test_names_and_master_seed_choose_the_random_numbers():
+    base = simulate(walk(), first=0, count=4)["x"]
+    assert not np.allclose(simulate(walk("other"), first=0, count=4)["x"], base)
+    assert not np.allclose(simulate(walk(), first=0, count=4, master_seed=1)["x"], base)
+    shared = simulate(walk("other", randomness="walk"), first=0, count=4)["x"]
+    np.testing.assert_array_equal(shared, base)
+
+
+def test_steps_of_a_walk_have_the_law_they_should():
+    """E x_k^2 = k for a walk without drift; |z| < 4 over 512 replicates."""
+    square = simulate(walk(lanes=32), first=0, count=512)["square"][:, -1]
+    z = (square.mean() - 20) / (square.std(ddof=1) / np.sqrt(512))
+    assert abs(z) < 4
+
+
+def test_one_program_serves_all_instances_of_a_shape():
+    from theory_checks.simulation import _replicates
+
+    _replicates.clear_cache()
+    for drift in (0.0, 1.0, 2.0):
+        run = Experiment(f"drift-{drift}", Walk(jnp.asarray(drift)), (0, 1, 5, 20))
+        simulate(run, first=0, count=4, devices=jax.devices()[:1])
+    assert _replicates._cache_size() == 1
+
+
+def test_oracle_calls_are_counted_as_the_paper_counts():
+    problem = random_least_squares(16, 3, 0)
+    constraint = optzoo.lmo.l1_ball(1.0)
+    run = SarahRun(
+        problem=problem,
+        constraint=constraint,
+        x0=constraint.lmo(jnp.zeros(3)),
+        steps=step_table(0.1, 50),
+        restart_probability=jnp.asarray(0.25),
+        f_star=jnp.asarray(0.0),
+        batch_size=2,
+    )
+    metrics = simulate(Experiment("calls", run, (1, 50)), first=0, count=6)
+    restarts = metrics["restarts"]
+    np.testing.assert_array_equal(
+        metrics["gradient_calls"], 16 * restarts + 4 * (np.array([1, 50]) - restarts)
+    )
+    assert restarts[:, 0].tolist() == [1] * 6
+    assert 1 < restarts[:, 1].mean() < 30
+
+
+def test_laboratory_simulates_each_block_once_and_adds_up_calls():
+    problem = random_least_squares(16, 3, 0)
+    constraint = optzoo.lmo.l1_ball(1.0)
+    run = SarahRun(
+        problem=problem,
+        constraint=constraint,
+        x0=constraint.lmo(jnp.zeros(3)),
+        steps=step_table(0.1, 5),
+        restart_probability=jnp.asarray(0.25),
+        f_star=jnp.asarray(0.0),
+        batch_size=2,
+    )
+    experiment, lines = Experiment("laboratory", run, (5,)), []
+    laboratory = Laboratory(seeds=4, on_block=lines.append)
+    first = laboratory.sample(experiment, 0, 4)
+    both = laboratory.sample(experiment, 0, 8)
+    middle = laboratory.sample(experiment, 3, 3)
+    assert len(lines) == 2
+    np.testing.assert_array_equal(both["suboptimality"][:4], first["suboptimality"])
+    np.testing.assert_array_equal(middle["suboptimality"], both["suboptimality"][3:6])
+    assert laboratory.gradient_calls == both["gradient_calls"].sum()
+
+
+@pytest.mark.parametrize("checkpoints", [(), (3, 3), (5, 1), (-1, 2)])
+def test_bad_checkpoints(checkpoints):
+    with pytest.raises(ValueError, match="checkpoints must be non-negative and increasing"):
+        Experiment("bad", Walk(jnp.asarray(0.0)), checkpoints)
+
+
+def test_bad_counts():
+    with pytest.raises(ValueError, match="lanes must be at least 1, got 0"):
+        walk(lanes=0)
+    with pytest.raises(ValueError, match="first >= 0 and count >= 1, got -1 and 0"):
+        simulate(walk(), first=-1, count=0)
+    with pytest.raises(ValueError, match="seeds must be at least 2, got 1"):
+        Laboratory(seeds=1)
