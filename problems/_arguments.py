@@ -83,7 +83,8 @@ def check_indices(indices: ArrayLike, num_samples: int) -> jax.Array:
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise TypeError(f"indices must be integers, got dtype {array.dtype}")
     if is_concrete(array):
-        low, high = int(array.min()), int(array.max())
+        values = np.asarray(array)  # on the host: inside jit even concrete arrays are traced
+        low, high = int(values.min()), int(values.max())
         if low < 0 or high >= num_samples:
             raise ValueError(
                 f"indices must lie in [0, {num_samples}), got values from {low} to {high}"

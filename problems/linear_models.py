@@ -44,7 +44,7 @@ class LinearModel(FiniteSum):
         >>> import numpy as np
         >>> problem = LogisticRegression(3.0 * np.eye(2), np.array([1.0, -1.0]))
         >>> [round(constant.value, 4) for constant in problem.constants.values()]
-        [1.125, 1.591, 1.3581]
+        [1.125, 1.591, 1.358]
     """
 
     features: jax.Array | np.ndarray

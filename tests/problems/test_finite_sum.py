@@ -26,7 +26,7 @@ PROBLEMS: dict[str, FiniteSum] = {
     "least_squares": random_least_squares(8, 3, seed=0),
     "logistic": random_logistic(8, 3, seed=0),
     "sigmoid": random_sigmoid(8, 3, seed=0),
-    "sign_quadratic": random_sign_quadratic(8, 3, seed=0, curvature=-1.5, noise=2.0),
+    "sign_quadratic": random_sign_quadratic(8, 3, seed=1, curvature=-1.5, noise=2.0),
     "noise_tight": NoiseTight(slope=0.3, noise=2.0, num_samples=8),
     "scaled": scaled(random_sigmoid(8, 3, seed=0), 4.0),
     "dilated": dilated(random_logistic(8, 3, seed=0), 0.5),

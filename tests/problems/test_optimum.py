@@ -1,6 +1,7 @@
 """Certified minima against closed forms, scipy and the definition of the certificate."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -155,8 +156,15 @@ jax.tree_util.register_static(LyingSet)
 
 def test_a_projection_onto_a_smaller_set_earns_no_certificate() -> None:
     problem = random_least_squares(40, 6, seed=2)
-    with pytest.raises(CertificateError, match=r"reached a width of \d\.\d+e"):
+    inner = minimize_over(problem, l1_ball(1.0)).point
+    with pytest.raises(CertificateError, match=r"reached a width of \d\.\d+e") as refusal:
         minimize_over(problem, LyingSet(projected=1.0, searched=2.0))
+    # What it reached is the gap of the smaller set's minimiser with respect to the larger set.
+    gradient = problem.gradient(inner)
+    gap = float(jnp.vdot(gradient, inner) + 2.0 * jnp.abs(gradient).max())
+    width = re.search(r"width of (\S+)", str(refusal.value))
+    assert width is not None
+    assert float(width[1]) == pytest.approx(gap, rel=1e-3)
 
 
 def test_an_unattained_tolerance_states_the_width() -> None:

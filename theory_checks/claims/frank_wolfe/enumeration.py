@@ -5,8 +5,8 @@ one-step inequalities of the theorems can be compared with exact expectations, i
 """
 
 import itertools
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -64,35 +64,26 @@ def estimator_moments(
     Returns:
         Three arrays of shape (states,).
     """
-    batches = _batches(run.replacement)
-    coins = _coin_keys(run)
-    weights = np.array([1.0 - float(run.restart_probability), float(run.restart_probability)])
+    batches, (coins, weights) = _batches(run.replacement), _coins(run)
 
-    @jax.jit
-    def expectations(x: jax.Array, g: jax.Array, old: jax.Array) -> jax.Array:
-        def second(first_batch: jax.Array, first: Run, coin: Any) -> jax.Array:
-            choices = first_batch[None] if reuse_batch else batches
-            return jnp.mean(
-                jax.vmap(lambda batch: _squared_error(run, _advance(run, first, batch, coin)))(
-                    choices
-                )
-            )
+    def over_outcomes(after: Callable[[jax.Array, jax.Array], jax.Array], choices: jax.Array) -> Any:
+        """Expectation over a batch, uniform among the choices, and a coin."""
+        each = jax.vmap(jax.vmap(after, (0, None)), (None, 0))(choices, coins)
+        return jnp.tensordot(weights, jnp.mean(each, axis=1), axes=1)
 
-        def outcome(batch: jax.Array, coin: Any) -> jax.Array:
-            first = _advance(run, _state(run, x, g, old), batch, coin)
-            after = sum(
-                weight * second(batch, first, other)
-                for weight, other in zip(weights, coins, strict=True)
-            )
+    def expectations(state: _State) -> jax.Array:
+        def after_first(batch: jax.Array, coin: jax.Array) -> jax.Array:
+            first = _advance(run, _start(run, state), batch, coin)
             variance = sample_variance(run.problem, first.x, first.state.previous)
-            return jnp.stack([jnp.asarray(after), _squared_error(run, first), variance])
+            after = over_outcomes(
+                lambda other, toss: _squared_error(run, _advance(run, first, other, toss)),
+                batch[None] if reuse_batch else batches,
+            )
+            return jnp.stack([after, _squared_error(run, first), variance])
 
-        return sum(
-            weight * jnp.mean(jax.vmap(lambda batch, c=coin: outcome(batch, c))(batches), axis=0)
-            for weight, coin in zip(weights, coins, strict=True)
-        )
+        return over_outcomes(after_first, batches)
 
-    table = np.array([expectations(*_random_state(run, seed)) for seed in range(states)])
+    table = np.asarray(jax.jit(jax.vmap(expectations))(_random_states(run, states)))
     return table[:, 0], table[:, 1], table[:, 2]
 
 
@@ -116,33 +107,35 @@ def lyapunov_step(run: SarahRun, *, states: int = 64) -> tuple[Array, Array]:
         nu=variance_factor(SAMPLES, BATCH, replacement=run.replacement),
         r_0=0.0,
     )
-    batches, coins = _batches(run.replacement), _coin_keys(run)
+    batches, (coins, weights) = _batches(run.replacement), _coins(run)
 
-    @jax.jit
-    def sides(x: jax.Array, g: jax.Array, old: jax.Array) -> tuple[jax.Array, jax.Array]:
-        del old
+    def sides(state: _State) -> tuple[jax.Array, jax.Array]:
+        x, g = state.x, state.estimate
         # A step whose old and new points agree leaves the estimate at g, and moves along it.
-        first = _advance(run, _state(run, x, g, x), batches[0], coins[0])
+        first = _advance(run, _start(run, state._replace(old=x)), batches[0], coins[0])
 
-        def error_after(coin: Any) -> jax.Array:
-            return jnp.mean(
-                jax.vmap(lambda batch: _squared_error(run, _advance(run, first, batch, coin)))(
-                    batches
-                )
-            )
+        def error_after(batch: jax.Array, coin: jax.Array) -> jax.Array:
+            return _squared_error(run, _advance(run, first, batch, coin))
 
-        expected = (1 - p) * error_after(coins[0]) + p * error_after(coins[1])
+        each = jax.vmap(jax.vmap(error_after, (0, None)), (None, 0))(batches, coins)
+        expected = jnp.dot(weights, jnp.mean(each, axis=1))
         error = jnp.sum((g - run.problem.gradient(x)) ** 2)
-        value, value_next = run.problem.value(x), run.problem.value(first.x)
-        before = value - run.f_star + bounds.M * error
+        before = run.problem.value(x) - run.f_star + bounds.M * error
         return (
-            value_next - run.f_star + bounds.M * expected,
+            run.problem.value(first.x) - run.f_star + bounds.M * expected,
             (1 - eta) * before + bounds.A * eta**2,
         )
 
-    pairs = [sides(*_random_state(run, seed)) for seed in range(states)]
-    left, right = np.array(pairs).T
-    return left, right
+    left, right = jax.jit(jax.vmap(sides))(_random_states(run, states))
+    return np.asarray(left), np.asarray(right)
+
+
+class _State(NamedTuple):
+    """x^k, and the estimate g^{k-1} that was formed at x^{k-1} = old."""
+
+    x: jax.Array
+    estimate: jax.Array
+    old: jax.Array
 
 
 def _batches(replacement: bool) -> jax.Array:
@@ -152,40 +145,43 @@ def _batches(replacement: bool) -> jax.Array:
     return jnp.array(list(itertools.combinations(range(SAMPLES), BATCH)))
 
 
-def _coin_keys(run: SarahRun) -> list[jax.Array]:
-    """A key whose coins at steps 1 and 2 both come out as no restart, and one as restarts."""
+def _coins(run: SarahRun) -> tuple[jax.Array, jax.Array]:
+    """A key whose coins at steps 1 and 2 come out as no restart, one as restarts; and weights."""
     keys = jax.random.split(jax.random.key(0), 512)
+    batch = jnp.zeros(BATCH, int)
+    start = _start(run, _State(run.x0, run.x0, run.x0))
 
     def restarts(key: jax.Array) -> jax.Array:
-        state = _state(run, run.x0, run.x0, run.x0)
-        first = _advance(run, state, jnp.zeros(BATCH, int), key)
-        second = _advance(run, first, jnp.zeros(BATCH, int), key)
-        return jnp.stack([first.state.restarts, second.state.restarts])
+        first = _advance(run, start, batch, key)
+        return jnp.stack([first.state.restarts, _advance(run, first, batch, key).state.restarts])
 
     counts = np.asarray(jax.jit(jax.vmap(restarts))(keys))
     found = [np.flatnonzero((counts == wanted).all(axis=1)) for wanted in ([0, 0], [1, 2])]
-    return [keys[indices[0]] for indices in found]
+    p = run.restart_probability
+    return keys[jnp.array([indices[0] for indices in found])], jnp.stack([1 - p, p])
 
 
 def _advance(run: SarahRun, before: Run, batch: jax.Array, key: jax.Array) -> Run:
     """One step of the shipped code with this batch, its coin taken from this key."""
-    chosen = Run(before.x, before.state._replace(key=key))
-    return run.advance(chosen, batch)
+    return run.advance(Run(before.x, before.state._replace(key=key)), batch)
 
 
-def _state(run: SarahRun, x: jax.Array, g: jax.Array, old: jax.Array) -> Run:
-    """x^k = x after g^{k-1} = g was formed at x^{k-1} = old."""
+def _start(run: SarahRun, state: _State) -> Run:
+    """The run after a step that left this state."""
     fresh = run.init(jax.random.key(0)).state
     one = jnp.ones([], jnp.int32)
-    return Run(x, fresh._replace(estimate=g, previous=old, steps=one))
+    return Run(state.x, fresh._replace(estimate=state.estimate, previous=state.old, steps=one))
 
 
-def _random_state(run: SarahRun, seed: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Two points of the set and an estimate that is off."""
-    x_key, old_key, error_key = jax.random.split(jax.random.key(seed), 3)
-    draw = partial(jax.random.normal, shape=(DIMENSION,))
-    x, old = (run.constraint.project(2.0 * draw(key)) for key in (x_key, old_key))
-    return x, run.problem.gradient(old) + 0.3 * draw(error_key), old
+def _random_states(run: SarahRun, count: int) -> _State:
+    """Pairs of points of the set and estimates that are off, stacked."""
+
+    def draw(key: jax.Array) -> _State:
+        x, old, error = jax.random.normal(key, (3, DIMENSION))
+        x, old = run.constraint.project(2.0 * x), run.constraint.project(2.0 * old)
+        return _State(x, run.problem.gradient(old) + 0.3 * error, old)
+
+    return jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(1), count))
 
 
 def _squared_error(run: SarahRun, after: Run) -> jax.Array:
