@@ -7,7 +7,6 @@ whose value nobody knows yet; it is accepted.
 import math
 from typing import Any
 
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -55,7 +54,8 @@ def require_key(name: str, key: Any) -> None:
 def require_matching_tree(name: str, tree: optax.Params, params: optax.Params) -> None:
     """Raises unless `tree` has the structure and the leaf shapes of `params`."""
     given, expected = jax.tree.structure(tree), jax.tree.structure(params)
-    if given != expected:
+    same: bool = given == expected
+    if not same:
         raise ValueError(
             f"{name} must have the tree structure of params, {expected}; it has {given}."
         )

@@ -302,9 +302,7 @@ def sarah_frank_wolfe(
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
-def gradient_calls(
-    state: optax.OptState, num_samples: int, batch_size: int
-) -> int | jax.Array:
+def gradient_calls(state: optax.OptState, num_samples: int, batch_size: int) -> int | jax.Array:
     r"""Gradients of single samples that Sarah Frank-Wolfe has asked for so far.
 
     .. math:: n \cdot \text{restarts} + 2 b \, (\text{steps} - \text{restarts})

@@ -3,17 +3,10 @@
 from .constant import CertificateError, Constant
 from .datasets import breast_cancer, libsvm
 from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
-from .linear_models import (
-    LeastSquares,
-    LinearModel,
-    LogisticRegression,
-    SigmoidLoss,
-    random_least_squares,
-    random_logistic,
-    random_sigmoid,
-)
+from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
 from .noise_tight import NoiseTight, horizon_slope
 from .optimum import Constraint, Optimum, minimize_over
+from .planted_models import random_least_squares, random_logistic, random_sigmoid
 from .sign_quadratic import SignQuadratic, random_sign_quadratic
 
 __all__ = [

@@ -360,9 +360,7 @@ class Passage:
     def run(self, laboratory: Laboratory) -> Finding:
         """Measures the exponent."""
         seeds = self.looks * laboratory.seeds
-        values = np.stack(
-            [laboratory.sample(e, 0, seeds)[self.metric] for e in self.experiments]
-        )
+        values = np.stack([laboratory.sample(e, 0, seeds)[self.metric] for e in self.experiments])
         exponent = scaling_exponent(
             self.theta,
             self.experiments[0].checkpoints,

@@ -182,9 +182,7 @@ def summary(claims: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def write(
-    directory: Path, environment: dict[str, Any], claims: Sequence[dict[str, Any]]
-) -> None:
+def write(directory: Path, environment: dict[str, Any], claims: Sequence[dict[str, Any]]) -> None:
     """Replaces results.json atomically: a reader sees the old file or the new one."""
     results = {
         "schema": SCHEMA,

@@ -66,7 +66,10 @@ def run_claims(
         All records, in the order of `claims` (records of other claims first).
     """
     kept = {claim["id"]: claim for claim in finished}
-    order = [*(name for name in kept if name not in {c.id for c in claims}), *(c.id for c in claims)]
+    order = [
+        *(name for name in kept if name not in {c.id for c in claims}),
+        *(c.id for c in claims),
+    ]
 
     def records() -> list[Record]:
         return [kept[name] for name in order if name in kept]

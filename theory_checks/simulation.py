@@ -166,9 +166,7 @@ def _replicates(
     return on_a_device(process, keys, checkpoints)
 
 
-def _replicate(
-    process: Process, key: jax.Array, checkpoints: jax.Array
-) -> dict[str, jax.Array]:
+def _replicate(process: Process, key: jax.Array, checkpoints: jax.Array) -> dict[str, jax.Array]:
     start_key, step_key = jax.random.split(key)
 
     def step(k: jax.Array, carry: Carry) -> Carry:

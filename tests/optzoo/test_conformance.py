@@ -30,7 +30,7 @@ class Row:
         return self.make(**self.kwargs)
 
     def extras(self) -> dict[str, Any]:
-        return {name: gradient for name in self.functions}
+        return dict.fromkeys(self.functions, gradient)
 
 
 ROWS = (

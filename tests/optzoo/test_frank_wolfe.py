@@ -54,7 +54,7 @@ def test_the_recursion_is_the_papers_against_plain_numpy():
         lmo.l1_ball(2.0), optzoo.open_loop_schedule(), 0.2, key=jax.random.key(3)
     )
     x_end, _, trace = run_sarah(method, jnp.zeros(D), 60)
-    x, g, restarts, seen = np.zeros(D), None, 0, []
+    x, before, g, restarts, seen = np.zeros(D), np.zeros(D), np.zeros(D), 0, []
     for k, (x_seen, g_seen, batch, restarts_seen) in enumerate(trace):
         np.testing.assert_allclose(x_seen, x, atol=1e-12)
         if restarts_seen > restarts:
@@ -135,9 +135,9 @@ def test_gradient_calls_needs_one_state_and_positive_sizes():
     state = optzoo.sarah_frank_wolfe(lmo.simplex(), 0.1, 0.5, key=jax.random.key(0)).init(
         jnp.eye(2)[0]
     )
-    with pytest.raises(ValueError, match="exactly one.*holds 0"):
+    with pytest.raises(ValueError, match=r"exactly one.*holds 0"):
         optzoo.gradient_calls(optax.EmptyState(), 10, 1)
-    with pytest.raises(ValueError, match="exactly one.*holds 2"):
+    with pytest.raises(ValueError, match=r"exactly one.*holds 2"):
         optzoo.gradient_calls((state, state), 10, 1)
     with pytest.raises(ValueError, match="num_samples must be at least 1, got 0"):
         optzoo.gradient_calls(state, 0, 1)
@@ -272,7 +272,7 @@ def test_the_gap_bounds_the_suboptimality():
     assert value(np.asarray(x)) - best <= gap
 
 
-# --- bad input --------------------------------------------------------------------------------------
+# --- bad input ---
 
 
 def sarah(**changes):
@@ -307,9 +307,9 @@ def test_wrong_types_are_named():
         sarah(key=0)
     with pytest.raises(TypeError, match="key must be a PRNG key"):
         sarah(key=jax.random.split(jax.random.key(0), 2))
-    with pytest.raises(TypeError, match="constraint must be a set of optzoo.lmo"):
+    with pytest.raises(TypeError, match=r"constraint must be a set of optzoo\.lmo"):
         sarah(constraint=1.0)
-    with pytest.raises(TypeError, match="constraint must be a set of optzoo.lmo"):
+    with pytest.raises(TypeError, match=r"constraint must be a set of optzoo\.lmo"):
         optzoo.frank_wolfe("simplex", 0.1)
 
 

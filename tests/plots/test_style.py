@@ -6,6 +6,7 @@ import sys
 import matplotlib
 import pytest
 from matplotlib.figure import Figure
+
 from optzoo.plots import COLOURS, DARK_COLOURS, log_scale, style
 
 

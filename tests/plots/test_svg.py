@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 from matplotlib.figure import Figure
+
 from optzoo.plots import COLOURS, convergence, inline_svg, style
 
 

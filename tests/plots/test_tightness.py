@@ -3,6 +3,7 @@
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+
 from optzoo.plots import COLOURS, tightness
 
 

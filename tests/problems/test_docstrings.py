@@ -5,8 +5,9 @@ import importlib
 import inspect
 import pkgutil
 
-import optzoo.problems as package
 import pytest
+
+import optzoo.problems as package
 
 MODULES = sorted(
     f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
+
+from optzoo.lmo import box, l1_ball, simplex
 from optzoo.problems import (
     CertificateError,
     FiniteSum,
@@ -23,8 +25,6 @@ from optzoo.problems import (
     random_sign_quadratic,
     scaled,
 )
-
-from optzoo.lmo import box, l1_ball, simplex
 
 
 def vertices(radius: float | None, dim: int) -> np.ndarray:

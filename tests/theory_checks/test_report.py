@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from optzoo.plots import convergence
 
+from optzoo.plots import convergence
 from theory_checks.mathml import math_to_html, prose_to_html
 from theory_checks.report import write_report, write_summary
 from theory_checks.results import load_results

@@ -61,9 +61,7 @@ def test_replicates_are_added_not_drawn_again():
 def test_checkpoints_are_numbers_of_steps():
     run = Experiment("count", Walk(jnp.asarray(1.0)), (0, 1, 7))
     shifted = simulate(run, first=0, count=3)["x"]
-    still = simulate(
-        Experiment("count", Walk(jnp.asarray(0.0)), (0, 1, 7)), first=0, count=3
-    )["x"]
+    still = simulate(Experiment("count", Walk(jnp.asarray(0.0)), (0, 1, 7)), first=0, count=3)["x"]
     np.testing.assert_allclose(shifted - still, [[0, 1, 7]] * 3, atol=1e-12)
     # The same path whatever the grid it is observed on.
     finer = simulate(Experiment("count", Walk(jnp.asarray(1.0)), (1, 2, 3, 7)), first=0, count=3)

@@ -57,9 +57,7 @@ class Sarah:
         bound = np.full(len(eta) + 1, self.r_0)
         for k, step in enumerate(eta):
             bound[k + 1] = (
-                (1 - step) * bound[k]
-                + step * self.D * error[k]
-                + self.L / 2 * (self.D * step) ** 2
+                (1 - step) * bound[k] + step * self.D * error[k] + self.L / 2 * (self.D * step) ** 2
             )
         return bound
 
@@ -98,8 +96,6 @@ class Sarah:
         eta = np.asarray(steps, dtype=np.float64)
         error = np.sqrt(self.estimator(eta))[:-1]
         numerator = (
-            self.r_0
-            + self.D * np.cumsum(eta * error)
-            + self.L / 2 * self.D**2 * np.cumsum(eta**2)
+            self.r_0 + self.D * np.cumsum(eta * error) + self.L / 2 * self.D**2 * np.cumsum(eta**2)
         )
         return np.asarray(numerator / np.cumsum(eta))

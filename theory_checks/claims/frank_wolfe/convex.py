@@ -2,6 +2,7 @@ r"""Convergence of Sarah Frank-Wolfe on convex functions: F3, F3a, F3b, and F9 f
 
 from functools import cache, partial
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ def _setting(
     checkpoints = np.unique(np.round(np.geomspace(1 / p, horizon, 20)).astype(int))
     replacement = _with_replacement(problem)
     name = f"{place.name}-{schedule}-{method.__name__}"
-    run = place.run(steps, p, b, replacement=replacement, method=method)
+    run = place.run(jnp.asarray(steps), p, b, replacement=replacement, method=method)
     experiment = Experiment(name, run, tuple(checkpoints.tolist()))
     return experiment, place.bounds(p, b, replacement=replacement), steps[:horizon]
 
@@ -144,7 +145,7 @@ def _recursion_claim(problem: str, set_name: str, schedule: str) -> Claim:
     )
 
 
-# --- F3a and F3b: closed forms ------------------------------------------------------------------
+# --- F3a and F3b: closed forms ---
 
 
 def _closed_form_case(problem: str, set_name: str) -> Case:
@@ -223,9 +224,9 @@ def _stich_claim(problem: str, set_name: str) -> Claim:
     )
 
 
-# --- The instance on which the noise term is nearly attained ------------------------------------
+# --- The instance on which the noise term is nearly attained ---
 
-TIGHT = dict(c=0.02, p=0.05, b=1)
+TIGHT = {"c": 0.02, "p": 0.05, "b": 1}
 TIGHT_HORIZON = 25_600
 
 
@@ -245,7 +246,7 @@ def _tight(method: Method = optzoo.sarah_frank_wolfe) -> Experiment:
 def _tight_case() -> Case:
     c, p, b = TIGHT["c"], TIGHT["p"], TIGHT["b"]
     problem = noise_tight_run(
-        slope=c, restart_probability=p, batch_size=int(b), steps=np.ones(1)
+        slope=c, restart_probability=p, batch_size=int(b), steps=jnp.ones(1)
     ).problem
     bounds = Sarah(L=0.0, L_pm=1.0, D=2.0, p=p, nu=1 / b, r_0=2 * c)
     steps = np.asarray(step_table(optzoo.open_loop_schedule(4 / p), TIGHT_HORIZON))
@@ -282,9 +283,9 @@ def _tight_case() -> Case:
     )
 
 
-# --- F9: from below -----------------------------------------------------------------------------
+# --- F9: from below ---
 
-SANDWICH = dict(p=0.2, b=1)
+SANDWICH = {"p": 0.2, "b": 1}
 SANDWICH_CHECKPOINTS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181)
 
 
@@ -320,7 +321,9 @@ def _lower_case() -> Case:
             Control(
                 "projection in place of the oracle",
                 "projected gradient steps: a method that is not limited to one vertex a step",
-                PathwiseLowerBound(_sandwich(mutants.projected_gradient), "suboptimality", _floor()),
+                PathwiseLowerBound(
+                    _sandwich(mutants.projected_gradient), "suboptimality", _floor()
+                ),
             ),
             Control(
                 "bound times ten",
@@ -380,7 +383,9 @@ CLAIMS: tuple[Claim, ...] = (
         title="No method with this oracle is faster",
         source="folklore lower bound for linear minimization oracles (Jaggi 2013); form F9",
         theorem="F9",
-        statement=r"$$f(x^k) - f^* \ge \tfrac12\left(\tfrac{1}{k+1} - \tfrac1d\right)$$ on every path",
+        statement=(
+            r"$$f(x^k) - f^* \ge \tfrac12\left(\tfrac{1}{k+1} - \tfrac1d\right)$$ on every path"
+        ),
         assumptions=(r"$f(x) = |x|^2/2$ on the simplex, from a vertex", "oracle returns vertices"),
         kind="lower_bound",
         metric=r"f(x^k) - f^*",

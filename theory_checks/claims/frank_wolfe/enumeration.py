@@ -66,7 +66,9 @@ def estimator_moments(
     """
     batches, (coins, weights) = _batches(run.replacement), _coins(run)
 
-    def over_outcomes(after: Callable[[jax.Array, jax.Array], jax.Array], choices: jax.Array) -> Any:
+    def over_outcomes(
+        after: Callable[[jax.Array, jax.Array], jax.Array], choices: jax.Array
+    ) -> Any:
         """Expectation over a batch, uniform among the choices, and a coin."""
         each = jax.vmap(jax.vmap(after, (0, None)), (None, 0))(choices, coins)
         return jnp.tensordot(weights, jnp.mean(each, axis=1), axes=1)

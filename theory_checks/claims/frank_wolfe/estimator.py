@@ -5,9 +5,10 @@ With e_k = |g^k - grad f(x^k)| and V_k the variance of grad f_i(x^{k+1}) - grad 
     E e_{k+1}^2 = (1-p) (e_k^2 + nu V_k),        nu = 1/b, or (n-b)/(b(n-1)) without replacement.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache, partial
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +39,7 @@ def _nu(replacement: bool) -> float:
     return variance_factor(SAMPLES, BATCH, replacement=replacement)
 
 
-# --- F1, exactly ------------------------------------------------------------------------------
+# --- F1, exactly ---
 
 
 @cache
@@ -109,9 +110,9 @@ def _identity_claim(replacement: bool) -> Claim:
     )
 
 
-# --- F1 along runs, sampled -------------------------------------------------------------------
+# --- F1 along runs, sampled ---
 
-ALONG = dict(n=64, d=10, b=32, p=0.1, steps=400, step=0.02)
+ALONG = {"n": 64, "d": 10, "b": 32, "p": 0.1, "steps": 400, "step": 0.02}
 
 
 @cache
@@ -121,10 +122,10 @@ def _along(method: Callable[..., object], process: type[AlongTheRun]) -> Experim
     run = process(
         problem=problem,
         constraint=constraint,
-        x0=constraint.lmo(np.zeros(problem.dim)),
+        x0=constraint.lmo(jnp.zeros(problem.dim)),
         steps=step_table(ALONG["step"], int(ALONG["steps"])),
-        restart_probability=np.asarray(ALONG["p"]),
-        f_star=np.asarray(0.0),
+        restart_probability=jnp.asarray(ALONG["p"]),
+        f_star=jnp.asarray(0.0),
         batch_size=int(ALONG["b"]),
         replacement=False,
         method=method,
@@ -161,7 +162,9 @@ def _along_case() -> Case:
         check=_along_check(),
         controls=(
             Control(
-                "wrong nu", "1/b although sampled without replacement", _along_check(replacement=True)
+                "wrong nu",
+                "1/b although sampled without replacement",
+                _along_check(replacement=True),
             ),
             Control("forgotten (1-p)", "the factor $1-p$ is left out", _along_check(kept=1.0)),
             Control(
@@ -178,9 +181,9 @@ def _along_case() -> Case:
     )
 
 
-# --- The line test: F1 with exogenous points ----------------------------------------------------
+# --- The line test: F1 with exogenous points ---
 
-LINE = dict(p=0.2, h=0.1, b=2)
+LINE = {"p": 0.2, "h": 0.1, "b": 2}
 LINE_CHECKPOINTS = (2, 3, 5, 8, 13, 21, 40, 80)
 
 
@@ -250,7 +253,7 @@ def _line_case() -> Case:
     )
 
 
-# --- F1b: the bound -----------------------------------------------------------------------------
+# --- F1b: the bound ---
 
 F1B_CHECKPOINTS = (2, 3, 4)
 
@@ -289,7 +292,7 @@ def _bound_case() -> Case:
     )
 
 
-# --- F3b: one step of the Lyapunov function -----------------------------------------------------
+# --- F3b: one step of the Lyapunov function ---
 
 
 def _lyapunov_case() -> Case:
@@ -304,7 +307,9 @@ def _lyapunov_case() -> Case:
     problem: FiniteSum = small_run(p=p, replacement=True).problem
     what = "all batches and coins of a step enumerated"
     return Case(
-        problem=f"least squares, $n = {SAMPLES}$, $d = 3$, over the $\\ell_1$ ball, 64 random states",
+        problem=(
+            f"least squares, $n = {SAMPLES}$, $d = 3$, over the $\\ell_1$ ball, 64 random states"
+        ),
         constants={
             **problem.constants,
             "D": Constant(2.0, "exact", derivation="twice the radius of the l1 ball"),

@@ -24,8 +24,8 @@ from optzoo.problems import (
     random_sign_quadratic,
 )
 
-from .process import Method, SarahRun, variance_factor
 from .bounds import Sarah
+from .process import Method, SarahRun, variance_factor
 
 __all__ = [
     "SETS",
@@ -102,7 +102,7 @@ class Instance:
 
 
 def balanced_probability(num_samples: int, batch_size: int) -> float:
-    """p = b / (n + b), for which both kinds of steps cost about the same."""
+    """P = b / (n + b), for which both kinds of steps cost about the same."""
     return batch_size / (num_samples + batch_size)
 
 
@@ -185,7 +185,7 @@ def nonconvex_instance(problem: str, set_name: str) -> Instance:
 
 @cache
 def sandwich(dim: int = 2000, num_samples: int = 8) -> Instance:
-    """f = |x|^2 / 2 on the simplex from a vertex, with sign noise: bounded from both sides."""
+    """F = |x|^2 / 2 on the simplex from a vertex, with sign noise: bounded from both sides."""
     problem = random_sign_quadratic(num_samples, dim, SEED)
     constraint = optzoo.lmo.simplex()
     return Instance(

@@ -17,7 +17,7 @@ from optzoo.problems import Constant, dilated, random_least_squares, scaled
 
 from ... import mutants
 from ...checks import ExactScaling, Law, Passage, Rate
-from ...claim import Case, Claim, Control
+from ...claim import Case, Claim, Control, Kind
 from ...laboratory import Laboratory
 from ...simulation import Experiment
 from .bounds import Sarah
@@ -57,10 +57,10 @@ def _family(
         slope=1.0,
         restart_probability=p,
         batch_size=b,
+        noise=noise,
         steps=step_table(optzoo.open_loop_schedule(4 / p), length),
         method=method,
     )
-    run = replace(run, problem=replace(run.problem, noise=jnp.asarray(noise)))
     family = SlopeFamily(run, jnp.geomspace(1e-6, largest, slopes))
     return Experiment(
         f"law-{name}-{method.__name__}", family, tuple(checkpoints), lanes=16, randomness="laws"
@@ -70,7 +70,7 @@ def _family(
 def _law_claim(
     name: str,
     title: str,
-    kind: str,
+    kind: Kind,
     x_label: str,
     prepare: Callable[[], Case],
     *,
@@ -101,7 +101,7 @@ def _unit_noise() -> dict[str, Constant]:
     }
 
 
-# --- in K -----------------------------------------------------------------------------------------
+# --- in K ---
 
 
 def _horizon_case() -> Case:
@@ -130,16 +130,13 @@ def _horizon_case() -> Case:
     )
 
 
-# --- in p and b -----------------------------------------------------------------------------------
+# --- in p and b ---
 
 
 def _probability_case() -> Case:
     horizon = 51_200
     probabilities = np.array([0.3, 0.14, 0.065, 0.03, 0.013])
-    runs = [
-        _family(f"p-{p}", p=p, b=1, checkpoints=[horizon], largest=1e-3)
-        for p in probabilities
-    ]
+    runs = [_family(f"p-{p}", p=p, b=1, checkpoints=[horizon], largest=1e-3) for p in probabilities]
     theta = (1 - probabilities) / probabilities
 
     def check(stated: float) -> Law:
@@ -178,7 +175,7 @@ def _batch_case() -> Case:
     )
 
 
-# --- in the noise: steps until eps ------------------------------------------------------------------
+# --- in the noise: steps until eps ---
 
 
 def _noise_case() -> Case:
@@ -211,11 +208,11 @@ def _noise_case() -> Case:
     )
 
 
-# --- exact scaling in L and D ---------------------------------------------------------------------
+# --- exact scaling in L and D ---
 
-SCALING = dict(p=0.1, batch=4)
+SCALING = {"p": 0.1, "batch": 4}
 SCALING_CHECKPOINTS = (1, 10, 100, 300)
-# Powers of two scale floating-point numbers exactly, and so leave ties between vertices as they are.
+# Powers of two scale floating-point numbers exactly, and so leave ties between vertices alone.
 FACTORS = (1 / 16, 1 / 4, 1.0, 4.0, 16.0)
 
 
@@ -356,9 +353,7 @@ def _scaling_claim(
 
 
 CLAIMS: tuple[Claim, ...] = (
-    _law_claim(
-        "horizon", "The rate 1/K is real", "rate", "horizon $K$", _horizon_case
-    ),
+    _law_claim("horizon", "The rate 1/K is real", "rate", "horizon $K$", _horizon_case),
     _law_claim(
         "restart-probability",
         "The error grows like the root of (1-p)/p",
@@ -375,7 +370,8 @@ CLAIMS: tuple[Claim, ...] = (
         "scaling",
         r"$\sigma$",
         _noise_case,
-        statement=rf"{LAW}: steps $T$ until the mean is at most $\epsilon$ grow at most as $\sigma$",
+        statement=rf"{LAW}: steps $T$ until the mean is at most $\epsilon$ grow at most as "
+        r"$\sigma$",
         metric=r"T(\sigma)",
     ),
     _scaling_claim(
@@ -389,8 +385,8 @@ CLAIMS: tuple[Claim, ...] = (
     _scaling_claim(
         "diameter",
         "X to t X: errors and bounds scale alike",
-        r"$X \to tX$ with $f$ a homogeneous quadratic: $f(x^k) - f^*$, $G_k$ and $R_k$ times $t^2$; "
-        r"with $f(x/t)$ in place of $f$ nothing changes",
+        r"$X \to tX$ with $f$ a homogeneous quadratic: $f(x^k) - f^*$, $G_k$ and $R_k$ times "
+        r"$t^2$; with $f(x/t)$ in place of $f$ nothing changes",
         "$t$",
         _diameter_case,
     ),

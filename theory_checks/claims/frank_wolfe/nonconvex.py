@@ -2,6 +2,7 @@ r"""Sarah Frank-Wolfe on non-convex functions: F4, the average Frank-Wolfe gap."
 
 from functools import cache, partial
 
+import jax.numpy as jnp
 import numpy as np
 
 import optzoo
@@ -20,17 +21,13 @@ HORIZON, BATCH = 4000, 20
 
 
 @cache
-def _run(
-    problem: str, set_name: str, method: Method = optzoo.sarah_frank_wolfe
-) -> Experiment:
+def _run(problem: str, set_name: str, method: Method = optzoo.sarah_frank_wolfe) -> Experiment:
     place = nonconvex_instance(problem, set_name)
     p = balanced_probability(place.problem.num_samples, BATCH)
-    steps = np.full(HORIZON, HORIZON**-0.5)
+    steps = jnp.full(HORIZON, HORIZON**-0.5)
     checkpoints = np.unique(np.round(np.geomspace(40, HORIZON, 15)).astype(int))
     run = place.run(steps, p, BATCH, replacement=True, method=method, process=AveragedGap)
-    return Experiment(
-        f"nonconvex-{place.name}-{method.__name__}", run, tuple(checkpoints.tolist())
-    )
+    return Experiment(f"nonconvex-{place.name}-{method.__name__}", run, tuple(checkpoints.tolist()))
 
 
 def _case(problem: str, set_name: str) -> Case:

@@ -7,7 +7,7 @@ from ...claim import Claim
 __all__ = ["PARTNERS", "sarah_claim"]
 
 PAPER = (
-    "Beznosikov, Dobre, Gidel, \"Sarah Frank-Wolfe: Methods for Constrained Optimization with "
+    'Beznosikov, Dobre, Gidel, "Sarah Frank-Wolfe: Methods for Constrained Optimization with '
     'Best Rates and Practical Features", ICML 2024, arXiv:2304.11737'
 )
 

@@ -226,9 +226,7 @@ def sample_variance(problem: FiniteSum, new: jax.Array, old: jax.Array) -> jax.A
     return jnp.sum(jnp.mean((change - jnp.mean(change, axis=0, keepdims=True)) ** 2, axis=0))
 
 
-@partial(
-    jax.tree_util.register_dataclass, data_fields=["run", "slopes"], meta_fields=[]
-)
+@partial(jax.tree_util.register_dataclass, data_fields=["run", "slopes"], meta_fields=[])
 @dataclass(frozen=True, eq=False)
 class SlopeFamily(Process):
     """One run on f_i(x) = c x + z_i x^2 / 2 for each slope c of a grid, with common batches.
@@ -241,6 +239,7 @@ class SlopeFamily(Process):
     slopes: jax.Array
 
     def _on(self, slope: jax.Array) -> SarahRun:
+        assert isinstance(self.run.problem, NoiseTight)
         problem = replace(self.run.problem, slope=slope)
         return replace(self.run, problem=problem, f_star=-slope)
 
@@ -261,12 +260,13 @@ def noise_tight_run(
     restart_probability: float,
     batch_size: int,
     steps: jax.Array,
+    noise: float = 1.0,
     num_samples: int = 64,
     method: Method = optzoo.sarah_frank_wolfe,
 ) -> SarahRun:
-    """Sarah Frank-Wolfe on f_i(x) = c x + z_i x^2 / 2 over [-1, 1], from the wrong end."""
+    """Sarah Frank-Wolfe on f_i(x) = c x + sigma z_i x^2 / 2 on [-1, 1], from the wrong end."""
     return SarahRun(
-        problem=NoiseTight(slope=jnp.asarray(slope), num_samples=num_samples),
+        problem=NoiseTight(jnp.asarray(slope), jnp.asarray(noise), num_samples),
         constraint=optzoo.lmo.box(-1.0, 1.0),
         x0=jnp.ones(1),
         steps=steps,

@@ -1,0 +1,43 @@
+"""`python -m benchmarks [NAME ...]`: run benchmarks, print their tables, keep them in RESULTS.md."""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+import jax
+
+from .report import RESULTS, replace_section
+
+# In this order; the second needs the extra `bench`.
+NAMES = ("runner_throughput", "frank_wolfe_time_to_gap")
+
+
+def main() -> int:
+    """The exit status: 0, or 2 if a package is missing."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    names = parser.parse_args().names or NAMES
+    for name in names:
+        if name not in NAMES:
+            parser.error(f"no benchmark {name!r}; there are {', '.join(NAMES)}")
+
+    # Before the first array: as many devices as cores, and float64, as the runner has them.
+    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+    jax.config.update("jax_enable_x64", True)
+
+    for name in names:
+        try:
+            benchmark = import_module(f".{name}", __package__)
+        except ModuleNotFoundError as missing:
+            print(f"{name} needs the package {missing.name}: run `make bench`.", file=sys.stderr)
+            return 2
+        text: str = benchmark.measure()
+        print(f"\n## {name}\n\n{text}\n", flush=True)
+        before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
+        RESULTS.write_text(replace_section(before, name, text), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
