@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...]`: run benchmarks, print their tables, keep them in RESULTS.md."""
+"""`python -m benchmarks [NAME ...]`: run, print the tables, keep them in RESULTS.md."""
 
 import argparse
 import os

@@ -65,7 +65,7 @@ class Data:
         return round(len(self.labels) ** 0.5)
 
     def gap(self, x: Array) -> float:
-        """max over |s|_1 <= R of <grad f(x), x - s>."""
+        """The maximum of <grad f(x), x - s> over |s|_1 <= R."""
         x = np.asarray(x, dtype=np.float64)
         slopes = -self.labels * expit(-self.labels * (self.rows @ x))
         gradient = self.rows.T @ slopes / len(slopes)
@@ -166,7 +166,7 @@ def _cells(method: list[Outcome], ours: list[Outcome], gap: float) -> tuple[str,
     ratio = Spread.of(np.minimum(times, CAP) / np.minimum(baseline, CAP))
     if capped:
         return f"> {CAP:g}", f"> {ratio.median:.3g}"
-    return str(Spread.of(times)), str(ratio)
+    return str(Spread.of(times)).replace("inf", f"> {CAP:g}"), str(ratio)
 
 
 def _outcome(data: Data, run: Run, seed: int, deadlines: Mapping[float, float]) -> Outcome:
@@ -240,7 +240,7 @@ def _seed_numba(seed: int) -> None:
 
 
 def _copt(data: Data) -> Callable[[Setting], Run]:
-    n, d = data.features.shape
+    dim = data.features.shape[1]
     labels = (data.labels + 1) / 2  # copt's are 0 and 1
     derivative = copt.loss.LogLoss(data.rows, labels).partial_deriv
     oracle = copt.constraint.L1Ball(RADIUS).lmo
@@ -265,10 +265,10 @@ def _copt(data: Data) -> Callable[[Setting], Run]:
                     derivative,
                     data.rows,
                     labels,
-                    np.zeros(d),
+                    np.zeros(dim),
                     oracle,
                     batch_size=setting.batch_size,
-                    max_iter=n * 10**9,  # epochs: the watch ends the run
+                    max_iter=10**9,  # epochs: the watch ends the run first
                     tol=0.0,
                     callback=look,
                     variant=setting.variant,

@@ -53,9 +53,9 @@ def require_key(name: str, key: Any) -> None:
 
 def require_matching_tree(name: str, tree: optax.Params, params: optax.Params) -> None:
     """Raises unless `tree` has the structure and the leaf shapes of `params`."""
-    given, expected = jax.tree.structure(tree), jax.tree.structure(params)
-    same: bool = given == expected
-    if not same:
+    given: Any = jax.tree.structure(tree)
+    expected: Any = jax.tree.structure(params)
+    if given != expected:
         raise ValueError(
             f"{name} must have the tree structure of params, {expected}; it has {given}."
         )

@@ -7,6 +7,7 @@ from .linear_models import LeastSquares, LinearModel, LogisticRegression, Sigmoi
 from .noise_tight import NoiseTight, horizon_slope
 from .optimum import Constraint, Optimum, minimize_over
 from .planted_models import random_least_squares, random_logistic, random_sigmoid
+from .pytree import pytree_dataclass
 from .sign_quadratic import SignQuadratic, random_sign_quadratic
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "libsvm",
     "local_constants",
     "minimize_over",
+    "pytree_dataclass",
     "random_least_squares",
     "random_logistic",
     "random_sigmoid",

@@ -10,8 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ._arguments import check_point, check_scalar, host, require_float64
-from ._pytree import register_problem
 from .constant import CertificateError, Constant
+from .pytree import pytree_dataclass
 
 __all__ = ["Dilated", "FiniteSum", "Scaled", "dilated", "local_constants", "scaled"]
 
@@ -221,7 +221,7 @@ def _sample_hessians(problem: FiniteSum, x: jax.Array, indices: jax.Array) -> ja
     return hessians
 
 
-@register_problem
+@pytree_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scaled(FiniteSum):
     """u f for a finite sum f; every constant is multiplied by u.
@@ -289,7 +289,7 @@ class Scaled(FiniteSum):
         return {name: factor * bound for name, bound in self.problem._rederived_bounds().items()}
 
 
-@register_problem
+@pytree_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dilated(FiniteSum):
     """x -> f(x / t) for a finite sum f; every constant is divided by t^2.

@@ -12,9 +12,9 @@ from jax.typing import ArrayLike
 from scipy.special import expit
 
 from ._arguments import check_indices, check_point, host, is_concrete
-from ._pytree import register_problem
 from .constant import Constant
 from .finite_sum import FiniteSum, local_constants
+from .pytree import pytree_dataclass
 
 __all__ = [
     "LeastSquares",
@@ -191,7 +191,7 @@ class LinearModel(FiniteSum):
         return float(values.min()), float(values.max())
 
 
-@register_problem
+@pytree_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class LeastSquares(LinearModel):
     r"""f_i(x) = (a_i'x - y_i)^2 / 2; every constant is exact.
@@ -243,7 +243,7 @@ class LeastSquares(LinearModel):
         return np.zeros(self.dim)
 
 
-@register_problem
+@pytree_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class LogisticRegression(LinearModel):
     r"""f_i(x) = log(1 + exp(-y_i a_i'x)), labels y_i in {-1, +1}.
@@ -296,7 +296,7 @@ class LogisticRegression(LinearModel):
         return np.zeros(self.dim)
 
 
-@register_problem
+@pytree_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class SigmoidLoss(LinearModel):
     r"""f_i(x) = 1/(1 + exp(y_i a_i'x)), labels y_i in {-1, +1}; smooth and not convex.

@@ -9,14 +9,14 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ._arguments import check_indices, check_point, check_scalar, check_size, host
-from ._pytree import register_problem
 from .constant import Constant
 from .finite_sum import FiniteSum
+from .pytree import pytree_dataclass
 
 __all__ = ["NoiseTight", "horizon_slope"]
 
 
-@register_problem
+@pytree_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class NoiseTight(FiniteSum):
     r"""f_i(x) = c x + sigma z_i x^2 / 2 on [-1, 1], z_i = +1 for i < n/2 and -1 for the others.

@@ -9,14 +9,14 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ._arguments import check_indices, check_point, check_scalar, check_size, host, is_concrete
-from ._pytree import register_problem
 from .constant import Constant
 from .finite_sum import FiniteSum
+from .pytree import pytree_dataclass
 
 __all__ = ["SignQuadratic", "random_sign_quadratic"]
 
 
-@register_problem
+@pytree_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class SignQuadratic(FiniteSum):
     r"""f_i(x) = x'(q I + sigma diag(s_i)) x / 2 with signs that cancel: s_{i+n/2} = -s_i.

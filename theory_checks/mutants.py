@@ -4,7 +4,6 @@ Each takes the arguments of `optzoo.sarah_frank_wolfe` and makes one mistake.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ import optax
 
 import optzoo
 from optzoo.lmo import ConstraintSet
+from optzoo.problems import pytree_dataclass
 
 __all__ = [
     "constant_batch",
@@ -100,7 +100,7 @@ def projected_gradient(
     return optax.GradientTransformationExtraArgs(sarah.init, update)
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["inner"], meta_fields=[])
+@pytree_dataclass
 @dataclass(frozen=True, eq=False)
 class _Opposite(ConstraintSet):
     """The set with argmax in place of argmin."""

@@ -31,8 +31,8 @@ Metrics = dict[str, np.ndarray]
 class Process(abc.ABC):
     """A method on a problem: what one replicate does.
 
-    Subclasses are frozen dataclasses registered as pytrees; their arrays are arguments of the
-    compiled program, so that instances of one shape share it.
+    Subclasses are dataclasses registered by `optzoo.problems.pytree_dataclass`; their arrays are
+    arguments of the compiled program, so that instances of one shape share it.
     """
 
     @abc.abstractmethod

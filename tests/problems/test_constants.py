@@ -241,11 +241,11 @@ def test_certify_reads_the_shipped_gradients() -> None:
         def gradient(self, x: jax.Array) -> jax.Array:
             return 2.0 * super().gradient(x)
 
-    from optzoo.problems._pytree import register_problem
+    from optzoo.problems.pytree import pytree_dataclass
 
     rows, targets = uneven_rows(5, 2, seed=0)
     with pytest.raises(CertificateError, match="Doubled"):
-        register_problem(Doubled)(rows, targets).certify()
+        pytree_dataclass(Doubled)(rows, targets).certify()
 
 
 @settings(deadline=None, max_examples=30)

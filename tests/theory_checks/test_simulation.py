@@ -1,7 +1,6 @@
 """Replicates: reproducible, independent of the number of devices, and counted right."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +8,13 @@ import numpy as np
 import pytest
 
 import optzoo
-from optzoo.problems import random_least_squares
+from optzoo.problems import pytree_dataclass, random_least_squares
 from theory_checks.claims.frank_wolfe.process import SarahRun, line_test, step_table
 from theory_checks.laboratory import Laboratory
 from theory_checks.simulation import Experiment, Process, simulate
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["drift"], meta_fields=[])
+@pytree_dataclass
 @dataclass(frozen=True)
 class Walk(Process):
     """x_{k+1} = x_k + drift + a standard normal."""

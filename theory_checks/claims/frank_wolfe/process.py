@@ -1,8 +1,7 @@
 """Sarah Frank-Wolfe on a finite sum over a constraint set, as a process to be replicated."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +10,7 @@ import optax
 
 import optzoo
 from optzoo.lmo import ConstraintSet
-from optzoo.problems import FiniteSum, NoiseTight
+from optzoo.problems import FiniteSum, NoiseTight, pytree_dataclass
 
 from ...simulation import Process
 
@@ -31,6 +30,7 @@ __all__ = [
 ]
 
 Method = Callable[..., optax.GradientTransformationExtraArgs]
+_STATIC = {"static": True}
 
 
 def variance_factor(num_samples: int, batch_size: int, *, replacement: bool) -> float:
@@ -57,13 +57,6 @@ def step_table(schedule: optax.ScalarOrSchedule, horizon: int) -> jax.Array:
     return jax.vmap(schedule)(counts)
 
 
-_process = partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["problem", "constraint", "x0", "steps", "restart_probability", "f_star"],
-    meta_fields=["batch_size", "replacement", "method"],
-)
-
-
 class Run(NamedTuple):
     """A run after k steps."""
 
@@ -71,7 +64,7 @@ class Run(NamedTuple):
     state: Any  # of the transformation; its estimate is g^{k-1}, formed at x^{k-1}
 
 
-@_process
+@pytree_dataclass
 @dataclass(frozen=True, eq=False)
 class SarahRun(Process):
     """Sarah Frank-Wolfe (or a mutant of it) exactly as a user would run it."""
@@ -82,9 +75,9 @@ class SarahRun(Process):
     steps: jax.Array  # eta_k
     restart_probability: jax.Array
     f_star: jax.Array
-    batch_size: int
-    replacement: bool = True
-    method: Method = optzoo.sarah_frank_wolfe
+    batch_size: int = field(metadata=_STATIC)
+    replacement: bool = field(default=True, metadata=_STATIC)
+    method: Method = field(default=optzoo.sarah_frank_wolfe, metadata=_STATIC)
 
     def transformation(self, key: jax.Array) -> optax.GradientTransformationExtraArgs:
         return self.method(
@@ -132,7 +125,7 @@ class SarahRun(Process):
         }
 
 
-@_process
+@pytree_dataclass
 @dataclass(frozen=True, eq=False)
 class AveragedGap(SarahRun):
     """Sarah Frank-Wolfe with the average of all its gaps, weighted by the steps."""
@@ -151,7 +144,7 @@ class AveragedGap(SarahRun):
         return super().measure(run) | {"average_gap": total / weight}
 
 
-@_process
+@pytree_dataclass
 @dataclass(frozen=True, eq=False)
 class AlongTheRun(SarahRun):
     """Sarah Frank-Wolfe with the sums over all steps of the terms of the estimator's identity."""
@@ -180,7 +173,7 @@ class AlongTheRun(SarahRun):
         return {"before": before, "variance": variance, "after": after}
 
 
-@_process
+@pytree_dataclass
 @dataclass(frozen=True, eq=False)
 class LineTest(SarahRun):
     """The estimator alone, fed the points x_k = k h of a line whatever it answers.
@@ -226,7 +219,7 @@ def sample_variance(problem: FiniteSum, new: jax.Array, old: jax.Array) -> jax.A
     return jnp.sum(jnp.mean((change - jnp.mean(change, axis=0, keepdims=True)) ** 2, axis=0))
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["run", "slopes"], meta_fields=[])
+@pytree_dataclass
 @dataclass(frozen=True, eq=False)
 class SlopeFamily(Process):
     """One run on f_i(x) = c x + z_i x^2 / 2 for each slope c of a grid, with common batches.
@@ -277,7 +270,7 @@ def noise_tight_run(
     )
 
 
-@_process
+@pytree_dataclass
 @dataclass(frozen=True, eq=False)
 class ReusedBatch(AlongTheRun):
     """A mutant: every batch serves two consecutive steps."""
