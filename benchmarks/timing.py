@@ -117,12 +117,14 @@ def interleaved(
 class GapWatch:
     """When a method first reached each of some gaps, the evaluation of the gap not counted.
 
-    The iterate is looked at on a grid of steps that grows geometrically, so that a passage is
-    known to within the same factor for every method, however short its steps are.
+    The iterate is looked at every few steps at first and then on a grid that grows geometrically,
+    so that a passage is known to within the same factor for every method, and a method that has
+    to leave a compiled loop to be looked at does so rarely.
 
     Args:
         gap: iterate -> its exact gap.
         deadlines: gap -> the working seconds after which a run that has not reached it stops.
+        spacing: least number of steps between two looks, after the first step.
         resolution: ratio of neighbouring steps of the grid, above 1.
         clock: seconds since some moment.
 
@@ -138,7 +140,8 @@ class GapWatch:
 
     gap: Callable[[Array], float]
     deadlines: Mapping[float, float]
-    resolution: float = 1.05
+    spacing: int = 10
+    resolution: float = 1.1
     clock: Clock = time.perf_counter
     next_look: int = field(default=1, init=False)
     steps: int = field(default=0, init=False)
@@ -157,7 +160,7 @@ class GapWatch:
         for target in self.deadlines:
             if value <= target:
                 self.reached.setdefault(target, self.seconds)
-        self.next_look = max(steps + 1, int(steps * self.resolution))
+        self.next_look = max(steps + self.spacing, int(steps * self.resolution))
         missing = [limit for target, limit in self.deadlines.items() if target not in self.reached]
         if not missing or self.seconds > min(missing):
             return True

@@ -61,6 +61,8 @@ class UpperBound:
             sample = laboratory.sample(self.experiment, first, count)[self.metric]
             return sample[:, -len(points) :] / bound
 
+        if not np.all(np.isfinite(ratios(0, laboratory.seeds))):
+            return _diverged(points, bound, laboratory.seeds)
         verdict, table = decide(ratios, laboratory.seeds, alpha=laboratory.alpha)
         return Finding(
             verdict=verdict.verdict,
@@ -406,6 +408,18 @@ class Rate:
             bound=self.bound,
         )
         return _exponent_finding(exponent, seeds)
+
+
+def _diverged(points: Sequence[int], bound: Array, seeds: int) -> Finding:
+    """A metric that is not finite is above every bound: its mean is."""
+    return Finding(
+        verdict="REFUTED",
+        decided=f"the metric is not finite in some of the first {seeds} seeds",
+        checkpoints=np.asarray(points, dtype=np.float64),
+        mean=np.full(len(points), np.nan),
+        bound=bound,
+        seeds=seeds,
+    )
 
 
 def _exponent_finding(exponent: Exponent, seeds: int) -> Finding:

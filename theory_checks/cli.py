@@ -98,6 +98,8 @@ def _list(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     _use_all_cores()
+    import jax
+
     from . import record
     from .claims import CLAIMS
     from .laboratory import Laboratory
@@ -130,6 +132,7 @@ def _run(options: argparse.Namespace) -> int:
             directory,
             environment,
             finished=finished,
+            workers=len(jax.devices()),
             on_claim=progress.finished,
         )
     page = write_report(directory)

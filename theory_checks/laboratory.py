@@ -1,5 +1,7 @@
 """Where checks get their replicates: each is simulated once, whoever asks for it."""
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -33,6 +35,7 @@ class Laboratory:
     on_block: Callable[[str], None] = lambda line: None
     gradient_calls: float = 0.0
     _blocks: dict[tuple[str, int], dict[str, Array]] = field(default_factory=dict)
+    _locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def __post_init__(self) -> None:
         if self.seeds < 2:
@@ -41,7 +44,8 @@ class Laboratory:
     def sample(self, experiment: Experiment, first: int, count: int) -> dict[str, Array]:
         """Metrics of replicates first, ..., first + count - 1, each of shape (count, points)."""
         wanted = range(first // self.seeds, -(-(first + count) // self.seeds))
-        blocks = [self._block(experiment, index) for index in wanted]
+        with self._locks[experiment.name]:  # claims that share an experiment wait for each other
+            blocks = [self._block(experiment, index) for index in wanted]
         offset = first - wanted.start * self.seeds
         return {
             name: np.concatenate([block[name] for block in blocks])[offset : offset + count]
