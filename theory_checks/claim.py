@@ -133,6 +133,7 @@ class Claim:
         not_shown: what a reader may not conclude.
         pairs_with: ids of claims that could have failed where this one is slack.
         x_label: axis of the checkpoints.
+        rate: the bound falls like k^(-rate), drawn as a guide; None where it follows no power.
 
     Raises:
         ValueError: if the id is not a lower-case path.
@@ -155,6 +156,7 @@ class Claim:
     form: Literal["paper", "explicit"] = "explicit"
     pairs_with: tuple[str, ...] = ()
     x_label: str = "step $k$"
+    rate: float | None = None
 
     def __post_init__(self) -> None:
         if self.id != self.id.lower() or " " in self.id or self.id.count("/") < 1:

@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
     seeds = options.seeds or PRESETS[options.preset]
     master_seed = secrets.randbits(31) if options.fresh_seeds else MASTER_SEED
     environment = record.environment(preset=options.preset, seeds=seeds, master_seed=master_seed)
-    finished: list[dict[str, Any]] = []
+    earlier: dict[str, Any] = {"claims": [], "summary": {"seconds": 0.0}}
     directory: Path = options.out
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         if not directory.is_dir():
@@ -121,23 +121,25 @@ def _run(options: argparse.Namespace) -> int:
                 "replace its results, or another folder"
             )
         if options.resume:
-            finished, environment = _resumed(directory, environment, options)
+            earlier = _resumed(directory, environment, options)
+            environment = earlier["environment"]
 
     laboratory = Laboratory(seeds=seeds, master_seed=environment["master_seed"])
-    with _Progress(len(chosen), done=len(finished)) as progress:
+    with _Progress(len(chosen), done=len(earlier["claims"])) as progress:
         laboratory.on_block = progress.detail
         records = run_claims(
             chosen,
             laboratory,
             directory,
             environment,
-            finished=finished,
+            finished=earlier["claims"],
+            seconds=earlier["summary"]["seconds"],
             workers=len(jax.devices()),
             on_claim=progress.finished,
         )
     page = write_report(directory)
     write_summary(directory)
-    _print_outcome(record.summary(records), page, laboratory.gradient_calls)
+    _print_outcome(record.finished_run(directory)["summary"], page, laboratory.gradient_calls)
     return exit_status(records)
 
 
@@ -155,14 +157,15 @@ def _report(options: argparse.Namespace) -> int:
 
 def _resumed(
     directory: Path, environment: dict[str, Any], options: argparse.Namespace
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """What an interrupted run in the directory has finished, and its environment."""
-    from .record import finished_claims
+) -> dict[str, Any]:
+    """The interrupted run in the directory, if this one can go on with it."""
+    from .record import finished_run
 
     try:
-        earlier, claims = finished_claims(directory)
+        results = finished_run(directory)
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(f"--resume: {error}") from None
+    earlier = results["environment"]
     if options.fresh_seeds:  # go on with the seeds drawn then
         environment["master_seed"] = earlier["master_seed"]
     for name in ("version", "preset", "seeds", "master_seed", "jax", "numpy"):
@@ -171,7 +174,7 @@ def _resumed(
                 f"--resume: the run in {directory} was made with {name} = {earlier.get(name)}, "
                 f"this one has {environment[name]}; use --overwrite"
             )
-    return claims, earlier
+    return results
 
 
 class _Progress:

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .claim import Case, Claim, Control, Finding
+from .log_log import Exponent
 from .results import load_results
 
 __all__ = [
     "claim_record",
     "control_record",
     "environment",
-    "finished_claims",
+    "finished_run",
     "summary",
     "unmet_expectations",
     "write",
@@ -59,7 +60,6 @@ def claim_record(
     seconds: float,
 ) -> dict[str, Any]:
     """One claim as it stands in results.json."""
-    exponent = finding.exponent
     return {
         "id": claim.id,
         "title": claim.title,
@@ -111,18 +111,32 @@ def claim_record(
         "upper": _numbers(finding.upper),
         "bound": _numbers(finding.bound),
         "lower_bound": _numbers(finding.lower_bound),
-        "exponent": None
-        if exponent is None
-        else {
-            "stated": exponent.stated,
-            "value": _number(exponent.value),
-            "lower": _number(exponent.lower),
-            "upper": _number(exponent.upper),
-            "window": [_number(end) for end in exponent.window],
-            "x": claim.x_label,
-        },
+        "exponent": _exponent(claim, finding.exponent),
         "controls": list(controls),
     }
+
+
+def _exponent(claim: Claim, measured: Exponent | None) -> dict[str, Any] | None:
+    """The measured exponent; of a bound only the one it states, as a guide for the eye."""
+    if measured is None and claim.rate is None:
+        return None
+    found = {
+        "stated": claim.rate,
+        "value": None,
+        "lower": None,
+        "upper": None,
+        "window": None,
+        "x": claim.x_label,
+    }
+    if measured is not None:
+        found |= {
+            "stated": measured.stated,
+            "value": _number(measured.value),
+            "lower": _number(measured.lower),
+            "upper": _number(measured.upper),
+            "window": [_number(end) for end in measured.window],
+        }
+    return found
 
 
 def control_record(control: Control, finding: Finding) -> dict[str, Any]:
@@ -162,8 +176,8 @@ def unmet_expectations(claims: Sequence[dict[str, Any]]) -> list[str]:
     return found
 
 
-def summary(claims: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Counts over claims and controls."""
+def summary(claims: Sequence[dict[str, Any]], seconds: float) -> dict[str, Any]:
+    """Counts over claims and controls, and the wall clock of the run so far."""
     controls = [control for claim in claims for control in claim["controls"]]
     count = {
         verdict: sum(claim["verdict"] == verdict for claim in claims)
@@ -177,18 +191,23 @@ def summary(claims: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "vacuous": sum(bool(claim["vacuous"]) for claim in claims),
         "controls": len(controls),
         "killed": sum(control["killed"] for control in controls),
-        "seconds": round(sum(claim["seconds"] for claim in claims), 3),
+        "seconds": round(seconds, 3),
         "unmet": unmet_expectations(claims),
     }
 
 
-def write(directory: Path, environment: dict[str, Any], claims: Sequence[dict[str, Any]]) -> None:
+def write(
+    directory: Path,
+    environment: dict[str, Any],
+    claims: Sequence[dict[str, Any]],
+    seconds: float,
+) -> None:
     """Replaces results.json atomically: a reader sees the old file or the new one."""
     results = {
         "schema": SCHEMA,
         "environment": environment,
         "claims": list(claims),
-        "summary": summary(claims),
+        "summary": summary(claims, seconds),
     }
     directory.mkdir(parents=True, exist_ok=True)
     partial = directory / f".{RESULTS}.{os.getpid()}"
@@ -200,22 +219,22 @@ def write(directory: Path, environment: dict[str, Any], claims: Sequence[dict[st
     partial.replace(directory / RESULTS)
 
 
-def finished_claims(directory: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The environment of a run and the records that it has finished, exactly as written.
+def finished_run(directory: Path) -> dict[str, Any]:
+    """An earlier run exactly as written: its environment, its records and its summary.
 
     Args:
         directory: where results.json lies.
 
     Returns:
-        The environment and the records.
+        The contents of results.json.
 
     Raises:
         FileNotFoundError: if there is no results.json.
         ValueError: if it is damaged or of another schema.
     """
     load_results(directory)  # raises where the file is not sound
-    results = json.loads((directory / RESULTS).read_text(encoding="utf-8"))
-    return results["environment"], results["claims"]
+    results: dict[str, Any] = json.loads((directory / RESULTS).read_text(encoding="utf-8"))
+    return results
 
 
 def _number(value: float | None) -> float | None:

@@ -51,6 +51,7 @@ def run_claims(
     environment: Record,
     *,
     finished: Iterable[Record] = (),
+    seconds: float = 0.0,
     workers: int = 1,
     on_claim: Callable[[Record], None] = lambda claim: None,
 ) -> list[Record]:
@@ -65,6 +66,7 @@ def run_claims(
         directory: where results.json lies.
         environment: see `record.environment`.
         finished: records of an earlier, interrupted run; their claims are not run again.
+        seconds: wall clock that the earlier run took.
         workers: claims in progress at a time.
         on_claim: called with the record of every claim that was run.
 
@@ -80,7 +82,12 @@ def run_claims(
     def records() -> list[Record]:
         return [kept[name] for name in order if name in kept]
 
-    record.write(directory, environment, records())
+    def write() -> None:
+        elapsed = seconds + time.perf_counter() - started
+        record.write(directory, environment, records(), elapsed)
+
+    started = time.perf_counter()
+    write()
     with ThreadPoolExecutor(workers) as pool:
         running = [
             pool.submit(run_claim, claim, laboratory) for claim in claims if claim.id not in kept
@@ -89,7 +96,7 @@ def run_claims(
             for done in as_completed(running):
                 found = done.result()
                 kept[found["id"]] = found
-                record.write(directory, environment, records())
+                write()
                 on_claim(found)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -139,7 +139,8 @@ def test_finished_claims_are_kept_when_a_later_one_dies(tmp_path):
     first, second = claim("paper/first", prepare=fine), claim("paper/second", prepare=dies)
     with pytest.raises(KeyboardInterrupt):
         run(first, second, directory=tmp_path)
-    environment, finished = record.finished_claims(tmp_path)
+    earlier = record.finished_run(tmp_path)
+    environment, finished = earlier["environment"], earlier["claims"]
     assert [c["id"] for c in finished] == ["paper/first"]
     repaired = claim("paper/second")
     records = run(first, repaired, directory=tmp_path, finished=finished)
@@ -160,9 +161,9 @@ def test_nan_and_infinity_become_null(tmp_path):
     found = record_of(claim())
     assert record._number(float("inf")) is None
     assert record._numbers(np.array([1.0, np.nan])) == [1.0, None]
-    record.write(tmp_path, ENVIRONMENT, [{**found, "tightness": None}])
+    record.write(tmp_path, ENVIRONMENT, [{**found, "tightness": None}], 1.0)
     with pytest.raises(ValueError, match="JSON"):
-        record.write(tmp_path, ENVIRONMENT, [{**found, "tightness": float("nan")}])
+        record.write(tmp_path, ENVIRONMENT, [{**found, "tightness": float("nan")}], 1.0)
     load_results(tmp_path)  # the file of before is whole
 
 

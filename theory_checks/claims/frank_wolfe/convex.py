@@ -135,6 +135,7 @@ def _recursion_claim(problem: str, set_name: str, schedule: str) -> Claim:
         metric=SUBOPTIMALITY,
         unit="iteration",
         output="last iterate",
+        rate=1.0,
         prepare=partial(_recursion_case, problem, set_name, schedule),
         pairs_with=PARTNERS,
         not_shown=(
@@ -177,6 +178,7 @@ def _closed_form_claim(problem: str, set_name: str) -> Claim:
         metric=SUBOPTIMALITY,
         unit="iteration",
         output="last iterate",
+        rate=1.0,
         prepare=partial(_closed_form_case, problem, set_name),
         pairs_with=PARTNERS,
         not_shown="The closed form is slacker than the recursion F3 that it is derived from.",
@@ -219,7 +221,7 @@ def _stich_claim(problem: str, set_name: str) -> Claim:
         unit="iteration",
         output="last iterate",
         prepare=partial(_stich_case, problem, set_name),
-        pairs_with=PARTNERS,
+        pairs_with=("frank_wolfe/sarah/estimator/lyapunov-step", *PARTNERS),
         not_shown="Only the horizon itself: the schedule depends on it.",
     )
 
@@ -374,6 +376,7 @@ CLAIMS: tuple[Claim, ...] = (
         metric=SUBOPTIMALITY,
         unit="iteration",
         output="last iterate",
+        rate=1.0,
         prepare=_tight_case,
         pairs_with=PARTNERS,
         not_shown="The slope $c$ is tuned to no horizon here: see the laws for the attained rate.",
@@ -391,6 +394,7 @@ CLAIMS: tuple[Claim, ...] = (
         metric=r"f(x^k) - f^*",
         unit="iteration",
         output="last iterate",
+        rate=1.0,
         prepare=_lower_case,
         not_shown="A bound for this instance; others can be easier.",
     ),
@@ -405,6 +409,7 @@ CLAIMS: tuple[Claim, ...] = (
         metric=SUBOPTIMALITY,
         unit="iteration",
         output="last iterate",
+        rate=1.0,
         prepare=_upper_case,
         pairs_with=(*PARTNERS, "frank_wolfe/sarah/sandwich/from-below"),
         not_shown="The two bounds differ by a constant factor that neither of them explains.",

@@ -75,7 +75,7 @@ def _law_claim(
     prepare: Callable[[], Case],
     *,
     statement: str = LAW,
-    metric: str = r"\overline{E[f(x^K) - f^*]}",
+    metric: str = r"\tfrac18 \sum_c E[f_c(x^K) - f_c^*]",
 ) -> Claim:
     return sarah_claim(
         id=f"frank_wolfe/sarah/laws/{name}",
