@@ -18,7 +18,7 @@ from typing import Any
 import copt  # type: ignore[import-untyped]
 import jax
 import jax.numpy as jnp
-import numba  # type: ignore[import-untyped]
+import numba
 import numpy as np
 import optax
 from jax.typing import DTypeLike
@@ -42,8 +42,10 @@ RADIUS = 10.0
 GAPS = (1e-2, 1e-3)
 SEEDS = (1, 2, 3, 4, 5)
 CAP = 10.0  # working seconds of a run
+CORES = numba.get_num_threads()
+VARIANTS = ("SAG", "SAGA", "MHK", "LF")
 PILOT_SEED = 0
-PILOT_PATIENCE = 2.0  # a setting that takes so many times the best one's time is dropped
+PILOT_PATIENCE = 2.0  # a variant that takes so many times the best one's time is dropped
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,8 @@ class Setting:
     threads: int
 
     def __str__(self) -> str:
-        return f"copt, {self.variant}, b = {self.batch_size}, {self.threads} thread(s)"
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"copt, {self.variant}, b = {self.batch_size}, {threads}"
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class Outcome:
 
 
 def measure() -> str:
-    """Choose copt's settings in a pilot, then run everything in turns, seed by seed.
+    """Choose copt's variants in a pilot, then run everything in turns, seed by seed.
 
     Returns:
         A Markdown table, with what it was measured on.
@@ -107,8 +110,10 @@ def measure() -> str:
         *("data", "method", "µs a step", "to gap 1e-2 (s)", "× ours"),
         *("to gap 1e-3 (s)", "× ours"),
     )
-    body = [row for data in _datasets() for row in _rows(data)]
-    return f"{where}\n\n{table(header, body)}\n\n{_notes()}"
+    outcomes = {data: _outcomes(data) for data in _datasets()}
+    body = [row for data in outcomes for row in _rows(data, outcomes[data])]
+    summary = "\n".join(_summary(data, outcomes[data]) for data in outcomes)
+    return f"{where}\n\n{table(header, body)}\n\n{summary}\n\n{_notes()}"
 
 
 def _notes() -> str:
@@ -118,9 +123,10 @@ def _notes() -> str:
         f"> means not reached in {CAP:g} s of work. Ours: `sarah_frank_wolfe` in a compiled loop, "
         "b = sqrt(n), p = b/(n + b), steps 2/(k + 2). copt: `randomized.minimize_sfw` in float64 "
         "with its own steps; for b = 1 (its default), sqrt(n) and n/10, the variant of SAG, SAGA, "
-        "MHK and LF and the number of threads that were fastest on a pilot seed. The iterate is "
-        "looked at on a grid of steps of ratio 1.1, the gap evaluated off the clock; leaving and "
-        "entering the compiled loop for it stays on the clock, and so in our time a step."
+        "MHK and LF that was fastest on a pilot seed. The iterate is looked at on a grid of steps "
+        "of ratio 1.1, the gap evaluated off the clock; leaving and entering the compiled loop for "
+        "it stays on the clock, and so in our time a step. Read rows of several threads together "
+        "with the load average: on a busy machine threads wait for each other."
     )
 
 
@@ -131,30 +137,53 @@ def _datasets() -> list[Data]:
     return [Data(name, *libsvm(name, scale=False)) for name in FILES]
 
 
-def _rows(data: Data) -> list[tuple[str, ...]]:
-    n, d = data.features.shape
+def _outcomes(data: Data) -> dict[str, list[Outcome]]:
+    """Method -> its runs, one a seed; ours in float64 comes first."""
     b = data.batch_size
-    ours = f"optzoo, b = {b}, float64"
-    methods: dict[str, Run] = {ours: _sarah(data, jnp.float64)}
-    methods[f"optzoo, b = {b}, float32"] = _sarah(data, jnp.float32)
+    methods = {
+        f"optzoo, b = {b}, float64": _sarah(data, jnp.float64),
+        f"optzoo, b = {b}, float32": _sarah(data, jnp.float32),
+    }
     copt_run = _copt(data)
-    for batch_size in (1, b, n // 10):
-        best = _pilot(data, copt_run, batch_size)
-        methods[str(best)] = copt_run(best)
+    for batch_size in (1, b, len(data.labels) // 10):
+        variant = _pilot(data, copt_run, batch_size)
+        # A batch of one sample leaves nothing to share between threads.
+        for threads in {1, CORES if batch_size > 1 else 1}:
+            setting = Setting(variant, batch_size, threads)
+            methods[str(setting)] = copt_run(setting)
 
     everything = dict.fromkeys(GAPS, CAP)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in methods}
     for seed in SEEDS:
         for name, run in methods.items():
             outcomes[name].append(_outcome(data, run, seed, everything))
+    return outcomes
+
+
+def _rows(data: Data, outcomes: Mapping[str, list[Outcome]]) -> list[tuple[str, ...]]:
+    n, d = data.features.shape
+    ours = next(iter(outcomes.values()))
     return [
         (
             *(f"{data.name}, {n} × {d}", name),
-            f"{1e6 * Spread.of([outcome.step_seconds for outcome in outcomes[name]]).median:.3g}",
-            *(cell for gap in GAPS for cell in _cells(outcomes[name], outcomes[ours], gap)),
+            f"{1e6 * Spread.of([run.step_seconds for run in runs]).median:,.0f}",
+            *(cell for gap in GAPS for cell in _cells(runs, ours, gap)),
         )
-        for name in methods
+        for name, runs in outcomes.items()
     ]
+
+
+def _summary(data: Data, outcomes: Mapping[str, list[Outcome]]) -> str:
+    """Ours in float64 against the row of copt that is fastest to each gap."""
+    (_, ours), *others = outcomes.items()
+    parts = []
+    for gap in GAPS:
+        name, runs = min(
+            (other for other in others if other[0].startswith("copt")),
+            key=lambda other: Spread.of([run.seconds(gap) for run in other[1]]).median,
+        )
+        parts.append(f"to {gap:g}, {name} takes {_cells(runs, ours, gap)[1]} times as long as ours")
+    return f"- {data.name}: {'; '.join(parts)}."
 
 
 def _cells(method: list[Outcome], ours: list[Outcome], gap: float) -> tuple[str, str]:
@@ -162,7 +191,7 @@ def _cells(method: list[Outcome], ours: list[Outcome], gap: float) -> tuple[str,
     times = np.array([outcome.seconds(gap) for outcome in method])
     baseline = np.array([outcome.seconds(gap) for outcome in ours])
     capped = np.isinf(np.sort(times)[len(times) // 2])
-    if capped and np.isinf(baseline).any():
+    if capped and np.isinf(baseline).any():  # nothing to compare
         return f"> {CAP:g}", "-"
     ratio = Spread.of(np.minimum(times, CAP) / np.minimum(baseline, CAP))
     if capped:
@@ -235,7 +264,7 @@ class _Finished(Exception):
     """Leaves copt's loop, which has no other way out than its number of epochs."""
 
 
-@numba.njit  # type: ignore[untyped-decorator]
+@numba.njit()
 def _seed_numba(seed: int) -> None:
     np.random.seed(seed)  # noqa: NPY002 copt draws its batches from this generator
 
@@ -282,26 +311,22 @@ def _copt(data: Data) -> Callable[[Setting], Run]:
     return with_setting
 
 
-def _pilot(data: Data, copt_run: Callable[[Setting], Run], batch_size: int) -> Setting:
-    """The best variant and number of threads for a batch size, each tried with one seed."""
-    settings = [
-        Setting(variant, batch_size, threads)
-        for variant in ("SAG", "SAGA", "MHK", "LF")
-        for threads in sorted({1, numba.config.NUMBA_NUM_THREADS})
-    ]
+def _pilot(data: Data, copt_run: Callable[[Setting], Run], batch_size: int) -> str:
+    """The variant that is best with this batch size on one seed and one thread."""
+    settings = [Setting(variant, batch_size, threads=1) for variant in VARIANTS]
     for setting in settings:
         copt_run(setting)(_one_look(data), PILOT_SEED)  # compiles
 
-    scores: dict[Setting, tuple[float, ...]] = {}
+    scores: dict[str, tuple[float, ...]] = {}
     for setting in settings:
         outcome = _outcome(data, copt_run(setting), PILOT_SEED, _patience(scores.values()))
-        # The most accurate gap decides, then the one before it.
-        scores[setting] = tuple(outcome.seconds(gap) for gap in reversed(GAPS))
-    return min(scores, key=lambda setting: scores[setting])
+        # The smallest gap decides, then the one before it.
+        scores[setting.variant] = tuple(outcome.seconds(gap) for gap in reversed(GAPS))
+    return min(scores, key=lambda variant: scores[variant])
 
 
 def _patience(scores: Iterable[tuple[float, ...]]) -> dict[float, float]:
-    """How long a setting may take to each gap before it cannot be the best one."""
+    """How long a variant may take to each gap before it cannot be the best one."""
     best = min(scores, default=(math.inf,) * len(GAPS))
     return {
         gap: min(CAP, PILOT_PATIENCE * seconds)

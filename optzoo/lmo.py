@@ -171,7 +171,7 @@ class ConstraintSet(abc.ABC):
         Example:
             >>> import jax.numpy as jnp
             >>> from optzoo.lmo import l2_ball
-            >>> l2_ball(5.0).retract(jnp.array([6.0, 8.0])).round(5).tolist()
+            >>> [round(x, 5) for x in l2_ball(5.0).retract(jnp.array([6.0, 8.0])).tolist()]
             [3.0, 4.0]
         """
         return self._retract(tv.as_floating("x", x))
@@ -372,7 +372,7 @@ class l2_ball(ConstraintSet):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> l2_ball(10.0).lmo(jnp.array([3.0, -4.0])).round(5).tolist()
+        >>> [round(x, 5) for x in l2_ball(10.0).lmo(jnp.array([3.0, -4.0])).tolist()]
         [-6.0, 8.0]
         >>> l2_ball(10.0).lmo(jnp.zeros(2)).tolist()
         [10.0, 0.0]
