@@ -114,6 +114,7 @@ def test_a_section_is_replaced_in_its_place():
     assert document.startswith("# Benchmarks")
     assert document.count("# Benchmarks") == 1
     assert "old" not in document
+    assert document.count("\n## first\n") == document.count("\n## second\n") == 1
     assert document.index("new") < document.index("two")
     assert replace_section(document, "second", "two") == document
 
