@@ -1,0 +1,80 @@
+"""Plain training loops as users write them, in flax and in equinox."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+import optzoo
+
+DATA = jax.random.normal(jax.random.key(0), (64, 4), jnp.float32)
+TARGETS = jnp.sin(DATA[:, :1])
+
+
+def batches(steps):
+    for k in range(steps):
+        yield jax.random.randint(jax.random.key(k), (8,), 0, 64)
+
+
+def test_equinox_loop_with_a_product_of_sets():
+    model = eqx.nn.MLP(4, 1, 8, 1, key=jax.random.key(1), dtype=jnp.float32)
+    params, static = eqx.partition(model, eqx.is_inexact_array)
+    constraint = optzoo.lmo.box(-1.0, 1.0)
+    method = optzoo.sarah_frank_wolfe(
+        constraint, optzoo.open_loop_schedule(20.0), 0.1, key=jax.random.key(2)
+    )
+
+    def loss(params, rows):
+        outputs = jax.vmap(eqx.combine(params, static))(DATA[rows])
+        return jnp.mean((outputs - TARGETS[rows]) ** 2)
+
+    @eqx.filter_jit
+    def step(params, state, rows):
+        updates, state = method.update(
+            jax.grad(loss)(params, rows),
+            state,
+            params,
+            grad_fn=lambda p: jax.grad(loss)(p, rows),
+            full_grad_fn=lambda p: jax.grad(loss)(p, jnp.arange(64)),
+        )
+        return eqx.apply_updates(params, updates), state
+
+    state, start = method.init(params), loss(params, jnp.arange(64))
+    for rows in batches(300):
+        params, state = step(params, state, rows)
+    assert loss(params, jnp.arange(64)) < 0.5 * start
+    assert all(bool(jnp.all(jnp.abs(leaf) <= 1)) for leaf in jax.tree.leaves(params))
+
+
+def test_flax_loop():
+    model = nnx.Linear(4, 1, rngs=nnx.Rngs(0), param_dtype=jnp.float32)
+    graph, params = nnx.split(model)
+    constraint = optzoo.lmo.l2_ball(3.0)
+    method = optax.chain(
+        optzoo.sarah_frank_wolfe(
+            constraint, optzoo.open_loop_schedule(10.0), 0.2, key=jax.random.key(2)
+        ),
+        optax.scale(0.9),  # a shorter step stays in the set
+    )
+
+    def loss(params, rows):
+        return jnp.mean((nnx.merge(graph, params)(DATA[rows]) - TARGETS[rows]) ** 2)
+
+    @jax.jit
+    def step(params, state, rows):
+        updates, state = method.update(
+            jax.grad(loss)(params, rows),
+            state,
+            params,
+            grad_fn=lambda p: jax.grad(loss)(p, rows),
+            full_grad_fn=lambda p: jax.grad(loss)(p, jnp.arange(64)),
+        )
+        return optax.apply_updates(params, updates), state
+
+    state, start = method.init(params), loss(params, jnp.arange(64))
+    for rows in batches(200):
+        params, state = step(params, state, rows)
+    assert loss(params, jnp.arange(64)) < 0.7 * start
+    assert bool(constraint.contains(params))
+    assert optzoo.gradient_calls(state, 64, 8) > 64
