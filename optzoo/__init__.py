@@ -10,8 +10,13 @@ from .frank_wolfe import (
     SarahFrankWolfeState,
     frank_wolfe,
     frank_wolfe_gap,
-    gradient_calls,
     sarah_frank_wolfe,
+)
+from .oracle_calls import gradient_calls
+from .saga_frank_wolfe import (
+    SagaSarahFrankWolfeState,
+    saga_sarah_frank_wolfe,
+    saga_warm_start,
 )
 from .schedules import open_loop_schedule, stich_schedule
 
@@ -19,12 +24,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FrankWolfeState",
+    "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
     "frank_wolfe",
     "frank_wolfe_gap",
     "gradient_calls",
     "lmo",
     "open_loop_schedule",
+    "saga_sarah_frank_wolfe",
+    "saga_warm_start",
     "sarah_frank_wolfe",
     "stich_schedule",
 ]

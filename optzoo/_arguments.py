@@ -4,7 +4,6 @@ Only concrete values are checked. Under `jit` or `optax.inject_hyperparams` a nu
 whose value nobody knows yet; it is accepted.
 """
 
-import math
 from typing import Any
 
 import jax
@@ -14,32 +13,39 @@ import optax
 __all__: list[str] = []
 
 
-def concrete_number(value: Any) -> float | None:
-    """The value as a float, or None for a tracer or anything else that is no number yet."""
-    if isinstance(value, jax.core.Tracer) or not hasattr(value, "__float__"):
+def concrete_number(name: str, value: Any) -> float | None:
+    """The value of a real scalar as a float, or None for a tracer, whose value nobody knows.
+
+    Raises a TypeError for anything else: a string, None, a list, an array of several numbers.
+    """
+    if isinstance(value, jax.core.Tracer):
         return None
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} must be a real number, got {value!r}.")
     if getattr(value, "shape", ()) != ():
-        return None
+        raise TypeError(f"{name} must be one number, got an array of shape {value.shape}.")
     return float(value)
 
 
 def require_probability(name: str, value: Any) -> None:
     """Raises unless 0 < value <= 1."""
-    if callable(value) or isinstance(value, str):
-        raise TypeError(f"{name} must be a number in (0, 1], got {value!r}.")
-    number = concrete_number(value)
+    number = concrete_number(name, value)
     if number is not None and not 0.0 < number <= 1.0:
         raise ValueError(f"{name} must lie in (0, 1], got {number}.")
 
 
 def require_step_size(name: str, value: Any) -> None:
-    """Raises unless 0 < value <= 1 (a schedule is checked at its first step)."""
-    number = concrete_number(value(jnp.zeros([], jnp.int32)) if callable(value) else value)
-    at_start = " at step 0" if callable(value) else ""
-    if number is not None and (math.isnan(number) or not 0.0 < number <= 1.0):
+    """Raises unless 0 < value <= 1, or, for a schedule, 0 <= value <= 1 at its first step."""
+    if callable(value):
+        number = concrete_number(f"{name}(0)", value(jnp.zeros([], jnp.int32)))
+        allowed, inside = "[0, 1] at step 0", number is None or 0.0 <= number <= 1.0
+    else:
+        number = concrete_number(name, value)
+        allowed, inside = "(0, 1]", number is None or 0.0 < number <= 1.0
+    if not inside:
         raise ValueError(
-            f"{name} must lie in (0, 1]{at_start}, because the next iterate is a convex "
-            f"combination of this one and a point of the constraint set; got {number}."
+            f"{name} must lie in {allowed}, because the next iterate is a convex combination of "
+            f"this one and a point of the constraint set; got {number}."
         )
 
 

@@ -44,6 +44,15 @@ from ._arguments import (
     require_probability,
     require_step_size,
 )
+from ._frank_wolfe_step import (
+    require_feasible_start,
+    require_params,
+    require_set,
+    step,
+    wide,
+    wide_dtype,
+    zeros_if_16_bit,
+)
 from .lmo import ConstraintSet
 
 __all__ = [
@@ -51,7 +60,6 @@ __all__ = [
     "SarahFrankWolfeState",
     "frank_wolfe",
     "frank_wolfe_gap",
-    "gradient_calls",
     "sarah_frank_wolfe",
 ]
 
@@ -125,13 +133,13 @@ def frank_wolfe(
     References:
       Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
     """
-    _require_set(constraint)
+    require_set(constraint)
     require_step_size("learning_rate", learning_rate)
 
     def init_fn(params: optax.Params) -> FrankWolfeState:
-        _require_feasible_start(constraint, params)
+        require_feasible_start(constraint, params)
         return FrankWolfeState(
-            steps=jnp.zeros([], jnp.int32), iterate=jax.tree.map(_zeros_if_16_bit, params)
+            steps=jnp.zeros([], jnp.int32), iterate=jax.tree.map(zeros_if_16_bit, params)
         )
 
     def update_fn(
@@ -141,10 +149,10 @@ def frank_wolfe(
         **extra_args: Any,
     ) -> tuple[optax.Updates, FrankWolfeState]:
         del extra_args
-        params = _require_params("frank_wolfe", params)
+        params = require_params("frank_wolfe", params)
         require_matching_tree("updates", updates, params)
-        new_updates, iterate = _step(
-            constraint, learning_rate, state.steps, _wide(updates, params), params, state.iterate
+        new_updates, iterate = step(
+            constraint, learning_rate, state.steps, wide(updates, params), params, state.iterate
         )
         return new_updates, FrankWolfeState(optax.safe_increment(state.steps), iterate)
 
@@ -230,21 +238,21 @@ def sarah_frank_wolfe(
       Beznosikov, Dobre, Gidel, "Sarah Frank-Wolfe: methods for constrained optimization with
       best rates and practical features", ICML 2024, arXiv:2304.11737.
     """
-    _require_set(constraint)
+    require_set(constraint)
     require_step_size("learning_rate", learning_rate)
     require_probability("restart_probability", restart_probability)
     require_key("key", key)
 
     def init_fn(params: optax.Params) -> SarahFrankWolfeState:
-        _require_feasible_start(constraint, params)
+        require_feasible_start(constraint, params)
         return SarahFrankWolfeState(
             # A copy: a user who donates the state must not lose the key given here.
             key=jnp.copy(key),
             steps=jnp.zeros([], jnp.int32),
             restarts=jnp.zeros([], jnp.int32),
-            estimate=jax.tree.map(lambda p: jnp.zeros(p.shape, _wide_dtype(p)), params),
+            estimate=jax.tree.map(lambda p: jnp.zeros(p.shape, wide_dtype(p)), params),
             previous=jax.tree.map(jnp.zeros_like, params),
-            iterate=jax.tree.map(_zeros_if_16_bit, params),
+            iterate=jax.tree.map(zeros_if_16_bit, params),
         )
 
     def update_fn(
@@ -257,7 +265,7 @@ def sarah_frank_wolfe(
         **extra_args: Any,
     ) -> tuple[optax.Updates, SarahFrankWolfeState]:
         del extra_args
-        params = _require_params("sarah_frank_wolfe", params)
+        params = require_params("sarah_frank_wolfe", params)
         if grad_fn is None or full_grad_fn is None:
             missing = "grad_fn" if grad_fn is None else "full_grad_fn"
             raise ValueError(
@@ -270,7 +278,7 @@ def sarah_frank_wolfe(
             # g^k = grad f(x^k)
             full = full_grad_fn(params)
             require_matching_tree("the result of full_grad_fn", full, params)
-            return _wide(full, params)
+            return wide(full, params)
 
         def recursion() -> optax.Updates:
             # g^k = g^{k-1} + grad f_S(x^k) - grad f_S(x^{k-1})
@@ -279,15 +287,15 @@ def sarah_frank_wolfe(
             return jax.tree.map(
                 lambda g, new, old: g + (new - old),
                 state.estimate,
-                _wide(updates, params),
-                _wide(before, params),
+                wide(updates, params),
+                wide(before, params),
             )
 
         coin = jax.random.fold_in(state.key, state.steps)
         restarts_now = (state.steps == 0) | _toss(coin, restart_probability)
         estimate = jax.lax.cond(restarts_now, restart, recursion)
 
-        new_updates, iterate = _step(
+        new_updates, iterate = step(
             constraint, learning_rate, state.steps, estimate, params, state.iterate
         )
         return new_updates, SarahFrankWolfeState(
@@ -300,58 +308,6 @@ def sarah_frank_wolfe(
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
-
-
-def gradient_calls(state: optax.OptState, num_samples: int, batch_size: int) -> int | jax.Array:
-    r"""Gradients of single samples that Sarah Frank-Wolfe has asked for so far.
-
-    .. math:: n \cdot \text{restarts} + 2 b \, (\text{steps} - \text{restarts})
-
-    This is the paper's count. A training loop that also computes the minibatch gradient on
-    a restart, where the method ignores it, does b more each time.
-
-    Args:
-      state: the state of `sarah_frank_wolfe`, alone or anywhere inside the state of a chain or
-        a wrapper.
-      num_samples: n, the number of samples behind `full_grad_fn`.
-      batch_size: b, the number of samples behind `grad_fn`.
-
-    Returns:
-      The exact count as a Python int for a concrete state; a floating scalar (or batch of them)
-      under a transformation such as `jit`, where an int32 would overflow.
-
-    Raises:
-      ValueError: if the state holds no state of `sarah_frank_wolfe`, or more than one, or if
-        a size is not positive.
-
-    Example:
-      >>> import jax, jax.numpy as jnp, optzoo
-      >>> method = optzoo.sarah_frank_wolfe(
-      ...     optzoo.lmo.simplex(), 0.1, 0.5, key=jax.random.key(0))
-      >>> params = jnp.array([1.0, 0.0])
-      >>> gradient = lambda p: p
-      >>> _, state = method.update(
-      ...     params, method.init(params), params, grad_fn=gradient, full_grad_fn=gradient)
-      >>> optzoo.gradient_calls(state, num_samples=1000, batch_size=10)
-      1000
-    """
-    for name, size in (("num_samples", num_samples), ("batch_size", batch_size)):
-        if not size >= 1:
-            raise ValueError(f"{name} must be at least 1, got {size}.")
-    found = [
-        leaf
-        for leaf in jax.tree.leaves(state, is_leaf=lambda s: isinstance(s, SarahFrankWolfeState))
-        if isinstance(leaf, SarahFrankWolfeState)
-    ]
-    if len(found) != 1:
-        raise ValueError(
-            f"state must hold exactly one state of sarah_frank_wolfe; it holds {len(found)}."
-        )
-    steps, restarts = found[0].steps, found[0].restarts
-    if isinstance(steps, jax.core.Tracer) or jnp.ndim(steps) > 0:
-        restarts = restarts.astype(float)
-        return num_samples * restarts + 2.0 * batch_size * (steps.astype(float) - restarts)
-    return num_samples * int(restarts) + 2 * batch_size * (int(steps) - int(restarts))
 
 
 def frank_wolfe_gap(
@@ -383,9 +339,9 @@ def frank_wolfe_gap(
     References:
       Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
     """
-    _require_set(constraint)
+    require_set(constraint)
     require_matching_tree("grads", grads, params)
-    g, x = _wide(grads, params), _wide(params, params)
+    g, x = wide(grads, params), wide(params, params)
     terms = jax.tree.leaves(
         jax.tree.map(lambda gi, xi, si: jnp.sum(gi * (xi - si)), g, x, constraint.lmo(g))
     )
@@ -393,78 +349,8 @@ def frank_wolfe_gap(
     return jnp.sum(jnp.stack([term.astype(widest) for term in terms]))
 
 
-def _step(
-    constraint: ConstraintSet,
-    learning_rate: optax.ScalarOrSchedule,
-    steps: jax.Array,
-    estimate: optax.Updates,
-    params: optax.Params,
-    iterate: optax.Params,
-) -> tuple[optax.Updates, optax.Params]:
-    """The additive update x^{k+1} - params, and x^{k+1} for the leaves that keep it."""
-    eta = jnp.asarray(learning_rate(steps) if callable(learning_rate) else learning_rate)
-
-    # x^k: the parameters, or the float32 iterate that they are the rounding of.
-    x = jax.tree.map(
-        lambda p, wide: p if wide is None else jnp.where(steps == 0, p.astype(wide.dtype), wide),
-        params,
-        iterate,
-    )
-    # s^k = LMO(g^k),  x^{k+1} = x^k + eta_k (s^k - x^k)
-    s = constraint.lmo(estimate)
-    x_next = constraint.retract(
-        jax.tree.map(lambda xi, si: xi + eta.astype(xi.dtype) * (si - xi), x, s)
-    )
-    updates = jax.tree.map(lambda new, p: new - p.astype(new.dtype), x_next, params)
-    kept = jax.tree.map(lambda p, new: new if _is_16_bit(p) else None, params, x_next)
-    return updates, kept
-
-
 def _toss(key: jax.Array, probability: jax.typing.ArrayLike) -> jax.Array:
-    """True with the given probability, to 2^-32: the same coin in every precision."""
+    """True with the given probability, to 2^-24 of it: the same coin in every precision."""
     uniform = jax.random.bits(key, dtype=jnp.uint32).astype(jnp.float32) * jnp.float32(2.0**-32)
     below_one = jnp.float32(1.0 - 2.0**-24)
     return jnp.minimum(uniform, below_one) < jnp.asarray(probability).astype(jnp.float32)
-
-
-def _is_16_bit(leaf: Any) -> bool:
-    return jnp.dtype(leaf.dtype).itemsize == 2
-
-
-def _wide_dtype(leaf: Any) -> Any:
-    return jnp.float32 if _is_16_bit(leaf) else leaf.dtype
-
-
-def _wide(tree: optax.Updates, params: optax.Params) -> optax.Updates:
-    """The tree in the dtypes that the iterate is kept in."""
-    return jax.tree.map(lambda t, p: jnp.asarray(t).astype(_wide_dtype(p)), tree, params)
-
-
-def _zeros_if_16_bit(leaf: Any) -> jax.Array | None:
-    return jnp.zeros(leaf.shape, jnp.float32) if _is_16_bit(leaf) else None
-
-
-def _require_set(constraint: Any) -> None:
-    if not isinstance(constraint, ConstraintSet):
-        raise TypeError(
-            "constraint must be a set of optzoo.lmo, such as optzoo.lmo.l1_ball(1.0), "
-            f"got {constraint!r}."
-        )
-
-
-def _require_params(name: str, params: optax.Params | None) -> optax.Params:
-    if params is None:
-        raise ValueError(f"{name}: `params` is missing; call update(grads, state, params, ...).")
-    return params
-
-
-def _require_feasible_start(constraint: ConstraintSet, params: optax.Params) -> None:
-    leaves = jax.tree.leaves(params)
-    if not leaves or not all(hasattr(leaf, "__array__") for leaf in leaves):
-        return  # placeholders or shapes: there are no values yet
-    inside = constraint.contains(params)
-    if not isinstance(inside, jax.core.Tracer) and not bool(inside):
-        raise ValueError(
-            f"params must start inside the constraint set {constraint}; they are outside. "
-            "Start at constraint.project(params), or at a vertex: constraint.lmo(params)."
-        )

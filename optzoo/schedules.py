@@ -37,7 +37,7 @@ def open_loop_schedule(offset: jax.typing.ArrayLike = 2.0) -> optax.Schedule:
     References:
       Jaggi, "Revisiting Frank-Wolfe", ICML 2013.
     """
-    number = concrete_number(offset)
+    number = concrete_number("offset", offset)
     if number is not None and not 2.0 <= number < float("inf"):
         raise ValueError(f"offset must be finite and at least 2, got {number}.")
 
@@ -77,7 +77,7 @@ def stich_schedule(
       Stich, "Unified optimal analysis of the (stochastic) gradient method", arXiv:1907.04232.
       Beznosikov, Dobre, Gidel, "Sarah Frank-Wolfe", ICML 2024, arXiv:2304.11737.
     """
-    steps = concrete_number(horizon)
+    steps = concrete_number("horizon", horizon)
     if steps is not None and not steps >= 1:
         raise ValueError(f"horizon must be at least 1, got {steps}.")
     require_probability("restart_probability", restart_probability)

@@ -4,6 +4,7 @@ Sampled: `UpperBound`, `PathwiseLowerBound`, `SampledIdentity`, `Law`, `Passage`
 Exact: `ExactIdentity`, `ExactInequality`, `ExactScaling`.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,8 @@ class UpperBound:
         bound: shape (checkpoints,), positive.
         lower_bound: a curve from below for the figure, shape (checkpoints,).
         last_only: the bound speaks of the last checkpoint alone; its shape is (1,).
+        uncertainty: half-width of what the metric rests on, such as f*; it must be far below the
+            smallest mean that is measured.
     """
 
     experiment: Experiment
@@ -49,6 +52,7 @@ class UpperBound:
     bound: ArrayLike
     lower_bound: ArrayLike | None = None
     last_only: bool = False
+    uncertainty: float = 0.0
 
     name = "e-value"
 
@@ -59,14 +63,24 @@ class UpperBound:
 
         def ratios(first: int, count: int) -> Array:
             sample = laboratory.sample(self.experiment, first, count)[self.metric]
-            return sample[:, -len(points) :] / bound
+            table = sample[:, -len(points) :] / bound
+            if not np.all(np.isfinite(table)):
+                raise _Diverged
+            return table
 
-        if not np.all(np.isfinite(ratios(0, laboratory.seeds))):
-            return _diverged(points, bound, laboratory.seeds)
-        verdict, table = decide(ratios, laboratory.seeds, alpha=laboratory.alpha)
+        try:
+            verdict, table = decide(ratios, laboratory.seeds, alpha=laboratory.alpha)
+        except _Diverged:
+            return _diverged(points, bound)
+        smallest = float(np.min(verdict.mean * bound))
+        if self.uncertainty > 0.01 * smallest:
+            raise ValueError(
+                f"{self.metric} of {self.experiment.name} is known to {self.uncertainty:.1e} only, "
+                f"not far below the smallest mean measured, {smallest:.1e}"
+            )
         return Finding(
             verdict=verdict.verdict,
-            decided=verdict.reason,
+            decided=_named(verdict.reason, points),
             checkpoints=np.asarray(points, dtype=np.float64),
             mean=verdict.mean * bound,
             lower=verdict.lower * bound,
@@ -107,7 +121,7 @@ class PathwiseLowerBound:
         verdict = assess_pathwise(paths / bound)
         return Finding(
             verdict=verdict.verdict,
-            decided=verdict.reason,
+            decided=_named(verdict.reason, self.experiment.checkpoints),
             checkpoints=np.asarray(self.experiment.checkpoints, dtype=np.float64),
             mean=verdict.mean * bound,
             lower=verdict.lower * bound,
@@ -231,7 +245,7 @@ class ExactInequality:
         return Finding(
             verdict="CONSISTENT" if holds else "REFUTED",
             decided=(
-                f"{self.what}: measured / bound is at most {ratio.max():.4f} over "
+                f"{self.what}: measured / bound is at most {ratio.max():.6f} over "
                 f"{len(bound)} states"
                 + ("" if holds else f"; {int(np.sum(excess > self.tolerance))} violate it")
             ),
@@ -305,7 +319,6 @@ class Law:
         theta: the varied constant, at least 5 values over 1.5 decades.
         experiments: one for each value; the last checkpoint counts.
         metric: its name.
-        factors: multiplies the metric at each value.
         stated: q.
         relation: "exactly" or "at_most".
         looks: the number of seeds is this many times the laboratory's.
@@ -316,7 +329,6 @@ class Law:
     metric: str
     stated: float
     relation: Relation = "exactly"
-    factors: ArrayLike = 1.0
     looks: int = 4
 
     name = "exponent with interval"
@@ -324,12 +336,8 @@ class Law:
     def run(self, laboratory: Laboratory) -> Finding:
         """Measures the exponent."""
         seeds = self.looks * laboratory.seeds
-        factors = np.broadcast_to(np.asarray(self.factors, dtype=np.float64), len(self.theta))
         values = np.stack(
-            [
-                factor * laboratory.sample(experiment, 0, seeds)[self.metric][:, -1]
-                for factor, experiment in zip(factors, self.experiments, strict=True)
-            ]
+            [laboratory.sample(e, 0, seeds)[self.metric][:, -1] for e in self.experiments]
         )
         exponent = law_exponent(self.theta, values, stated=self.stated, relation=self.relation)
         return _exponent_finding(exponent, seeds)
@@ -383,7 +391,6 @@ class Rate:
         metric: its name there.
         stated: the exponent.
         window: (k0, k1).
-        bound: compare with the bound's own slope on the window, shape (checkpoints,).
         looks: the number of seeds is this many times the laboratory's.
     """
 
@@ -391,7 +398,6 @@ class Rate:
     metric: str
     stated: float
     window: tuple[float, float]
-    bound: ArrayLike | None = None
     looks: int = 4
 
     name = "exponent with interval"
@@ -405,21 +411,28 @@ class Rate:
             values,
             stated=self.stated,
             window=self.window,
-            bound=self.bound,
         )
         return _exponent_finding(exponent, seeds)
 
 
-def _diverged(points: Sequence[int], bound: Array, seeds: int) -> Finding:
+class _Diverged(Exception):
+    """A metric is not finite."""
+
+
+def _diverged(points: Sequence[int], bound: Array) -> Finding:
     """A metric that is not finite is above every bound: its mean is."""
     return Finding(
         verdict="REFUTED",
-        decided=f"the metric is not finite in some of the first {seeds} seeds",
+        decided="the metric is not finite in some of the seeds",
         checkpoints=np.asarray(points, dtype=np.float64),
         mean=np.full(len(points), np.nan),
         bound=bound,
-        seeds=seeds,
     )
+
+
+def _named(reason: str, points: Sequence[int]) -> str:
+    """The reason with the step in place of the checkpoint's index."""
+    return re.sub(r"checkpoint (\d+)", lambda found: f"k = {points[int(found[1])]}", reason)
 
 
 def _exponent_finding(exponent: Exponent, seeds: int) -> Finding:

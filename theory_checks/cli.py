@@ -13,12 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .presets import MASTER_SEED, PRESETS
+from .presets import MASTER_SEED, PRESETS, DataFolderError
 
 if TYPE_CHECKING:
     from .claim import Claim
 
 __all__ = ["exit_status", "main", "select"]
+
+
+class UsageError(ValueError):
+    """A command that cannot be carried out as given."""
+
 
 OK, UNEXPECTED, USAGE, INCONCLUSIVE = 0, 1, 2, 3
 
@@ -35,13 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
-    except UsageError as error:
+    except (UsageError, DataFolderError) as error:
         print(f"theory-checks: {error}", file=sys.stderr)
         return USAGE
-
-
-class UsageError(ValueError):
-    """A command that cannot be carried out as given."""
 
 
 def select(claims: "Sequence[Claim]", patterns: Sequence[str]) -> "list[Claim]":
@@ -106,6 +107,8 @@ def _run(options: argparse.Namespace) -> int:
     from .report import write_report, write_summary
     from .runner import run_claims
 
+    if options.resume and options.fresh_seeds:
+        raise UsageError("--resume goes on with the seeds on file; --fresh-seeds draws new ones")
     chosen = select(CLAIMS, options.ids)
     seeds = options.seeds or PRESETS[options.preset]
     master_seed = secrets.randbits(31) if options.fresh_seeds else MASTER_SEED
@@ -124,10 +127,12 @@ def _run(options: argparse.Namespace) -> int:
             earlier = _resumed(directory, environment, options)
             environment = earlier["environment"]
 
+    _require_writable(directory)
     laboratory = Laboratory(seeds=seeds, master_seed=environment["master_seed"])
-    with _Progress(len(chosen), done=len(earlier["claims"])) as progress:
+    done = {claim["id"] for claim in earlier["claims"]}
+    with _Progress(len(chosen), sum(claim.id in done for claim in chosen)) as progress:
         laboratory.on_block = progress.detail
-        records = run_claims(
+        records, failures = run_claims(
             chosen,
             laboratory,
             directory,
@@ -140,7 +145,20 @@ def _run(options: argparse.Namespace) -> int:
     page = write_report(directory)
     write_summary(directory)
     _print_outcome(record.finished_run(directory)["summary"], page, laboratory.gradient_calls)
+    if failures:
+        raise UsageError("; ".join(failures))
     return exit_status(records)
+
+
+def _require_writable(directory: Path) -> None:
+    """Finds out before the work is done that its results could not be kept."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe = directory / f".probe.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(f"--out {directory} cannot be written: {error}") from None
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -166,9 +184,7 @@ def _resumed(
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(f"--resume: {error}") from None
     earlier = results["environment"]
-    if options.fresh_seeds:  # go on with the seeds drawn then
-        environment["master_seed"] = earlier["master_seed"]
-    for name in ("version", "preset", "seeds", "master_seed", "jax", "numpy"):
+    for name in ("version", "preset", "seeds", "jax", "numpy"):
         if earlier.get(name) != environment[name]:
             raise UsageError(
                 f"--resume: the run in {directory} was made with {name} = {earlier.get(name)}, "
@@ -183,10 +199,8 @@ class _Progress:
     def __init__(self, total: int, done: int) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(
-            total=total, initial=min(done, total), unit="claim", disable=not sys.stderr.isatty()
-        )
-        self._total, self._done = total, min(done, total)
+        self._bar = tqdm(total=total, initial=done, unit="claim", disable=not sys.stderr.isatty())
+        self._total, self._done = total, done
 
     def __enter__(self) -> "_Progress":
         return self

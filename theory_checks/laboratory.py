@@ -35,6 +35,8 @@ class Laboratory:
     on_block: Callable[[str], None] = lambda line: None
     gradient_calls: float = 0.0
     _blocks: dict[tuple[str, int], dict[str, Array]] = field(default_factory=dict)
+    _known: dict[str, Experiment] = field(default_factory=dict)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
     _locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def __post_init__(self) -> None:
@@ -43,6 +45,9 @@ class Laboratory:
 
     def sample(self, experiment: Experiment, first: int, count: int) -> dict[str, Array]:
         """Metrics of replicates first, ..., first + count - 1, each of shape (count, points)."""
+        known = self._known.setdefault(experiment.name, experiment)
+        if not _same(known, experiment):
+            raise ValueError(f"two experiments have the name {experiment.name!r}")
         wanted = range(first // self.seeds, -(-(first + count) // self.seeds))
         with self._locks[experiment.name]:  # claims that share an experiment wait for each other
             blocks = [self._block(experiment, index) for index in wanted]
@@ -63,7 +68,17 @@ class Laboratory:
                 devices=self.devices,
             )
             if "gradient_calls" in metrics:
-                self.gradient_calls += float(metrics["gradient_calls"][:, -1].sum())
+                with self._counting:
+                    self.gradient_calls += float(metrics["gradient_calls"][:, -1].sum())
             self._blocks[place] = metrics
             self.on_block(f"{experiment.name}: {(index + 1) * self.seeds} seeds")
         return self._blocks[place]
+
+
+def _same(one: Experiment, other: Experiment) -> bool:
+    if one.process is other.process:
+        return True
+    leaves, others = jax.tree.leaves(one.process), jax.tree.leaves(other.process)
+    return type(one.process) is type(other.process) and (
+        len(leaves) == len(others) and all(map(np.array_equal, leaves, others))
+    )

@@ -120,7 +120,7 @@ def _exponent(claim: Claim, measured: Exponent | None) -> dict[str, Any] | None:
     """The measured exponent; of a bound only the one it states, as a guide for the eye."""
     if measured is None and claim.rate is None:
         return None
-    found = {
+    found: dict[str, Any] = {
         "stated": claim.rate,
         "value": None,
         "lower": None,
@@ -168,10 +168,12 @@ def unmet_expectations(claims: Sequence[dict[str, Any]]) -> list[str]:
             for control in claim["controls"]
             if not control["killed"]
         ]
-        if claim["vacuous"] and not sound.intersection(claim["pairs_with"]):
-            partners = ", ".join(claim["pairs_with"]) or "none named"
+        missing = [name for name in claim["pairs_with"] if name not in sound]
+        if claim["vacuous"] and (missing or not claim["pairs_with"]):
+            partners = ", ".join(missing) or "none named"
             found.append(
-                f"{claim['id']} is VACUOUS and has no CONSISTENT partner in this run ({partners})"
+                f"{claim['id']} is VACUOUS, and not every partner that it names is CONSISTENT "
+                f"and not vacuous in this run ({partners})"
             )
     return found
 

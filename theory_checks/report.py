@@ -149,14 +149,7 @@ def _views(claims: list[Record], *, draw: bool) -> list[_View]:
                 ),
                 largest_excess=max((m - b for m, b in pairs), default=None),
                 partners=partners,
-                sound_partner=next(
-                    (
-                        partner
-                        for partner in partners
-                        if partner["verdict"] == "CONSISTENT" and not partner["vacuous"]
-                    ),
-                    None,
-                ),
+                sound_partner=partners[0] if partners and all(map(_is_sound, partners)) else None,
                 killed=sum(control["killed"] is True for control in claim["controls"]),
             )
         )
@@ -193,6 +186,11 @@ def _counts(views: list[_View]) -> dict[str, int]:
         "controls": sum(len(view.record["controls"]) for view in views),
         "killed": sum(view.killed for view in views),
     }
+
+
+def _is_sound(partner: Record) -> bool:
+    """It could have failed, and did not."""
+    return partner.get("verdict") == "CONSISTENT" and not partner.get("vacuous")
 
 
 def _failures(views: list[_View]) -> list[dict[str, Any]]:

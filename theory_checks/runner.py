@@ -36,7 +36,7 @@ def run_claim(claim: Claim, laboratory: Laboratory) -> Record:
             record.control_record(control, control.check.run(laboratory))
             for control in case.controls
         ]
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise ValueError(f"{claim.id}: {error}") from error
     seconds = time.perf_counter() - started
     return record.claim_record(
@@ -54,7 +54,7 @@ def run_claims(
     seconds: float = 0.0,
     workers: int = 1,
     on_claim: Callable[[Record], None] = lambda claim: None,
-) -> list[Record]:
+) -> tuple[list[Record], list[str]]:
     """Evaluates claims and writes results.json after each.
 
     Most of a small claim's time is compilation, which uses one core: with a worker a core, one
@@ -71,7 +71,8 @@ def run_claims(
         on_claim: called with the record of every claim that was run.
 
     Returns:
-        All records, in the order of `claims` (records of other claims first).
+        All records, in the order of `claims` (records of other claims first), and a sentence for
+        each claim that could not be evaluated.
     """
     kept = {claim["id"]: claim for claim in finished}
     order = [
@@ -86,6 +87,7 @@ def run_claims(
         elapsed = seconds + time.perf_counter() - started
         record.write(directory, environment, records(), elapsed)
 
+    failures: list[str] = []
     started = time.perf_counter()
     write()
     with ThreadPoolExecutor(workers) as pool:
@@ -94,11 +96,15 @@ def run_claims(
         ]
         try:
             for done in as_completed(running):
-                found = done.result()
+                try:
+                    found = done.result()
+                except ValueError as error:  # the others are worth finishing
+                    failures.append(str(error))
+                    continue
                 kept[found["id"]] = found
                 write()
                 on_claim(found)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return records()
+    return records(), failures

@@ -59,7 +59,8 @@ class Verdict:
         tightness_upper: largest upper limit; it covers max_k E Z at the stated confidence.
         detectable_factor: smallest c >= 0 such that the same data refute bound / c; infinity where
             none does (Z = 0 everywhere). For a pathwise lower bound, bound * c.
-        vacuous: the run could not have failed for a tenfold mistake (every upper limit below 0.1).
+        vacuous: the run could not have failed for a tenfold mistake: every upper limit is below
+            0.1, or the detectable factor above 10 (noisy limits must not hide slackness).
         mean: mean over seeds, shape (checkpoints,).
         lower: one-sided lower confidence limits of the mean, (checkpoints,), clipped at 0.
         upper: one-sided upper confidence limits of the mean, (checkpoints,); infinite where the
@@ -172,6 +173,7 @@ def assess(
             f"{seeds} seeds)"
         )
     tightest = int(np.argmax(mean))
+    detectable = _detectable_factor(table, threshold)
     return Verdict(
         verdict=verdict,
         reason=reason,
@@ -179,8 +181,8 @@ def assess(
         tightness=float(mean[tightest]),
         tightness_lower=float(lower[tightest]),
         tightness_upper=float(upper.max()),
-        detectable_factor=_detectable_factor(table, threshold),
-        vacuous=bool(np.all(upper < _VACUOUS_BELOW)),
+        detectable_factor=detectable,
+        vacuous=bool(np.all(upper < _VACUOUS_BELOW) or detectable > 1.0 / _VACUOUS_BELOW),
         mean=mean,
         lower=lower,
         upper=upper,

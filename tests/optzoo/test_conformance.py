@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -25,12 +25,13 @@ class Row:
     make: Callable[..., optax.GradientTransformationExtraArgs]
     kwargs: dict[str, Any]
     functions: tuple[str, ...] = ()  # extra arguments that evaluate a gradient
+    arguments: dict[str, Any] = field(default_factory=dict)  # further ones, or other functions
 
     def build(self) -> optax.GradientTransformationExtraArgs:
         return self.make(**self.kwargs)
 
     def extras(self) -> dict[str, Any]:
-        return dict.fromkeys(self.functions, gradient)
+        return {**dict.fromkeys(self.functions, gradient), **self.arguments}
 
 
 ROWS = (
@@ -69,6 +70,25 @@ ROWS = (
         },
         functions=("grad_fn", "full_grad_fn"),
     ),
+    Row(
+        "saga_sarah_frank_wolfe",
+        optzoo.saga_sarah_frank_wolfe,
+        {"constraint": optzoo.lmo.l1_ball(1.0), "learning_rate": 0.1, "num_samples": 3},
+        functions=("sample_grads_fn",),
+        arguments={"indices": jnp.array([2, 0, 1]), "sample_grads_fn": lambda p: three_rows(p)},
+    ),
+    Row(
+        "saga_sarah_frank_wolfe-mixing-schedule",
+        optzoo.saga_sarah_frank_wolfe,
+        {
+            "constraint": optzoo.lmo.box(-1.0, 1.0),
+            "learning_rate": optzoo.open_loop_schedule(),
+            "num_samples": 3,
+            "mixing": 0.7,
+        },
+        functions=("sample_grads_fn",),
+        arguments={"indices": jnp.array([2, 0, 1]), "sample_grads_fn": lambda p: three_rows(p)},
+    ),
 )
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -80,6 +100,10 @@ def start(dtype: Any = jnp.float64) -> dict[str, jax.Array]:
 
 def gradient(params: Any) -> Any:
     return jax.tree.map(lambda p, t: p - jnp.asarray(t).astype(p.dtype), params, TARGET)
+
+
+def three_rows(params: Any) -> Any:
+    return jax.tree.map(lambda g: jnp.stack([g, g, g]), gradient(params))
 
 
 def train(row: Row, params: Any, steps: int, *, jit: bool = True) -> tuple[Any, Any]:
@@ -182,7 +206,7 @@ def test_jit_equals_eager(row):
 @every_row
 def test_inject_hyperparams_gives_the_same_run(row):
     plain, plain_state = train(row, start(), 20)
-    injected = Row(row.name, optax.inject_hyperparams(row.make), row.kwargs, row.functions)
+    injected = replace(row, make=optax.inject_hyperparams(row.make))
     params, state = train(injected, start(), 20)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-13), plain, params)
     assert jax.tree.structure(state.inner_state) == jax.tree.structure(plain_state)
@@ -274,10 +298,11 @@ def test_missing_params_and_mismatched_gradients_are_named(row):
         method.update({"w": params["w"]}, state, params, **row.extras())
     with pytest.raises(ValueError, match=r"updates\['b'\].*shape"):
         method.update({**params, "b": jnp.zeros(3)}, state, params, **row.extras())
-    for name in row.functions:
-        left = {key: fn for key, fn in row.extras().items() if key != name}
+    for name in row.extras():
+        left = {key: value for key, value in row.extras().items() if key != name}
         with pytest.raises(ValueError, match=f"`{name}` is missing"):
             method.update(gradient(params), state, params, **left)
+    for name in row.functions:
         wrong = {**row.extras(), name: lambda p: {"w": p["w"]}}
         with pytest.raises(ValueError, match=f"result of {name}.*structure"):
             method.update(gradient(params), state, params, **wrong)

@@ -213,6 +213,21 @@ def test_16_bit_parameters_are_the_rounding_of_a_float32_iterate(dtype):
     assert float(state.iterate[1]) > 0.004
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32], ids=lambda dtype: dtype.__name__)
+def test_moved_parameters_are_taken_as_they_are(dtype):
+    """A chain that halves the step, and parameters that the user resets."""
+    halved = optax.chain(optzoo.frank_wolfe(lmo.l1_ball(1.0), 0.1), optax.scale(0.5))
+    x = jnp.zeros(1, dtype)
+    state = halved.init(x)
+    for _ in range(20):
+        updates, state = halved.update(jnp.ones(1, dtype), state, x)
+        x = optax.apply_updates(x, updates)
+    expected = -(1 - 0.95**20)
+    assert abs(float(x[0]) - expected) < 20 * float(jnp.finfo(dtype).eps)
+    updates, _ = halved.update(jnp.ones(1, dtype), state, jnp.full(1, 0.5, dtype))
+    assert float(updates[0]) == pytest.approx(0.05 * (-1 - 0.5), rel=1e-5)
+
+
 def test_mixed_dtypes_keep_an_iterate_for_16_bit_leaves_only():
     params = {"a": jnp.zeros(2, jnp.bfloat16), "b": jnp.zeros(2, jnp.float32)}
     state = optzoo.frank_wolfe(lmo.l1_ball(1.0), 0.1).init(params)
@@ -288,10 +303,26 @@ def sarah(**changes):
 
 @pytest.mark.parametrize("step", [0.0, -0.1, 1.5, float("nan"), lambda k: 2.0 / (k + 1)])
 def test_step_out_of_range(step):
-    with pytest.raises(ValueError, match=r"learning_rate must lie in \(0, 1\]"):
+    with pytest.raises(ValueError, match=r"learning_rate must lie in .0, 1\]"):
         sarah(learning_rate=step)
-    with pytest.raises(ValueError, match=r"learning_rate must lie in \(0, 1\]"):
+    with pytest.raises(ValueError, match=r"learning_rate must lie in .0, 1\]"):
         optzoo.frank_wolfe(lmo.simplex(), step)
+
+
+@pytest.mark.parametrize("step", ["a", None, [0.1], jnp.array([0.1, 0.2]), lambda k: "a"])
+def test_step_that_is_no_number(step):
+    with pytest.raises(TypeError, match=r"learning_rate.* must be (a real|one) number"):
+        sarah(learning_rate=step)
+
+
+@pytest.mark.parametrize("p", ["a", None, [0.1], jnp.array([0.1])])
+def test_probability_that_is_no_number(p):
+    with pytest.raises(TypeError, match=r"restart_probability must be (a real|one) number"):
+        sarah(restart_probability=p)
+
+
+def test_warm_up_schedules_may_start_at_zero():
+    sarah(learning_rate=optax.linear_schedule(0.0, 0.5, 10))
 
 
 @pytest.mark.parametrize("p", [0.0, -0.5, 1.01, float("nan"), float("inf")])
@@ -301,7 +332,7 @@ def test_probability_out_of_range(p):
 
 
 def test_wrong_types_are_named():
-    with pytest.raises(TypeError, match="restart_probability must be a number"):
+    with pytest.raises(TypeError, match="restart_probability must be a real number"):
         sarah(restart_probability=lambda k: 0.5)
     with pytest.raises(TypeError, match="key must be a PRNG key"):
         sarah(key=0)

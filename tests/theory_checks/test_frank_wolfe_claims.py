@@ -85,6 +85,24 @@ def test_nonconvex_bound_at_a_constant_step(bounds):
     )  # the first gradient is exact
 
 
+def test_no_noise_needs_no_weight():
+    for changes in ({"p": 1.0}, {"nu": 0.0}, {"L_pm": 0.0}):
+        constants = {"L": 1.0, "L_pm": 1.0, "D": 1.0, "p": 0.5, "nu": 0.5, "r_0": 1.0, **changes}
+        bounds = Sarah(**constants)
+        assert bounds.M == 0.0
+        assert bounds.A == 0.5
+
+
+def test_one_step_inequalities_are_attained():
+    """Where they are checked, a constant that is one percent too small would be found."""
+    left, error_term, curvature_term = enumeration.descent_step()
+    for wrong in (error_term / 1.01 + curvature_term, error_term + curvature_term / 1.01):
+        assert np.any(left > wrong * (1 + 1e-9))
+    left, right = enumeration.lyapunov_step(p=0.4, eta=0.2)
+    assert np.all(left <= right * (1 + 1e-12))
+    assert np.any(left > right / 1.01)
+
+
 def test_convex_bound_by_hand():
     """Two steps with numbers small enough to follow."""
     bounds = Sarah(L=2.0, L_pm=3.0, D=2.0, p=0.5, nu=0.25, r_0=1.0)
@@ -123,7 +141,9 @@ def test_identity_holds_on_the_shipped_code_at_another_probability(replacement):
 
 # Claims that take a second or two each: the command line runs all of them.
 CHOSEN = (
-    "frank_wolfe/sarah/estimator/lyapunov-step",
+    "frank_wolfe/sarah/one-step/descent",
+    "frank_wolfe/sarah/one-step/lyapunov",
+    "frank_wolfe/sarah/closed-form/unrolled",
     "frank_wolfe/sarah/estimator/bound",
     "frank_wolfe/sarah/sandwich/from-below",
     "frank_wolfe/sarah/scaling/smoothness",

@@ -329,8 +329,8 @@ def test_failures_come_first(tmp_path):
     positions = [box.index(item) for item in items]
     assert positions == sorted(positions)
     assert "also_vacuous: vacuous" not in box
-    assert "not vacuous: refuted (REFUTED), elsewhere (not in this run)." in words
-    assert "not vacuous: also_vacuous (CONSISTENT, vacuous)." in words
+    assert "and did not: refuted (REFUTED), elsewhere (not in this run)." in words
+    assert "and did not: also_vacuous (CONSISTENT, vacuous)." in words
     assert "Undecided open: too few seeds" in words
 
 

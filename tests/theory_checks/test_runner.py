@@ -1,7 +1,9 @@
 """Claims to records: verdicts, controls, resuming, exit statuses, the command line."""
 
+import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +56,11 @@ def claim(identifier="paper/claim", *, check=None, controls=(), pairs_with=(), p
 
 
 def run(*claims, directory, **kwargs):
-    return runner.run_claims(claims, Laboratory(seeds=8), directory, ENVIRONMENT, **kwargs)
+    records, failures = runner.run_claims(
+        claims, Laboratory(seeds=8), directory, ENVIRONMENT, **kwargs
+    )
+    assert not failures
+    return records
 
 
 def test_a_record_has_every_key_of_the_schema(tmp_path):
@@ -118,6 +124,8 @@ def test_a_vacuous_claim_needs_a_sound_partner():
     }
     sound = record_of(claim("paper/sound"))
     assert cli.exit_status([vacuous, sound]) == 0
+    two = {**vacuous, "pairs_with": ["paper/sound", "paper/other"]}
+    assert cli.exit_status([two, sound]) == 1  # each of them counts
     assert cli.exit_status([vacuous]) == 1
     assert cli.exit_status([vacuous, {**sound, "vacuous": True, "pairs_with": []}]) == 1
     assert cli.exit_status([vacuous, {**sound, "verdict": "INCONCLUSIVE"}]) == 1
@@ -151,10 +159,59 @@ def test_finished_claims_are_kept_when_a_later_one_dies(tmp_path):
     assert not list(tmp_path.glob(".results*"))
 
 
-def test_errors_name_the_claim(tmp_path):
-    nan = claim("paper/nan", check=exact(float("nan")))
-    with pytest.raises(ValueError, match=r"paper/nan: .*not finite"):
-        run(nan, directory=tmp_path)
+def test_errors_name_the_claim_and_leave_the_others_standing(tmp_path):
+    def damaged():
+        raise FileNotFoundError("no such data")
+
+    claims = (
+        claim("paper/nan", check=exact(float("nan"))),
+        claim("paper/damaged", prepare=damaged),
+        claim("paper/sound"),
+    )
+    records, failures = runner.run_claims(claims, Laboratory(seeds=8), tmp_path, ENVIRONMENT)
+    assert [found["id"] for found in records] == ["paper/sound"]
+    assert len(failures) == 2
+    assert any(re.search(r"paper/nan: .*not finite", sentence) for sentence in failures)
+    assert "paper/damaged: no such data" in failures
+
+
+def test_a_metric_that_is_not_finite_is_refuted():
+    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.simulation import Experiment
+
+    class Diverging(Laboratory):
+        def sample(self, experiment, first, count):
+            metrics = super().sample(experiment, first, count)
+            return {name: np.where(values > 0, np.nan, values) for name, values in metrics.items()}
+
+    line = Experiment("diverging", line_test(restart_probability=0.5, step=0.1), (4, 8))
+    found = UpperBound(line, "squared_error", [1.0, 1.0]).run(Diverging(seeds=8))
+    assert found.verdict == "REFUTED"
+    assert "not finite" in found.decided
+
+
+def test_one_name_is_one_experiment():
+    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.simulation import Experiment
+
+    laboratory = Laboratory(seeds=8)
+    for step, fails in ((0.1, False), (0.1, False), (0.2, True)):
+        line = Experiment("named", line_test(restart_probability=0.5, step=step), (1, 2))
+        if fails:
+            with pytest.raises(ValueError, match="two experiments have the name 'named'"):
+                laboratory.sample(line, 0, 8)
+        else:
+            laboratory.sample(line, 0, 8)
+
+
+def test_what_a_metric_rests_on_must_be_known_well():
+    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.simulation import Experiment
+
+    line = Experiment("resolved", line_test(restart_probability=0.1, step=0.1), (4, 8))
+    UpperBound(line, "squared_error", [1.0, 1.0], uncertainty=1e-9).run(Laboratory(seeds=32))
+    with pytest.raises(ValueError, match="not far below the smallest mean measured"):
+        UpperBound(line, "squared_error", [1.0, 1.0], uncertainty=0.1).run(Laboratory(seeds=32))
 
 
 def test_nan_and_infinity_become_null(tmp_path):
@@ -231,6 +288,9 @@ def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
     assert "[1/1]" not in capsys.readouterr().out  # nothing was run again
     assert (tmp_path / "out" / "results.json").read_text() == before
 
+    assert cli.main(["run", one, "--out", "out", "--resume", "--fresh-seeds"]) == 2
+    assert "--fresh-seeds draws new ones" in capsys.readouterr().err
+
     assert cli.main(["run", one, "--seeds", "16", "--out", "out", "--resume"]) == 2
     assert "seeds = 32" in capsys.readouterr().err
 
@@ -258,6 +318,42 @@ def test_usage_errors(arguments, message, tmp_path, capsys, monkeypatch):
     assert status == 2
     assert message in capsys.readouterr().err
     assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_found_out_first(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert cli.main(["run", "frank_wolfe/sarah/scaling", "--out", str(out)]) == 2
+        assert "--out" in capsys.readouterr().err
+
+
+def test_data_files_become_claims_of_their_own(tmp_path):
+    line = "1 1:0.5 2:1\n-1 1:2\n"
+    for name in ("breast-cancer", "My Data"):
+        (tmp_path / name).write_text(line)
+    with gzip.open(tmp_path / "a9a.gz", "wt") as file:
+        file.write(line)
+    (tmp_path / "a9a").write_text(line)  # unpacked beside it: one claim, not two
+    (tmp_path / "README").write_text("not data")
+    (tmp_path / "folder").mkdir()
+    program = "from theory_checks.claims import CLAIMS\nfor c in CLAIMS: print(c.id)"
+
+    def ids(folder):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "OPTZOO_DATA": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.split(), done.stderr
+
+    found, _ = ids(tmp_path)
+    assert len(set(found)) == len(found)
+    names = {one.split("/")[4].rsplit("-", 2)[0] for one in found if "/data/" in one}
+    assert {name.removesuffix("-l1") for name in names} == {"a9a", "breast-cancer", "my-data"}
+    _, error = ids(tmp_path / "missing")
+    assert "which is no folder" in error
 
 
 def test_list_names_every_claim(capsys):

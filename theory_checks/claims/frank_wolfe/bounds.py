@@ -88,7 +88,12 @@ class Sarah:
 
     @property
     def M(self) -> float:
-        r"""M = 1 / (Lpm sqrt(2 p (1-p) nu)), the weight of e_k^2 in F3b's Lyapunov function."""
+        r"""M = 1 / (Lpm sqrt(2 p (1-p) nu)), the weight of e_k^2 in F3b's Lyapunov function.
+
+        Where there is no noise, e_k = 0 and M is not needed: it is 0 then.
+        """
+        if self.p == 1 or self.nu == 0 or self.L_pm == 0:
+            return 0.0
         return 1 / (self.L_pm * math.sqrt(2 * self.p * (1 - self.p) * self.nu))
 
     def nonconvex(self, steps: ArrayLike) -> Array:
@@ -153,7 +158,7 @@ class Saga:
         return _convex(steps, self.estimator(steps)[0], L=self.L, D=self.D, r_0=self.r_0)
 
     def nonconvex(self, steps: ArrayLike) -> Array:
-        r"""F7 at any steps: F4 with the estimator's bound F5, over the first K steps, K = 1, 2, .."""
+        r"""F7 at any steps: F4 with the estimator's bound F5, over the first 1, 2, ... steps."""
         return _nonconvex(steps, self.estimator(steps)[0], L=self.L, D=self.D, r_0=self.r_0)
 
     def convex_closed_form(self, k: ArrayLike) -> Array:

@@ -17,9 +17,17 @@ import optzoo
 from optzoo.problems import minimize_over, random_least_squares
 
 from .bounds import Sarah
-from .process import Method, Run, SarahRun, sample_variance, variance_factor
+from .process import (
+    Method,
+    Run,
+    SarahRun,
+    noise_tight_run,
+    sample_variance,
+    variance_factor,
+    with_slope,
+)
 
-__all__ = ["estimator_moments", "lyapunov_step", "small_run"]
+__all__ = ["descent_step", "estimator_moments", "lyapunov_step", "small_run"]
 
 Array = NDArray[np.float64]
 SAMPLES, BATCH, DIMENSION = 4, 2, 3
@@ -89,32 +97,39 @@ def estimator_moments(
     return table[:, 0], table[:, 1], table[:, 2]
 
 
-def lyapunov_step(run: SarahRun, *, states: int = 64) -> tuple[Array, Array]:
-    r"""Both sides of E Phi_{k+1} <= (1 - eta) Phi_k + A eta^2, Phi = f - f* + M e^2.
+def lyapunov_step(
+    *, p: float, eta: float, method: Method = optzoo.sarah_frank_wolfe, weight: float = 1.0
+) -> tuple[Array, Array]:
+    r"""E Phi_{k+1} - (1 - eta) Phi_k and its bound A eta^2, on f_i(x) = c x +- x^2 / 2.
+
+    Phi = f - f* + M e^2. The states are a grid over the slope c, the point x and the estimate g;
+    near g = 0 with the wrong sign the bound is nearly attained.
 
     Args:
-        run: from `small_run`, with steps at most p/2.
-        states: number of random pairs (x^k, g^k).
+        p: restart probability.
+        eta: step, at most p/2.
+        method: the transformation.
+        weight: multiplies M (a mutant of the statement, where it is not 1).
 
     Returns:
-        E Phi_{k+1} and the right-hand side, of shape (states,).
+        Two arrays of shape (states,).
     """
-    p, eta = float(run.restart_probability), float(run.steps[0])
-    constants = run.problem.constants
-    bounds = Sarah(
-        L=constants["L"].value,
-        L_pm=constants["L_pm"].value,
-        D=float(run.constraint.diameter(run.x0)),
-        p=p,
-        nu=variance_factor(SAMPLES, BATCH, replacement=run.replacement),
-        r_0=0.0,
+    nu = variance_factor(SAMPLES, BATCH, replacement=True)
+    bounds = Sarah(L=0.0, L_pm=1.0, D=2.0, p=p, nu=nu, r_0=0.0)
+    template = noise_tight_run(
+        slope=1.0,
+        restart_probability=p,
+        batch_size=BATCH,
+        steps=jnp.full(4, eta),
+        num_samples=SAMPLES,
+        method=method,
     )
-    batches, (coins, weights) = _batches(run.replacement), _coins(run)
+    batches, (coins, weights) = _batches(True), _coins(template)
 
-    def sides(state: _State) -> tuple[jax.Array, jax.Array]:
-        x, g = state.x, state.estimate
+    def left(slope: jax.Array, x: jax.Array, g: jax.Array) -> jax.Array:
+        run = with_slope(template, slope)
         # A step whose old and new points agree leaves the estimate at g, and moves along it.
-        first = _advance(run, _start(run, state._replace(old=x)), batches[0], coins[0])
+        first = _advance(run, _start(run, _State(x, g, x)), batches[0], coins[0])
 
         def error_after(batch: jax.Array, coin: jax.Array) -> jax.Array:
             return _squared_error(run, _advance(run, first, batch, coin))
@@ -122,14 +137,61 @@ def lyapunov_step(run: SarahRun, *, states: int = 64) -> tuple[Array, Array]:
         each = jax.vmap(jax.vmap(error_after, (0, None)), (None, 0))(batches, coins)
         expected = jnp.dot(weights, jnp.mean(each, axis=1))
         error = jnp.sum((g - run.problem.gradient(x)) ** 2)
-        before = run.problem.value(x) - run.f_star + bounds.M * error
-        return (
-            run.problem.value(first.x) - run.f_star + bounds.M * expected,
-            (1 - eta) * before + bounds.A * eta**2,
-        )
+        m = weight * bounds.M
+        before = run.problem.value(x) - run.f_star + m * error
+        after = run.problem.value(first.x) - run.f_star + m * expected
+        return after - (1 - eta) * before
 
-    left, right = jax.jit(jax.vmap(sides))(_random_states(run, states))
-    return np.asarray(left), np.asarray(right)
+    grid = jnp.meshgrid(
+        jnp.linspace(0.02, 1.0, 50),
+        jnp.linspace(-1.0, 1.0, 5),
+        jnp.array([-1.0, -0.3, -0.1, -1e-9, 0.1, 1.0]),
+    )
+    slopes, points, estimates = (axis.ravel() for axis in grid)
+    measured = jax.jit(jax.vmap(left))(slopes, points[:, None], estimates[:, None])
+    return np.asarray(measured), np.full(len(measured), bounds.A * eta**2)
+
+
+def descent_step(method: Method = optzoo.sarah_frank_wolfe) -> tuple[Array, Array, Array]:
+    r"""f(x^{k+1}) - f(x^k) + eta G_k, and its bound's terms eta D e_k and (L/2) D^2 eta^2.
+
+    On f(x) = c x + L x^2 / 2 over [-1, 1] either term is attained: the second at the end where
+    f is larger with an exact gradient, the first for L = 0 with an estimate of the wrong sign.
+
+    Returns:
+        The left-hand side and the two terms, of shape (states,).
+    """
+    constraint = optzoo.lmo.box(-1.0, 1.0)
+
+    def sides(
+        slope: jax.Array, curvature: jax.Array, eta: jax.Array, x: jax.Array, error: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        def value(z: jax.Array) -> jax.Array:
+            return (slope * z + curvature * z**2 / 2)[0]
+
+        gradient = jax.grad(value)(x)
+        g = gradient + error
+        tx = method(constraint, lambda k: eta, 1.0, key=jax.random.key(0))
+        # The first step restarts: the full gradient it is given is the estimate g.
+        updates, state = tx.update(g, tx.init(x), x, grad_fn=lambda z: g, full_grad_fn=lambda z: g)
+        gap = optzoo.frank_wolfe_gap(constraint, gradient, x)
+        off = jnp.abs(state.estimate - gradient)[0]
+        left = value(x + updates) - value(x) + eta * gap
+        return left, eta * 2.0 * off, curvature / 2 * (2.0 * eta) ** 2
+
+    grid = jnp.meshgrid(
+        jnp.array([0.0, 0.1, 0.5]),
+        jnp.array([0.0, 0.5, 2.0]),
+        jnp.array([0.1, 0.5, 1.0]),
+        jnp.linspace(-1.0, 1.0, 5),
+        jnp.array([-3.0, -0.5 - 1e-9, -0.1 - 1e-9, 0.0, 0.4, 3.0]),
+    )
+    slopes, curvatures, etas, points, errors = (axis.ravel() for axis in grid)
+    keep = (jnp.abs(errors) > 0) | (curvatures > 0)  # otherwise both terms vanish
+    cases = (slopes, curvatures, etas, points[:, None], errors[:, None])
+    found = jax.jit(jax.vmap(sides))(*(case[keep] for case in cases))
+    left, error_term, curvature_term = (np.asarray(side) for side in found)
+    return left, error_term, curvature_term
 
 
 class _State(NamedTuple):

@@ -1,4 +1,4 @@
-r"""The SARAH/PAGE estimator of Sarah Frank-Wolfe: F1, F1b and F3b's one step.
+r"""The SARAH/PAGE estimator of Sarah Frank-Wolfe, and one step of the method: F1, F1b, F2, F3b.
 
 With e_k = |g^k - grad f(x^k)| and V_k the variance of grad f_i(x^{k+1}) - grad f_i(x^k) over i,
 
@@ -13,15 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
-from optzoo.problems import Constant, FiniteSum, NoiseTight, random_least_squares
+from optzoo.problems import Constant, NoiseTight, random_least_squares
 
 from ... import mutants
 from ...checks import ExactIdentity, ExactInequality, SampledIdentity, UpperBound
 from ...claim import Case, Claim, Control
 from ...simulation import Experiment
-from .enumeration import BATCH, SAMPLES, estimator_moments, lyapunov_step, small_run
+from .bounds import Sarah
+from .enumeration import (
+    BATCH,
+    SAMPLES,
+    descent_step,
+    estimator_moments,
+    lyapunov_step,
+    small_run,
+)
 from .paper import sarah_claim
-from .process import AlongTheRun, LineTest, ReusedBatch, line_test, step_table, variance_factor
+from .process import (
+    AlongTheRun,
+    LineTest,
+    ReusedBatch,
+    SarahRun,
+    line_test,
+    step_table,
+    variance_factor,
+)
 
 __all__ = ["CLAIMS"]
 
@@ -115,23 +131,36 @@ def _identity_claim(replacement: bool) -> Claim:
 ALONG = {"n": 64, "d": 10, "b": 32, "p": 0.1, "steps": 400, "step": 0.02}
 
 
-@cache
-def _along(method: Callable[..., object], process: type[AlongTheRun]) -> Experiment:
+ALONG_TEXT = (
+    f"least squares, $n = {int(ALONG['n'])}$, $d = {int(ALONG['d'])}$, over the $\\ell_1$ ball of "
+    "radius 3"
+)
+
+
+def _least_squares_run(
+    process: type[SarahRun], method: Callable[..., object], *, steps: int
+) -> SarahRun:
     constraint = optzoo.lmo.l1_ball(3.0)
     problem = random_least_squares(int(ALONG["n"]), int(ALONG["d"]), 7)
-    run = process(
+    return process(
         problem=problem,
         constraint=constraint,
         x0=constraint.lmo(jnp.zeros(problem.dim)),
-        steps=step_table(ALONG["step"], int(ALONG["steps"])),
+        steps=step_table(ALONG["step"], steps),
         restart_probability=jnp.asarray(ALONG["p"]),
         f_star=jnp.asarray(0.0),
         batch_size=int(ALONG["b"]),
         replacement=False,
         method=method,
     )
+
+
+@cache
+def _along(method: Callable[..., object], process: type[AlongTheRun]) -> Experiment:
+    steps = int(ALONG["steps"])
+    run = _least_squares_run(process, method, steps=steps)
     name = f"estimator-along-runs-{method.__name__}-{process.__name__}"
-    return Experiment(name, run, (int(ALONG["steps"]),), lanes=16)
+    return Experiment(name, run, (steps,), lanes=16)
 
 
 def _along_check(
@@ -153,10 +182,7 @@ def _along_case() -> Case:
     n, b, p = int(ALONG["n"]), int(ALONG["b"]), ALONG["p"]
     nu = variance_factor(n, b, replacement=False)
     return Case(
-        problem=(
-            f"least squares, $n = {n}$, $d = {int(ALONG['d'])}$, over the $\\ell_1$ ball of "
-            f"radius 3, {int(ALONG['steps'])} steps"
-        ),
+        problem=f"{ALONG_TEXT}, {int(ALONG['steps'])} steps",
         constants={"nu": Constant(nu, "exact", derivation="(n-b)/(b(n-1))")},
         parameters={"p": p, "batch size": b, "replacement": "False"},
         check=_along_check(),
@@ -255,77 +281,140 @@ def _line_case() -> Case:
 
 # --- F1b: the bound ---
 
-F1B_CHECKPOINTS = (2, 3, 4)
+F1B_CHECKPOINTS = (5, 10, 20, 40, 80, 160, 320, 640)
+
+
+@cache
+def _bounded(method: Callable[..., object] = optzoo.sarah_frank_wolfe) -> Experiment:
+    return Experiment(
+        f"estimator-bounded-{method.__name__}",
+        _least_squares_run(SarahRun, method, steps=F1B_CHECKPOINTS[-1]),
+        F1B_CHECKPOINTS,
+        lanes=16,
+    )
 
 
 def _bound_case() -> Case:
-    p, h, b = LINE["p"], LINE["h"], LINE["b"]
-    bound = np.full(len(F1B_CHECKPOINTS), h**2 / b * (1 - p) / p)
-    line = _line(F1B_CHECKPOINTS)
+    n, b, p, eta = int(ALONG["n"]), int(ALONG["b"]), ALONG["p"], ALONG["step"]
+    run = _least_squares_run(SarahRun, optzoo.sarah_frank_wolfe, steps=1)
+    constants, D = run.problem.constants, float(run.constraint.diameter(run.x0))
+    bounds = Sarah(
+        L=constants["L"].value,
+        L_pm=constants["L_pm"].value,
+        D=D,
+        p=p,
+        nu=variance_factor(n, b, replacement=False),
+        r_0=1.0,
+    )
+    # The estimate seen after k calls was formed at x^{k-1}.
+    bound = bounds.estimator(np.full(F1B_CHECKPOINTS[-1], eta))[np.array(F1B_CHECKPOINTS) - 1]
+
+    def check(
+        scale: float = 1.0, method: Callable[..., object] = optzoo.sarah_frank_wolfe
+    ) -> UpperBound:
+        return UpperBound(_bounded(method), "squared_error", scale * bound)
+
     return Case(
-        problem=r"$f_i(x) = \pm x^2/2$ on a line, $x^k = kh$, up to $k = 0.8/p$",
-        constants=_line_constants(),
-        parameters={"p": p, "h": h, "batch size": int(b)},
-        check=UpperBound(line, "squared_error", bound),
+        problem=ALONG_TEXT + f", {F1B_CHECKPOINTS[-1]} steps of {eta}",
+        constants={
+            **constants,
+            "D": Constant(D, "exact", derivation="twice the radius of the l1 ball"),
+        },
+        parameters={"p": p, "eta": eta, "batch size": b, "replacement": "False"},
+        check=check(),
         controls=(
-            Control(
-                "bound divided by ten",
-                "a false claim: a tenth of the bound",
-                UpperBound(line, "squared_error", bound / 10),
-            ),
+            Control("bound divided by ten", "a false claim: a tenth of the bound", check(0.1)),
             Control(
                 "never restarted",
-                "only the first gradient is full; run to $k = 16/p$",
-                UpperBound(
-                    _line(LINE_CHECKPOINTS, mutants.never_restarted),
-                    "squared_error",
-                    np.full(len(LINE_CHECKPOINTS), bound[0]),
-                ),
+                "only the first gradient is full",
+                check(method=mutants.never_restarted),
             ),
             Control(
                 "null",
-                "the exact mean as the bound: equality holds, so nothing may be refuted",
-                UpperBound(line, "squared_error", _line_exact(F1B_CHECKPOINTS)),
+                "the line test's exact mean as a bound: equality, so nothing may be refuted",
+                UpperBound(_line(LINE_CHECKPOINTS), "squared_error", _line_exact(LINE_CHECKPOINTS)),
                 expected="NOT_REFUTED",
             ),
         ),
     )
 
 
-# --- F3b: one step of the Lyapunov function ---
+# --- F2 and F3b: one step, exactly ---
+
+ONE_STEP = "f(x) = cx + Lx^2/2$ on $[-1, 1]$"
 
 
-def _lyapunov_case() -> Case:
-    p, eta = 0.4, 0.2
-
-    def sides(scale: float = 1.0, *, wrong_sign: bool = False) -> tuple[Array, Array]:
+def _descent_case() -> Case:
+    def sides(
+        *, error: float = 1.0, curvature: float = 1.0, wrong_sign: bool = False
+    ) -> tuple[Array, Array]:
         method = mutants.wrong_sign_oracle if wrong_sign else optzoo.sarah_frank_wolfe
-        run = small_run(p=p, replacement=True, step=eta, method=method)
-        left, right = lyapunov_step(run)
-        return left, right * scale
+        left, error_term, curvature_term = descent_step(method)
+        return left, error * error_term + curvature * curvature_term
 
-    problem: FiniteSum = small_run(p=p, replacement=True).problem
-    what = "all batches and coins of a step enumerated"
+    what = "a grid over slopes, curvatures, steps, points and errors of the gradient"
     return Case(
-        problem=(
-            f"least squares, $n = {SAMPLES}$, $d = 3$, over the $\\ell_1$ ball, 64 random states"
-        ),
+        problem=f"${ONE_STEP}, with an estimate off by a given error",
         constants={
-            **problem.constants,
-            "D": Constant(2.0, "exact", derivation="twice the radius of the l1 ball"),
+            "D": Constant(2.0, "exact", derivation="length of [-1, 1]"),
+            "L": Constant(2.0, "exact", derivation="0, 0.5 and 2: the second derivative of f"),
         },
-        parameters={"p": p, "step": eta, "batch size": BATCH},
+        parameters={"steps": "0.1, 0.5 and 1"},
         check=ExactInequality(sides, what=what),
         controls=(
+            Control(
+                "L divided by 1.1",
+                "a false claim: the curvature term with a smaller L",
+                ExactInequality(partial(sides, curvature=1 / 1.1), what=what),
+            ),
+            Control(
+                "D divided by 1.1 in the error term",
+                "a false claim: the error term with a smaller D",
+                ExactInequality(partial(sides, error=1 / 1.1), what=what),
+            ),
             Control(
                 "wrong sign of the oracle",
                 "the oracle maximizes",
                 ExactInequality(partial(sides, wrong_sign=True), what=what),
             ),
+        ),
+    )
+
+
+def _lyapunov_case() -> Case:
+    p, eta = 0.4, 0.2
+
+    def sides(
+        *, scale: float = 1.0, weight: float = 1.0, wrong_sign: bool = False
+    ) -> tuple[Array, Array]:
+        method = mutants.wrong_sign_oracle if wrong_sign else optzoo.sarah_frank_wolfe
+        left, right = lyapunov_step(p=p, eta=eta, method=method, weight=weight)
+        return left, scale * right
+
+    what = "all batches and coins of a step, on a grid of slopes, points and estimates"
+    return Case(
+        problem=r"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $n = 4$, $c$ from 0.02 to 1",
+        constants={
+            **NoiseTight(slope=1.0, num_samples=4).constants,
+            "D": Constant(2.0, "exact", derivation="length of [-1, 1]"),
+        },
+        parameters={"p": p, "step": eta, "batch size": BATCH},
+        check=ExactInequality(sides, what=what),
+        controls=(
             Control(
-                "right-hand side halved",
-                "a false claim: half of what the theorem allows",
-                ExactInequality(partial(sides, 0.5), what=what),
+                "A divided by 1.1",
+                "a false claim: a smaller constant",
+                ExactInequality(partial(sides, scale=1 / 1.1), what=what),
+            ),
+            Control(
+                "M halved",
+                "a false claim: another weight of the squared error",
+                ExactInequality(partial(sides, weight=0.5), what=what),
+            ),
+            Control(
+                "wrong sign of the oracle",
+                "the oracle maximizes",
+                ExactInequality(partial(sides, wrong_sign=True), what=what),
             ),
         ),
     )
@@ -364,34 +453,58 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     sarah_claim(
         id="frank_wolfe/sarah/estimator/bound",
-        title="The estimator's error is bounded, tightly",
+        title="The estimator's error is bounded",
         source="estimator lemma (SARAH/PAGE recursion); explicit form F1b",
         theorem="F1b",
-        statement=r"$$E\, e_k^2 \le \nu L_\pm^2 D^2 \eta^2\, \frac{1-p}{p}$$ (here $D \eta = h$)",
-        assumptions=(r"Hessian variance $L_\pm$", r"steps of length at most $D\eta$"),
+        statement=(
+            r"$$E\, e_k^2 \le \nu L_\pm^2 D^2 \sum_{j<k} (1-p)^{k-j} \eta_j^2$$ and so at most "
+            r"$\nu L_\pm^2 D^2 \eta^2 (1-p)/p$ for constant steps"
+        ),
+        assumptions=(r"Hessian variance $L_\pm$", r"diameter $D$", "steps fixed in advance"),
         kind="upper_bound",
         metric=r"E\, e_{k-1}^2",
         unit="iteration",
         output="estimate",
         prepare=_bound_case,
-        not_shown="The instance attains the bound as $k$ grows; on generic data it is slacker.",
+        not_shown=(
+            "The worst case: an instance whose gradients differ alike along every step attains "
+            "the bound (the line test), this one does not."
+        ),
     ),
     sarah_claim(
-        id="frank_wolfe/sarah/estimator/lyapunov-step",
-        title="One step decreases the Lyapunov function",
+        id="frank_wolfe/sarah/one-step/descent",
+        title="One step with an inexact gradient",
+        source="descent lemma of the convex and the non-convex theorem; explicit form F2",
+        theorem="F2",
+        statement=(
+            r"$$f(x^{k+1}) - f(x^k) + \eta G_k \le \eta D e_k + \tfrac L2 D^2 \eta^2$$ on every "
+            r"path, with the Frank-Wolfe gap $G_k$ and $e_k = |g^k - \nabla f(x^k)|$"
+        ),
+        assumptions=(r"$f$ $L$-smooth on the set", r"diameter $D$", r"$\eta \in [0, 1]$"),
+        kind="one_step",
+        metric=r"f(x^{k+1}) - f(x^k) + \eta G_k",
+        unit="iteration",
+        output="last iterate",
+        x_label="state",
+        prepare=_descent_case,
+        not_shown="One dimension, in which either term is attained; not every state of every set.",
+    ),
+    sarah_claim(
+        id="frank_wolfe/sarah/one-step/lyapunov",
+        title="One step of the Lyapunov function",
         source="convex theorem, one step of its proof; explicit form F3b",
         theorem="F3b",
         statement=(
-            r"$$E\,\Phi_{k+1} \le (1-\eta)\Phi_k + A\eta^2,\quad \Phi_k = f(x^k) - f^* + M e_k^2$$"
+            r"$$E\,\Phi_{k+1} - (1-\eta)\Phi_k \le A\eta^2,\quad \Phi_k = f(x^k) - f^* + M e_k^2$$"
             r" with $M = 1/(L_\pm\sqrt{2p(1-p)\nu})$, $A = D^2(L/2 + L_\pm\sqrt{2\nu(1-p)/p})$"
         ),
         assumptions=(r"$f$ convex and $L$-smooth", r"Hessian variance $L_\pm$", r"$\eta \le p/2$"),
         kind="one_step",
-        metric=r"E\,\Phi_{k+1}",
+        metric=r"E\,\Phi_{k+1} - (1-\eta)\Phi_k",
         unit="iteration",
         output="last iterate",
-        x_label="random state",
+        x_label="state",
         prepare=_lyapunov_case,
-        not_shown="Random states are not the worst ones.",
+        not_shown="The term $L/2$ of $A$, which is 0 here: the descent step has it.",
     ),
 )

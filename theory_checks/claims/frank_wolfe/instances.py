@@ -1,9 +1,13 @@
 """The instances on which the Frank-Wolfe theorems are evaluated, each made once, when needed."""
 
-import os
+import bz2
+import gzip
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +28,7 @@ from optzoo.problems import (
     random_sign_quadratic,
 )
 
+from ...presets import data_folder
 from .bounds import Sarah
 from .process import Method, SarahRun, variance_factor
 
@@ -106,18 +111,30 @@ def balanced_probability(num_samples: int, batch_size: int) -> float:
     return batch_size / (num_samples + batch_size)
 
 
-def data_files() -> list[str]:
-    """Names of the LIBSVM files in the folder that OPTZOO_DATA names, if it is set."""
-    folder = os.environ.get("OPTZOO_DATA")
-    if not folder or not Path(folder).is_dir():
-        return []
-    suffixes = {"", ".gz", ".bz2", ".libsvm", ".svm", ".txt"}
-    files = [path for path in Path(folder).iterdir() if path.is_file()]
-    return sorted(
-        path.name.removesuffix(".bz2").removesuffix(".gz")
-        for path in files
-        if path.suffix in suffixes and not path.name.startswith(".")
-    )
+def data_files() -> dict[str, str]:
+    """LIBSVM files in the folder that OPTZOO_DATA names: "data/name" -> the name to read.
+
+    A file counts if its first line looks like one of the format: a label, then index:value.
+    """
+    folder = data_folder()
+    if folder is None:
+        return {}
+    found: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and _looks_like_libsvm(path):
+            name = path.name.removesuffix(".bz2").removesuffix(".gz")
+            found.setdefault("data/" + re.sub(r"[^a-z0-9.-]+", "-", name.lower()), name)
+    return found
+
+
+def _looks_like_libsvm(path: Path) -> bool:
+    opener: Callable[..., Any] = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix, open)
+    try:
+        with opener(path, "rb") as file:
+            start = file.readline(10_000)
+    except (OSError, EOFError):
+        return path.suffix in (".gz", ".bz2")  # damaged: reading it says how
+    return re.match(rb"[+-]?[0-9.]+ +[0-9]+:", start) is not None
 
 
 @cache
@@ -125,7 +142,7 @@ def instance(problem: str, set_name: str) -> Instance:
     """A convex instance by its names.
 
     Args:
-        problem: "least_squares", "logistic", "breast_cancer", or a file name of `data_files`.
+        problem: "least_squares", "logistic", "breast_cancer", or a key of `data_files`.
         set_name: one of `SETS`.
     """
     size = f"$n = {SAMPLES}$, $d = {DIMENSION}$, unit rows, a planted sparse solution"
@@ -137,10 +154,11 @@ def instance(problem: str, set_name: str) -> Instance:
         finite_sum = random_logistic(SAMPLES, DIMENSION, SEED)
         text = f"logistic regression, {size}"
     else:
-        features, labels = breast_cancer() if problem == "breast_cancer" else libsvm(problem)
+        bundled = problem == "breast_cancer"
+        features, labels = breast_cancer() if bundled else libsvm(data_files()[problem])
         finite_sum = LogisticRegression(jnp.asarray(features), jnp.asarray(labels))
         n, d = features.shape
-        origin = "scikit-learn's breast-cancer data" if problem == "breast_cancer" else problem
+        origin = "scikit-learn's breast-cancer data" if bundled else problem.removeprefix("data/")
         text = f"logistic regression on {origin}, $n = {n}$, $d = {d}$, columns scaled to 1"
         radius = 3.0
     constraint, where = _set(set_name, radius)

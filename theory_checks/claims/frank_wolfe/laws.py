@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +31,15 @@ __all__ = ["CLAIMS"]
 Array = NDArray[np.float64]
 
 LAW = (
-    r"$$\sup_c E[f(x^K) - f^*] \sim \frac{L_\pm D^2}{K} \sqrt{\frac{1-p}{p b}}$$ on "
-    r"$f_i(x) = cx \pm \sigma x^2/2$, where $L = 0$"
+    r"$$\frac18 \sum_c E[f_c(x^K) - f_c^*] \propto \frac{\sigma}{K} \sqrt{\frac{1-p}{p b}}$$ over "
+    r"8 slopes $c$ of $f_i(x) = cx \pm \sigma x^2/2$, where $L = 0$ and $L_\pm = \sigma$: the "
+    "noise term of the bound, as $Kp$ grows"
 )
 FAMILY = r"$f_i(x) = cx \pm \sigma x^2/2$ on $[-1, 1]$, $n = 64$, averaged over 8 slopes $c$"
 ATTAINED = (
-    "The law is that of the bound's noise term on a family built to attain it. Generic problems "
-    "are faster, and follow no law as clean as this one."
+    "An exponent within 0.15 of the stated one, not the exponent itself: at finite $Kp$ the one in "
+    "$(1-p)/p$ is near 0.55. The law in $K$ is one-sided. Generic problems follow no law as clean "
+    "as this family, which is built to attain the bound's noise term."
 )
 
 
@@ -155,7 +158,7 @@ def _probability_case() -> Case:
 
 
 def _batch_case() -> Case:
-    horizon = 6_400
+    horizon = 3_200
     sizes = [1, 2, 4, 8, 16, 32]
 
     runs = [_family(f"b-{b}", p=0.1, b=b, checkpoints=[horizon], largest=1e-2) for b in sizes]
@@ -225,6 +228,21 @@ def _measured(
     return [float(value) for metric in metrics for value in sample[metric].mean(axis=0)[1:]]
 
 
+BOUNDS = 4 + len(SCALING_CHECKPOINTS)
+
+
+def _all_bounds(bounds: Sarah, steps: jax.Array) -> list[float]:
+    """F3, F3a, F3b, F4 and the root of F1b: each scales as f does."""
+    horizon = SCALING_CHECKPOINTS[-1]
+    return [
+        *bounds.convex(steps)[list(SCALING_CHECKPOINTS)],
+        float(bounds.convex_closed_form(horizon)),
+        bounds.convex_stich(horizon),
+        float(bounds.nonconvex(steps)[-1]),
+        float(bounds.D * np.sqrt(bounds.estimator(steps)[-1])),
+    ]
+
+
 @cache
 def _scaling_start() -> tuple[SarahRun, Sarah]:
     problem = random_least_squares(64, 10, 3)
@@ -265,11 +283,11 @@ def _smoothness_case() -> Case:
             constants = multiple.constants
             L_pm = bounds.L_pm if forgets else constants["L_pm"].value
             at_u = replace(bounds, L=constants["L"].value, L_pm=L_pm, r_0=u * bounds.r_0)
-            rows.append([*measured, *at_u.convex(run.steps)[list(SCALING_CHECKPOINTS)]])
+            rows.append([*measured, *_all_bounds(at_u, run.steps)])
         return np.array(FACTORS), np.array(rows)
 
     points = len(SCALING_CHECKPOINTS)
-    exponents = [1.0] * (points - 1) * 2 + [2.0] * (points - 1) + [1.0] * points
+    exponents = [1.0] * (points - 1) * 2 + [2.0] * (points - 1) + [1.0] * BOUNDS
     return Case(
         problem="least squares, $n = 64$, $d = 10$, times $u$, over the $\\ell_1$ ball",
         constants=dict(run.problem.constants),
@@ -308,12 +326,20 @@ def _diameter_case() -> Case:
             bounds = larger.bounds(p, b, replacement=True)
             if forgets:
                 bounds = replace(bounds, D=place.diameter)
-            bound = bounds.convex(steps)[list(SCALING_CHECKPOINTS)]
-            rows.append([*homogeneous, *same, *bound])
+            unchanged = replace(
+                bounds,
+                L=bounds.L / t**2,
+                L_pm=bounds.L_pm / t**2,
+                r_0=bounds.r_0 / t**2,
+            )
+            rows.append(
+                [*homogeneous, *same, *_all_bounds(bounds, steps), *_all_bounds(unchanged, steps)]
+            )
         return np.array(FACTORS), np.array(rows)
 
     points = len(SCALING_CHECKPOINTS)
-    exponents = [2.0] * 2 * (points - 1) + [0.0] * 2 * (points - 1) + [2.0] * points
+    measured = [2.0] * 2 * (points - 1) + [0.0] * 2 * (points - 1)
+    exponents = measured + [2.0] * BOUNDS + [0.0] * BOUNDS
     return Case(
         problem=(
             r"sign quadratic, $n = 16$, $d = 50$, on $t$ times the simplex; and the same problem "
@@ -353,7 +379,9 @@ def _scaling_claim(
 
 
 CLAIMS: tuple[Claim, ...] = (
-    _law_claim("horizon", "The rate 1/K is real", "rate", "horizon $K$", _horizon_case),
+    _law_claim(
+        "horizon", "The error falls at least like 1/K", "rate", "horizon $K$", _horizon_case
+    ),
     _law_claim(
         "restart-probability",
         "The error grows like the root of (1-p)/p",
@@ -377,16 +405,16 @@ CLAIMS: tuple[Claim, ...] = (
     _scaling_claim(
         "smoothness",
         "f to u f: errors and bounds scale alike",
-        r"$f \to uf$: identical iterates; $f(x^k) - f^*$, $G_k$ and $R_k$ times $u$, $e_k^2$ times "
-        "$u^2$",
+        r"$f \to uf$ on the same random numbers: $f(x^k) - f^*$, $G_k$ and the bounds F3, F3a, "
+        r"F3b, F4 and $D\sqrt{\bar E_k}$ times $u$, $e_k^2$ times $u^2$",
         "$u$",
         _smoothness_case,
     ),
     _scaling_claim(
         "diameter",
         "X to t X: errors and bounds scale alike",
-        r"$X \to tX$ with $f$ a homogeneous quadratic: $f(x^k) - f^*$, $G_k$ and $R_k$ times "
-        r"$t^2$; with $f(x/t)$ in place of $f$ nothing changes",
+        r"$X \to tX$ with $f$ a homogeneous quadratic: $f(x^k) - f^*$, $G_k$ and every "
+        r"bound times $t^2$; with $f(x/t)$ in place of $f$ nothing changes",
         "$t$",
         _diameter_case,
     ),

@@ -11,12 +11,16 @@ PAPER = (
     'Best Rates and Practical Features", ICML 2024, arXiv:2304.11737'
 )
 
-# Claims that fail for a wrong factor, so that they can stand beside a bound that is slack.
+# The parts of the bounds' proofs, each checked where it is attained or exact, and the scaling of
+# the bounds themselves: what fails for a wrong factor, and so can stand beside a bound that is
+# slack on its instance.
 PARTNERS = (
+    "frank_wolfe/sarah/one-step/descent",
     "frank_wolfe/sarah/estimator/identity-with-replacement",
     "frank_wolfe/sarah/estimator/identity-without-replacement",
     "frank_wolfe/sarah/scaling/smoothness",
     "frank_wolfe/sarah/scaling/diameter",
+    "frank_wolfe/sarah/closed-form/unrolled",
 )
 
 sarah_claim = partial(Claim, paper=PAPER, algorithm="sarah_frank_wolfe")

@@ -27,6 +27,7 @@ __all__ = [
     "sample_variance",
     "step_table",
     "variance_factor",
+    "with_slope",
 ]
 
 Method = Callable[..., optax.GradientTransformationExtraArgs]
@@ -231,20 +232,25 @@ class SlopeFamily(Process):
     run: SarahRun
     slopes: jax.Array
 
-    def _on(self, slope: jax.Array) -> SarahRun:
-        assert isinstance(self.run.problem, NoiseTight)
-        problem = replace(self.run.problem, slope=slope)
-        return replace(self.run, problem=problem, f_star=-slope)
-
     def init(self, key: jax.Array) -> Any:
-        return jax.vmap(lambda slope: self._on(slope).init(key))(self.slopes)
+        return jax.vmap(lambda slope: with_slope(self.run, slope).init(key))(self.slopes)
 
     def step(self, carry: Any, k: jax.Array, key: jax.Array) -> Any:
-        return jax.vmap(lambda slope, run: self._on(slope).step(run, k, key))(self.slopes, carry)
+        return jax.vmap(lambda slope, run: with_slope(self.run, slope).step(run, k, key))(
+            self.slopes, carry
+        )
 
     def measure(self, carry: Any) -> dict[str, jax.Array]:
-        metrics = jax.vmap(lambda slope, run: self._on(slope).measure(run))(self.slopes, carry)
+        metrics = jax.vmap(lambda slope, run: with_slope(self.run, slope).measure(run))(
+            self.slopes, carry
+        )
         return {name: jnp.mean(values) for name, values in metrics.items()}
+
+
+def with_slope(run: SarahRun, slope: jax.Array) -> SarahRun:
+    """A run of `noise_tight_run` with another slope."""
+    assert isinstance(run.problem, NoiseTight)
+    return replace(run, problem=replace(run.problem, slope=slope), f_star=-slope)
 
 
 def noise_tight_run(

@@ -1,0 +1,116 @@
+"""Checks of what Saga Sarah Frank-Wolfe is given: its batch, its rows, its features.
+
+Only concrete values are checked; shapes and dtypes are known, and checked, under `jit` as well.
+"""
+
+import operator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.tree_util import keystr, tree_leaves_with_path
+
+from . import _tree_vector as tv
+
+__all__: list[str] = []
+
+
+def require_num_samples(num_samples: Any) -> None:
+    """Raises unless `num_samples` is a positive integer, or traced."""
+    if isinstance(num_samples, jax.core.Tracer):
+        return
+    try:
+        n = operator.index(num_samples)
+    except TypeError:
+        raise TypeError(f"num_samples must be an int, got {num_samples!r}.") from None
+    if isinstance(num_samples, bool) or n < 1:
+        raise ValueError(f"num_samples must be an int of at least 1, got {num_samples!r}.")
+
+
+def require_one_vector(params: optax.Params) -> None:
+    """Raises unless the parameters are one vector."""
+    leaves = jax.tree.leaves(params)
+    if leaves and (len(leaves) != 1 or len(leaves[0].shape) != 1):
+        raise ValueError(
+            'table="linear" needs parameters of one vector of shape (d,), got leaves of shapes '
+            f"{[leaf.shape for leaf in leaves]}."
+        )
+
+
+def require_indices(indices: Any, n: int) -> None:
+    """Raises unless `indices` is a batch of 1 to n integers in [0, n)."""
+    if not hasattr(indices, "dtype") or not jnp.issubdtype(indices.dtype, jnp.integer):
+        raise TypeError(f"indices must be an integer array of shape (b,), got {indices!r}.")
+    if indices.ndim != 1 or not 1 <= indices.shape[0] <= n:
+        raise ValueError(
+            f"indices must have shape (b,) with 1 <= b <= num_samples = {n}, got {indices.shape}."
+        )
+    if not isinstance(indices, jax.core.Tracer):
+        with jax.ensure_compile_time_eval():
+            low, high = int(jnp.min(indices)), int(jnp.max(indices))
+        if low < 0 or high >= n:
+            raise ValueError(
+                f"indices must lie in [0, num_samples) = [0, {n}), got values from {low} to {high}."
+            )
+
+
+def require_features(features: Any, linear: bool, shape: tuple[int, int]) -> None:
+    """Raises unless features are given for a linear table, and only there."""
+    if not linear:
+        if features is not None:
+            raise ValueError('features belongs to table="linear"; this table holds rows.')
+        return
+    if features is None:
+        raise ValueError(
+            "saga_sarah_frank_wolfe: the extra argument `features` is missing; "
+            f'table="linear" needs the rows a_i, of shape {shape}.'
+        )
+    if jnp.shape(features) != shape:
+        raise ValueError(f"features must have shape {shape}, got {jnp.shape(features)}.")
+
+
+def require_entries(name: str, entries: Any, params: Any, count: int, linear: bool) -> None:
+    """Raises unless there are `count` scalars, or rows like the parameters."""
+    if linear:
+        if not hasattr(entries, "shape") or entries.shape != (count,):
+            shape = getattr(entries, "shape", entries)
+            raise ValueError(f"{name} must be scalars of shape ({count},), got {shape}.")
+        return
+    given: Any = jax.tree.structure(entries)
+    expected: Any = jax.tree.structure(params)
+    if given != expected:
+        raise ValueError(
+            f"{name} must have the tree structure of params, {expected}; it has {given}."
+        )
+    leaves = zip(jax.tree.leaves(entries), tree_leaves_with_path(params), strict=True)
+    for rows, (path, param) in leaves:
+        if jnp.shape(rows) != (count, *param.shape):
+            raise ValueError(
+                f"{name}{keystr(path)} must have one row per sample, shape "
+                f"{(count, *param.shape)}; it has {jnp.shape(rows)}."
+            )
+
+
+def require_agreement(
+    grads: optax.Updates, total: optax.Updates, given: optax.Updates, entries: Any, b: int
+) -> None:
+    """Raises where concrete `grads` are not the mean of the rows whose sum is `total`."""
+    pairs = zip(
+        tree_leaves_with_path(grads), jax.tree.leaves(total), jax.tree.leaves(given), strict=True
+    )
+    for (path, g), t, original in pairs:
+        if isinstance(g, jax.core.Tracer) or isinstance(t, jax.core.Tracer) or g.size == 0:
+            continue
+        with jax.ensure_compile_time_eval():
+            # Loose enough for products in the 19 bits that accelerators use by default.
+            tolerance = float(tv.finfo(original.dtype).eps) ** (1 / 3)
+            scale = jnp.nanmax(jnp.abs(g)) + jnp.nanmax(jnp.abs(t / b))
+            agree = jnp.allclose(g, t / b, rtol=0.0, atol=tolerance * scale, equal_nan=True)
+            if not bool(agree):
+                raise ValueError(
+                    f"updates{keystr(path)} must be the mean of the rows that sample_grads_fn "
+                    "returns at params; they disagree by more than round-off. Are `indices`, "
+                    "the rows and the gradient of the same batch, and is nothing (such as "
+                    "clipping) between them?"
+                )

@@ -1,0 +1,405 @@
+r"""Saga Sarah Frank-Wolfe: variance-reduced Frank-Wolfe that never takes a full gradient.
+
+    minimize f(x) = (1/n) sum_i f_i(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.
+
+A table y_1, ..., y_n remembers the last gradient seen of every sample, and ybar is its mean. With
+a fresh minibatch S of b samples, drawn after x^k, Algorithm 2 of the paper is
+
+    g^k     = (1/b) sum_S [grad f_i(x^k) - grad f_i(x^{k-1})] + (1 - lambda) g^{k-1}
+              + lambda ( (1/b) sum_S [grad f_i(x^{k-1}) - y_i] + ybar )
+    y_i     = grad f_i(x^k) for i in S
+    x^{k+1} = x^k + eta_k (LMO(g^k) - x^k).
+
+ybar is never summed anew: it changes by the changed rows over n, each distinct index once. A plain
+running mean would lose changes below half a unit in its last place, which for large n is most of
+them: in float32 with n = 10^6 it would stand still. It is therefore kept as a sum of two numbers,
+and its error after any number of steps is the rounding of the mean itself, plus that of the
+changes, which does not grow with n.
+
+Differs from the paper:
+ 1. The paper forms g^{k+1} at the end of step k. Here g^k is formed at the beginning of call k,
+    from a batch drawn after x^k, because an optax transformation is handed the gradient first.
+    The sequence of (x^k, g^k) is the same.
+ 2. The first estimate is g^0 = (1/b) sum_S [grad f_i(x^0) - y_i] + ybar, the formula above with
+    lambda = 1 and x^{-1} = x^0. With a table of zeros it is the first minibatch gradient, better
+    than the mean of the table, which is zero and has no direction. With a table of first gradients
+    it is that mean, the full gradient. The bounds hold with E_0 and Y_0 of this start.
+ 3. Sampling with replacement is accepted as well: a repeated index counts in the minibatch means
+    as often as it was drawn, and refreshes its row once.
+ 4. x^{k+1} is drawn radially back into C, and for 16-bit parameters the iterate, the estimate and
+    the table are kept in float32, as in `sarah_frank_wolfe`.
+
+References:
+  Beznosikov, Dobre, Gidel, "Sarah Frank-Wolfe: methods for constrained optimization with best
+  rates and practical features", ICML 2024, arXiv:2304.11737.
+  Li, Hanzely, Richtarik, "ZeroSARAH: efficient nonconvex finite-sum optimization with zero full
+  gradient computation", 2021, arXiv:2103.01447.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ._arguments import require_matching_tree, require_probability, require_step_size
+from ._frank_wolfe_step import (
+    require_feasible_start,
+    require_params,
+    require_set,
+    step,
+    wide,
+    wide_dtype,
+    zeros_if_16_bit,
+)
+from ._saga_arguments import (
+    require_agreement,
+    require_entries,
+    require_features,
+    require_indices,
+    require_num_samples,
+    require_one_vector,
+)
+from .lmo import ConstraintSet
+
+__all__ = ["SagaSarahFrankWolfeState", "saga_sarah_frank_wolfe", "saga_warm_start"]
+
+
+class SampleGradsFn(Protocol):
+    """Parameters -> the gradients of the batch's samples, one row each, or their scalars."""
+
+    def __call__(self, params: optax.Params, /) -> optax.Updates: ...
+
+
+class SagaSarahFrankWolfeState(NamedTuple):
+    """State of `saga_sarah_frank_wolfe`."""
+
+    steps: jax.Array  # k, int32
+    estimate: optax.Updates  # g^{k-1}, float32 for 16-bit leaves, as are the next three
+    table: optax.Updates  # y: leaves (n, *shape), or (n,) for the scalars of a linear table
+    table_mean: optax.Updates  # ybar, rounded
+    table_mean_error: optax.Updates  # ybar less its rounding
+    previous: optax.Params  # x^{k-1}, in the parameters' dtype
+    iterate: optax.Params  # x^k in float32 for 16-bit leaves; None for the others
+
+
+def saga_sarah_frank_wolfe(
+    constraint: ConstraintSet,
+    learning_rate: optax.ScalarOrSchedule,
+    num_samples: int,
+    *,
+    mixing: jax.typing.ArrayLike | None = None,
+    table: str = "rows",
+) -> optax.GradientTransformationExtraArgs:
+    r"""Saga Sarah Frank-Wolfe: variance reduction by a table of gradients, without full ones.
+
+    .. math::
+      g^k &= \frac1b \sum_{i \in S} [\nabla f_i(x^k) - \nabla f_i(x^{k-1})] + (1 - \lambda) g^{k-1}
+        + \lambda \Bigl(\frac1b \sum_{i \in S} [\nabla f_i(x^{k-1}) - y_i] + \bar y\Bigr), \\
+      y_i &= \nabla f_i(x^k) \text{ for } i \in S, \qquad
+      x^{k+1} = x^k + \eta_k \bigl(\mathrm{LMO}(g^k) - x^k\bigr).
+
+    One step costs two minibatch gradients and work O(b d), whatever n is. An accuracy eps takes
+    of the order of n + sqrt(n) / eps gradients of single samples in the convex case and
+    n + sqrt(n) / eps^2 in the non-convex one, as with `sarah_frank_wolfe`; the price of doing
+    without full gradients is the table.
+
+    `update(grads, state, params, *, indices, sample_grads_fn, features=None)`:
+
+    - `indices`: S, integers of shape (b,) in [0, n), drawn afresh for every call, with or without
+      replacement; 1 <= b <= n.
+    - `grads`: the minibatch gradient at `params`, the mean over `indices`. The method works on
+      the rows themselves; `grads` is compared with their mean where both are concrete.
+    - `sample_grads_fn(p)`: the gradients of the samples `indices` at `p`, evaluated at `params`
+      and at the previous parameters. With `table="rows"` a tree like the parameters whose leaves
+      have a leading axis b. With `table="linear"`, for f_i(x) = phi_i(<a_i, x>) of one parameter
+      vector of shape (d,), the scalars phi_i'(<a_i, p>) of shape (b,).
+    - `features`: with `table="linear"` the rows a_i of the batch, of shape (b, d).
+
+    The table of rows holds n copies of the parameters, the linear one n scalars. Under
+    `jax.jit(..., donate_argnums=...)` of the state it is updated in place.
+
+    An index outside [0, n) is an error where it is concrete and makes the updates NaN where it is
+    traced. Functions cannot cross `jit`: call `update` inside the jitted step.
+    `optax.MultiSteps`, clipping before this transformation and `optax.masked` change the
+    gradients but not what `sample_grads_fn` returns: they are not supported. Under
+    `optax.inject_hyperparams` run `init` outside `jit`, or pass
+    `static_args=("num_samples",)`.
+
+    Args:
+      constraint: the set C, such as `optzoo.lmo.l1_ball(1.0)`. The parameters must start in it.
+      learning_rate: eta_k in (0, 1], a number or a schedule: `optzoo.open_loop_schedule()`, or
+        with the theorem's offset `optzoo.open_loop_schedule(8 * n / b)`.
+      num_samples: n, the number of samples, an int.
+      mixing: lambda in (0, 1]; b / (2n) if None.
+      table: "rows" for general losses, "linear" for losses of one linear function of the
+        parameters each.
+
+    Returns:
+      A transformation whose updates have the parameters' tree and shapes, and their dtype
+      (float32 for 16-bit parameters, so that adding them rounds the iterate once). The table
+      starts at zero; `saga_warm_start` fills it. See `gradient_calls` for the cost.
+
+    Raises:
+      ValueError: if the step or lambda is out of range, the batch is empty or larger than n, an
+        index is out of range, an extra argument or the parameters are missing, the parameters
+        start outside C, a gradient does not match them, or the rows disagree with `grads`.
+      TypeError: if the constraint is not a set, num_samples or the indices are not integers, or
+        lambda is not a number.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optax, optzoo
+      >>> a = jax.random.normal(jax.random.key(0), (64, 8))
+      >>> y = a @ jnp.eye(8)[0]
+      >>> method = optzoo.saga_sarah_frank_wolfe(
+      ...     optzoo.lmo.l1_ball(1.0), optzoo.open_loop_schedule(), 64, table="linear")
+      >>> @jax.jit
+      ... def step(x, state, batch):
+      ...     scalars = lambda p: a[batch] @ p - y[batch]
+      ...     updates, state = method.update(
+      ...         a[batch].T @ scalars(x) / len(batch), state, x,
+      ...         indices=batch, sample_grads_fn=scalars, features=a[batch])
+      ...     return optax.apply_updates(x, updates), state
+      >>> x = jnp.zeros(8)
+      >>> state = method.init(x)
+      >>> for k in range(300):
+      ...     batch = jax.random.choice(jax.random.key(k), 64, (8,), replace=False)
+      ...     x, state = step(x, state, batch)
+      >>> bool(jnp.mean((a @ x - y) ** 2) < 1e-3)
+      True
+
+    References:
+      Beznosikov, Dobre, Gidel, "Sarah Frank-Wolfe: methods for constrained optimization with
+      best rates and practical features", ICML 2024, arXiv:2304.11737.
+    """
+    require_set(constraint)
+    require_step_size("learning_rate", learning_rate)
+    require_num_samples(num_samples)
+    if mixing is not None:
+        require_probability("mixing", mixing)
+    if table not in ("rows", "linear"):
+        raise ValueError(f'table must be "rows" or "linear", got {table!r}.')
+    linear = table == "linear"
+
+    def init_fn(params: optax.Params) -> SagaSarahFrankWolfeState:
+        require_feasible_start(constraint, params)
+        if linear:
+            require_one_vector(params)
+        size: Any = num_samples
+        if isinstance(size, jax.core.Tracer):
+            raise TypeError(
+                "num_samples must be known in `init`, because it is the size of the table; under "
+                'inject_hyperparams run `init` outside jit or pass static_args=("num_samples",).'
+            )
+        n = int(size)
+
+        def zeros(p: Any) -> jax.Array:
+            return jnp.zeros(p.shape, wide_dtype(p))
+
+        return SagaSarahFrankWolfeState(
+            steps=jnp.zeros([], jnp.int32),
+            estimate=jax.tree.map(zeros, params),
+            table=jax.tree.map(
+                lambda p: jnp.zeros((n,) if linear else (n, *p.shape), wide_dtype(p)), params
+            ),
+            table_mean=jax.tree.map(zeros, params),
+            table_mean_error=jax.tree.map(zeros, params),
+            previous=jax.tree.map(jnp.zeros_like, params),
+            iterate=jax.tree.map(zeros_if_16_bit, params),
+        )
+
+    def update_fn(
+        updates: optax.Updates,
+        state: SagaSarahFrankWolfeState,
+        params: optax.Params | None = None,
+        *,
+        indices: jax.Array | None = None,
+        sample_grads_fn: SampleGradsFn | None = None,
+        features: jax.Array | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, SagaSarahFrankWolfeState]:
+        del extra_args
+        params = require_params("saga_sarah_frank_wolfe", params)
+        if indices is None or sample_grads_fn is None:
+            missing = "indices" if indices is None else "sample_grads_fn"
+            raise ValueError(
+                f"saga_sarah_frank_wolfe: the extra argument `{missing}` is missing; call "
+                "update(grads, state, params, indices=..., sample_grads_fn=...)."
+            )
+        require_matching_tree("updates", updates, params)
+        n = jax.tree.leaves(state.table)[0].shape[0]
+        require_indices(indices, n)
+        b = indices.shape[0]
+        require_features(features, linear, (b, jax.tree.leaves(params)[0].size))
+        mix = jnp.where(state.steps == 0, 1.0, b / (2 * n) if mixing is None else mixing)
+
+        def evaluate(p: optax.Params) -> optax.Updates:
+            entries = sample_grads_fn(p)
+            require_entries("the result of sample_grads_fn", entries, params, b, linear)
+            rows = _wide_entries(entries, params, linear)
+            return jax.tree.map(_twice, rows) if b == 1 else rows
+
+        now = evaluate(params)
+        before = evaluate(
+            jax.tree.map(lambda p, old: jnp.where(state.steps == 0, p, old), params, state.previous)
+        )
+        if b == 1:
+            # One sample is the batch of two equal ones. The compiler merges the read and the write
+            # of a single row with what surrounds them, and then copies the table.
+            indices, b = _twice(indices), 2
+            features = None if features is None else _twice(features)
+        require_agreement(wide(updates, params), _batch_sum(now, features), updates, now, b)
+
+        # A traced index out of range reads NaN: a wrong table must not go unnoticed.
+        inside = jnp.where((indices >= 0) & (indices < n), indices, n)
+        old_rows = jax.tree.map(
+            lambda y: y.at[inside].get(mode="fill", fill_value=jnp.nan), state.table
+        )
+
+        # g^k = g^{k-1} + mean_S [new - old] + lambda (mean_S [old - y] + ybar - g^{k-1})
+        moved = _batch_sum(jax.tree.map(jnp.subtract, now, before), features)
+        stale = _batch_sum(jax.tree.map(jnp.subtract, before, old_rows), features)
+        estimate = jax.tree.map(
+            lambda g, d, r, mean: g + d / b + mix.astype(g.dtype) * (r / b + mean - g),
+            state.estimate,
+            moved,
+            stale,
+            state.table_mean,
+        )
+
+        # y_i = grad f_i(x^k), and ybar with it: only the first of equal indices counts.
+        fresh = _is_first_occurrence(indices)
+        changes = jax.tree.map(
+            lambda new, y: jnp.where(_like_rows(fresh, new), new - y, 0.0), now, old_rows
+        )
+        change = jax.tree.map(lambda total: total / n, _batch_sum(changes, features))
+        table_mean, table_mean_error = _add_exactly(
+            state.table_mean, state.table_mean_error, change
+        )
+        # Repeats are dropped. That they offer the old row makes this write wait for the read;
+        # without it the compiler copies the table to be able to do both at once.
+        target = jnp.where(fresh, inside, n)
+        new_table = jax.tree.map(
+            lambda y, new, old: y.at[target].set(
+                jnp.where(_like_rows(fresh, new), new, old), mode="drop"
+            ),
+            state.table,
+            now,
+            old_rows,
+        )
+
+        new_updates, iterate = step(
+            constraint, learning_rate, state.steps, estimate, params, state.iterate
+        )
+        return new_updates, SagaSarahFrankWolfeState(
+            steps=optax.safe_increment(state.steps),
+            estimate=estimate,
+            table=new_table,
+            table_mean=table_mean,
+            table_mean_error=table_mean_error,
+            previous=params,
+            iterate=iterate,
+        )
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def saga_warm_start(
+    state: SagaSarahFrankWolfeState,
+    sample_grads: optax.Updates,
+    *,
+    features: jax.Array | None = None,
+) -> SagaSarahFrankWolfeState:
+    r"""The state with a table of given gradients, such as those at the start.
+
+    .. math:: y_i = \nabla f_i(x^0), \qquad \bar y = \frac1n \sum_i y_i
+
+    The first estimate is then the full gradient: E_0 = 0 and, after the first step, Y_0 = 0. It
+    costs n gradients of single samples, once, and needs all of them in memory, as does the table.
+
+    Args:
+      state: what `init` of `saga_sarah_frank_wolfe` returned.
+      sample_grads: the entries of all n samples, as `sample_grads_fn` returns those of a batch:
+        a tree like the parameters with a leading axis n, or scalars of shape (n,).
+      features: for a linear table the rows a_i of all samples, of shape (n, d).
+
+    Returns:
+      The state with its table and the table's mean replaced; the arrays are copies.
+
+    Raises:
+      ValueError: if the gradients or the features do not have the shapes of the table.
+      TypeError: if the state is not one of `saga_sarah_frank_wolfe`.
+
+    Example:
+      >>> import jax.numpy as jnp, optzoo
+      >>> targets = jnp.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])  # f_i(x) = |x - t_i|^2 / 2
+      >>> method = optzoo.saga_sarah_frank_wolfe(optzoo.lmo.simplex(), 0.5, num_samples=3)
+      >>> x = jnp.array([1.0, 0.0])
+      >>> state = optzoo.saga_warm_start(method.init(x), x[None] - targets)
+      >>> _, state = method.update(x - targets[0], state, x, indices=jnp.array([0]),
+      ...                          sample_grads_fn=lambda p: (p - targets[0])[None])
+      >>> bool(jnp.allclose(state.estimate, x - targets.mean(axis=0)))  # the full gradient
+      True
+    """
+    if not isinstance(state, SagaSarahFrankWolfeState):
+        raise TypeError(f"state must be a SagaSarahFrankWolfeState, got {type(state).__name__}.")
+    leaf, mean = jax.tree.leaves(state.table)[0], jax.tree.leaves(state.table_mean)[0]
+    n, linear = leaf.shape[0], leaf.ndim == mean.ndim == 1
+    require_entries("sample_grads", sample_grads, state.previous, n, linear)
+    require_features(features, linear, (n, mean.size))
+    entries = _wide_entries(sample_grads, state.previous, linear)
+    return state._replace(
+        table=jax.tree.map(jnp.copy, entries),
+        table_mean=jax.tree.map(lambda total: total / n, _batch_sum(entries, features)),
+        table_mean_error=jax.tree.map(jnp.zeros_like, state.table_mean_error),
+    )
+
+
+def _batch_sum(entries: optax.Updates, features: jax.Array | None) -> optax.Updates:
+    """The sum over the leading axis of the gradients that the entries stand for."""
+    if features is None:
+        return jax.tree.map(lambda rows: jnp.sum(rows, axis=0), entries)
+    return jax.tree.map(
+        # Full precision: on accelerators a default product would spoil the running mean.
+        lambda scalars: jnp.matmul(
+            scalars, features.astype(scalars.dtype), precision=jax.lax.Precision.HIGHEST
+        ),
+        entries,
+    )
+
+
+def _add_exactly(
+    mean: optax.Updates, error: optax.Updates, change: optax.Updates
+) -> tuple[optax.Updates, optax.Updates]:
+    """(mean + error + change) as its rounding and what the rounding lost (Knuth's two-sum)."""
+    change = jax.tree.map(jnp.add, change, error)
+    rounded = jax.tree.map(jnp.add, mean, change)
+
+    def lost(m: jax.Array, c: jax.Array, s: jax.Array) -> jax.Array:
+        c_seen = s - m
+        return (m - (s - c_seen)) + (c - c_seen)
+
+    return rounded, jax.tree.map(lost, mean, change, rounded)
+
+
+def _twice(rows: jax.Array) -> jax.Array:
+    return jnp.concatenate([rows, rows])
+
+
+def _is_first_occurrence(indices: jax.Array) -> jax.Array:
+    """True where no earlier entry is equal, in O(b log b)."""
+    order = jnp.argsort(indices, stable=True)
+    ranked = indices[order]
+    starts = jnp.concatenate([jnp.ones(1, bool), ranked[1:] != ranked[:-1]])
+    return jnp.zeros(indices.shape, bool).at[order].set(starts)
+
+
+def _like_rows(flags: jax.Array, rows: jax.Array) -> jax.Array:
+    return flags.reshape(flags.shape + (1,) * (rows.ndim - 1))
+
+
+def _wide_entries(entries: optax.Updates, params: optax.Params, linear: bool) -> optax.Updates:
+    """A tree like the parameters of the rows, or of the scalars, in the table's dtype."""
+    if linear:
+        return jax.tree.map(lambda p: jnp.asarray(entries).astype(wide_dtype(p)), params)
+    return wide(entries, params)
