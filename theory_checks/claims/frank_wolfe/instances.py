@@ -128,7 +128,8 @@ def data_files() -> dict[str, str]:
 
 
 def _looks_like_libsvm(path: Path) -> bool:
-    opener: Callable[..., Any] = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix, open)
+    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
+    opener = openers.get(path.suffix, open)
     try:
         with opener(path, "rb") as file:
             start = file.readline(10_000)
