@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import optzoo
 from theory_checks.claims import CLAIMS
 from theory_checks.claims.frank_wolfe import enumeration
-from theory_checks.claims.frank_wolfe.bounds import Sarah
+from theory_checks.claims.frank_wolfe.bounds import Saga, Sarah
 from theory_checks.claims.frank_wolfe.process import step_table, variance_factor
 from theory_checks.laboratory import Laboratory
 from theory_checks.runner import run_claim
@@ -83,6 +83,44 @@ def test_nonconvex_bound_at_a_constant_step(bounds):
     assert values[0] == pytest.approx(
         bounds.r_0 / eta + bounds.L / 2 * bounds.D**2 * eta
     )  # the first gradient is exact
+
+
+@given(
+    a=st.floats(0.01, 0.9),
+    L_tilde=positive,
+    share=st.floats(0.05, 1.0),
+    nu=st.floats(1e-3, 1.0),
+    refreshed_with_new=st.booleans(),
+)
+@few
+def test_saga_closed_form_is_above_its_recursion(a, L_tilde, share, nu, refreshed_with_new):
+    """F6a is derived from F6 at lambda = a/2, eta_k = 2/(k + 8/a), from an exact table."""
+    bounds = Saga(
+        L=1.0,
+        L_pm=share * L_tilde,
+        L_tilde=L_tilde,
+        D=1.5,
+        a=a,
+        mixing=a / 2,
+        nu=nu,
+        r_0=1.0,
+        refreshed_with_new=refreshed_with_new,
+    )
+    recursion = bounds.convex(2 / (np.arange(800) + 8 / a))
+    closed = bounds.convex_closed_form(np.arange(801))
+    assert np.all(recursion <= closed * (1 + 1e-12))
+    assert closed[0] == pytest.approx(1.0)
+
+
+@given(a=st.floats(0.01, 1.0), eta=st.floats(1e-3, 1.0))
+@few
+def test_saga_constant_steps_stay_below_the_stationary_bound(a, eta):
+    """F5: sqrt(Y) <= (2/a) Lt D eta and E <= 4 nu (Lt D eta)^2 / (a (1 - a/4))."""
+    bounds = Saga(L=1.0, L_pm=2.0, L_tilde=2.0, D=1.5, a=a, mixing=a / 2, nu=0.25, r_0=1.0)
+    error, staleness = bounds.estimator(np.full(500, eta))
+    move = 2.0 * 1.5 * eta
+    assert np.all(np.sqrt(staleness) <= 2 / a * move * (1 + 1e-12))
+    assert np.all(error <= 4 * 0.25 * move**2 / (a * (1 - a / 4)) * (1 + 1e-12))
 
 
 def test_no_noise_needs_no_weight():
