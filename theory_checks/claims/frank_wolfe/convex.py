@@ -446,7 +446,7 @@ CLAIMS: tuple[Claim, ...] = (
         metric=r"\Phi_K",
         unit="iteration",
         output="bound",
-        x_label="case",
+        x_label="case, the closest to the bound first",
         prepare=_unrolled_case,
         not_shown="That any method obeys the recursions: the one-step claims show that.",
     ),
