@@ -1,6 +1,7 @@
-"""Figures of convergence, scaling, agreement and tightness, drawn into Matplotlib axes."""
+"""Figures of convergence, comparison, scaling, agreement and tightness, for Matplotlib axes."""
 
 from .agreement import agreement
+from .comparison import band, comparison
 from .convergence import convergence
 from .scaling import scaling
 from .style import COLOURS, DARK_COLOURS, log_scale, style
@@ -11,6 +12,8 @@ __all__ = [
     "COLOURS",
     "DARK_COLOURS",
     "agreement",
+    "band",
+    "comparison",
     "convergence",
     "inline_svg",
     "log_scale",

@@ -1,4 +1,4 @@
-"""Measured values beside the exact ones they should equal."""
+"""Measured values beside the exact ones they should equal, or the bounds they should not pass."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,12 @@ _SPREAD_FOR_LOG = 30.0
 
 
 def agreement(
-    ax: Axes, x: npt.ArrayLike, measured: npt.ArrayLike, exact: npt.ArrayLike | None = None
+    ax: Axes,
+    x: npt.ArrayLike,
+    measured: npt.ArrayLike,
+    exact: npt.ArrayLike | None = None,
+    *,
+    exact_label: str = "exact",
 ) -> Axes:
     """Measured values as dots, the exact ones as rings around them.
 
@@ -24,7 +29,8 @@ def agreement(
         ax: where to draw.
         x: the cases, or the constant varied, shape (m,).
         measured: measured values, shape (m,); None inside stands for missing.
-        exact: exact values, shape (m,).
+        exact: exact values, shape (m,), or the bounds of an inequality that is attained.
+        exact_label: the legend's name for them.
 
     Returns:
         The same axes. Labels for the two axes are the caller's.
@@ -55,7 +61,7 @@ def agreement(
             markersize=8.0,
             markerfacecolor="none",
             color=COLOURS["bound"],
-            label="exact",
+            label=exact_label,
         )
     ax.plot(cases, dots, linestyle="none", marker="o", color=COLOURS["mean"], label="measured")
 

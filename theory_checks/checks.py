@@ -1,6 +1,7 @@
 """The ways in which a claim is checked; each turns an experiment or a computation into a finding.
 
-Sampled: `UpperBound`, `PathwiseLowerBound`, `SampledIdentity`, `Law`, `Passage`, `Rate`.
+Sampled: `UpperBound`, `PathwiseLowerBound`, `SampledIdentity`, `Law`, `Passage`, `Rate`,
+`Minimizer`.
 Exact: `ExactIdentity`, `ExactInequality`, `ExactScaling`.
 """
 
@@ -16,13 +17,14 @@ from .exponents import Exponent, law_exponent, rate_exponent, scaling_exponent
 from .laboratory import Laboratory
 from .log_log import Relation
 from .simulation import Experiment
-from .verdict import assess_pathwise, decide, identity_z
+from .verdict import Decision, assess_pathwise, decide, identity_z
 
 __all__ = [
     "ExactIdentity",
     "ExactInequality",
     "ExactScaling",
     "Law",
+    "Minimizer",
     "Passage",
     "PathwiseLowerBound",
     "Rate",
@@ -419,6 +421,62 @@ class Rate:
             window=self.window,
         )
         return _exponent_finding(exponent, seeds)
+
+
+@dataclass(frozen=True, eq=False)
+class Minimizer:
+    """The value of a constant at which a mean metric is smallest lies in a window.
+
+    The minimizer over the values tried is found anew for 1000 resamples of the seeds, which are
+    common to all values. Supported iff 99% of them fall into the window, refuted iff 99% do not.
+
+    Args:
+        theta: the values tried, shape (values,).
+        experiment: observes "metric@j" for value j, averaged over its checkpoints.
+        metric: its name there.
+        window: first and last value allowed.
+        looks: the number of seeds is this many times the laboratory's.
+    """
+
+    theta: Sequence[float]
+    experiment: Experiment
+    metric: str
+    window: tuple[float, float]
+    looks: int = 4
+
+    name = "minimizer over resamples"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Resamples the seeds."""
+        seeds = self.looks * laboratory.seeds
+        sample = laboratory.sample(self.experiment, 0, seeds)
+        theta = np.asarray(self.theta, dtype=np.float64)
+        values = np.stack(
+            [sample[f"{self.metric}@{j}"].mean(axis=1) for j in range(len(theta))], axis=1
+        )
+        generator = np.random.default_rng(0)
+        weights = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=1000) / seeds
+        means = weights @ values
+        best = theta[np.argmin(means, axis=1)]
+        share = float(np.mean((best >= self.window[0]) & (best <= self.window[1])))
+        verdict: Decision = "INCONCLUSIVE"
+        if share >= 0.99:
+            verdict = "CONSISTENT"
+        elif share <= 0.01:
+            verdict = "REFUTED"
+        mean = values.mean(axis=0)
+        return Finding(
+            verdict=verdict,
+            decided=(
+                f"smallest at {theta[np.argmin(mean)]:.3g}; in {share:.1%} of 1000 resamples of "
+                f"the seeds between {self.window[0]:.3g} and {self.window[1]:.3g}"
+            ),
+            checkpoints=theta,
+            mean=mean,
+            lower=np.quantile(means, 0.01, axis=0),
+            upper=np.quantile(means, 0.99, axis=0),
+            seeds=seeds,
+        )
 
 
 class _Diverged(Exception):

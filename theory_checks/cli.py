@@ -11,14 +11,19 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 from .presets import MASTER_SEED, PRESETS, DataFolderError
 
-if TYPE_CHECKING:
-    from .claim import Claim
-
 __all__ = ["exit_status", "main", "select"]
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Subject = TypeVar("Subject", bound=_Identified)
 
 
 class UsageError(ValueError):
@@ -45,15 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
 
 
-def select(claims: "Sequence[Claim]", patterns: Sequence[str]) -> "list[Claim]":
-    """The claims that ids, prefixes or globs name, in the order of `claims`.
+def select(subjects: Sequence[Subject], patterns: Sequence[str]) -> list[Subject]:
+    """The claims and comparisons that ids, prefixes or globs name, in the order of `subjects`.
 
     Args:
-        claims: all there are.
+        subjects: all there are.
         patterns: an id, a prefix of path components, or a glob; none selects everything.
 
     Returns:
-        The selected claims.
+        The selected ones.
 
     Raises:
         UsageError: if a pattern names nothing.
@@ -61,18 +66,18 @@ def select(claims: "Sequence[Claim]", patterns: Sequence[str]) -> "list[Claim]":
     chosen = set()
     for pattern in patterns:
         named = {
-            claim.id
-            for claim in claims
-            if fnmatch.fnmatchcase(claim.id, pattern)
-            or claim.id.startswith(pattern.rstrip("/") + "/")
+            one.id
+            for one in subjects
+            if fnmatch.fnmatchcase(one.id, pattern) or one.id.startswith(pattern.rstrip("/") + "/")
         }
         if not named:
-            known = ", ".join(sorted({claim.id.split("/")[0] for claim in claims}))
+            known = ", ".join(sorted({one.id.split("/")[0] for one in subjects}))
             raise UsageError(
-                f"no claim is named by '{pattern}'; papers: {known}; see `theory-checks list`"
+                f"no claim or comparison is named by '{pattern}'; papers: {known}; "
+                "see `theory-checks list`"
             )
         chosen |= named
-    return [claim for claim in claims if not patterns or claim.id in chosen]
+    return [one for one in subjects if not patterns or one.id in chosen]
 
 
 def exit_status(claims: Sequence[dict[str, Any]]) -> int:
@@ -88,12 +93,14 @@ def exit_status(claims: Sequence[dict[str, Any]]) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     _use_all_cores()
-    from .claims import CLAIMS
+    from .claim import Claim
+    from .claims import CLAIMS, COMPARISONS
 
-    chosen = select(CLAIMS, options.ids)
-    width = max(len(claim.id) for claim in chosen)
-    for claim in chosen:
-        print(f"{claim.id:<{width}}  {claim.kind:<11}  {claim.title}")
+    chosen = select((*CLAIMS, *COMPARISONS), options.ids)
+    width = max(len(one.id) for one in chosen)
+    for one in chosen:
+        kind = one.kind if isinstance(one, Claim) else "comparison"
+        print(f"{one.id:<{width}}  {kind:<11}  {one.title}")
     return OK
 
 
@@ -102,18 +109,20 @@ def _run(options: argparse.Namespace) -> int:
     import jax
 
     from . import record
-    from .claims import CLAIMS
+    from .claim import Claim
+    from .claims import CLAIMS, COMPARISONS
+    from .comparison import Comparison
     from .laboratory import Laboratory
     from .report import write_report, write_summary
     from .runner import run_claims
 
     if options.resume and options.fresh_seeds:
         raise UsageError("--resume goes on with the seeds on file; --fresh-seeds draws new ones")
-    chosen = select(CLAIMS, options.ids)
+    chosen = select((*CLAIMS, *COMPARISONS), options.ids)
     seeds = options.seeds or PRESETS[options.preset]
     master_seed = secrets.randbits(31) if options.fresh_seeds else MASTER_SEED
     environment = record.environment(preset=options.preset, seeds=seeds, master_seed=master_seed)
-    earlier: dict[str, Any] = {"claims": [], "summary": {"seconds": 0.0}}
+    earlier: dict[str, Any] = {"claims": [], "comparisons": [], "summary": {"seconds": 0.0}}
     directory: Path = options.out
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         if not directory.is_dir():
@@ -129,18 +138,21 @@ def _run(options: argparse.Namespace) -> int:
 
     _require_writable(directory)
     laboratory = Laboratory(seeds=seeds, master_seed=environment["master_seed"])
-    done = {claim["id"] for claim in earlier["claims"]}
-    with _Progress(len(chosen), sum(claim.id in done for claim in chosen)) as progress:
+    done = {one["id"] for one in (*earlier["claims"], *earlier["comparisons"])}
+    with _Progress(len(chosen), sum(one.id in done for one in chosen)) as progress:
         laboratory.on_block = progress.detail
         records, failures = run_claims(
-            chosen,
+            [one for one in chosen if isinstance(one, Claim)],
             laboratory,
             directory,
             environment,
+            comparisons=[one for one in chosen if isinstance(one, Comparison)],
             finished=earlier["claims"],
+            finished_comparisons=earlier["comparisons"],
             seconds=earlier["summary"]["seconds"],
             workers=len(jax.devices()),
-            on_claim=progress.finished,
+            on_claim=progress.claim_finished,
+            on_comparison=progress.comparison_finished,
         )
     page = write_report(directory)
     write_summary(directory)
@@ -194,12 +206,12 @@ def _resumed(
 
 
 class _Progress:
-    """A bar on a terminal, a line a claim otherwise."""
+    """A bar on a terminal, a line a claim or comparison otherwise."""
 
     def __init__(self, total: int, done: int) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=total, initial=done, unit="claim", disable=not sys.stderr.isatty())
+        self._bar = tqdm(total=total, initial=done, unit="check", disable=not sys.stderr.isatty())
         self._total, self._done = total, done
 
     def __enter__(self) -> "_Progress":
@@ -211,13 +223,19 @@ class _Progress:
     def detail(self, line: str) -> None:
         self._bar.set_postfix_str(line[:60])
 
-    def finished(self, claim: dict[str, Any]) -> None:
-        self._done += 1
+    def claim_finished(self, claim: dict[str, Any]) -> None:
         controls = claim["controls"]
         killed = sum(control["killed"] for control in controls)
+        self._line(claim, claim["verdict"], f"controls {killed}/{len(controls)}")
+
+    def comparison_finished(self, comparison: dict[str, Any]) -> None:
+        self._line(comparison, "side by side", f"panels {len(comparison['panels'])}")
+
+    def _line(self, found: dict[str, Any], outcome: str, detail: str) -> None:
+        self._done += 1
         line = (
-            f"[{self._done}/{self._total}] {claim['verdict']:<12} {claim['id']} "
-            f"(controls {killed}/{len(controls)}, {claim['seconds']:.1f} s)"
+            f"[{self._done}/{self._total}] {outcome:<12} {found['id']} "
+            f"({detail}, {found['seconds']:.1f} s)"
         )
         self._bar.update()
         if self._bar.disable:
@@ -229,10 +247,11 @@ class _Progress:
 def _print_outcome(summary: dict[str, Any], page: Path, gradient_calls: float) -> None:
     for sentence in summary["unmet"]:
         print(f"not as expected: {sentence}")
+    beside = f"; {summary['comparisons']} comparisons" if summary["comparisons"] else ""
     print(
         f"{summary['claims']} claims: {summary['consistent']} CONSISTENT, "
         f"{summary['refuted']} REFUTED, {summary['inconclusive']} INCONCLUSIVE; "
-        f"controls killed: {summary['killed']} of {summary['controls']}; "
+        f"controls killed: {summary['killed']} of {summary['controls']}{beside}; "
         f"{summary['seconds']:.0f} s, {gradient_calls:.3g} single-sample gradients"
     )
     print(f"report: {page}")
@@ -259,18 +278,18 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     ids = "ids, prefixes or globs such as 'frank_wolfe/sarah'; everything by default"
 
-    listing = commands.add_parser("list", help="list the claims")
+    listing = commands.add_parser("list", help="list the claims and comparisons")
     listing.add_argument("ids", nargs="*", metavar="IDS", help=ids)
     listing.set_defaults(command=_list)
 
-    run = commands.add_parser("run", help="evaluate claims and write the report")
+    run = commands.add_parser("run", help="evaluate claims and comparisons, write the report")
     run.add_argument("ids", nargs="*", metavar="IDS", help=ids)
     run.add_argument("--preset", choices=sorted(PRESETS), default="quick")
     run.add_argument("--seeds", type=_seeds, help="replicates of a first look (32 quick, 256 full)")
     run.add_argument("--fresh-seeds", action="store_true", help="draw a new master seed")
     run.add_argument("--out", type=Path, default=Path("results/run"), metavar="DIR")
     existing = run.add_mutually_exclusive_group()
-    existing.add_argument("--resume", action="store_true", help="keep the finished claims of --out")
+    existing.add_argument("--resume", action="store_true", help="keep what is finished in --out")
     existing.add_argument("--overwrite", action="store_true", help="replace the results in --out")
     run.set_defaults(command=_run)
 

@@ -1,4 +1,7 @@
-"""results.json: what a run found, written after every claim so that a killed run loses nothing."""
+"""results.json: what a run found, written after every claim and every comparison.
+
+So a killed run loses nothing that was finished.
+"""
 
 import datetime
 import importlib.metadata
@@ -15,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .claim import Case, Claim, Control, Finding
+from .comparison import Comparison, Outcome
 from .log_log import Exponent
 from .results import load_results
 
 __all__ = [
     "claim_record",
+    "comparison_record",
     "control_record",
     "environment",
     "finished_run",
@@ -155,6 +160,40 @@ def control_record(control: Control, finding: Finding) -> dict[str, Any]:
     }
 
 
+def comparison_record(
+    comparison: Comparison, outcome: Outcome, *, seconds: float
+) -> dict[str, Any]:
+    """One comparison as it stands in results.json."""
+    return {
+        "id": comparison.id,
+        "title": comparison.title,
+        "paper": comparison.paper,
+        "description": comparison.description,
+        "problem": outcome.problem,
+        "seeds": int(outcome.seeds),
+        "seconds": round(seconds, 3),
+        "notes": list(outcome.notes),
+        "panels": [
+            {
+                "title": panel.title,
+                "x_label": panel.x_label,
+                "y_label": panel.y_label,
+                "curves": [
+                    {
+                        "label": curve.label,
+                        "x": _numbers(curve.x),
+                        "mean": _numbers(curve.mean),
+                        "lower": _numbers(curve.lower),
+                        "upper": _numbers(curve.upper),
+                    }
+                    for curve in panel.curves
+                ],
+            }
+            for panel in outcome.panels
+        ],
+    }
+
+
 def unmet_expectations(claims: Sequence[dict[str, Any]]) -> list[str]:
     """What keeps a run from being as expected: sentences, empty if nothing does."""
     sound = {c["id"] for c in claims if c["verdict"] == "CONSISTENT" and not c["vacuous"]}
@@ -203,13 +242,16 @@ def write(
     environment: dict[str, Any],
     claims: Sequence[dict[str, Any]],
     seconds: float,
+    *,
+    comparisons: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Replaces results.json atomically: a reader sees the old file or the new one."""
     results = {
         "schema": SCHEMA,
         "environment": environment,
         "claims": list(claims),
-        "summary": summary(claims, seconds),
+        "comparisons": list(comparisons),
+        "summary": summary(claims, seconds) | {"comparisons": len(comparisons)},
     }
     directory.mkdir(parents=True, exist_ok=True)
     partial = directory / f".{RESULTS}.{os.getpid()}"
@@ -228,7 +270,7 @@ def finished_run(directory: Path) -> dict[str, Any]:
         directory: where results.json lies.
 
     Returns:
-        The contents of results.json.
+        The contents of results.json; "comparisons" is empty where it was written without.
 
     Raises:
         FileNotFoundError: if there is no results.json.
@@ -236,6 +278,7 @@ def finished_run(directory: Path) -> dict[str, Any]:
     """
     load_results(directory)  # raises where the file is not sound
     results: dict[str, Any] = json.loads((directory / RESULTS).read_text(encoding="utf-8"))
+    results["comparisons"] = results.get("comparisons") or []
     return results
 
 

@@ -26,7 +26,8 @@ from .results import CURVES, VERDICTS, Record, load_results
 
 __all__ = ["write_report", "write_summary"]
 
-_SHAPES = {":": "dotted", "--": "dashed", "None": "dots"}
+_SHAPES = {":": "dotted", "--": "dashed", "-.": "dash-dotted", "None": "dots"}
+_MOST_LOOKS = 6
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -97,15 +98,46 @@ class _View:
     largest_difference: float | None
     largest_relative_difference: float | None
     largest_excess: float | None
+    smallest_at: float | None
     partners: list[Record]
     sound_partner: Record | None
     killed: int
 
 
+@dataclass(frozen=True)
+class _PanelView:
+    record: Record
+    figure: Markup | None
+    legend: list[dict[str, str]]
+    tables: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _SideBySide:
+    """A comparison's record and its panels as the templates need them."""
+
+    record: Record
+    panels: list[_PanelView]
+
+
+@dataclass
+class _Paper:
+    """What one paper's chapter shows."""
+
+    name: str
+    claims: list[_View]
+    comparisons: list[_SideBySide]
+
+
 def _write(directory: Path, name: str) -> Path:
     results = load_results(directory)
     claims: list[Record] = results["claims"]
-    views = _views(claims, draw=name.endswith(".html"))
+    draw = name.endswith(".html")
+    views = _views(claims, draw=draw)
+    comparisons = [
+        _side_by_side(one, f"s{number}", draw=draw)
+        for number, one in enumerate(results["comparisons"])
+    ]
     text = (
         _environment()
         .get_template(name)
@@ -115,8 +147,9 @@ def _write(directory: Path, name: str) -> Path:
             counts=_counts(views),
             failures=_failures(views),
             undecided=[view for view in views if view.record["verdict"] == "INCONCLUSIVE"],
-            papers=_grouped(views),
-            overview=_overview(claims) if name.endswith(".html") else None,
+            papers=_grouped(views, comparisons),
+            comparisons=comparisons,
+            overview=_overview(claims) if draw else None,
             colours=plots.COLOURS,
             dark_colours=plots.DARK_COLOURS,
         )
@@ -148,6 +181,7 @@ def _views(claims: list[Record], *, draw: bool) -> list[_View]:
                     (abs(m - b) / abs(b) for m, b in pairs if b != 0.0), default=None
                 ),
                 largest_excess=max((m - b for m, b in pairs), default=None),
+                smallest_at=_smallest_at(claim),
                 partners=partners,
                 sound_partner=partners[0] if partners and all(map(_is_sound, partners)) else None,
                 killed=sum(control["killed"] is True for control in claim["controls"]),
@@ -160,6 +194,63 @@ def _pairs(claim: Record) -> list[tuple[float, float]]:
     """Measured value and bound at the checkpoints that have both."""
     columns = zip(claim["mean"] or (), claim["bound"] or (), strict=False)
     return [(m, b) for m, b in columns if m is not None and b is not None]
+
+
+def _smallest_at(claim: Record) -> float | None:
+    """Where the measured quantity is smallest."""
+    columns = zip(claim["mean"] or (), claim["checkpoints"] or (), strict=False)
+    measured = [(mean, x) for mean, x in columns if mean is not None]
+    return min(measured)[1] if measured else None
+
+
+def _side_by_side(comparison: Record, prefix: str, *, draw: bool) -> _SideBySide:
+    panels = comparison["panels"]
+    labels = list(dict.fromkeys(curve["label"] for p in panels for curve in p["curves"]))
+    if len(labels) > _MOST_LOOKS:  # each panel then has looks of its own
+        labels = []
+    canvas = Figure(figsize=(4.6, 3.2))
+    views = []
+    for number, panel in enumerate(panels):
+        figure, legend = None, []
+        if draw and any(curve["x"] and curve["mean"] for curve in panel["curves"]):
+            canvas.clear()
+            with plots.style():
+                ax = canvas.add_subplot()
+                canvas.subplots_adjust(left=0.12, right=0.97, bottom=0.1, top=0.97)
+                try:
+                    plots.comparison(ax, panel["curves"], labels=labels)
+                except (TypeError, ValueError) as error:
+                    raise ValueError(
+                        f"the curves of {comparison['id']} cannot be drawn: {error}"
+                    ) from error
+                legend = _legend(ax)
+                title = f"{panel['title']}: {', '.join(entry['label'] for entry in legend)}"
+                prefixed = f"{prefix}p{number}"
+                figure = Markup(plots.inline_svg(canvas, prefix=prefixed, title=title))
+        views.append(_PanelView(panel, figure, legend, _tables(panel)))
+    return _SideBySide(comparison, views)
+
+
+def _tables(panel: Record) -> list[dict[str, Any]]:
+    """The numbers of a panel: one table for all curves that share their x, or one for each."""
+    curves = panel["curves"]
+    shared = all(curve["x"] == curves[0]["x"] for curve in curves)
+    return [_table(group) for group in ([curves] if shared and curves else [[c] for c in curves])]
+
+
+def _table(curves: list[Record]) -> dict[str, Any]:
+    x = curves[0]["x"] or ()
+    cells = [
+        [
+            tuple((curve[name] or [None] * len(x))[index] for name in ("mean", "lower", "upper"))
+            for curve in curves
+        ]
+        for index in range(len(x))
+    ]
+    return {
+        "labels": [curve["label"] for curve in curves],
+        "rows": [{"x": at, "cells": row} for at, row in zip(x, cells, strict=True)],
+    }
 
 
 def _rows(claim: Record) -> list[dict[str, Any]]:
@@ -210,17 +301,22 @@ def _failures(views: list[_View]) -> list[dict[str, Any]]:
     return failures
 
 
-def _grouped(views: list[_View]) -> list[tuple[str, list[_View]]]:
+def _grouped(views: list[_View], comparisons: list[_SideBySide]) -> list[_Paper]:
     """Papers in order of appearance; within a paper, the claims of one theorem side by side."""
-    papers: dict[str, dict[Any, list[_View]]] = {}
+    papers: dict[str, _Paper] = {}
+
+    def paper(record: Record) -> _Paper:
+        name = str(record["paper"] or record["id"].partition("/")[0])
+        return papers.setdefault(name, _Paper(name, [], []))
+
     for view in views:
-        claim = view.record
-        paper = str(claim["paper"] or claim["id"].partition("/")[0])
-        papers.setdefault(paper, {}).setdefault(claim["theorem"], []).append(view)
-    return [
-        (paper, [view for group in theorems.values() for view in group])
-        for paper, theorems in papers.items()
-    ]
+        paper(view.record).claims.append(view)
+    for beside in comparisons:
+        paper(beside.record).comparisons.append(beside)
+    for one in papers.values():
+        theorems = list(dict.fromkeys(view.record["theorem"] for view in one.claims))
+        one.claims.sort(key=lambda view: theorems.index(view.record["theorem"]))
+    return list(papers.values())
 
 
 def _figure(
@@ -262,14 +358,21 @@ def _draw(ax: Axes, claim: Record) -> None:
             ax,
             claim["checkpoints"],
             claim["mean"],
-            *band,
             fitted=fitted,
             stated=stated,
             window=(window[0], window[1]) if inside else None,
         )
+        if ax.get_lines() and None not in band:
+            plots.band(ax, claim["checkpoints"], *band, label="confidence band")
         return
     if claim["kind"] in ("identity", "one_step"):
-        plots.agreement(ax, claim["checkpoints"], claim["mean"], claim["bound"])
+        plots.agreement(
+            ax,
+            claim["checkpoints"],
+            claim["mean"],
+            claim["bound"],
+            exact_label="exact" if claim["kind"] == "identity" else "bound",
+        )
         return
     plots.convergence(
         ax,
@@ -291,13 +394,14 @@ def _legend(ax: Axes) -> list[dict[str, str]]:
         artist: Any = handle[0] if isinstance(handle, Container) else handle
         if isinstance(artist, Collection):
             face: Any = artist.get_facecolor()[0]
-            colour, shape = to_hex(face), "band"
+            colour, shape, marker = to_hex(face), "band", ""
         else:
+            marker = str(artist.get_marker())
             colour = to_hex(artist.get_color())
             shape = _SHAPES.get(artist.get_linestyle(), "line")
             if shape == "dots" and artist.get_markerfacecolor() == "none":
                 shape = "rings"
-        entries.append({"label": label, "colour": names[colour], "shape": shape})
+        entries.append({"label": label, "colour": names[colour], "shape": shape, "marker": marker})
     return entries
 
 

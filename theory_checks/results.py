@@ -28,6 +28,11 @@ _ENVIRONMENT_FIELDS = (
 )
 _EXPONENT_FIELDS = ("stated", "value", "lower", "upper", "window", "x")
 _CONSTANT_FIELDS = ("value", "how", "width", "derivation")
+_COMPARISON_FIELDS = (
+    *("id", "title", "paper", "description", "problem", "seeds", "seconds", "notes", "panels"),
+)
+_PANEL_FIELDS = ("title", "x_label", "y_label", "curves")
+_CURVE_FIELDS = ("label", "x", "mean", "lower", "upper")
 _CONTROL_FIELDS = (
     *("name", "description", "expected", "verdict", "killed", "killed_by", "evidence", "e_value"),
 )
@@ -40,7 +45,8 @@ def load_results(directory: Path) -> Record:
         directory: where results.json lies.
 
     Returns:
-        A dict with the keys "schema", "environment", "claims" and "summary".
+        A dict with the keys "schema", "environment", "claims", "comparisons" and "summary". A file
+        without comparisons has an empty list of them.
 
     Raises:
         FileNotFoundError: there is no results.json.
@@ -66,15 +72,18 @@ def load_results(directory: Path) -> Record:
     if not isinstance(results, dict) or results.get("schema") != _SCHEMA:
         found = results.get("schema") if isinstance(results, dict) else type(results).__name__
         raise ValueError(f"{path} has schema {found!r}, but this version reads schema {_SCHEMA}")
-    claims = results.get("claims")
-    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
-        raise ValueError(f'"claims" in {path} must be a list of records')
+    claims, comparisons = results.get("claims"), results.get("comparisons") or []
+    for key, records in (("claims", claims), ("comparisons", comparisons)):
+        if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
+            raise ValueError(f'"{key}" in {path} must be a list of records')
     results["environment"] = _filled(results.get("environment") or {}, _ENVIRONMENT_FIELDS)
     results["summary"] = _filled(results.get("summary") or {}, ("seconds",))
-    results["claims"] = [_completed(claim) for claim in claims]
-    for identifier, times in Counter(claim["id"] for claim in results["claims"]).items():
+    results["claims"] = [_completed(claim) for claim in claims or ()]
+    results["comparisons"] = [_completed_comparison(one) for one in comparisons]
+    records = (*results["claims"], *results["comparisons"])
+    for identifier, times in Counter(one["id"] for one in records).items():
         if times > 1:
-            raise ValueError(f"{path} has {times} claims with the id {identifier!r}")
+            raise ValueError(f"{path} has {times} records with the id {identifier!r}")
     return results
 
 
@@ -84,9 +93,7 @@ def _not_strict(constant: str) -> NoReturn:
 
 def _completed(claim: Record) -> Record:
     record = _filled(claim, _CLAIM_FIELDS)
-    identifier = record["id"]
-    if not isinstance(identifier, str) or not identifier:
-        raise ValueError(f"a claim's id must be a non-empty string, but is {identifier!r}")
+    identifier = _identifier(record, "claim")
     for key, allowed in (("kind", _KINDS), ("verdict", VERDICTS)):
         if record[key] is not None and record[key] not in allowed:
             raise ValueError(
@@ -113,6 +120,31 @@ def _completed(claim: Record) -> Record:
                 f"{identifier} has {points} checkpoints, but {name} has {len(record[name])} values"
             )
     return record
+
+
+def _completed_comparison(comparison: Record) -> Record:
+    record = _filled(comparison, _COMPARISON_FIELDS)
+    identifier = _identifier(record, "comparison")
+    record["notes"] = _listed(record["notes"])
+    record["panels"] = [_filled(panel, _PANEL_FIELDS) for panel in record["panels"] or ()]
+    for panel in record["panels"]:
+        panel["curves"] = [_filled(curve, _CURVE_FIELDS) for curve in panel["curves"] or ()]
+        for curve in panel["curves"]:
+            points = len(curve["x"] or ())
+            for name in ("mean", "lower", "upper"):
+                if curve[name] is not None and len(curve[name]) != points:
+                    raise ValueError(
+                        f"the curve {curve['label']!r} of {identifier} has {points} points, but "
+                        f"{name} has {len(curve[name])} values"
+                    )
+    return record
+
+
+def _identifier(record: Record, what: str) -> str:
+    identifier = record["id"]
+    if not isinstance(identifier, str) or not identifier:
+        raise ValueError(f"a {what}'s id must be a non-empty string, but is {identifier!r}")
+    return identifier
 
 
 def _filled(record: Record, fields: Iterable[str]) -> Record:

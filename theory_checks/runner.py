@@ -1,18 +1,21 @@
-"""Runs claims and their controls, keeping each claim as soon as it is finished."""
+"""Runs claims with their controls, then comparisons, keeping each as soon as it is finished."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from . import record
 from .claim import Case, Claim
+from .comparison import Comparison
 from .laboratory import Laboratory
 
-__all__ = ["run_claim", "run_claims"]
+__all__ = ["run_claim", "run_claims", "run_comparison"]
 
 Record = dict[str, Any]
+Subject = TypeVar("Subject", Claim, Comparison)
 
 
 def run_claim(claim: Claim, laboratory: Laboratory) -> Record:
@@ -44,18 +47,61 @@ def run_claim(claim: Claim, laboratory: Laboratory) -> Record:
     )
 
 
+def run_comparison(comparison: Comparison, laboratory: Laboratory) -> Record:
+    """Evaluates one comparison.
+
+    Args:
+        comparison: what to evaluate.
+        laboratory: where its replicates come from.
+
+    Returns:
+        The comparison's record, as it stands in results.json.
+
+    Raises:
+        ValueError: if it cannot be evaluated; the message names the comparison.
+    """
+    started = time.perf_counter()
+    try:
+        outcome = comparison.evaluate(laboratory)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{comparison.id}: {error}") from error
+    return record.comparison_record(comparison, outcome, seconds=time.perf_counter() - started)
+
+
+@dataclass(eq=False)
+class _Shelf(Generic[Subject]):
+    """The records of one kind, finished ones and those to come."""
+
+    wanted: Sequence[Subject]
+    kept: dict[str, Record]
+    evaluate: Callable[[Subject, Laboratory], Record]
+    on_finished: Callable[[Record], None]
+
+    def missing(self) -> list[Subject]:
+        return [one for one in self.wanted if one.id not in self.kept]
+
+    def records(self) -> list[Record]:
+        """In the order wanted, records of others first."""
+        ids = [one.id for one in self.wanted]
+        others = [name for name in self.kept if name not in set(ids)]
+        return [self.kept[name] for name in (*others, *ids) if name in self.kept]
+
+
 def run_claims(
     claims: Sequence[Claim],
     laboratory: Laboratory,
     directory: Path,
     environment: Record,
     *,
+    comparisons: Sequence[Comparison] = (),
     finished: Iterable[Record] = (),
+    finished_comparisons: Iterable[Record] = (),
     seconds: float = 0.0,
     workers: int = 1,
     on_claim: Callable[[Record], None] = lambda claim: None,
+    on_comparison: Callable[[Record], None] = lambda comparison: None,
 ) -> tuple[list[Record], list[str]]:
-    """Evaluates claims and writes results.json after each.
+    """Evaluates claims, then comparisons, and writes results.json after each.
 
     Most of a small claim's time is compilation, which uses one core: with a worker a core, one
     claim compiles while another runs. The numbers do not depend on it.
@@ -65,46 +111,63 @@ def run_claims(
         laboratory: where the replicates come from.
         directory: where results.json lies.
         environment: see `record.environment`.
+        comparisons: what to put side by side when the claims are done.
         finished: records of an earlier, interrupted run; their claims are not run again.
+        finished_comparisons: the same of comparisons.
         seconds: wall clock that the earlier run took.
-        workers: claims in progress at a time.
+        workers: claims or comparisons in progress at a time.
         on_claim: called with the record of every claim that was run.
+        on_comparison: called with the record of every comparison that was run.
 
     Returns:
-        All records, in the order of `claims` (records of other claims first), and a sentence for
-        each claim that could not be evaluated.
+        All records of claims, in the order of `claims` (records of other claims first), and a
+        sentence for each claim or comparison that could not be evaluated.
     """
-    kept = {claim["id"]: claim for claim in finished}
-    order = [
-        *(name for name in kept if name not in {c.id for c in claims}),
-        *(c.id for c in claims),
-    ]
-
-    def records() -> list[Record]:
-        return [kept[name] for name in order if name in kept]
+    verdicts = _Shelf(claims, {one["id"]: one for one in finished}, run_claim, on_claim)
+    side_by_side = _Shelf(
+        comparisons,
+        {one["id"]: one for one in finished_comparisons},
+        run_comparison,
+        on_comparison,
+    )
 
     def write() -> None:
-        elapsed = seconds + time.perf_counter() - started
-        record.write(directory, environment, records(), elapsed)
+        record.write(
+            directory,
+            environment,
+            verdicts.records(),
+            seconds + time.perf_counter() - started,
+            comparisons=side_by_side.records(),
+        )
 
-    failures: list[str] = []
     started = time.perf_counter()
     write()
     with ThreadPoolExecutor(workers) as pool:
-        running = [
-            pool.submit(run_claim, claim, laboratory) for claim in claims if claim.id not in kept
-        ]
-        try:
-            for done in as_completed(running):
-                try:
-                    found = done.result()
-                except ValueError as error:  # the others are worth finishing
-                    failures.append(str(error))
-                    continue
-                kept[found["id"]] = found
-                write()
-                on_claim(found)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return records(), failures
+        failures = _fill(verdicts, laboratory, pool, write)
+        failures += _fill(side_by_side, laboratory, pool, write)
+    return verdicts.records(), failures
+
+
+def _fill(
+    shelf: _Shelf[Subject],
+    laboratory: Laboratory,
+    pool: ThreadPoolExecutor,
+    write: Callable[[], None],
+) -> list[str]:
+    """Evaluates what is missing; a sentence for each that could not be."""
+    failures: list[str] = []
+    running = [pool.submit(shelf.evaluate, one, laboratory) for one in shelf.missing()]
+    try:
+        for done in as_completed(running):
+            try:
+                found = done.result()
+            except ValueError as error:  # the others are worth finishing
+                failures.append(str(error))
+                continue
+            shelf.kept[found["id"]] = found
+            write()
+            shelf.on_finished(found)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    return failures

@@ -163,6 +163,12 @@ def test_agreement_shows_both_sides():
     assert ax.get_yscale() == "linear"
 
 
+def test_agreement_with_bounds_says_so():
+    drawn = lines(agreement(axes(), [1, 2], [0.5, 0.2], [0.6, 0.2], exact_label="bound"))
+    assert list(drawn) == ["bound", "measured"]
+    assert_array_equal(drawn["bound"].get_ydata(), [0.6, 0.2])
+
+
 def test_agreement_takes_logarithms_where_the_range_asks_for_it():
     ax = agreement(axes(), [1, 2, 1000], [1.0, 1.1, 1.2], [1.0, 1.1, 1.2])
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")

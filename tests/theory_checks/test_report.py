@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from optzoo.plots import convergence
+from optzoo.plots import band, convergence
 from theory_checks.mathml import math_to_html, prose_to_html
 from theory_checks.report import write_report, write_summary
 from theory_checks.results import load_results
@@ -389,7 +389,46 @@ def test_exact_checks_in_words(tmp_path):
     assert "Tolerance: 1×10⁻¹⁰." in words
     assert "excess" not in words
     record["kind"] = "one_step"
-    assert "Largest excess of measured over exact: 0.25" in page(tmp_path, [record]).words
+    words = page(tmp_path, [record]).words
+    assert "Largest excess of measured over the bound: 0.25" in words
+    assert "measured against the bound: 0.5; relative to the bound 1." in words
+
+
+@pytest.mark.parametrize(("kind", "other"), [("identity", "exact"), ("one_step", "bound")])
+def test_rings_are_exact_values_of_identities_and_bounds_of_inequalities(tmp_path, kind, other):
+    parsed = page(tmp_path, [claim(kind)])
+    assert f"{other}measured" in "".join("".join(parsed.text).split())
+    (numbers,) = [rows for rows in map(parsed.rows, range(4)) if rows[0][1:2] == ["measured"]]
+    assert numbers[0][4] == other
+
+
+def test_where_a_metric_is_smallest(tmp_path):
+    record = claim("scaling", exponent=None, mean=[0.5, None, 0.0055], x_label=r"$\lambda$")
+    parsed = page(tmp_path, [record])
+    assert "Smallest at 100 over 32 seeds" in parsed.words
+    assert "In nearly all of them that is inside the stated window." in parsed.words
+    assert "exponent:" not in parsed.words
+    keys = [value for tag, name, value in parsed.attributes if tag == "i" and name == "class"]
+    assert keys == ["band", "dots"]
+    words = page(tmp_path, [record | {"verdict": "REFUTED", "mean": None}]).words
+    assert "that is outside the stated window. Smallest at – over" in words
+
+
+def test_laws_with_limits_have_a_band(tmp_path, monkeypatch):
+    drawn = []
+
+    def spy(ax, *arguments, **options):
+        drawn.append(arguments)
+        return band(ax, *arguments, **options)
+
+    monkeypatch.setattr("optzoo.plots.band", spy)
+    record = claim("scaling")
+    assert "confidence band" in page(tmp_path, [record]).words
+    assert drawn == [(record["checkpoints"], record["lower"], record["upper"])]
+    assert "confidence band" not in page(tmp_path, [record | {"lower": None}]).words
+    nothing = page(tmp_path, [record | {"mean": [0.0] * 3, "exponent": None}])
+    assert "no positive values to show" in nothing.words
+    assert len(drawn) == 1
 
 
 def test_exponents_in_words(tmp_path):
@@ -539,7 +578,7 @@ def test_missing_results(tmp_path, function):
         ('{"schema": 1}', '"claims" in .* must be a list of records'),
         ('{"schema": 1, "claims": [3]}', '"claims" in .* must be a list of records'),
         ('{"schema": 1, "claims": [{}]}', "id must be a non-empty string, but is None"),
-        ('{"schema": 1, "claims": [{"id": "a"}, {"id": "a"}]}', "2 claims with the id 'a'"),
+        ('{"schema": 1, "claims": [{"id": "a"}, {"id": "a"}]}', "2 records with the id 'a'"),
         ('{"schema": 1, "claims": [{"id": "a", "verdict": "FINE"}]}', "verdict of a must be one"),
         ('{"schema": 1, "claims": [{"id": "a", "kind": "other"}]}', "kind of a must be one of"),
         (

@@ -15,7 +15,7 @@ from optzoo.problems import Constant
 from theory_checks import cli, record, runner
 from theory_checks.checks import ExactIdentity, UpperBound
 from theory_checks.claim import Case, Claim, Control
-from theory_checks.claims import CLAIMS
+from theory_checks.claims import CLAIMS, COMPARISONS
 from theory_checks.laboratory import Laboratory
 from theory_checks.results import load_results
 
@@ -71,7 +71,7 @@ def test_a_record_has_every_key_of_the_schema(tmp_path):
     ]
     run(claim(controls=controls), directory=tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
-    assert set(results) == {"schema", "environment", "claims", "summary"}
+    assert set(results) == {"schema", "environment", "claims", "comparisons", "summary"}
     (found,) = results["claims"]
     stated = (
         "id paper source statement assumptions form kind unit output problem constants seeds "
@@ -226,7 +226,8 @@ def test_nan_and_infinity_become_null(tmp_path):
 
 def test_ids_are_unique_and_pairs_exist():
     ids = [one.id for one in CLAIMS]
-    assert len(set(ids)) == len(ids)
+    every = [*ids, *(one.id for one in COMPARISONS)]
+    assert len(set(every)) == len(every)
     for one in CLAIMS:
         assert set(one.pairs_with) <= set(ids), one.id
         assert one.id not in one.pairs_with
@@ -239,7 +240,9 @@ def test_selection_by_id_prefix_and_glob():
     assert ids("paper/a") == ["paper/a/one", "paper/a/two"]
     assert ids("paper/*/one") == ["paper/a/one", "paper/ab/one"]
     assert ids("paper/ab/one", "paper/a/two") == ["paper/a/two", "paper/ab/one"]
-    with pytest.raises(cli.UsageError, match="no claim is named by 'nobody'; papers: paper"):
+    with pytest.raises(
+        cli.UsageError, match="no claim or comparison is named by 'nobody'; papers: paper"
+    ):
         ids("nobody")
 
 
@@ -302,7 +305,7 @@ def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "nothing/here"], "no claim is named by 'nothing/here'"),
+        (["run", "nothing/here"], "no claim or comparison is named by 'nothing/here'"),
         (["run", "--seeds", "3"], "at least 8 seeds"),
         (["run", "--preset", "huge"], "invalid choice"),
         (["report", "missing"], "results.json does not exist"),
@@ -356,7 +359,9 @@ def test_data_files_become_claims_of_their_own(tmp_path):
     assert "which is no folder" in error
 
 
-def test_list_names_every_claim(capsys):
+def test_list_names_every_claim_and_comparison(capsys):
     assert cli.main(["list"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in listed] == [one.id for one in CLAIMS]
+    expected = [(one.id, one.kind) for one in CLAIMS]
+    expected += [(one.id, "comparison") for one in COMPARISONS]
+    assert [tuple(line.split()[:2]) for line in listed] == expected

@@ -1,8 +1,11 @@
-"""All claims, one package a paper."""
+"""All claims and comparisons, one package a paper."""
 
 from ..claim import Claim
+from ..comparison import Comparison
 from . import frank_wolfe
 
-__all__ = ["CLAIMS"]
+__all__ = ["CLAIMS", "COMPARISONS"]
 
 CLAIMS: tuple[Claim, ...] = (*frank_wolfe.CLAIMS,)
+
+COMPARISONS: tuple[Comparison, ...] = (*frank_wolfe.COMPARISONS,)

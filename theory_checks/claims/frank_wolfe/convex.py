@@ -1,4 +1,4 @@
-r"""Convergence of Sarah Frank-Wolfe on convex functions: F3, F3a, F3b, and F9 from below."""
+r"""Convergence of Sarah Frank-Wolfe on convex functions: F3 for any steps."""
 
 from dataclasses import replace
 from functools import cache, partial
@@ -9,18 +9,26 @@ import optax
 from numpy.typing import NDArray
 
 import optzoo
-from optzoo.problems import Constant
 
-from ... import mutants
-from ...checks import ExactInequality, PathwiseLowerBound, UpperBound
+from ...checks import UpperBound
 from ...claim import Case, Claim, Control
+from ...mutants import frank_wolfe as mutants
 from ...simulation import Experiment
 from .bounds import Sarah
-from .instances import SETS, balanced_probability, data_files, instance, sandwich
+from .instances import SETS, balanced_probability, data_files, instance
 from .paper import PARTNERS, sarah_claim
 from .process import Method, noise_tight_run, step_table
 
-__all__ = ["CLAIMS"]
+__all__ = [
+    "CLAIMS",
+    "CONVEX",
+    "RECURSION",
+    "SCHEDULES",
+    "SUBOPTIMALITY",
+    "parameters",
+    "schedule_of",
+    "setting",
+]
 
 Array = NDArray[np.float64]
 
@@ -55,14 +63,14 @@ def _with_replacement(problem: str, set_name: str) -> bool:
     return (problem, set_name) != ("logistic", "l1_ball")
 
 
-def _schedule(name: str, p: float, horizon: int) -> optax.Schedule:
+def schedule_of(name: str, p: float, horizon: int) -> optax.Schedule:
     if name == "stich":
         return optzoo.stich_schedule(horizon, p)
     return optzoo.open_loop_schedule(4 / p if name == "restart" else 2.0)
 
 
 @cache
-def _setting(
+def setting(
     problem: str, set_name: str, schedule: str, method: Method = optzoo.sarah_frank_wolfe
 ) -> tuple[Experiment, Sarah, Array]:
     """The experiment, the bounds with their constants, and the steps."""
@@ -71,7 +79,7 @@ def _setting(
     b = _batch_size(n)
     p = balanced_probability(n, b)
     horizon = round(HORIZON / p)
-    steps = np.asarray(step_table(_schedule(schedule, p, horizon), max(TABLE, horizon)))
+    steps = np.asarray(step_table(schedule_of(schedule, p, horizon), max(TABLE, horizon)))
     checkpoints = np.unique(np.round(np.geomspace(START / p, horizon, 12)).astype(int))
     replacement = _with_replacement(problem, set_name)
     name = f"{place.name}-{schedule}-{method.__name__}"
@@ -80,7 +88,7 @@ def _setting(
     return experiment, place.bounds(p, b, replacement=replacement), steps[:horizon]
 
 
-def _parameters(problem: str, set_name: str, schedule: str) -> dict[str, float | int | str]:
+def parameters(problem: str, set_name: str, schedule: str) -> dict[str, float | int | str]:
     n = instance(problem, set_name).problem.num_samples
     b = _batch_size(n)
     p = balanced_probability(n, b)
@@ -94,12 +102,12 @@ def _parameters(problem: str, set_name: str, schedule: str) -> dict[str, float |
 
 
 def _recursion_case(problem: str, set_name: str, schedule: str) -> Case:
-    experiment, bounds, steps = _setting(problem, set_name, schedule)
+    experiment, bounds, steps = setting(problem, set_name, schedule)
     at = np.asarray(experiment.checkpoints)
     place = instance(problem, set_name)
 
     def check(bound: Array, method: Method = optzoo.sarah_frank_wolfe) -> UpperBound:
-        mutant, _, _ = _setting(problem, set_name, schedule, method)
+        mutant, _, _ = setting(problem, set_name, schedule, method)
         return UpperBound(
             mutant, "suboptimality", bound, uncertainty=instance(problem, set_name).f_star.width
         )
@@ -108,7 +116,7 @@ def _recursion_case(problem: str, set_name: str, schedule: str) -> Case:
     return Case(
         problem=place.description,
         constants=place.constants,
-        parameters=_parameters(problem, set_name, schedule),
+        parameters=parameters(problem, set_name, schedule),
         check=check(bound),
         controls=_wrong_sign(partial(check, bound)) if (set_name, schedule) in WRONG_SIGN else (),
     )
@@ -150,87 +158,6 @@ def _recursion_claim(problem: str, set_name: str, schedule: str) -> Claim:
             "small ratio does not mean that the theorem can be improved, and where the run is "
             "vacuous it says nothing about the constants: its partners do."
         ),
-    )
-
-
-# --- F3a and F3b: closed forms ---
-
-
-def _closed_form_case(problem: str, set_name: str) -> Case:
-    experiment, bounds, _ = _setting(problem, set_name, "restart")
-    place = instance(problem, set_name)
-    bound = bounds.convex_closed_form(np.asarray(experiment.checkpoints))
-    return Case(
-        problem=place.description,
-        constants=place.constants,
-        parameters=_parameters(problem, set_name, "restart"),
-        check=UpperBound(experiment, "suboptimality", bound, uncertainty=place.f_star.width),
-    )
-
-
-def _closed_form_claim(problem: str, set_name: str) -> Claim:
-    label = f"{problem}-{set_name}".replace("_", "-")
-    return sarah_claim(
-        id=f"frank_wolfe/sarah/closed-form/{label}",
-        title=f"Convex rate in closed form, {problem.replace('_', ' ')}, "
-        f"{set_name.replace('_', ' ')}",
-        source=r"convex theorem; explicit form F3a, steps $2/(k+4/p)$",
-        theorem="F3a",
-        statement=(
-            r"$$E[f(x^k) - f^*] \le \frac{(c-1)(c-2)\, r_0 + 4Ak}{(k+c-1)(k+c-2)},\quad c = 4/p,"
-            r"\quad A = D^2\left(\tfrac L2 + L_\pm\sqrt{2\nu(1-p)/p}\right)$$"
-        ),
-        assumptions=CONVEX,
-        kind="upper_bound",
-        metric=SUBOPTIMALITY,
-        unit="iteration",
-        output="last iterate",
-        rate=1.0,
-        prepare=partial(_closed_form_case, problem, set_name),
-        pairs_with=PARTNERS,
-        not_shown="The closed form is slacker than the recursion F3 that it is derived from.",
-    )
-
-
-def _stich_case(problem: str, set_name: str) -> Case:
-    experiment, bounds, steps = _setting(problem, set_name, "stich")
-    place = instance(problem, set_name)
-    horizon = len(steps)
-    return Case(
-        problem=place.description,
-        constants=place.constants,
-        parameters=_parameters(problem, set_name, "stich"),
-        check=UpperBound(
-            experiment,
-            "suboptimality",
-            np.array([bounds.convex_stich(horizon)]),
-            last_only=True,
-            uncertainty=place.f_star.width,
-        ),
-    )
-
-
-def _stich_claim(problem: str, set_name: str) -> Claim:
-    label = f"{problem}-{set_name}".replace("_", "-")
-    return sarah_claim(
-        id=f"frank_wolfe/sarah/stich/{label}",
-        title=f"Convex rate at the horizon, {problem.replace('_', ' ')}, "
-        f"{set_name.replace('_', ' ')}",
-        source="convex theorem; explicit form F3b, Stich's steps with $d = 2/p$",
-        theorem="F3b",
-        statement=(
-            r"$$E[f(x^K) - f^*] \le \frac{(2d-1)(2d-2) P + 4AJ}{(J+2d-1)(J+2d-2)}$$ with "
-            r"$k_0 = \lceil K/2 \rceil$, $J = K - k_0$, $P = (1-\tfrac1d)^{k_0} r_0 + "
-            r"\tfrac Ad (1 - (1-\tfrac1d)^{k_0})$, for $K > d$"
-        ),
-        assumptions=CONVEX,
-        kind="upper_bound",
-        metric=SUBOPTIMALITY,
-        unit="iteration",
-        output="last iterate",
-        prepare=partial(_stich_case, problem, set_name),
-        pairs_with=("frank_wolfe/sarah/one-step/lyapunov", *PARTNERS),
-        not_shown="Only the horizon itself: the schedule depends on it.",
     )
 
 
@@ -302,120 +229,6 @@ def _tight_case() -> Case:
     )
 
 
-# --- F9: from below ---
-
-SANDWICH = {"p": 0.2, "b": 1}
-SANDWICH_CHECKPOINTS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181)
-
-
-@cache
-def _sandwich(method: Method = optzoo.sarah_frank_wolfe) -> Experiment:
-    steps = step_table(optzoo.open_loop_schedule(2.0), 256)
-    run = sandwich().run(steps, SANDWICH["p"], int(SANDWICH["b"]), replacement=True, method=method)
-    return Experiment(f"sandwich-{method.__name__}", run, SANDWICH_CHECKPOINTS)
-
-
-def _floor() -> Array:
-    """F9: (1/2) (1/(k+1) - 1/d)."""
-    k, d = np.asarray(SANDWICH_CHECKPOINTS, dtype=np.float64), sandwich().problem.dim
-    return np.asarray(0.5 * (1 / (k + 1) - 1 / d))
-
-
-def _sandwich_parameters() -> dict[str, float | int | str]:
-    return {
-        "p": SANDWICH["p"],
-        "batch size": int(SANDWICH["b"]),
-        "steps": f"${SCHEDULES['classic']}$",
-    }
-
-
-def _lower_case() -> Case:
-    place = sandwich()
-    return Case(
-        problem=place.description,
-        constants=place.constants,
-        parameters=_sandwich_parameters(),
-        check=PathwiseLowerBound(_sandwich(), "suboptimality", _floor()),
-        controls=(
-            Control(
-                "projection in place of the oracle",
-                "projected gradient steps: a method that is not limited to one vertex a step",
-                PathwiseLowerBound(
-                    _sandwich(mutants.projected_gradient), "suboptimality", _floor()
-                ),
-            ),
-            Control(
-                "bound times ten",
-                "a false claim where the bound is not slack",
-                PathwiseLowerBound(_sandwich(), "suboptimality", 10 * _floor()),
-            ),
-        ),
-    )
-
-
-def _upper_case() -> Case:
-    place = sandwich()
-    bounds = place.bounds(SANDWICH["p"], int(SANDWICH["b"]), replacement=True)
-    steps = np.asarray(step_table(optzoo.open_loop_schedule(2.0), 256))
-    bound = bounds.convex(steps)[np.asarray(SANDWICH_CHECKPOINTS)]
-    return Case(
-        problem=place.description,
-        constants=place.constants,
-        parameters=_sandwich_parameters(),
-        check=UpperBound(_sandwich(), "suboptimality", bound, lower_bound=_floor()),
-    )
-
-
-# --- The closed forms against the recursions they unroll ---
-
-UNROLLED = Sarah(L=1.0, L_pm=2.0, D=1.5, p=0.1, nu=0.25, r_0=3.0)
-
-
-def _unrolled(scale: float = 1.0) -> tuple[Array, Array]:
-    """Values of Phi_{k+1} = (1 - eta_k) Phi_k + A eta_k^2 beside F3a and F3b."""
-    left, right = [], []
-    for p in (0.02, 0.1, 0.5):
-        bounds = replace(UNROLLED, p=p)
-        for horizon in (round(1 / p), round(10 / p), round(100 / p)):
-            for schedule in ("restart", "stich"):
-                steps = np.asarray(step_table(_schedule(schedule, p, horizon), 5000))
-                value = bounds.r_0
-                for eta in steps[:horizon]:
-                    value = (1 - eta) * value + bounds.A * eta**2
-                stich = schedule == "stich"
-                left.append(value)
-                right.append(
-                    bounds.convex_stich(horizon)
-                    if stich
-                    else float(bounds.convex_closed_form(horizon))
-                )
-        eta = 0.05
-        constant = bounds.D**2 * (bounds.L / 2 + bounds.L_pm * np.sqrt(bounds.nu * (1 - p) / p))
-        left.append(float(bounds.nonconvex(np.full(2000, eta))[-1]))
-        right.append(bounds.r_0 / (eta * 2000) + eta * constant)
-    return np.array(left), scale * np.array(right)
-
-
-def _unrolled_case() -> Case:
-    what = "three restart probabilities, three horizons, both schedules, and constant steps"
-    return Case(
-        problem="no method: the arithmetic of the bounds themselves",
-        constants={
-            name: Constant(getattr(UNROLLED, name), "exact", derivation="chosen")
-            for name in ("L", "L_pm", "D", "nu", "r_0")
-        },
-        parameters={"p": "0.02, 0.1, 0.5"},
-        check=ExactInequality(_unrolled, what=what),
-        controls=(
-            Control(
-                "closed forms divided by 1.1",
-                "a false claim: closed forms that are a tenth too small",
-                ExactInequality(partial(_unrolled, 1 / 1.1), what=what),
-            ),
-        ),
-    )
-
-
 def _recursion_claims() -> tuple[Claim, ...]:
     problems = ["least_squares", "logistic", "breast_cancer", *data_files()]
     return tuple(
@@ -426,30 +239,8 @@ def _recursion_claims() -> tuple[Claim, ...]:
     )
 
 
-CLOSED_FORMS = (("least_squares", "l1_ball"), ("logistic", "simplex"), ("breast_cancer", "l1_ball"))
-
 CLAIMS: tuple[Claim, ...] = (
     *_recursion_claims(),
-    *(_closed_form_claim(*names) for names in CLOSED_FORMS),
-    *(_stich_claim(*names) for names in CLOSED_FORMS),
-    sarah_claim(
-        id="frank_wolfe/sarah/closed-form/unrolled",
-        title="The closed forms bound what they unroll, closely",
-        source="explicit forms F3a, F3b and F4 against their own recursions",
-        theorem="F3a",
-        statement=(
-            r"$\Phi_{k+1} = (1-\eta_k)\Phi_k + A\eta_k^2$ stays below F3a (steps $2/(k+4/p)$) and "
-            r"F3b (Stich's steps), and F4's sum at constant steps below $r_0/(\eta K) + \eta C$"
-        ),
-        assumptions=("arithmetic only",),
-        kind="one_step",
-        metric=r"\Phi_K",
-        unit="iteration",
-        output="bound",
-        x_label="case, the closest to the bound first",
-        prepare=_unrolled_case,
-        not_shown="That any method obeys the recursions: the one-step claims show that.",
-    ),
     sarah_claim(
         id="frank_wolfe/sarah/convex/noise-tight",
         title="Convex rate where the noise decides",
@@ -465,38 +256,5 @@ CLAIMS: tuple[Claim, ...] = (
         prepare=_tight_case,
         pairs_with=PARTNERS,
         not_shown="The slope $c$ is tuned to no horizon here: see the laws for the attained rate.",
-    ),
-    sarah_claim(
-        id="frank_wolfe/sarah/sandwich/from-below",
-        title="No method with this oracle is faster",
-        source="folklore lower bound for linear minimization oracles (Jaggi 2013); form F9",
-        theorem="F9",
-        statement=(
-            r"$$f(x^k) - f^* \ge \tfrac12\left(\tfrac{1}{k+1} - \tfrac1d\right)$$ on every path"
-        ),
-        assumptions=(r"$f(x) = |x|^2/2$ on the simplex, from a vertex", "oracle returns vertices"),
-        kind="lower_bound",
-        metric=r"f(x^k) - f^*",
-        unit="iteration",
-        output="last iterate",
-        rate=1.0,
-        prepare=_lower_case,
-        not_shown="A bound for this instance; others can be easier.",
-    ),
-    sarah_claim(
-        id="frank_wolfe/sarah/sandwich/from-above",
-        title="Between the upper and the lower bound",
-        source="convex theorem; explicit form F3, and F9 from below",
-        theorem="F3",
-        statement=RECURSION,
-        assumptions=CONVEX,
-        kind="upper_bound",
-        metric=SUBOPTIMALITY,
-        unit="iteration",
-        output="last iterate",
-        rate=1.0,
-        prepare=_upper_case,
-        pairs_with=(*PARTNERS, "frank_wolfe/sarah/sandwich/from-below"),
-        not_shown="The two bounds differ by a constant factor that neither of them explains.",
     ),
 )

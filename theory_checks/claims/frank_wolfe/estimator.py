@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 import optzoo
 from optzoo.problems import Constant, NoiseTight, random_least_squares
 
-from ... import mutants
 from ...checks import ExactIdentity, ExactInequality, SampledIdentity, UpperBound
 from ...claim import Case, Claim, Control
+from ...mutants import frank_wolfe as mutants
 from ...simulation import Experiment
 from .bounds import Sarah
 from .enumeration import (

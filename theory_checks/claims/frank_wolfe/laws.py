@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 import optzoo
 from optzoo.problems import Constant, dilated, random_least_squares, scaled
 
-from ... import mutants
 from ...checks import ExactScaling, Law, Passage, Rate
 from ...claim import Case, Claim, Control, Kind
 from ...laboratory import Laboratory
+from ...mutants import frank_wolfe as mutants
 from ...simulation import Experiment
 from .bounds import Sarah
 from .instances import sandwich

@@ -7,9 +7,9 @@ import numpy as np
 
 import optzoo
 
-from ... import mutants
 from ...checks import UpperBound
 from ...claim import Case, Claim, Control
+from ...mutants import frank_wolfe as mutants
 from ...simulation import Experiment
 from .instances import balanced_probability, nonconvex_instance
 from .paper import PARTNERS, sarah_claim

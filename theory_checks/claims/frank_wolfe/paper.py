@@ -1,10 +1,10 @@
-"""What all claims on Sarah Frank-Wolfe have in common: the paper, and a claim with its fields."""
+"""What the claims of this paper have in common: their source, and a claim with its fields."""
 
 from functools import partial
 
 from ...claim import Claim
 
-__all__ = ["PARTNERS", "sarah_claim"]
+__all__ = ["PAPER", "PARTNERS", "SAGA_PARTNERS", "saga_claim", "sarah_claim"]
 
 PAPER = (
     'Beznosikov, Dobre, Gidel, "Sarah Frank-Wolfe: Methods for Constrained Optimization with '
@@ -23,4 +23,13 @@ PARTNERS = (
     "frank_wolfe/sarah/closed-form/unrolled",
 )
 
+SAGA_PARTNERS = (
+    "frank_wolfe/sarah/one-step/descent",
+    "frank_wolfe/saga/estimator/identity-with-replacement",
+    "frank_wolfe/saga/estimator/identity-without-replacement",
+    "frank_wolfe/saga/one-step/estimator",
+    "frank_wolfe/saga/closed-form/unrolled",
+)
+
 sarah_claim = partial(Claim, paper=PAPER, algorithm="sarah_frank_wolfe")
+saga_claim = partial(Claim, paper=PAPER, algorithm="saga_sarah_frank_wolfe")

@@ -1,8 +1,9 @@
-"""Sarah Frank-Wolfe on a finite sum over a constraint set, as a process to be replicated."""
+"""Frank-Wolfe methods on a finite sum over a constraint set, as processes to be replicated."""
 
+import abc
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +18,13 @@ from ...simulation import Process
 __all__ = [
     "AlongTheRun",
     "AveragedGap",
+    "FiniteSumRun",
     "LineTest",
     "ReusedBatch",
     "Run",
     "SarahRun",
     "SlopeFamily",
+    "floyd_subset",
     "line_test",
     "noise_tight_run",
     "sample_variance",
@@ -30,6 +33,7 @@ __all__ = [
     "with_slope",
 ]
 
+AnyRun = TypeVar("AnyRun", bound="FiniteSumRun")
 Method = Callable[..., optax.GradientTransformationExtraArgs]
 _STATIC = {"static": True}
 
@@ -50,6 +54,31 @@ def variance_factor(num_samples: int, batch_size: int, *, replacement: bool) -> 
     return 0.0 if b == n else (n - b) / (b * (n - 1))
 
 
+def floyd_subset(draws: jax.Array, num_samples: int) -> jax.Array:
+    """Floyd's uniform subset of {0, ..., n-1}, of b members in O(b^2) whatever n is.
+
+    `jax.random.choice` sorts n numbers, which is most of the time of a step.
+
+    Args:
+        draws: integers of shape (b,), the j-th uniform on {0, ..., n - b + j}.
+        num_samples: n.
+
+    Returns:
+        Distinct indices of shape (b,).
+
+    Example:
+        >>> floyd_subset(jnp.array([2, 2]), 4).tolist()
+        [2, 3]
+    """
+    b = draws.shape[0]
+
+    def add(j: jax.Array, members: jax.Array) -> jax.Array:
+        taken = jnp.any(members == draws[j])
+        return members.at[j].set(jnp.where(taken, num_samples - b + j, draws[j]))
+
+    return jax.lax.fori_loop(0, b, add, jnp.full(b, -1, draws.dtype))
+
+
 def step_table(schedule: optax.ScalarOrSchedule, horizon: int) -> jax.Array:
     """eta_0, ..., eta_{horizon-1} of a schedule, as an array: schedules then share a program."""
     counts = jnp.arange(horizon)
@@ -65,49 +94,36 @@ class Run(NamedTuple):
     state: Any  # of the transformation; its estimate is g^{k-1}, formed at x^{k-1}
 
 
-@pytree_dataclass
-@dataclass(frozen=True, eq=False)
-class SarahRun(Process):
-    """Sarah Frank-Wolfe (or a mutant of it) exactly as a user would run it."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FiniteSumRun(Process):
+    """A Frank-Wolfe method on a finite sum over a set, exactly as a user would run it."""
 
     problem: FiniteSum
     constraint: ConstraintSet
     x0: jax.Array
     steps: jax.Array  # eta_k
-    restart_probability: jax.Array
     f_star: jax.Array
     batch_size: int = field(metadata=_STATIC)
     replacement: bool = field(default=True, metadata=_STATIC)
-    method: Method = field(default=optzoo.sarah_frank_wolfe, metadata=_STATIC)
-
-    def transformation(self, key: jax.Array) -> optax.GradientTransformationExtraArgs:
-        return self.method(
-            self.constraint, lambda k: self.steps[k], self.restart_probability, key=key
-        )
 
     def draw(self, key: jax.Array) -> jax.Array:
         """Indices of a minibatch, (batch_size,)."""
         n = self.problem.num_samples
         if self.replacement:
             return jax.random.randint(key, (self.batch_size,), 0, n)
-        return jax.random.choice(key, n, (self.batch_size,), replace=False)
+        first = jnp.arange(n - self.batch_size, n)
+        return floyd_subset(jax.random.randint(key, first.shape, 0, first + 1), n)
 
+    @abc.abstractmethod
     def init(self, key: jax.Array) -> Run:
-        return Run(self.x0, self.transformation(key).init(self.x0))
+        """The state before the first step."""
+
+    @abc.abstractmethod
+    def advance(self, carry: Run, batch: jax.Array) -> Run:
+        """One step with this batch, as in a user's training loop."""
 
     def step(self, carry: Run, k: jax.Array, key: jax.Array) -> Run:
         return self.advance(carry, self.draw(key))
-
-    def advance(self, carry: Run, batch: jax.Array) -> Run:
-        """One step with this batch, as in a user's training loop."""
-        updates, state = self.transformation(carry.state.key).update(
-            self.problem.batch_gradient(carry.x, batch),
-            carry.state,
-            carry.x,
-            grad_fn=lambda x: self.problem.batch_gradient(x, batch),
-            full_grad_fn=self.problem.gradient,
-        )
-        return Run(optax.apply_updates(carry.x, updates), state)
 
     def measure(self, carry: Run) -> dict[str, jax.Array]:
         gradient = self.problem.gradient(carry.x)
@@ -122,12 +138,41 @@ class SarahRun(Process):
             "gradient_calls": optzoo.gradient_calls(
                 carry.state, self.problem.num_samples, self.batch_size
             ),
-            "restarts": carry.state.restarts.astype(float),
         }
 
 
 @pytree_dataclass
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SarahRun(FiniteSumRun):
+    """Sarah Frank-Wolfe, or a mutant of it."""
+
+    restart_probability: jax.Array
+    method: Method = field(default=optzoo.sarah_frank_wolfe, metadata=_STATIC)
+
+    def transformation(self, key: jax.Array) -> optax.GradientTransformationExtraArgs:
+        return self.method(
+            self.constraint, lambda k: self.steps[k], self.restart_probability, key=key
+        )
+
+    def init(self, key: jax.Array) -> Run:
+        return Run(self.x0, self.transformation(key).init(self.x0))
+
+    def advance(self, carry: Run, batch: jax.Array) -> Run:
+        updates, state = self.transformation(carry.state.key).update(
+            self.problem.batch_gradient(carry.x, batch),
+            carry.state,
+            carry.x,
+            grad_fn=lambda x: self.problem.batch_gradient(x, batch),
+            full_grad_fn=self.problem.gradient,
+        )
+        return Run(optax.apply_updates(carry.x, updates), state)
+
+    def measure(self, carry: Run) -> dict[str, jax.Array]:
+        return super().measure(carry) | {"restarts": carry.state.restarts.astype(float)}
+
+
+@pytree_dataclass
+@dataclass(frozen=True, eq=False, kw_only=True)
 class AveragedGap(SarahRun):
     """Sarah Frank-Wolfe with the average of all its gaps, weighted by the steps."""
 
@@ -146,7 +191,7 @@ class AveragedGap(SarahRun):
 
 
 @pytree_dataclass
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class AlongTheRun(SarahRun):
     """Sarah Frank-Wolfe with the sums over all steps of the terms of the estimator's identity."""
 
@@ -175,7 +220,7 @@ class AlongTheRun(SarahRun):
 
 
 @pytree_dataclass
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LineTest(SarahRun):
     """The estimator alone, fed the points x_k = k h of a line whatever it answers.
 
@@ -229,7 +274,7 @@ class SlopeFamily(Process):
     worst one in, whatever the horizon.
     """
 
-    run: SarahRun
+    run: FiniteSumRun
     slopes: jax.Array
 
     def init(self, key: jax.Array) -> Any:
@@ -247,8 +292,8 @@ class SlopeFamily(Process):
         return {name: jnp.mean(values) for name, values in metrics.items()}
 
 
-def with_slope(run: SarahRun, slope: jax.Array) -> SarahRun:
-    """A run of `noise_tight_run` with another slope."""
+def with_slope(run: AnyRun, slope: jax.Array) -> AnyRun:
+    """A run on `NoiseTight` with another slope."""
     assert isinstance(run.problem, NoiseTight)
     return replace(run, problem=replace(run.problem, slope=slope), f_star=-slope)
 
@@ -277,7 +322,7 @@ def noise_tight_run(
 
 
 @pytree_dataclass
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ReusedBatch(AlongTheRun):
     """A mutant: every batch serves two consecutive steps."""
 

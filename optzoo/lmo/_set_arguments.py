@@ -3,14 +3,15 @@
 Numbers are checked where they are concrete; those of a traced set are accepted as they are.
 """
 
+import operator
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax.tree_util import keystr, tree_flatten_with_path, tree_leaves_with_path
 
-from . import _tree_vector as tv
+from .. import _tree_vector as tv
 
 __all__: list[str] = []
 
@@ -25,6 +26,28 @@ def require_positive(name: str, value: float | jax.Array) -> None:
             number = jnp.asarray(value)
             if not bool(jnp.all((number > 0) & jnp.isfinite(number))):
                 raise ValueError(f"{name} must be positive and finite, got {value}.")
+
+
+def require_positive_tree(name: str, tree: PyTree) -> None:
+    """Raises unless the tree holds positive and finite numbers, and at least one."""
+    require_bound(name, tree)
+    for path, value in tree_leaves_with_path(tree):
+        require_positive(f"{name}{keystr(path)}", value)
+
+
+def require_count(name: str, value: Any) -> None:
+    """Raises unless the value is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise TypeError(f"{name} must be an int, got {value!r}.")
+    if operator.index(value) < 1:
+        raise ValueError(f"{name} must be an int of at least 1, got {value!r}.")
+
+
+def require_array(name: str, value: Any, rank: int) -> None:
+    """Raises unless the value is an array of finite numbers with at least `rank` axes."""
+    require_bound(name, value)
+    if not _is_leaf(value) or jnp.ndim(value) < rank:
+        raise TypeError(f"{name} must be an array with {rank} axes, got {value!r}.")
 
 
 def require_bound(name: str, bound: PyTree) -> None:
@@ -83,15 +106,19 @@ def as_scalar(name: str, value: float | jax.Array, dtype: Any) -> jax.Array:
     return jnp.asarray(value, dtype)
 
 
-def as_bound(value: Any, dtype: Any) -> jax.Array:
-    """A bound of a box in the dtype of its user, in whose range it has to be."""
+def require_range(name: str, value: float | jax.Array, tree: PyTree) -> None:
+    """Raises unless the constant of a set lies in the range of the dtype of every leaf."""
+    for leaf in jax.tree.leaves(tree):
+        as_scalar(name, value, leaf.dtype)
+
+
+def as_bound(name: str, value: Any, dtype: Any) -> jax.Array:
+    """A number or array of a set in the dtype of its user, in whose range it has to be."""
     if tv.is_concrete(value):
         with jax.ensure_compile_time_eval():
             largest = float(jnp.max(abs(jnp.asarray(value)), initial=0))
         if largest > float(tv.finfo(dtype).max):
-            raise ValueError(
-                f"lower and upper must lie in the range of {jnp.dtype(dtype)}, got {value}."
-            )
+            raise ValueError(f"{name} must lie in the range of {jnp.dtype(dtype)}, got {value}.")
     return jnp.asarray(value, dtype)
 
 

@@ -1,4 +1,4 @@
-"""Deliberate mistakes, as wrappers outside the algorithms: a check that cannot fail is no check.
+"""Mistakes in Sarah Frank-Wolfe.
 
 Each takes the arguments of `optzoo.sarah_frank_wolfe` and makes one mistake.
 """
@@ -15,6 +15,7 @@ from optzoo.lmo import ConstraintSet
 from optzoo.problems import pytree_dataclass
 
 __all__ = [
+    "Opposite",
     "constant_batch",
     "never_restarted",
     "projected_gradient",
@@ -76,7 +77,7 @@ def wrong_sign_oracle(
 ) -> optax.GradientTransformationExtraArgs:
     """The oracle maximizes where it should minimize."""
     return optzoo.sarah_frank_wolfe(
-        _Opposite(constraint), learning_rate, restart_probability, key=key
+        Opposite(constraint), learning_rate, restart_probability, key=key
     )
 
 
@@ -102,7 +103,7 @@ def projected_gradient(
 
 @pytree_dataclass
 @dataclass(frozen=True, eq=False)
-class _Opposite(ConstraintSet):
+class Opposite(ConstraintSet):
     """The set with argmax in place of argmin."""
 
     inner: ConstraintSet

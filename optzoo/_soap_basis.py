@@ -1,0 +1,143 @@
+"""Gram matrices and their eigenbases: rotations, the power step, and the groups it runs in.
+
+A basis is a matrix R = Q^T with the eigenvectors in its rows, in the order of the slots that the
+second moment uses. LAPACK returns Q column by column, which is R row by row: rows need no
+transposing copy, at a refresh or at any step.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+__all__: list[str] = []
+
+Factors = tuple[jax.Array | None, ...]  # one for every matrix axis; None where there is no basis
+
+_AXES = "abcdefghijklmnopqrstuvwxy"
+_BATCH = "z"
+
+
+def gram(x: jax.Array, axis: int, *, batched: bool) -> jax.Array:
+    """X_(k) X_(k)^T, the sum over all other axes; one for every entry of a batch axis."""
+    letters, batch = _letters(x, batched)
+    other = letters.replace(letters[axis], "A")
+    return _contract(
+        f"{batch}{letters},{batch}{other}->{batch}{letters[axis]}A", x, x, replicated(x)
+    )
+
+
+def rotate(x: jax.Array, bases: Factors, *, batched: bool, back: bool = False) -> jax.Array:
+    """X with axis k multiplied by R_k (the coordinates in the basis), or by R_k^T on the way back.
+
+    X' = R_1 X R_2^T for a matrix.
+    """
+    letters, batch = _letters(x, batched)
+    for axis, basis in enumerate(bases):
+        if basis is not None:
+            old = letters[axis]
+            matrix = f"{batch}{old}A" if back else f"{batch}A{old}"
+            product = f"{batch}{letters},{matrix}->{batch}{letters.replace(old, 'A')}"
+            x = _contract(product, x, basis, sharding_of(x))
+    return x
+
+
+def eigenvectors(gram_matrix: jax.Array) -> jax.Array:
+    """Rows: the eigenvectors, by descending eigenvalue."""
+    columns = _eigh(gram_matrix / _positive_trace(gram_matrix))
+    return columns[:, ::-1].T
+
+
+def power_step(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
+    r"""One step of the power iteration, A the Gram matrix and R the basis.
+
+    The rows of R A are A q_i; those with the largest Rayleigh quotients come first in
+
+        Q = QR(A [q_(1), ..., q_(d)]).Q,
+
+    and each column returns to the slot that its start q_(j) came from, so that the second moment
+    and the momentum keep their places.
+
+    What is decomposed is A / tr A + (eps / d) I, which has the eigenvectors of A and does not
+    underflow. The ridge is below the round-off of A wherever A is not zero; where A is zero to
+    all digits, such as for rows of an embedding that were never looked up, and for a gradient
+    that vanished, it makes the QR return the old vectors instead of arbitrary ones.
+    """
+    d = gram_matrix.shape[-1]
+    ridge = float(jnp.finfo(basis.dtype).eps) / d
+    images = _matmul(basis, gram_matrix / _positive_trace(gram_matrix))
+    rayleigh = jnp.sum(images * basis, axis=1)
+    order = jnp.argsort(rayleigh, descending=True)
+    slots = jnp.argsort(order)
+    columns = _qr((images + ridge * basis)[order].T)
+    return columns.T[slots]
+
+
+def renewed(
+    is_first: jax.Array, grams: Factors, bases: Factors, m: jax.Array
+) -> tuple[Factors, jax.Array, jax.Array]:
+    """The new bases of one leaf, M out of the old ones and into them, and the failures.
+
+    At the first call the bases are the eigenvectors, then one power step further. A decomposition
+    whose result is not finite has failed and leaves the old basis.
+    """
+    failures = jnp.zeros([], jnp.int32)
+    kept: list[jax.Array | None] = []
+    for gram_matrix, basis in zip(grams, bases, strict=True):
+        if gram_matrix is None or basis is None:
+            kept.append(None)
+            continue
+        new = jax.lax.cond(is_first, lambda a, r: eigenvectors(a), power_step, gram_matrix, basis)
+        failed = ~jnp.all(jnp.isfinite(new))
+        kept.append(jnp.where(failed, basis, new))
+        failures += failed.astype(jnp.int32)
+    original = rotate(m, bases, batched=False, back=True)
+    return tuple(kept), rotate(original, tuple(kept), batched=False), failures
+
+
+def sharding_of(x: jax.Array) -> Any:
+    """The sharding that a result like x must be given; None unless the mesh has explicit axes."""
+    sharding = jax.typeof(x).sharding
+    explicit = any(part is not None for part in sharding.spec)
+    return sharding if explicit else None
+
+
+def replicated(x: jax.Array) -> Any:
+    sharding = sharding_of(x)
+    if sharding is None:
+        return None
+    return jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec())
+
+
+# The rules of vmap below keep LAPACK unbatched under the user's own vmap.
+@jax.custom_batching.sequential_vmap
+def _eigh(matrix: jax.Array) -> jax.Array:
+    return jnp.linalg.eigh(matrix).eigenvectors
+
+
+@jax.custom_batching.sequential_vmap
+def _qr(matrix: jax.Array) -> jax.Array:
+    return jax.lax.linalg.qr(matrix, full_matrices=False)[0]
+
+
+def _positive_trace(matrix: jax.Array) -> jax.Array:
+    trace = jnp.trace(matrix)
+    return jnp.where(trace > 0, trace, 1)
+
+
+def _letters(x: jax.Array, batched: bool) -> tuple[str, str]:
+    if batched:
+        return _AXES[: x.ndim - 1], _BATCH
+    return _AXES[: x.ndim], ""
+
+
+# Full precision: the default of accelerators would leave the basis three digits.
+def _contract(equation: str, x: jax.Array, y: jax.Array, out_sharding: Any) -> jax.Array:
+    return jnp.einsum(
+        equation, x, y, precision=jax.lax.Precision.HIGHEST, out_sharding=out_sharding
+    )
+
+
+def _matmul(x: jax.Array, y: jax.Array) -> jax.Array:
+    return jnp.matmul(x, y, precision=jax.lax.Precision.HIGHEST)

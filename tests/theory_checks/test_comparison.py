@@ -1,0 +1,477 @@
+"""Comparisons from evaluation through results.json to the page, and runs that were interrupted."""
+
+import doctest
+import importlib
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import theory_checks.claims
+from optzoo.plots import comparison as draw_comparison
+from theory_checks import cli, record, runner
+from theory_checks.checks import ExactIdentity
+from theory_checks.claim import Case, Claim
+from theory_checks.comparison import Comparison, Curve, Outcome, Panel
+from theory_checks.laboratory import Laboratory
+from theory_checks.report import write_report, write_summary
+from theory_checks.results import load_results
+
+ENVIRONMENT = {"version": "0", "preset": "quick", "seeds": 8, "master_seed": 0}
+X = np.array([1.0, 10.0, 100.0])
+
+
+def curve(label="SARAH", x=X, scale=1.0, *, banded=True):
+    mean = scale / x
+    return Curve(label, x, mean, 0.9 * mean, 1.2 * mean) if banded else Curve(label, x, mean)
+
+
+def outcome(*panels, notes=("SARAH needs $10$ steps.", "SAGA needs more.")):
+    both = (curve(), curve("SAGA", scale=3.0))
+    default = (
+        Panel("Per step $k$", "step $k$", "$E[r_k]$", both),
+        Panel("Per gradient", "gradients", "$E[r_k]$", (curve("SAGA", X * 7), curve(x=X * 5))),
+    )
+    return Outcome(panels or default, tuple(notes), "least squares, $n = 4$", 8)
+
+
+def comparison(identifier="paper/compare/all", evaluate=lambda laboratory: outcome(), **changes):
+    fields = {"title": "All of them", "paper": "A paper", "description": "Batches of $b$."}
+    return Comparison(id=identifier, evaluate=evaluate, **(fields | changes))
+
+
+def claim(identifier="paper/claim", before=lambda: None):
+    def prepare():
+        before()
+        return Case("a problem", {}, {}, ExactIdentity(lambda: (np.ones(1), np.ones(1))))
+
+    return Claim(
+        id=identifier, title="A title", paper="A paper", source="Theorem 1", theorem="T1",
+        algorithm="a", statement="$a = b$", assumptions=(), kind="identity", metric="a",
+        unit="iteration", output="last iterate", prepare=prepare, not_shown="nothing",
+    )  # fmt: skip
+
+
+def run(directory, claims, comparisons, **options):
+    return runner.run_claims(
+        claims, Laboratory(seeds=8), directory, ENVIRONMENT, comparisons=comparisons, **options
+    )
+
+
+# --- evaluation and results.json -----------------------------------------------------------------
+
+
+def test_a_record_holds_the_outcome(tmp_path):
+    uneven = curve("SAGA", X[:2], banded=False)
+    uneven.mean[1] = np.nan
+    panel = Panel("Per step $k$", "step $k$", "$E[r_k]$", (curve(), uneven))
+    _, failures = run(tmp_path, [], [comparison(evaluate=lambda laboratory: outcome(panel))])
+    assert not failures
+    results = load_results(tmp_path)
+    (found,) = results["comparisons"]
+    assert found.pop("seconds") >= 0.0
+    assert found == {
+        "id": "paper/compare/all",
+        "title": "All of them",
+        "paper": "A paper",
+        "description": "Batches of $b$.",
+        "problem": "least squares, $n = 4$",
+        "seeds": 8,
+        "notes": ["SARAH needs $10$ steps.", "SAGA needs more."],
+        "panels": [
+            {
+                "title": "Per step $k$",
+                "x_label": "step $k$",
+                "y_label": "$E[r_k]$",
+                "curves": [
+                    {
+                        "label": "SARAH",
+                        "x": [1.0, 10.0, 100.0],
+                        "mean": [1.0, 0.1, 0.01],
+                        "lower": [0.9, 0.9 * 0.1, 0.9 * 0.01],
+                        "upper": [1.2, 1.2 * 0.1, 1.2 * 0.01],
+                    },
+                    {"label": "SAGA", "x": [1.0, 10.0], "mean": [1.0, None], "lower": None,
+                     "upper": None},
+                ],
+            }
+        ],
+    }  # fmt: skip
+    assert results["summary"]["comparisons"] == 1
+    assert results["claims"] == []
+
+
+def test_comparisons_come_after_the_claims_and_share_their_laboratory(tmp_path):
+    events = []
+
+    def evaluate(laboratory):
+        events.append(("comparison", laboratory.seeds))
+        return outcome()
+
+    claims = [claim(f"paper/{name}", lambda: events.append("claim")) for name in "abc"]
+    seen = []
+    records, failures = run(
+        tmp_path,
+        claims,
+        [comparison("paper/x/1", evaluate), comparison("paper/x/2", evaluate)],
+        workers=3,
+        on_claim=lambda found: seen.append(found["id"]),
+        on_comparison=lambda found: seen.append(found["id"]),
+    )
+    assert events == ["claim"] * 3 + [("comparison", 8)] * 2
+    assert [one["id"] for one in records] == ["paper/a", "paper/b", "paper/c"]
+    assert sorted(seen[:3]) == ["paper/a", "paper/b", "paper/c"]
+    assert sorted(seen[3:]) == ["paper/x/1", "paper/x/2"]
+    assert not failures
+
+
+def test_a_killed_run_keeps_what_was_finished(tmp_path):
+    ran = []
+
+    def counted(laboratory):
+        ran.append("first")
+        return outcome()
+
+    def dies(laboratory):
+        raise KeyboardInterrupt
+
+    one, first = claim(), comparison("paper/x/first", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, [one], [first, comparison("paper/x/second", dies)])
+    earlier = record.finished_run(tmp_path)
+    assert [c["id"] for c in earlier["claims"]] == ["paper/claim"]
+    assert [c["id"] for c in earlier["comparisons"]] == ["paper/x/first"]
+
+    others = [{**earlier["comparisons"][0], "id": "paper/x/other"}]
+    run(
+        tmp_path,
+        [one],
+        [comparison("paper/x/second"), first],
+        finished=earlier["claims"],
+        finished_comparisons=[*earlier["comparisons"], *others],
+    )
+    assert ran == ["first"]
+    again = load_results(tmp_path)
+    ids = [c["id"] for c in again["comparisons"]]
+    assert ids == ["paper/x/other", "paper/x/second", "paper/x/first"]
+    assert again["comparisons"][2] == earlier["comparisons"][0]
+    assert not list(tmp_path.glob(".results*"))
+
+
+def test_failures_name_the_comparison_and_leave_the_others_standing(tmp_path):
+    def lost(laboratory):
+        raise FileNotFoundError("no such data")
+
+    def damaged(laboratory):
+        return outcome(Panel("p", "x", "y", (Curve("SARAH", X, X[:1]),)))
+
+    _, failures = run(
+        tmp_path,
+        [claim()],
+        [comparison("paper/x/lost", lost), comparison("paper/x/bad", damaged), comparison()],
+    )
+    assert sorted(failures) == [
+        "paper/x/bad: mean of the curve 'SARAH' has shape (1,), but x has shape (3,)",
+        "paper/x/lost: no such data",
+    ]
+    results = load_results(tmp_path)
+    assert [c["id"] for c in results["comparisons"]] == ["paper/compare/all"]
+    assert len(results["claims"]) == 1
+
+
+def test_results_without_comparisons_still_load(tmp_path):
+    record.write(tmp_path, ENVIRONMENT, [runner.run_claim(claim(), Laboratory(seeds=8))], 1.0)
+    path = tmp_path / "results.json"
+    old = json.loads(path.read_text())
+    for comparisons in ({}, {"comparisons": None}):
+        kept = {key: value for key, value in old.items() if key != "comparisons"}
+        path.write_text(json.dumps(kept | comparisons))
+        assert load_results(tmp_path)["comparisons"] == []
+        assert record.finished_run(tmp_path)["comparisons"] == []
+        page = write_report(tmp_path).read_text(encoding="utf-8")
+        assert "Side by side</h2>" not in page
+        assert "side by side" not in page
+        assert "Side by side" not in write_summary(tmp_path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "message"),
+    [
+        ({"id": "a"}, '"comparisons" in .* must be a list of records'),
+        ([3], '"comparisons" in .* must be a list of records'),
+        ([{}], "a comparison's id must be a non-empty string, but is None"),
+        ([{"id": "a"}, {"id": "a"}], "2 records with the id 'a'"),
+        ([{"id": "a/claim"}], "2 records with the id 'a/claim'"),
+        (
+            [{"id": "a", "panels": [{"curves": [{"label": "b", "x": [1], "mean": [1, 2]}]}]}],
+            "the curve 'b' of a has 1 points, but mean has 2 values",
+        ),
+        (
+            [{"id": "a", "panels": [{"curves": [{"label": "b", "x": [1], "upper": []}]}]}],
+            "the curve 'b' of a has 1 points, but upper has 0 values",
+        ),
+        (
+            [{"id": "a", "panels": [{"curves": [{"label": "b", "x": [1], "mean": ["x"]}]}]}],
+            "the curves of a cannot be drawn",
+        ),
+    ],
+)
+def test_damaged_comparisons(tmp_path, comparisons, message):
+    results = {"schema": 1, "claims": [{"id": "a/claim"}], "comparisons": comparisons}
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    with pytest.raises(ValueError, match=message):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Curve("", X, X), "needs a label"),
+        (lambda: Curve("a", np.ones(0), np.ones(0)), "must be one-dimensional and not empty"),
+        (lambda: Curve("a", np.ones((2, 2)), X), r"not empty, but has shape \(2, 2\)"),
+        (lambda: Curve("a", X, X, X, X[:1]), r"upper of the curve 'a' has shape \(1,\)"),
+        (lambda: Curve("a", X, X, X), "the band of the curve 'a' needs both limits"),
+        (lambda: Panel("p", "x", "y", ()), "the panel 'p' has 0 curves; 1 to 6"),
+        (lambda: Panel("p", "x", "y", tuple(map(curve, "abcdefg"))), "has 7 curves"),
+        (lambda: Panel("p", "x", "y", (curve(), curve())), "two curves with one label"),
+        (lambda: Outcome((), (), "p", 8), "at least one panel"),
+        (lambda: comparison("Paper/X"), "lower-case path"),
+        (lambda: comparison("paper"), "lower-case path"),
+    ],
+)
+def test_what_cannot_be_compared(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(monkeypatch):
+    """A project with one claim and two comparisons."""
+    ran = []
+
+    def evaluate(laboratory):
+        ran.append("comparison")
+        return outcome()
+
+    monkeypatch.setattr(
+        theory_checks.claims, "CLAIMS", (claim("paper/claim", lambda: ran.append("claim")),)
+    )
+    comparisons = (comparison("paper/compare/a", evaluate), comparison("other/compare/b", evaluate))
+    monkeypatch.setattr(theory_checks.claims, "COMPARISONS", comparisons)
+    return ran
+
+
+def test_comparisons_are_listed_as_such(project, capsys):
+    assert cli.main(["list"]) == 0
+    lines = [re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["paper/claim", "identity", "A title"],
+        ["paper/compare/a", "comparison", "All of them"],
+        ["other/compare/b", "comparison", "All of them"],
+    ]
+    assert cli.main(["list", "*/compare/*"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("patterns", "claims", "comparisons"),
+    [
+        ([], 1, ["paper/compare/a", "other/compare/b"]),
+        (["paper"], 1, ["paper/compare/a"]),
+        (["paper/claim"], 1, []),
+        (["*/compare/*"], 0, ["paper/compare/a", "other/compare/b"]),
+        (["other/compare"], 0, ["other/compare/b"]),
+        (["other/compare/b", "paper/claim"], 1, ["other/compare/b"]),
+    ],
+)
+def test_comparisons_are_selected_like_claims(project, tmp_path, patterns, claims, comparisons):
+    assert cli.main(["run", *patterns, "--out", str(tmp_path / "out")]) == 0
+    results = load_results(tmp_path / "out")
+    assert len(results["claims"]) == claims
+    assert [one["id"] for one in results["comparisons"]] == comparisons
+    assert project == ["claim"] * claims + ["comparison"] * len(comparisons)
+
+
+def test_a_run_that_goes_on_repeats_nothing(project, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "out")]
+    assert cli.main(["run", "paper/compare/a", *out]) == 0
+    assert "[1/1] side by side paper/compare/a (panels 2, " in capsys.readouterr().out
+    assert cli.main(["run", *out, "--resume"]) == 0
+    printed = capsys.readouterr().out
+    assert "[2/3] CONSISTENT   paper/claim" in printed
+    assert "[3/3] side by side other/compare/b" in printed
+    assert "1 claims: 1 CONSISTENT" in printed
+    assert "; 2 comparisons; " in printed
+    assert project == ["comparison", "claim", "comparison"]
+    before = (tmp_path / "out" / "results.json").read_bytes()
+    path = tmp_path / "out" / "results.json"
+    assert cli.main(["run", *out, "--resume"]) == 0
+    assert json.loads(before)["comparisons"] == json.loads(path.read_bytes())["comparisons"]
+    assert len(project) == 3
+
+
+def test_a_failing_comparison_is_reported_like_a_failing_claim(
+    project, tmp_path, capsys, monkeypatch
+):
+    def damaged(laboratory):
+        raise ValueError("no numbers")
+
+    one = comparison("paper/compare/a", damaged)
+    monkeypatch.setattr(theory_checks.claims, "COMPARISONS", (one,))
+    assert cli.main(["run", "--out", str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr()
+    assert "paper/compare/a: no numbers" in printed.err
+    assert "1 claims: 1 CONSISTENT" in printed.out
+    assert "comparisons" not in printed.out
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+class Section(HTMLParser):
+    """Text, tables and classes inside one section of a page."""
+
+    def __init__(self, page, identifier):
+        super().__init__()
+        self.words, self.rows, self.classes, self.elements = "", [], [], []
+        self._in_cell = False
+        self.feed(
+            page[page.index(f'<section class="claim" id="{identifier}"') :].split("</section>")[0]
+        )
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.classes.append(dict(attrs).get("class", ""))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag):
+        self._in_cell = self._in_cell and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        self.words += data if data.strip() else " "
+        if self._in_cell:
+            self.rows[-1][-1] += data.strip()
+
+
+def report(directory, *comparisons, claims=()):
+    run(directory, claims, comparisons)
+    return write_report(directory).read_text(encoding="utf-8")
+
+
+def test_the_page_shows_everything_in_the_paper_s_chapter(tmp_path, monkeypatch):
+    drawn = []
+
+    def spy(ax, curves, **options):
+        drawn.append((curves, options))
+        return draw_comparison(ax, curves, **options)
+
+    monkeypatch.setattr("optzoo.plots.comparison", spy)
+    other = claim("other/claim")
+    object.__setattr__(other, "paper", "Another paper")
+    page = report(tmp_path, comparison(), claims=[claim(), other])
+    order = ['id="verdicts"', 'href="#paper/compare/all"', '"paper">A paper</h2>',
+             'id="paper/claim"', "<h2>Side by side</h2>", 'id="paper/compare/all"',
+             '"paper">Another paper</h2>', 'id="other/claim"']  # fmt: skip
+    assert [page.index(one) for one in order] == sorted(page.index(one) for one in order)
+    assert page.count("Side by side</h2>") == 1
+    assert "<b>1</b> side by side" in page
+
+    section = Section(page, "paper/compare/all")
+    for words in ("All of them", "Batches of", "least squares,", "Per step", "Per gradient",
+                  "needs more."):  # fmt: skip
+        assert words in section.words
+    assert section.classes.count("plot") == 2
+    assert section.classes.count("swatch") == 4
+    assert section.elements.count("math") >= 7
+    assert "✓" not in section.words
+
+    saved = load_results(tmp_path)["comparisons"][0]["panels"]
+    assert [curves for curves, _ in drawn] == [panel["curves"] for panel in saved]
+    assert [options for _, options in drawn] == [{"labels": ["SARAH", "SAGA"]}] * 2
+
+
+def test_the_numbers_of_the_curves_are_in_tables(tmp_path):
+    section = Section(report(tmp_path, comparison()), "paper/compare/all")
+    assert section.rows == [
+        ["stepk", "SARAH", "SAGA"],
+        ["1", "1[0.9, 1.2]", "3[2.7, 3.6]"],
+        ["10", "0.1[0.09, 0.12]", "0.3[0.27, 0.36]"],
+        ["100", "0.01[0.009, 0.012]", "0.03[0.027, 0.036]"],
+        ["gradients", "SAGA"],
+        ["7", "0.143[0.129, 0.171]"],
+        ["70", "0.0143[0.0129, 0.0171]"],
+        ["700", "0.00143[0.00129, 0.00171]"],
+        ["gradients", "SARAH"],
+        ["5", "0.2[0.18, 0.24]"],
+        ["50", "0.02[0.018, 0.024]"],
+        ["500", "0.002[0.0018, 0.0024]"],
+    ]
+
+
+def test_swatches_show_the_look_of_their_curves(tmp_path):
+    many = Panel("six", "x", "y", tuple(map(curve, "abcdef")))
+    page = report(tmp_path, comparison(evaluate=lambda laboratory: outcome(many)))
+    section = Section(page, "paper/compare/all")
+    shapes = [section.classes[i + 1] for i, name in enumerate(section.classes) if name == "swatch"]
+    assert shapes == ["line", "dashed", "dotted", "dash-dotted", "line", "dashed"]
+    markers = re.findall(r'<path class="marker" d="([^"]+)"', page)
+    assert len(set(markers)) == 6
+    colours = re.findall(r'swatch".*?--plot-([a-z-]+)\)', page)
+    assert len(set(colours)) == 6
+    assert all(f"--plot-{colour}: " in page for colour in colours)
+
+
+def test_more_methods_than_looks_in_all_panels_together(tmp_path):
+    one, two = (Panel(t, "x", "y", tuple(map(curve, t))) for t in ("abcd", "efgh"))
+    page = report(tmp_path, comparison(evaluate=lambda laboratory: outcome(one, two)))
+    assert Section(page, "paper/compare/all").classes.count("swatch") == 8
+
+
+def test_the_page_without_claims_and_comparisons_of_nothing(tmp_path):
+    page = report(tmp_path, comparison())
+    assert "No claim has been checked in this run." in page
+    assert '<table class="verdicts"' not in page
+    results = {"schema": 1, "claims": [], "comparisons": [
+        {"id": "a/1"}, {"id": "a/2", "panels": [{}, {"curves": [{"label": "b"}]}], "notes": "one"},
+        {"id": "<script>", "title": "<script>", "notes": ["<script>"], "description": "<script>",
+         "panels": [{"title": "<script>",
+                     "curves": [{"label": "<script>", "x": [1], "mean": [0]}]}]},
+    ]}  # fmt: skip
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "No panel was recorded." in Section(page, "a/1").words
+    assert Section(page, "a/2").words.count("No curve was recorded.") == 2
+    assert "no positive values to show" in page
+    assert "<script" not in page
+    assert "None" not in page
+
+
+def test_the_summary_has_titles_and_notes(tmp_path):
+    run(tmp_path, [claim()], [comparison(), comparison("other/compare/b", paper="Other | paper")])
+    text = write_summary(tmp_path).read_text(encoding="utf-8")
+    expected = (
+        "### Side by side\n\n**All of them** (paper/compare/all)\n\n- SARAH needs $10$ steps.\n"
+        "- SAGA needs more.\n"
+    )
+    assert expected in text
+    assert text.index("| T1 |") < text.index(expected)
+    assert text.endswith(
+        "## Other \\| paper\n\n### Side by side\n\n**All of them** (other/compare/b)\n\n"
+        "- SARAH needs $10$ steps.\n- SAGA needs more.\n"
+    )
+
+
+def test_examples():
+    outcome = doctest.testmod(importlib.import_module("theory_checks.comparison"))
+    assert outcome.attempted > 0
+    assert outcome.failed == 0

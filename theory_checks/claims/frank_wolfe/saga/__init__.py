@@ -1,0 +1,1 @@
+"""Claims on Saga Sarah Frank-Wolfe: the estimator with its table, the rates, and their laws."""

@@ -1,0 +1,1 @@
+"""Deliberate mistakes, as wrappers outside the algorithms: a check that cannot fail is no check."""
