@@ -43,8 +43,9 @@ def rotate(x: jax.Array, bases: Factors, *, batched: bool, back: bool = False) -
     return x
 
 
-def eigenvectors(gram_matrix: jax.Array) -> jax.Array:
-    """Rows: the eigenvectors, by descending eigenvalue."""
+def eigenvectors(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
+    """Rows: the eigenvectors, by descending eigenvalue, whatever the basis was."""
+    del basis
     columns = _eigh(gram_matrix / _positive_trace(gram_matrix))
     return columns[:, ::-1].T
 
@@ -74,26 +75,26 @@ def power_step(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
     return columns.T[slots]
 
 
-def renewed(
-    is_first: jax.Array, grams: Factors, bases: Factors, m: jax.Array
-) -> tuple[Factors, jax.Array, jax.Array]:
-    """The new bases of one leaf, M out of the old ones and into them, and the failures.
+def guarded(
+    decomposition: Callable[[jax.Array, jax.Array], jax.Array],
+    gram_matrix: jax.Array,
+    basis: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """The decomposition of a Gram matrix and its basis, and whether it failed.
 
-    At the first call the bases are the eigenvectors, then one power step further. A decomposition
-    whose result is not finite has failed and leaves the old basis.
+    A result that is not finite is a failure and leaves the old basis. A stack of matrices is
+    decomposed one after the other, never as a batch: on CPUs, batched LAPACK calls that run at
+    the same time can wait for each other forever.
     """
-    failures = jnp.zeros([], jnp.int32)
-    kept: list[jax.Array | None] = []
-    for gram_matrix, basis in zip(grams, bases, strict=True):
-        if gram_matrix is None or basis is None:
-            kept.append(None)
-            continue
-        new = jax.lax.cond(is_first, lambda a, r: eigenvectors(a), power_step, gram_matrix, basis)
+
+    def one(pair: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        new = decomposition(*pair)
         failed = ~jnp.all(jnp.isfinite(new))
-        kept.append(jnp.where(failed, basis, new))
-        failures += failed.astype(jnp.int32)
-    original = rotate(m, bases, batched=False, back=True)
-    return tuple(kept), rotate(original, tuple(kept), batched=False), failures
+        return jnp.where(failed, pair[1], new), failed
+
+    if basis.ndim == 2:
+        return one((gram_matrix, basis))
+    return jax.lax.map(one, (gram_matrix, basis))
 
 
 def sharding_of(x: jax.Array) -> Any:

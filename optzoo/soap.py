@@ -48,7 +48,7 @@ from ._soap_axes import (
     rotated_axes,
     views,
 )
-from ._soap_basis import Factors, gram, renewed, rotate
+from ._soap_basis import Factors, eigenvectors, gram, guarded, power_step, rotate
 
 __all__ = ["SoapState", "scale_by_soap", "soap"]
 
@@ -450,68 +450,47 @@ def _refresh(
     leaf_views: list[View],
 ) -> tuple[list[Factors], list[jax.Array], jax.Array]:
     """The bases after the call, M in them, and the number of decompositions that failed."""
-    touched = [i for i, factors in enumerate(bases) if jax.tree.leaves(factors)]
-    if not touched:
+
+    def keep(bases: list[Factors], mu: list[jax.Array]) -> Any:
         return bases, mu, jnp.zeros([], jnp.int32)
 
-    def keep(grams: Any, bases: Any, mu: Any) -> Any:
-        del grams
-        return bases, mu, jnp.zeros([], jnp.int32)
+    def power_steps(bases: list[Factors], mu: list[jax.Array]) -> Any:
+        new, failures = _decomposed(power_step, grams, bases)
+        transported = [
+            _transport(m, *pair) for m, *pair in zip(mu, bases, new, leaf_views, strict=True)
+        ]
+        return new, transported, failures
 
-    new_bases, new_mu, failures = jax.lax.cond(
-        phase == _KEEP,
-        keep,
-        functools.partial(_renew, phase == _FIRST, [leaf_views[i] for i in touched]),
-        [grams[i] for i in touched],
-        [bases[i] for i in touched],
-        [mu[i] for i in touched],
-    )
-    bases, mu = list(bases), list(mu)
-    for i, factors, m in zip(touched, new_bases, new_mu, strict=True):
-        bases[i], mu[i] = factors, m
-    return bases, mu, failures
+    def first(bases: list[Factors], mu: list[jax.Array]) -> Any:
+        new, failures = _decomposed(eigenvectors, grams, bases)
+        return new, mu, failures  # M is still zero
+
+    return jax.lax.switch(phase, (keep, power_steps, first), bases, mu)
 
 
-def _renew(
-    is_first: jax.Array,
-    leaf_views: list[View],
+def _decomposed(
+    decomposition: Callable[[jax.Array, jax.Array], jax.Array],
     grams: list[Factors],
     bases: list[Factors],
-    mu: list[jax.Array],
-) -> tuple[list[Factors], list[jax.Array], jax.Array]:
-    """`renewed` of every leaf, one after the other.
+) -> tuple[list[Factors], jax.Array]:
+    """The decomposition for every axis with a basis, and the number of failures."""
+    failures = [jnp.zeros([], jnp.int32)]
 
-    Compiled once for all leaves of one form, and never batched: on CPUs, batched LAPACK calls
-    that run at the same time can wait for each other forever.
-    """
-    forms: dict[Any, list[int]] = {}
-    for i, (view, factors, m) in enumerate(zip(leaf_views, bases, mu, strict=True)):
-        forms.setdefault((view.sizes, jax.tree.structure(factors), m.dtype), []).append(i)
+    def new_basis(basis: jax.Array, gram_matrix: jax.Array) -> jax.Array:
+        new, failed = guarded(decomposition, gram_matrix, basis)
+        failures.append(jnp.sum(failed, dtype=jnp.int32))
+        return new
 
-    new_bases, new_mu = list(bases), list(mu)
-    failures = jnp.zeros([], jnp.int32)
-    for members in forms.values():
-        items = [
-            jax.tree.map(
-                lambda x, batched=leaf_views[i].batched: x if batched else x[None],
-                (grams[i], bases[i], leaf_views[i].of(mu[i].astype(_wide_dtype(mu[i])))),
-            )
-            for i in members
-        ]
-        stack = jax.tree.map(lambda *parts: jnp.concatenate(parts), *items)
-        *results, failed = jax.lax.map(lambda item: renewed(is_first, *item), stack)
-        failures += jnp.sum(failed, dtype=jnp.int32)
-        start = 0
-        for i in members:
-            view = leaf_views[i]
-            stop = start + (view.shape[0] if view.batched else 1)
-            new_bases[i], m = jax.tree.map(
-                lambda x, a=start, b=stop, batched=view.batched: x[a:b] if batched else x[a],
-                tuple(results),
-            )
-            new_mu[i] = _narrow(view.back(m, mu[i]), mu[i])
-            start = stop
-    return new_bases, new_mu, failures
+    new_bases = jax.tree.map(new_basis, bases, grams)
+    return new_bases, functools.reduce(jnp.add, failures)
+
+
+def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Array:
+    """M, out of the old basis and into the new one."""
+    if not jax.tree.leaves(old):
+        return m
+    original = rotate(view.of(m.astype(_wide_dtype(m))), old, batched=view.batched, back=True)
+    return _narrow(view.back(rotate(original, new, batched=view.batched), m), m)
 
 
 def _wide_dtype(leaf: Any) -> Any:
@@ -524,7 +503,7 @@ def _smallest_positive(leaf: jax.Array) -> float:
 
 
 def _narrow(x: jax.Array, like: jax.Array) -> jax.Array:
-    """x in the dtype of `like`; what is beyond its range becomes its largest number."""
+    """The array in the dtype of `like`; what is beyond its range becomes its largest number."""
     if x.dtype == like.dtype:
         return x
     largest = float(jnp.finfo(like.dtype).max)
@@ -550,7 +529,7 @@ def _require_mask(mask: Any) -> None:
     if mask is None or callable(mask):
         return
     for path, leaf in jax.tree_util.tree_leaves_with_path(mask):
-        if not isinstance(leaf, bool) and getattr(leaf, "dtype", None) != bool:
+        if not isinstance(leaf, bool) and str(getattr(leaf, "dtype", None)) != "bool":
             raise TypeError(
                 f"mask{jax.tree_util.keystr(path)} must be True or False, got {leaf!r}."
             )

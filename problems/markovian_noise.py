@@ -119,10 +119,7 @@ class MarkovianProblem(abc.ABC):
             ([2.0, 2.0], [-3.0, 3.0])
         """
         require_float64("affine_form")
-        states = jnp.arange(self.chain.num_states)
-        origin = jnp.zeros(self.dim)
-        matrices = jax.vmap(jax.jacfwd(self.sample_operator), (None, 0))(origin, states)
-        values = jax.vmap(self.sample_operator, (None, 0))(origin, states)
+        matrices, values = _sample_expansion(self, jnp.zeros(self.dim))
         return np.array(matrices, dtype=np.float64), -np.array(values, dtype=np.float64)
 
     def certify(self) -> None:
@@ -147,9 +144,8 @@ class MarkovianProblem(abc.ABC):
         self.chain.certify()
         matrices, offsets = self.affine_form()
         law = host(self.chain.stationary)
-        origin = jnp.zeros(self.dim)
-        jacobian = np.asarray(jax.jacfwd(self.operator)(origin))
-        constant = -np.asarray(self.operator(origin))
+        slope, value = _mean_expansion(self, jnp.zeros(self.dim))
+        jacobian, constant = np.asarray(slope), -np.asarray(value)
         scale = 1.0 + np.abs(matrices).max() + np.abs(offsets).max()
         self._require(
             "the mean of F(., Z)", np.tensordot(law, matrices, 1), jacobian, 1e-10 * scale
@@ -261,14 +257,14 @@ class MarkovianObjective(MarkovianProblem):
             RuntimeError: if float64 is not enabled.
         """
         super().certify()
-        hessian = np.asarray(jax.hessian(self.value)(jnp.zeros(self.dim)))
-        jacobian = np.asarray(jax.jacfwd(self.operator)(jnp.zeros(self.dim)))
-        scale = 1.0 + np.abs(jacobian).max()
-        self._require("the Hessian of f", jacobian, hessian, 1e-10 * scale)
         best = jnp.asarray(self.solution)
-        gradient = np.asarray(jax.grad(self.value)(best))
-        self._require("the gradient of f at x*", gradient, np.zeros(self.dim), 1e-8 * scale)
-        self._require("f*", self.optimum, float(self.value(best)), 1e-8 * (1 + abs(self.optimum)))
+        jacobian = np.asarray(_mean_expansion(self, jnp.zeros(self.dim))[0])
+        value, gradient, hessian = _value_expansion(self, best)
+        scale = 1.0 + np.abs(jacobian).max()
+        self._require("the Hessian of f", jacobian, np.asarray(hessian), 1e-10 * scale)
+        at_best = np.asarray(gradient)
+        self._require("the gradient of f at x*", at_best, np.zeros(self.dim), 1e-8 * scale)
+        self._require("f*", self.optimum, float(value), 1e-8 * (1 + abs(self.optimum)))
         rank = int(np.linalg.matrix_rank(jacobian, tol=_ZERO * scale, hermitian=True))
         self._require("strong convexity", self.strongly_convex, rank == self.dim, 0.5)
 
@@ -304,6 +300,28 @@ class MarkovianOperator(MarkovianProblem):
         symmetric = (jacobian + jacobian.T) / 2
         shift = np.linalg.norm(symmetric, 2)
         return float(shift - np.linalg.norm(shift * np.eye(len(jacobian)) - symmetric, 2))
+
+
+@jax.jit
+def _sample_expansion(problem: MarkovianProblem, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Jacobians and values of F(., z) at x, for every z."""
+    states = jnp.arange(problem.chain.num_states)
+    slopes = jax.vmap(jax.jacfwd(problem.sample_operator), (None, 0))(x, states)
+    return slopes, jax.vmap(problem.sample_operator, (None, 0))(x, states)
+
+
+@jax.jit
+def _mean_expansion(problem: MarkovianProblem, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Jacobian and value of F at x."""
+    return jax.jacfwd(problem.operator)(x), problem.operator(x)
+
+
+@jax.jit
+def _value_expansion(
+    problem: MarkovianObjective, x: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Value, gradient and Hessian of f at x."""
+    return problem.value(x), jax.grad(problem.value)(x), jax.hessian(problem.value)(x)
 
 
 def noise_around(

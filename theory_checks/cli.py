@@ -11,9 +11,13 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .presets import MASTER_SEED, PRESETS, DataFolderError
+
+if TYPE_CHECKING:
+    from .claim import Claim
+    from .comparison import Comparison
 
 __all__ = ["exit_status", "main", "select"]
 
@@ -91,12 +95,18 @@ def exit_status(claims: Sequence[dict[str, Any]]) -> int:
     return OK
 
 
+def _subjects() -> "list[Claim | Comparison]":
+    """Everything that can be run, claims first."""
+    from .claims import CLAIMS, COMPARISONS
+
+    return [*CLAIMS, *COMPARISONS]
+
+
 def _list(options: argparse.Namespace) -> int:
     _use_all_cores()
     from .claim import Claim
-    from .claims import CLAIMS, COMPARISONS
 
-    chosen = select((*CLAIMS, *COMPARISONS), options.ids)
+    chosen = select(_subjects(), options.ids)
     width = max(len(one.id) for one in chosen)
     for one in chosen:
         kind = one.kind if isinstance(one, Claim) else "comparison"
@@ -110,7 +120,6 @@ def _run(options: argparse.Namespace) -> int:
 
     from . import record
     from .claim import Claim
-    from .claims import CLAIMS, COMPARISONS
     from .comparison import Comparison
     from .laboratory import Laboratory
     from .report import write_report, write_summary
@@ -118,7 +127,7 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.resume and options.fresh_seeds:
         raise UsageError("--resume goes on with the seeds on file; --fresh-seeds draws new ones")
-    chosen = select((*CLAIMS, *COMPARISONS), options.ids)
+    chosen = select(_subjects(), options.ids)
     seeds = options.seeds or PRESETS[options.preset]
     master_seed = secrets.randbits(31) if options.fresh_seeds else MASTER_SEED
     environment = record.environment(preset=options.preset, seeds=seeds, master_seed=master_seed)

@@ -15,7 +15,7 @@ from .laboratory import Laboratory
 __all__ = ["run_claim", "run_claims", "run_comparison"]
 
 Record = dict[str, Any]
-Subject = TypeVar("Subject", Claim, Comparison)
+Subject = TypeVar("Subject", bound=Claim | Comparison)
 
 
 def run_claim(claim: Claim, laboratory: Laboratory) -> Record:

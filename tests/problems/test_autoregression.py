@@ -61,7 +61,8 @@ def test_step_is_the_recursion() -> None:
 
 def test_the_stationary_law_is_kept() -> None:
     chain = GaussMarkov(-0.9, dim=1)
-    paths = jax.vmap(lambda key: chain.path(key, 3))(jax.random.split(jax.random.key(0), 40_000))
+    sample = jax.jit(jax.vmap(lambda key: chain.path(key, 3)))
+    paths = sample(jax.random.split(jax.random.key(0), 40_000))
     covariance = np.cov(np.asarray(paths)[..., 0].T)
     expected = (-0.9) ** np.abs(np.subtract.outer(np.arange(3), np.arange(3)))
     np.testing.assert_allclose(covariance, expected, atol=5 * np.sqrt(2 / 40_000))

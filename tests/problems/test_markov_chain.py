@@ -208,12 +208,12 @@ def test_starts() -> None:
     chain = lazy_resample([0.1, 0.2, 0.7], 0.001)
     keys = jax.random.split(jax.random.key(0), 20_000)
     for starts in (
-        jax.vmap(chain.stationary_state)(keys),
-        jax.vmap(lambda key: chain.path(key, 1)[0])(keys),
+        jax.jit(jax.vmap(chain.stationary_state))(keys),
+        jax.jit(jax.vmap(lambda key: chain.path(key, 1)[0]))(keys),
     ):
         shares = np.bincount(np.asarray(starts), minlength=3) / len(keys)
         np.testing.assert_allclose(shares, chain.stationary, atol=5 * 0.5 / np.sqrt(len(keys)))
-    given_start = jax.vmap(lambda key: chain.path(key, 1, initial=1)[0])(keys[:2000])
+    given_start = jax.jit(jax.vmap(lambda key: chain.path(key, 1, initial=1)[0]))(keys[:2000])
     assert np.mean(np.asarray(given_start) == 1) > 0.99
 
 
@@ -221,7 +221,7 @@ def test_chains_of_equal_size_stack() -> None:
     chains = [two_state_switch(q) for q in (0.01, 0.99)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *chains)
     key = jax.random.key(0)
-    paths = jax.vmap(lambda chain: chain.path(key, 500, initial=0))(stacked)
+    paths = jax.jit(jax.vmap(lambda chain: chain.path(key, 500, initial=0)))(stacked)
     for chain, path in zip(chains, paths, strict=True):
         np.testing.assert_array_equal(path, chain.path(key, 500, initial=0))
 

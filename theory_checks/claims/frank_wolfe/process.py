@@ -135,8 +135,8 @@ class FiniteSumRun(Process):
             "gap": optzoo.frank_wolfe_gap(self.constraint, gradient, carry.x),
             # e_{k-1}^2 = |g^{k-1} - grad f(x^{k-1})|^2
             "squared_error": jnp.sum(error**2),
-            "gradient_calls": optzoo.gradient_calls(
-                carry.state, self.problem.num_samples, self.batch_size
+            "gradient_calls": jnp.asarray(
+                optzoo.gradient_calls(carry.state, self.problem.num_samples, self.batch_size)
             ),
         }
 

@@ -48,7 +48,7 @@ WHERE = (
     "second"
 )
 SOURCE = "lemma on the estimator of Saga Sarah Frank-Wolfe"
-REFRESHES: tuple[Method, ...] = (optzoo.saga_sarah_frank_wolfe, mutants.refreshed_with_old)
+REFRESHES: tuple[Method, Method] = (optzoo.saga_sarah_frank_wolfe, mutants.refreshed_with_old)
 
 
 # --- The error and the staleness after one step, exactly ---
@@ -86,8 +86,7 @@ def _identity(
 def _identity_case(replacement: bool) -> Case:
     nu = variance_factor(SAMPLES, BATCH, replacement=replacement)
     a = refresh(replacement)
-    check = partial(_identity, replacement)
-    right = {"nu": nu, "mixing": a / 2, "a": a}
+    check = partial(_identity, replacement, nu=nu, mixing=a / 2, a=a)
     early = (mutants.refreshed_too_early, mutants.refreshed_with_old)
     return Case(
         problem=(
@@ -104,39 +103,37 @@ def _identity_case(replacement: bool) -> Case:
             "replacement": str(replacement),
             "table": "refreshed with the new and with the old gradients",
         },
-        check=check(**right),
+        check=check(),
         controls=(
             Control(
                 "wrong nu",
                 "the variance factor of the other kind of sampling",
-                check(
-                    **right | {"nu": variance_factor(SAMPLES, BATCH, replacement=not replacement)}
-                ),
+                check(nu=variance_factor(SAMPLES, BATCH, replacement=not replacement)),
             ),
             Control(
                 "wrong refresh probability",
                 "the probability $a$ of the other kind of sampling",
-                check(**right | {"a": refresh(not replacement)}),
+                check(a=refresh(not replacement)),
             ),
             Control(
                 "lambda halved",
                 "the prediction for another mixing than the method's",
-                check(**right | {"mixing": a / 4}),
+                check(mixing=a / 4),
             ),
             Control(
                 "refreshed before the difference is formed",
                 "the rows of the batch are replaced before the estimate looks at them",
-                check(**right, methods=early),
+                check(methods=early),
             ),
             Control(
                 "wrong rows",
                 "the table is read and written at the rows beside those of the batch",
-                check(**right, shift=1),
+                check(shift=1),
             ),
             Control(
                 "the other refresh",
                 "each prediction for the other convention of the table",
-                check(**right, methods=(REFRESHES[1], REFRESHES[0])),
+                check(methods=(REFRESHES[1], REFRESHES[0])),
             ),
         ),
     )
@@ -198,8 +195,11 @@ def _one_step_sides(
 def _one_step_case() -> Case:
     what = "all batches of a step, on a grid of steps, errors and stale tables"
 
-    def check(**changes: float | bool) -> ExactInequality:
-        return ExactInequality(partial(_one_step_sides, **changes), what=what)
+    def check(
+        *, nu: float = 1.0, root: float = 1.0, kept: float = 1.0, forgets_old: bool = False
+    ) -> ExactInequality:
+        sides = partial(_one_step_sides, nu=nu, root=root, kept=kept, forgets_old=forgets_old)
+        return ExactInequality(sides, what=what)
 
     return Case(
         problem=r"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $n = 4$, from the end, rows equally stale",
@@ -356,7 +356,7 @@ def _line_case(metric: str) -> Case:
     def check(scale: float = 1.0, experiment: Experiment | None = None) -> UpperBound:
         return UpperBound(experiment or _line(), metric, scale * bound)
 
-    controls = (
+    controls: tuple[Control, ...] = (
         Control("bound divided by three", "a false claim: a third of the bound", check(1 / 3)),
         Control(
             "stale indices",

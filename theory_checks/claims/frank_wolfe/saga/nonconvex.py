@@ -25,7 +25,7 @@ HORIZON, BATCH = 2000, 20
 def _averaged(problem: str, set_name: str, method: Method) -> Experiment:
     place = nonconvex_instance(problem, set_name)
     steps = jnp.full(HORIZON, HORIZON**-0.5)
-    checkpoints = np.unique(np.round(np.geomspace(40, HORIZON, 15)).astype(int))
+    checkpoints = np.unique(np.round(np.geomspace(300, HORIZON, 12)).astype(int))
     run = saga_run(
         place,
         steps,

@@ -171,12 +171,13 @@ def names(problem: str, set_name: str) -> tuple[str, str]:
     return label, f"{problem.replace('_', ' ')}, {set_name.replace('_', ' ')}"
 
 
+_WAYS: tuple[tuple[str, Schedule, bool, bool], ...] = (
+    ("l1_ball", "table", True, False),
+    ("simplex", "table", False, True),
+    ("simplex", "classic", False, False),
+)
 CONVEX_SETTINGS = tuple(
-    Setting(problem, set_name, schedule, warm, replacement)
+    Setting(problem, *way)
     for problem in ("least_squares", "logistic", "breast_cancer")
-    for set_name, schedule, warm, replacement in (
-        ("l1_ball", "table", True, False),
-        ("simplex", "table", False, True),
-        ("simplex", "classic", False, False),
-    )
+    for way in _WAYS
 )
