@@ -11,6 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from . import _tree_vector as tv
+
 __all__: list[str] = []
 
 Factors = tuple[jax.Array | None, ...]  # one for every matrix axis; None where there is no basis
@@ -46,8 +48,7 @@ def rotate(x: jax.Array, bases: Factors, *, batched: bool, back: bool = False) -
 def eigenvectors(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
     """Rows: the eigenvectors, by descending eigenvalue, whatever the basis was."""
     del basis
-    columns = _eigh(gram_matrix / _positive_trace(gram_matrix))
-    return columns[:, ::-1].T
+    return _eigh(gram_matrix)[:, ::-1].T
 
 
 def power_step(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
@@ -60,19 +61,19 @@ def power_step(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
     and each column returns to the slot that its start q_(j) came from, so that the second moment
     and the momentum keep their places.
 
-    What is decomposed is A / tr A + (eps / d) I, which has the eigenvectors of A and does not
-    underflow. The ridge is below the round-off of A wherever A is not zero; where A is zero to
-    all digits, such as for rows of an embedding that were never looked up, and for a gradient
-    that vanished, it makes the QR return the old vectors instead of arbitrary ones.
+    What is decomposed is A + (eps tr A / d) I, which has the eigenvectors of A. The ridge is below
+    the round-off of A wherever A is not zero. Where A is zero to all digits, such as for rows of
+    an embedding that were never looked up, and for gradients that vanished, it makes the QR
+    return the old vectors instead of arbitrary ones.
     """
-    d = gram_matrix.shape[-1]
-    ridge = float(jnp.finfo(basis.dtype).eps) / d
-    images = _matmul(basis, gram_matrix / _positive_trace(gram_matrix))
+    trace = jnp.trace(gram_matrix)
+    relative = float(jnp.finfo(basis.dtype).eps) / gram_matrix.shape[-1]
+    ridge = jnp.where(trace > 0, relative * trace, 1)
+    images = jnp.matmul(basis, gram_matrix, precision=jax.lax.Precision.HIGHEST)
     rayleigh = jnp.sum(images * basis, axis=1)
     order = jnp.argsort(rayleigh, descending=True)
     slots = jnp.argsort(order)
-    columns = _qr((images + ridge * basis)[order].T)
-    return columns.T[slots]
+    return _qr((images + ridge * basis)[order].T).T[slots]
 
 
 def guarded(
@@ -111,20 +112,18 @@ def replicated(x: jax.Array) -> Any:
     return jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec())
 
 
-# The rules of vmap below keep LAPACK unbatched under the user's own vmap.
-@jax.custom_batching.sequential_vmap
+# This rule of vmap keeps LAPACK unbatched under the user's own vmap.
+_one_at_a_time: Any = jax.custom_batching.sequential_vmap
+
+
+@_one_at_a_time  # type: ignore[untyped-decorator]
 def _eigh(matrix: jax.Array) -> jax.Array:
-    return jnp.linalg.eigh(matrix).eigenvectors
+    return jax.lax.linalg.eigh(matrix, symmetrize_input=False)[0]
 
 
-@jax.custom_batching.sequential_vmap
+@_one_at_a_time  # type: ignore[untyped-decorator]
 def _qr(matrix: jax.Array) -> jax.Array:
     return jax.lax.linalg.qr(matrix, full_matrices=False)[0]
-
-
-def _positive_trace(matrix: jax.Array) -> jax.Array:
-    trace = jnp.trace(matrix)
-    return jnp.where(trace > 0, trace, 1)
 
 
 def _letters(x: jax.Array, batched: bool) -> tuple[str, str]:
@@ -139,6 +138,3 @@ def _contract(equation: str, x: jax.Array, y: jax.Array, out_sharding: Any) -> j
         equation, x, y, precision=jax.lax.Precision.HIGHEST, out_sharding=out_sharding
     )
 
-
-def _matmul(x: jax.Array, y: jax.Array) -> jax.Array:
-    return jnp.matmul(x, y, precision=jax.lax.Precision.HIGHEST)

@@ -73,7 +73,7 @@ class Compressor(abc.ABC):
 
     def combine(self, key: jax.Array, messages: Any, like: Vector) -> jax.Array:
         """(1/n) sum_i Q_i(a_i), shape (d,); every leaf of the messages has one row a worker."""
-        decode = jax.vmap(lambda i, message: self.decode(key, i, message, like))
+        decode: Any = jax.vmap(lambda i, message: self.decode(key, i, message, like))
         return jnp.mean(decode(jnp.arange(self.num_workers), messages), axis=0)
 
     def mean(self, key: jax.Array, vector: jax.Array, axis_name: str) -> jax.Array:

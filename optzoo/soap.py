@@ -40,6 +40,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from . import _tree_vector as tv
 from ._arguments import concrete_number, require_matching_tree
 from ._soap_axes import (
     View,
@@ -56,7 +57,7 @@ __all__ = ["SoapState", "scale_by_soap", "soap"]
 class SoapState(NamedTuple):
     """State of `soap` and of `scale_by_soap`."""
 
-    count: jax.Array  # accepted calls, int32; call t of the method finds count = t
+    count: jax.Array  # type: ignore[assignment]  # accepted calls, int32; call t of the method finds count = t
     skipped: jax.Array  # calls whose gradient was not finite, int32
     failed: jax.Array  # decompositions that failed and left their basis, int32
     mu: optax.Updates  # M in the current bases, shapes and dtypes of the parameters
@@ -182,7 +183,7 @@ def soap(
         del extra_args
         if params is None and not never_decays:
             raise ValueError(
-                "soap: `params` is missing; the weight decay needs it: update(grads, state, params)."
+                "soap: `params` is missing; weight decay needs it: update(grads, state, params)."
             )
         calls = state.count + state.skipped
         eta = learning_rate(calls) if callable(learning_rate) else learning_rate
@@ -340,7 +341,7 @@ def _direction(
 ) -> tuple[optax.Updates, SoapState]:
     """U, at least in float32, and the state after the call."""
     require_matching_tree("updates", updates, state.mu if params is None else params)
-    treedef = jax.tree.structure(updates)
+    treedef: Any = jax.tree.structure(updates)
     leaf_views = [view for view, _ in views(weight_dimension_numbers, updates)]
     old_mu, old_nu, old_gram, old_basis = (
         treedef.flatten_up_to(field) for field in (state.mu, state.nu, state.gram, state.basis)
@@ -457,7 +458,8 @@ def _refresh(
     def power_steps(bases: list[Factors], mu: list[jax.Array]) -> Any:
         new, failures = _decomposed(power_step, grams, bases)
         transported = [
-            _transport(m, *pair) for m, *pair in zip(mu, bases, new, leaf_views, strict=True)
+            _transport(m, old, turned, view)
+            for m, old, turned, view in zip(mu, bases, new, leaf_views, strict=True)
         ]
         return new, transported, failures
 
@@ -498,7 +500,7 @@ def _wide_dtype(leaf: Any) -> Any:
 
 
 def _smallest_positive(leaf: jax.Array) -> float:
-    info: Any = jnp.finfo(leaf.dtype)
+    info = tv.finfo(leaf.dtype)
     return float(info.smallest_subnormal if leaf.dtype == jnp.float16 else info.tiny)
 
 
@@ -506,7 +508,7 @@ def _narrow(x: jax.Array, like: jax.Array) -> jax.Array:
     """The array in the dtype of `like`; what is beyond its range becomes its largest number."""
     if x.dtype == like.dtype:
         return x
-    largest = float(jnp.finfo(like.dtype).max)
+    largest = float(tv.finfo(like.dtype).max)
     return jnp.clip(x, -largest, largest).astype(like.dtype)
 
 

@@ -2,8 +2,8 @@ r"""Three Pillars: distributed variational inequalities by similarity, compressi
 
     find z* in Z with <F(z*), z - z*> >= 0 for all z in Z,   F = (1/n) sum_i F_i,
 
-where worker i alone can evaluate F_i, and the differences F_i - F are delta-Lipschitz with delta far
-below L, the constant of the F_i. Worker 0 is the server: it solves
+where worker i alone can evaluate F_i, and the differences F_i - F are delta-Lipschitz with delta
+far below L, the constant of the F_i. Worker 0 is the server: it solves
 
     F_1(u) + F(m^k) - F_1(m^k) + (u - z^k - tau (m^k - z^k)) / gamma = 0,   u in Z,     (*)
 
@@ -498,8 +498,11 @@ def three_pillars_specs(
     Example:
       >>> import jax, jax.numpy as jnp, optzoo
       >>> params_specs, state_specs = optzoo.three_pillars_specs(jnp.zeros(3), "workers")
-      >>> params_specs, state_specs.reference, state_specs.reference_operator
-      (PartitionSpec(), PartitionSpec(), PartitionSpec('workers',))
+      >>> everywhere, by_rows = jax.P(), jax.P("workers")
+      >>> params_specs == state_specs.reference == everywhere
+      True
+      >>> state_specs.reference_operator == by_rows
+      True
     """
     _require_axis_name(axis_name)
 
@@ -510,11 +513,13 @@ def three_pillars_specs(
     iterate = jax.tree.map(
         lambda p, spec: None if zeros_if_16_bit(p) is None else spec, params, params_specs
     )
+    # A state of specifications in place of arrays.
+    spec: Any = PartitionSpec()
     return params_specs, ThreePillarsState(
-        key=PartitionSpec(),
-        steps=PartitionSpec(),
-        refreshes=PartitionSpec(),
-        broadcasts=PartitionSpec(),
+        key=spec,
+        steps=spec,
+        refreshes=spec,
+        broadcasts=spec,
         reference=params_specs,
         reference_operator=jax.tree.map(lambda leaf: PartitionSpec(axis_name), params),
         mean_reference_operator=params_specs,

@@ -312,7 +312,6 @@ def contraction_coefficient(matrix: np.ndarray) -> float:
 
     Example:
         >>> import numpy as np
-    from numpy.typing import ArrayLike
         >>> contraction_coefficient(np.array([[0.75, 0.25], [0.25, 0.75]]))
         0.5
     """

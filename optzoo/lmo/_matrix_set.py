@@ -139,17 +139,22 @@ def _one_at_a_time(function: _Function) -> _Function:
     return jax.jit(jax.custom_batching.sequential_vmap(function))  # type: ignore[return-value]
 
 
+def _finite_or_nan(matrix: jax.Array) -> jax.Array:
+    # LAPACK's singular value decomposition of an infinity does not return; that of a NaN does.
+    return jnp.where(jnp.all(jnp.isfinite(matrix)), matrix, jnp.nan)
+
+
 @_one_at_a_time
 def singular_values(matrix: jax.Array) -> jax.Array:
     """In descending order."""
-    values: jax.Array = jnp.linalg.svd(matrix, compute_uv=False)
+    values: jax.Array = jnp.linalg.svd(_finite_or_nan(matrix), compute_uv=False)
     return values
 
 
 @_one_at_a_time
 def decompose(matrix: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The thin singular value decomposition: U, the values in descending order, V'."""
-    left, values, right = jnp.linalg.svd(matrix, full_matrices=False)
+    left, values, right = jnp.linalg.svd(_finite_or_nan(matrix), full_matrices=False)
     return left, values, right
 
 

@@ -47,6 +47,15 @@ def test_special_cases_are_the_set_that_the_docstring_names(general, special):
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-15)
 
 
+@pytest.mark.parametrize(
+    "cube", [lmo.k_norm_ball(1, 3.0), lmo.ordered_weighted_l1_ball(np.array([1.0, 0, 0]), 3.0)]
+)
+def test_norms_that_are_the_largest_entry_answer_with_corners(cube):
+    """At zeros, where a point inside a face is as good."""
+    for g in (jnp.array([0.0, -2.0, 0.0]), jnp.zeros(3)):
+        assert cube.lmo(g).tolist() == [3.0, 3.0, 3.0]
+
+
 @pytest.mark.parametrize("k", [1, 3, 6])
 def test_k_support_norm_and_its_dual(k):
     """The ball ends where the norm says, and the dual ball's oracle attains it."""

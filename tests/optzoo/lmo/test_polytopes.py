@@ -14,7 +14,7 @@ from .sets import conservation, marginals, paths
 
 lmo = jax.jit(lambda constraint, direction: constraint.lmo(direction))
 contains = jax.jit(lambda constraint, x: constraint.contains(x))
-retract = jax.jit(lambda constraint, x: retract(constraint, x))
+retract = jax.jit(lambda constraint, x: constraint.retract(x))
 
 
 def degenerate_marginals(rng, m, n):
@@ -61,6 +61,14 @@ def test_the_diameter_of_a_uniform_transport_polytope_is_that_of_birkhoff():
     np.testing.assert_allclose(uniform.diameter(like), np.sqrt(6), rtol=1e-15)
     np.testing.assert_allclose(birkhoff_polytope().diameter(like), np.sqrt(6), rtol=1e-15)
     assert float(birkhoff_polytope().diameter(jnp.zeros((1, 1)))) == 0.0
+
+
+@pytest.mark.parametrize(("m", "n"), [(3, 3), (4, 6)])
+def test_the_bound_on_the_diameter_of_a_transport_polytope(m, n):
+    rows, columns = np.full(m, float(n)), np.full(n, float(m))
+    found = transport_polytope(rows, columns).diameter(jnp.zeros((m, n)))
+    shorter = min(np.linalg.norm(rows), np.linalg.norm(columns))
+    np.testing.assert_allclose(found, np.sqrt(2) * shorter, rtol=1e-14)
 
 
 def test_assignments_with_ties_are_optimal():
