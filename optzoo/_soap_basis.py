@@ -11,8 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from . import _tree_vector as tv
-
 __all__: list[str] = []
 
 Factors = tuple[jax.Array | None, ...]  # one for every matrix axis; None where there is no basis
