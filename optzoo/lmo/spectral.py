@@ -71,9 +71,9 @@ class nuclear_norm_ball(MatrixSet):
     Example:
         >>> import jax.numpy as jnp
         >>> ball = nuclear_norm_ball(2.0)
-        >>> abs(ball.lmo(jnp.array([[0.0, 3.0], [1.0, 0.0]]))).round(5).tolist()
+        >>> abs(ball.lmo(jnp.array([[0.0, 3.0], [1.0, 0.0]]))).round(5) + 0.0).tolist()
         [[0.0, 2.0], [0.0, 0.0]]
-        >>> ball.project(jnp.diag(jnp.array([3.0, 1.0]))).round(5).tolist()
+        >>> ball.project(jnp.diag(jnp.array([3.0, 1.0]))).round(5) + 0.0).tolist()
         [[2.0, 0.0], [0.0, 0.0]]
 
     References:
@@ -149,9 +149,9 @@ class spectral_norm_ball(MatrixSet):
     Example:
         >>> import jax.numpy as jnp
         >>> ball = spectral_norm_ball(2.0)
-        >>> ball.lmo(jnp.array([[0.0, 3.0], [-1.0, 0.0]])).round(5).tolist()
+        >>> (ball.lmo(jnp.array([[0.0, 3.0], [-1.0, 0.0]])).round(5) + 0.0).tolist()
         [[0.0, -2.0], [2.0, 0.0]]
-        >>> ball.project(jnp.diag(jnp.array([3.0, 1.0]))).round(5).tolist()
+        >>> ball.project(jnp.diag(jnp.array([3.0, 1.0]))).round(5) + 0.0).tolist()
         [[2.0, 0.0], [0.0, 1.0]]
 
     References:
@@ -296,9 +296,9 @@ class spectrahedron(_TraceSet):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> spectrahedron().lmo(jnp.diag(jnp.array([1.0, -2.0]))).round(5).tolist()
+        >>> (spectrahedron().lmo(jnp.diag(jnp.array([1.0, -2.0]))).round(5) + 0.0).tolist()
         [[0.0, 0.0], [0.0, 1.0]]
-        >>> spectrahedron(2.0).project(jnp.diag(jnp.array([3.0, 2.0]))).round(5).tolist()
+        >>> spectrahedron(2.0).project(jnp.diag(jnp.array([3.0, 2.0]))).round(5) + 0.0).tolist()
         [[1.5, 0.0], [0.0, 0.5]]
 
     References:
@@ -350,7 +350,7 @@ class fantope(_TraceSet):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> fantope(2).lmo(jnp.diag(jnp.array([1.0, -2.0, -1.0]))).round(5).tolist()
+        >>> fantope(2).lmo(jnp.diag(jnp.array([1.0, -2.0, -1.0]))).round(5) + 0.0).tolist()
         [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
         >>> round(float(fantope(2).diameter(jnp.zeros((3, 3)))) ** 2, 5)
         2.0
