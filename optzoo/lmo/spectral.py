@@ -71,9 +71,9 @@ class nuclear_norm_ball(MatrixSet):
     Example:
         >>> import jax.numpy as jnp
         >>> ball = nuclear_norm_ball(2.0)
-        >>> abs(ball.lmo(jnp.array([[0.0, 3.0], [1.0, 0.0]]))).round(5) + 0.0).tolist()
+        >>> (abs(ball.lmo(jnp.array([[0.0, 3.0], [1.0, 0.0]]))).round(5) + 0.0).tolist()
         [[0.0, 2.0], [0.0, 0.0]]
-        >>> ball.project(jnp.diag(jnp.array([3.0, 1.0]))).round(5) + 0.0).tolist()
+        >>> (ball.project(jnp.diag(jnp.array([3.0, 1.0]))).round(5) + 0.0).tolist()
         [[2.0, 0.0], [0.0, 0.0]]
 
     References:
@@ -126,7 +126,7 @@ class spectral_norm_ball(MatrixSet):
       full rank).
     - diameter: 2 radius sqrt(min(m, n)), attained by U V' and -U V'.
     - project: U diag(min(sigma, radius)) V', by a singular value decomposition.
-    - retract: X min(1, radius / |X|_2), the norm as `nuclear_norm_ball` finds it.
+    - retract: X min(1, radius / |X|_2), the norm to sqrt(eps) of it where min(m, n) > 64.
     - contains: by default to 10 eps radius sqrt(min(m, n)), what rounding a matrix may do.
 
     The method "svd" takes a full decomposition. "newton_schulz", for accelerators, takes 11
@@ -151,7 +151,7 @@ class spectral_norm_ball(MatrixSet):
         >>> ball = spectral_norm_ball(2.0)
         >>> (ball.lmo(jnp.array([[0.0, 3.0], [-1.0, 0.0]])).round(5) + 0.0).tolist()
         [[0.0, -2.0], [2.0, 0.0]]
-        >>> ball.project(jnp.diag(jnp.array([3.0, 1.0]))).round(5) + 0.0).tolist()
+        >>> (ball.project(jnp.diag(jnp.array([3.0, 1.0]))).round(5) + 0.0).tolist()
         [[2.0, 0.0], [0.0, 1.0]]
 
     References:
@@ -298,8 +298,9 @@ class spectrahedron(_TraceSet):
         >>> import jax.numpy as jnp
         >>> (spectrahedron().lmo(jnp.diag(jnp.array([1.0, -2.0]))).round(5) + 0.0).tolist()
         [[0.0, 0.0], [0.0, 1.0]]
-        >>> spectrahedron(2.0).project(jnp.diag(jnp.array([3.0, 2.0]))).round(5) + 0.0).tolist()
-        [[1.5, 0.0], [0.0, 0.5]]
+        >>> print(spectrahedron(2.0).project(jnp.diag(jnp.array([3.0, 2.0]))).round(5) + 0.0)
+        [[1.5 0. ]
+         [0.  0.5]]
 
     References:
         Hazan, "Sparse approximate solutions to semidefinite programs", LATIN 2008.
@@ -350,7 +351,7 @@ class fantope(_TraceSet):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> fantope(2).lmo(jnp.diag(jnp.array([1.0, -2.0, -1.0]))).round(5) + 0.0).tolist()
+        >>> (fantope(2).lmo(jnp.diag(jnp.array([1.0, -2.0, -1.0]))).round(5) + 0.0).tolist()
         [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
         >>> round(float(fantope(2).diameter(jnp.zeros((3, 3)))) ** 2, 5)
         2.0
