@@ -131,7 +131,9 @@ def saga_sarah_frank_wolfe(
       learning_rate: eta_k in (0, 1], a number or a schedule: `optzoo.open_loop_schedule()`, or
         with the theorem's offset `optzoo.open_loop_schedule(8 * n / b)`.
       num_samples: n, the number of samples, an int.
-      mixing: lambda in (0, 1]; b / (2n) if None.
+      mixing: lambda in (0, 1]; b / (2n) if None. The pull towards the table is lost where lambda
+        times it falls below a rounding of the estimate: in float32 for lambda below about 1e-6,
+        that is b = 1 and n above a million.
       table: "rows" for general losses, "linear" for losses of one linear function of the
         parameters each.
 

@@ -4,6 +4,7 @@ from .constant import CertificateError, Constant
 from .datasets import breast_cancer, libsvm
 from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
 from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
+from .matrix_completion import MatrixCompletion, observed_entries, photograph
 from .noise_tight import NoiseTight, horizon_slope
 from .optimum import Constraint, Optimum, minimize_over
 from .planted_models import random_least_squares, random_logistic, random_sigmoid
@@ -19,6 +20,7 @@ __all__ = [
     "LeastSquares",
     "LinearModel",
     "LogisticRegression",
+    "MatrixCompletion",
     "NoiseTight",
     "Optimum",
     "Scaled",
@@ -30,6 +32,8 @@ __all__ = [
     "libsvm",
     "local_constants",
     "minimize_over",
+    "observed_entries",
+    "photograph",
     "pytree_dataclass",
     "random_least_squares",
     "random_logistic",
