@@ -50,9 +50,7 @@ def measure(sizes: tuple[int, ...] = SIZES) -> str:
     Returns:
         Two Markdown tables: the oracles, and the leading singular pair beside full decompositions.
     """
-    body = [
-        row for d in sizes for name, entry in entries(d).items() for row in _row(name, entry, d)
-    ]
+    body = [_row(name, entry, d) for d in sizes for name, entry in entries(d).items()]
     body.sort(key=lambda row: row[0])
     header = ("set", "d", "µs an oracle", "projection / oracle", "NumPy or SciPy / oracle")
     pairs = [_leading_pair(round(d**0.5)) for d in sizes if d >= 100]
