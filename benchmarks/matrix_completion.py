@@ -102,10 +102,11 @@ def measure(
     return (
         f"{machine(('jax', 'optax'))}\n\n{table(header, body)}\n\n"
         f"Photograph of {rows} x {columns} pixels, half of them observed (n ="
-        f" {seen.num_samples:,}), float32, nuclear norm at most {radius:.0f}; root mean"
-        f" square error on the pixels held out; medians [min, max] of {REPEATS} interleaved runs, without compilation. Sarah"
-        f" Frank-Wolfe takes batches of n / 4 pixels and restarts with probability {RESTARTS}."
-        " LAPACK's work space is not among the temporaries that the compiler counts."
+        f" {seen.num_samples:,}), float32, nuclear norm at most {radius:.0f}; root mean square"
+        f" error on the pixels held out; medians [min, max] of {REPEATS} interleaved runs, without"
+        " compilation. Sarah Frank-Wolfe takes batches of n / 4 pixels and restarts with"
+        f" probability {RESTARTS}. LAPACK's work space is not among the temporaries that the"
+        " compiler counts.\n\n![](../docs/matrix_completion.png)"
     )
 
 
