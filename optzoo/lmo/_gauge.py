@@ -31,12 +31,6 @@ def away_from(g: jax.Array) -> jax.Array:
     return jnp.where(g > 0, -1, 1).astype(g.dtype)
 
 
-def largest_mask(magnitudes: jax.Array, count: int) -> jax.Array:
-    """True at the `count` largest entries of a vector; of equal ones, at the first."""
-    _, indices = jax.lax.top_k(magnitudes, count)
-    return jnp.zeros(magnitudes.shape, bool).at[indices].set(True)
-
-
 def scaled_vector(direction: PyTree) -> tuple[jax.Array, jax.Array]:
     """A direction as one vector, its largest magnitude made 1, and whether it is zero.
 

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from .. import _tree_vector as tv
-from ._gauge import away_from, largest_mask, shrink
+from ._gauge import away_from, shrink
+from ._order_statistic import largest_mask
 from ._set_arguments import (
     as_bound,
     as_scalar,
@@ -218,7 +219,9 @@ class permutahedron(ConstraintSet):
                 f"c must have the shape ({d},) of the argument's coordinates, "
                 f"got {jnp.shape(self.c)}."
             )
-        return jnp.sort(as_bound("c", self.c, dtype), descending=True)
+        # At once if c is known: XLA would take seconds to fold the sort of a constant.
+        with jax.ensure_compile_time_eval():
+            return jnp.sort(as_bound("c", self.c, dtype), descending=True)
 
     def _lmo(self, direction: PyTree) -> PyTree:
         for leaf in jax.tree.leaves(direction):

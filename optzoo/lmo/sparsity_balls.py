@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from .. import _tree_vector as tv
-from ._gauge import away_from, is_within, largest_mask, scaled_vector, shrink
+from ._gauge import away_from, is_within, scaled_vector, shrink
+from ._order_statistic import largest_mask
 from ._set_arguments import (
     as_bound,
     as_scalar,
@@ -313,8 +314,10 @@ class ordered_weighted_l1_ball(ConstraintSet):
         radius = as_scalar("radius", self.radius, vector.dtype)
         if not vector.size:
             return direction
-        weights = self._weights(direction, vector.dtype)
-        sums = jnp.cumsum(weights)
+        # At once if the weights are known: XLA would take seconds to fold sums of constants.
+        with jax.ensure_compile_time_eval():
+            weights = self._weights(direction, vector.dtype)
+            sums = jnp.cumsum(weights)
         order = jnp.argsort(-abs(vector))
         ratios = jnp.cumsum(abs(vector)[order]) / sums
         # Equal weights make these ratios means, which exceed the first by round-off alone.
