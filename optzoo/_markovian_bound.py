@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ._markovian_step import require_batch, require_known_positive
+from ._markovian_step import require_batch, require_integer, require_known_positive
 from .markovian_noise import MarkovianNoise, MultilevelBatch
 
 __all__: list[str] = []
@@ -91,6 +91,7 @@ class LinearBound(Bound):
 
     def bound(self, steps: int, initial: float) -> float:
         """The bound of the metric after so many steps."""
+        require_integer("steps", steps, 0)
         forgotten = math.exp(steps * math.log1p(-self.rate)) if self.rate < 1 else float(steps == 0)
         return forgotten * initial + (1 - forgotten) * self.floor
 

@@ -80,6 +80,7 @@ class NonconvexGDBound(Bound):
 
     def bound(self, steps: int, initial: float) -> float:
         """The bound of the averaged squared gradient norm; `initial` is f(x^0) - f*."""
+        require_integer("steps", steps, 1)
         return 2 * initial / (self._slack * self.learning_rate * steps) + self.floor
 
     def steps(self, initial: float, target: float) -> int:
@@ -99,7 +100,10 @@ class NonconvexGDBound(Bound):
         target: float,
         batch_size: int | None = None,
     ) -> "NonconvexGDBound":
-        """The step and the level for a target; B = tau if batch_size is None."""
+        """The step and the level for a target; B = tau if batch_size is None.
+
+        `initial` is f(x^0) - f*, the target one for the averaged squared gradient norm. ValueError if no level reaches the target.
+        """
 
         def largest_step(batch: MultilevelBatch) -> float:
             return _largest_gd_step(smoothness, noise, batch)
@@ -170,7 +174,10 @@ class PolyakLojasiewiczGDBound(LinearBound):
         target: float,
         batch_size: int | None = None,
     ) -> "PolyakLojasiewiczGDBound":
-        """The step and the level for a target; B = tau if batch_size is None."""
+        """The step and the level for a target; B = tau if batch_size is None.
+
+        `initial` is f(x^0) - f*. ValueError if no level reaches the target.
+        """
 
         def largest_step(batch: MultilevelBatch) -> float:
             return _largest_gd_step(smoothness, noise, batch)
@@ -240,7 +247,10 @@ class StronglyConvexGDBound(LinearBound):
         target: float,
         batch_size: int | None = None,
     ) -> "StronglyConvexGDBound":
-        """The step and the level for a target; B = tau if batch_size is None."""
+        """The step and the level for a target; B = tau if batch_size is None.
+
+        `initial` is |x^0 - x*|^2. ValueError if no level reaches the target.
+        """
 
         def largest_step(batch: MultilevelBatch) -> float:
             growth = (noise.delta * smoothness) ** 2
@@ -342,7 +352,7 @@ class AcceleratedGDBound(LinearBound):
     ) -> "AcceleratedGDBound":
         """The step, the level and p for a target; B = tau if batch_size is None.
 
-        `initial` is Phi_0.
+        `initial` is Phi_0. ValueError if no level reaches the target.
         """
 
         def make(batch: MultilevelBatch, step: float) -> "AcceleratedGDBound":
@@ -442,7 +452,10 @@ class ExtragradientBound(LinearBound):
         target: float,
         batch_size: int | None = None,
     ) -> "ExtragradientBound":
-        """The step and the level for a target; B = B_0 = tau if batch_size is None."""
+        """The step and the level for a target; B = B_0 = tau if batch_size is None.
+
+        `initial` is |x^0 - x*|^2. ValueError if no level reaches the target.
+        """
 
         def largest_step(batch: MultilevelBatch) -> float:
             tau, mu, growth = noise.mixing_time, strong_convexity, noise.delta**2

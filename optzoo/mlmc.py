@@ -217,7 +217,6 @@ def mlmc_stream(
       batch_size: B, an integer of at least 1. It may be traced, and may change from one estimate
         to the next; so may max_level.
       max_level: m, an integer of at least 0: the levels 1, ..., m are active. 0 is a plain batch.
-
       samples_per_tick: samples that a tick takes one after the other; it must divide B. All
         estimates end after a multiple of B samples, so that still no lane waits, and what is done
         once a tick, the draw of a level and the step of the optimizer, is done less often. With

@@ -391,6 +391,14 @@ LOUD = MarkovianNoise(14, 1.0, 2.0)
             lambda: optzoo.StronglyConvexGDBound(1.0, NOISE, BATCH, 0.1, 0.5).steps(1.0, 1e-9),
             "target must be above the floor",
         ),
+        (
+            lambda: optzoo.StronglyConvexGDBound(1.0, NOISE, BATCH, 0.1, 0.5).bound(-1, 1.0),
+            "steps must be an integer of at least 0, got -1",
+        ),
+        (
+            lambda: optzoo.NonconvexGDBound(1.0, NOISE, BATCH, 0.1).bound(0, 1.0),
+            "steps must be an integer of at least 1, got 0",
+        ),
     ],
 )
 def test_refusals_say_why(make, message):
