@@ -102,7 +102,8 @@ class NonconvexGDBound(Bound):
     ) -> "NonconvexGDBound":
         """The step and the level for a target; B = tau if batch_size is None.
 
-        `initial` is f(x^0) - f*, the target one for the averaged squared gradient norm. ValueError if no level reaches the target.
+        `initial` is f(x^0) - f*, the target one for the averaged squared gradient norm. ValueError
+        if no level reaches the target.
         """
 
         def largest_step(batch: MultilevelBatch) -> float:
