@@ -1,4 +1,4 @@
-r"""D3 and D3': randomized gradient descent, non-convex, Polyak-Lojasiewicz and strongly convex."""
+r"""D3 and D3a: randomized gradient descent, non-convex, Polyak-Lojasiewicz and strongly convex."""
 
 from functools import cache, partial
 
@@ -49,7 +49,7 @@ def _hessian(instance: Instance) -> Array:
     return np.tensordot(law, matrices, 1)
 
 
-# --- D3', strongly convex ---
+# --- D3a, strongly convex ---
 
 
 @cache
@@ -61,13 +61,7 @@ def _strongly_convex() -> tuple[Instance, ...]:
         for batch in _batches(noise.mixing_time, noise.delta):
             for share in (1.0, 0.1):
                 bound = largest_step(
-                    lambda step: optzoo.StronglyConvexGDBound(  # noqa: B023
-                        L,
-                        noise,
-                        batch,
-                        step,
-                        strong_convexity=mu,  # noqa: B023
-                    ),
+                    partial(optzoo.StronglyConvexGDBound, L, noise, batch, strong_convexity=mu),
                     share * 2 / (L + mu),
                 )
                 label = f"{name}-{batch.batch_size}-{batch.max_level}-{share}"
@@ -102,13 +96,7 @@ def _rank_deficient() -> tuple[Instance, ...]:
             noise = noise_of(problem)
             for batch in _batches(noise.mixing_time, noise.delta):
                 bound = largest_step(
-                    lambda step: optzoo.PolyakLojasiewiczGDBound(  # noqa: B023
-                        L,
-                        noise,
-                        batch,
-                        step,
-                        strong_convexity=mu,  # noqa: B023
-                    ),
+                    partial(optzoo.PolyakLojasiewiczGDBound, L, noise, batch, strong_convexity=mu),
                     1 / L,
                 )
                 label = f"{name}-{mu}-{batch.batch_size}-{batch.max_level}"
@@ -281,8 +269,8 @@ CLAIMS: tuple[Claim, ...] = (
     markov_claim(
         id="markovian_noise/descent/distance",
         title="Linear rate in the distance, against its exact expectation",
-        source="theorem on randomized GD, strongly convex; explicit form D3'",
-        theorem="D3'",
+        source="theorem on randomized GD, strongly convex; explicit form D3a",
+        theorem="D3a",
         statement=(
             r"$$E|x^N - x^*|^2 \le (1 - R)^N |x^0 - x^*|^2 + \frac{\sigma^2}{R} W, \quad W = "
             r"\gamma^2 V + \frac{\gamma b}{\mu}, \quad R = \gamma\mu - \delta^2 L^2 W > 0$$"
@@ -297,8 +285,8 @@ CLAIMS: tuple[Claim, ...] = (
     markov_claim(
         id="markovian_noise/descent/distance-floor",
         title="Noise floor in the distance",
-        source="theorem on randomized GD, strongly convex; explicit form D3', large N",
-        theorem="D3'",
+        source="theorem on randomized GD, strongly convex; explicit form D3a, large N",
+        theorem="D3a",
         statement=(
             r"$$E|x^N - x^*|^2 \le \frac{\sigma^2}{\mu^2} (\gamma \mu V + b)$$ for large $N$, with "
             r"$V$ and $b$ the factors of D2"

@@ -173,7 +173,7 @@ def ratios(
         initial = family.initial(instance)
         limits = np.array([bound.bound(k, initial) for k in at])
         found.append((curve[list(at)] / (scale * limits[:, None])).ravel())
-    measured = np.minimum(np.concatenate(found), 1e300)
+    measured = np.minimum(np.concatenate(found), 1e9)
     return measured, np.ones_like(measured)
 
 

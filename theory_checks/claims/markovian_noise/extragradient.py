@@ -58,12 +58,12 @@ def _instances() -> tuple[Instance, ...]:
         least = round(16 * max(1.0, (factor / mu) ** 2) * tau)
         for b, m in [(tau, 3), (16 * tau, 4)] if factor == 0 else [(least, 6)]:
             bound = largest_step(
-                lambda step: optzoo.ExtragradientBound(  # noqa: B023
+                partial(
+                    optzoo.ExtragradientBound,
                     L,
                     noise,
                     optzoo.MultilevelBatch(b, m),
-                    step,
-                    strong_convexity=mu,  # noqa: B023
+                    strong_convexity=mu,
                 ),
                 1 / (np.sqrt(6) * L),
             )
