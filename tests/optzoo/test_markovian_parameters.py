@@ -406,6 +406,40 @@ def test_refusals_say_why(make, message):
         make()
 
 
+def test_each_condition_holds_up_to_equality_and_not_beyond():
+    L, mu, tau = 2.0, 0.3, 14
+    noise, batch = MarkovianNoise(tau, 1.0, 0.9), MultilevelBatch(40, 4)
+    V, b, delta2 = batch.variance(tau), batch.bias(tau), 0.81
+    gamma = 0.75 / L
+    eta = math.sqrt(3 / (mu * gamma))
+    quiet = MarkovianNoise(tau, 1.0)
+    conditions = [
+        (lambda g: optzoo.NonconvexGDBound(L, quiet, batch, g), 1 / L),
+        (lambda g: optzoo.NonconvexGDBound(L, noise, batch, g), (1 / delta2 - b) / (L * V)),
+        (lambda g: optzoo.PolyakLojasiewiczGDBound(L, quiet, batch, g, mu), 1 / L),
+        (lambda g: optzoo.StronglyConvexGDBound(L, quiet, batch, g, mu), 2 / (L + mu)),
+        (
+            lambda g: optzoo.StronglyConvexGDBound(L, noise, batch, g, mu),
+            (mu / (delta2 * L**2) - b / mu) / V,
+        ),
+        (lambda g: optzoo.AcceleratedGDBound(L, quiet, batch, g, mu), gamma),
+        (
+            lambda p: optzoo.AcceleratedGDBound(L, noise, batch, gamma, mu, p),
+            (7 / 4 - (4 + eta) * delta2 * b) / ((1 + gamma * L) * (1 + delta2 * V)),
+        ),
+        (lambda g: optzoo.ExtragradientBound(L, quiet, batch, g, mu), 1 / (math.sqrt(6) * L)),
+        (
+            lambda g: optzoo.ExtragradientBound(L, noise, batch, g, mu),
+            (mu / 2 - 2 * delta2 * b / mu) / (3 * delta2 * V),
+        ),
+    ]
+    for make, largest in conditions:
+        assert largest > 0
+        assert make(largest * (1 - 1e-9)).floor > 0
+        with pytest.raises(ValueError, match=r"must be|violated"):
+            make(largest * (1 + 1e-9))
+
+
 def test_a_bound_of_one_step_forgets_everything():
     plan = optzoo.StronglyConvexGDBound(1.0, MarkovianNoise(1, 0.0), SMALL, 1.0, 1.0)
     assert (plan.bound(0, 3.0), plan.bound(1, 3.0), plan.steps(3.0, 1e-9)) == (3.0, 0.0, 1)

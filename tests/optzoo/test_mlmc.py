@@ -234,7 +234,7 @@ def wander(key, state):
 
 @pytest.mark.parametrize(
     ("batch_size", "max_level", "samples_per_tick"),
-    [(4, 3, 1), (4, 3, 4), (1, 4, 1), (6, 0, 3), (6, 2, 2)],
+    [(4, 3, 4), (1, 4, 1), (6, 2, 2)],
 )
 def test_the_stream_gives_what_single_calls_give(batch_size, max_level, samples_per_tick):
     """The same trajectory and levels give the same gradients, while the parameters move."""
@@ -375,8 +375,15 @@ def test_a_gradient_of_weight_zero_may_be_nan():
     np.testing.assert_allclose(g, [2.0])
 
 
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32, jnp.float64])
-@pytest.mark.parametrize("make_key", [jax.random.key, jax.random.PRNGKey])
+@pytest.mark.parametrize(
+    ("dtype", "make_key"),
+    [
+        (jnp.bfloat16, jax.random.key),
+        (jnp.float16, jax.random.PRNGKey),
+        (jnp.float32, jax.random.key),
+        (jnp.float64, jax.random.PRNGKey),
+    ],
+)
 def test_dtypes_follow_the_parameters(dtype, make_key, strict_dtypes):
     """16-bit gradients are summed and returned in float32: the mean of 1 and 1 + 2^-9 survives."""
     params = (jnp.ones(2, dtype), {"b": jnp.ones([], jnp.float32)})
