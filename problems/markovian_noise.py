@@ -465,8 +465,8 @@ def centred_values(chain: MarkovChain, values: HostArrayLike | None = None) -> n
         raise ValueError(f"values must have shape ({size},), got {raw.shape}")
     law = host(chain.stationary)
     centred = raw - law @ raw
+    centred = centred - law @ centred  # what round-off has left of the mean
     largest = np.abs(centred).max()
     if not largest > 1e-12 * np.abs(raw).max():
         raise ValueError("values must not be constant: the oracle would have no noise")
-    centred = centred / largest
-    return centred - law @ centred
+    return centred / largest
