@@ -8,4 +8,4 @@ __all__ = ["CLAIMS", "COMPARISONS"]
 
 CLAIMS: tuple[Claim, ...] = (*frank_wolfe.CLAIMS, *markovian_noise.CLAIMS)
 
-COMPARISONS: tuple[Comparison, ...] = (*frank_wolfe.COMPARISONS,)
+COMPARISONS: tuple[Comparison, ...] = (*frank_wolfe.COMPARISONS, *markovian_noise.COMPARISONS)

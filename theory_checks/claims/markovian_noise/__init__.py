@@ -1,6 +1,7 @@
 """Claims on first-order methods under Markovian noise: estimator, bounds along runs, laws."""
 
 from ...claim import Claim
+from ...comparison import Comparison
 from . import (
     accelerated,
     batch,
@@ -11,9 +12,10 @@ from . import (
     lower_bounds,
     nonconvex,
     sampled,
+    side_by_side,
 )
 
-__all__ = ["CLAIMS"]
+__all__ = ["CLAIMS", "COMPARISONS"]
 
 CLAIMS: tuple[Claim, ...] = (
     *batch.CLAIMS,
@@ -26,3 +28,5 @@ CLAIMS: tuple[Claim, ...] = (
     *lower_bounds.CLAIMS,
     *laws.CLAIMS,
 )
+
+COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS

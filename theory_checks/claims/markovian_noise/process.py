@@ -275,10 +275,11 @@ class AtIterations:
 @pytree_dataclass
 @dataclass(frozen=True, eq=False)
 class EstimateMoments(Process):
-    """Many single estimates at x = 0 of one problem, each begun in a given state of the chain.
+    """Many single estimates at one point, each begun in a given state of the chain.
 
     Args:
         problem: one-dimensional.
+        x: the point, shape (1,).
         chain_state: z.
         batch_size: B, an integer array.
         max_level: m, an integer array.
@@ -286,6 +287,7 @@ class EstimateMoments(Process):
     """
 
     problem: MarkovianProblem
+    x: jax.Array
     chain_state: jax.Array
     batch_size: jax.Array
     max_level: jax.Array
@@ -302,7 +304,7 @@ class EstimateMoments(Process):
             batch_size=self.batch_size,
             max_level=self.max_level,
         )
-        g, _, info = estimate(key, jnp.zeros(1), self.chain_state)
+        g, _, info = estimate(key, self.x, self.chain_state)
         count, first, second, samples = carry
         return count + 1, first + g[0], second + g[0] ** 2, samples + info.samples
 

@@ -46,6 +46,7 @@ Method = Any
 
 ESTIMATES = 300
 B, M = 2, 4
+POINT = 1.0  # where the gradient is 1
 NOISE = (1.0, -0.5, 0.0)  # up to centring and scale
 
 
@@ -59,7 +60,7 @@ def _scalar() -> MarkovianProblem:
 
 def _estimates(estimator: Estimator, name: str, state: int) -> Experiment:
     process = EstimateMoments(
-        _scalar(), jnp.asarray(state), jnp.asarray(B), jnp.asarray(M), estimator
+        _scalar(), jnp.full(1, POINT), jnp.asarray(state), jnp.asarray(B), jnp.asarray(M), estimator
     )
     return Experiment(f"markov-estimates-{name}-{state}", process, (ESTIMATES,))
 
@@ -69,7 +70,8 @@ def _estimate_check(estimator: Estimator, name: str, state: int) -> AtIterations
     _, offsets = problem.affine_form()
     moments = multilevel_moments(problem.chain, -offsets[:, 0], B, M)
     cost = optzoo.MultilevelBatch(B, M).expected_samples
-    exact = np.array([moments.mean[state, 0], moments.squared_norm[state], cost])
+    mean, square = moments.mean[state, 0], moments.squared_norm[state]
+    exact = np.array([POINT + mean, POINT**2 + 2 * POINT * mean + square, cost])
     check = SampledIdentity(
         _estimates(estimator, name, state),
         left=lambda sample: np.hstack([sample[key] for key in ("mean", "square", "samples")]),
@@ -103,7 +105,7 @@ def _estimate_case(state: int) -> Case:
         ),
     )
     return Case(
-        problem="one gradient along lazy resampling of 3 states, from one of them",
+        problem="a gradient of 1 along lazy resampling of 3 states, from one of them",
         constants=problem.constants,
         parameters={"B": B, "m": M, "state": state, "estimates a replicate": ESTIMATES},
         check=_estimate_check(optzoo.mlmc_gradient, "shipped", state),
