@@ -151,17 +151,24 @@ def _with_floor(
     bound = make(batch, largest_step)
     if bound.floor <= floor:
         return bound
+    best, refusal = None, ValueError(f"the bias alone keeps the floor above {floor:.6g}")
     short, long = 0.0, largest_step
     for _ in range(200):  # halves until a step is short enough, then bisects
         step = (short + long) / 2
-        candidate = make(batch, step)
-        if candidate.floor <= floor:
-            bound, short = candidate, step
+        try:
+            candidate = make(batch, step)
+        except ValueError as reason:  # a condition that forbids steps as short as this
+            refusal, short = reason, step
         else:
-            long = step
+            if candidate.floor <= floor:
+                best, short = candidate, step
+            else:
+                long = step
         if long - short <= 1e-9 * short:
-            return bound
-    raise ValueError(f"the bias alone keeps the floor above {floor:.6g}")
+            break
+    if best is None:
+        raise refusal
+    return best
 
 
 def quotient(numerator: float, denominator: float) -> float:

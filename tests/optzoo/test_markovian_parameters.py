@@ -265,8 +265,8 @@ def plans(noise, *, smoothness=1.0, mu=0.05, target=0.1, **kwargs):
     tau=st.integers(1, 2000),
     sigma=st.floats(0.0, 10.0),
     delta=st.floats(0.0, 4.0),
-    mu=st.floats(1e-3, 1.0),
-    target=st.floats(1e-3, 5.0),
+    mu=st.floats(1e-2, 1.0),
+    target=st.floats(1e-2, 5.0),
 )
 def test_every_plan_keeps_its_promise(tau, sigma, delta, mu, target):
     noise = MarkovianNoise(tau, sigma, delta)
@@ -275,6 +275,15 @@ def test_every_plan_keeps_its_promise(tau, sigma, delta, mu, target):
         assert plan.bound(steps, 10.0) <= target * (1 + 1e-9)
         assert steps <= 1 or plan.bound(steps - 1, 10.0) > target * (1 - 1e-9)
         assert plan.batch.batch_size == tau
+
+
+def test_a_plan_is_found_wherever_floor_and_conditions_leave_room():
+    """Condition (C) forbids short steps, the floor long ones: at last nothing is left between."""
+    noise = MarkovianNoise(512, 7.0, 1.0)
+    plan = optzoo.AcceleratedGDBound.for_target(1.0, 1e-3, noise, initial=10.0, target=1.15e-3)
+    assert plan.floor <= 0.575e-3 * (1 + 1e-9)
+    with pytest.raises(ValueError, match=r"promises 0.001 for no level: condition \(C\)"):
+        optzoo.AcceleratedGDBound.for_target(1.0, 1e-3, noise, initial=10.0, target=1e-3)
 
 
 @pytest.mark.parametrize(("sigma", "delta"), [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
