@@ -17,16 +17,22 @@ from . import (
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
-CLAIMS: tuple[Claim, ...] = (
-    *batch.CLAIMS,
-    *estimator.CLAIMS,
-    *sampled.CLAIMS,
-    *descent.CLAIMS,
-    *nonconvex.CLAIMS,
-    *accelerated.CLAIMS,
-    *extragradient.CLAIMS,
-    *lower_bounds.CLAIMS,
-    *laws.CLAIMS,
+_MODULES = (
+    batch,
+    estimator,
+    sampled,
+    descent,
+    nonconvex,
+    accelerated,
+    extragradient,
+    lower_bounds,
+    laws,
+)
+
+CLAIMS: tuple[Claim, ...] = tuple(
+    sorted(
+        (claim for module in _MODULES for claim in module.CLAIMS), key=lambda claim: claim.theorem
+    )
 )
 
 COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS

@@ -1,6 +1,7 @@
 r"""D4: randomized accelerated gradient descent, Phi = |x - x*|^2 + (6/mu) (f(x_f) - f*)."""
 
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from .exact_runs import (
     noise_of,
     quadratics,
     ratios,
+    single_samples,
 )
 from .paper import CHAIN_WORDS, PARTNERS, markov_claim, tau_range
 
@@ -109,7 +111,7 @@ def _is_acceleration_tested(instance: Instance) -> bool:
 def _case() -> Case:
     what = "exact recursion of the second moments, every iteration, every starting state"
 
-    def check(**changes: object) -> ExactInequality:
+    def check(**changes: Any) -> ExactInequality:
         return ExactInequality(partial(ratios, FAMILY, **changes), what=what)
 
     return Case(
@@ -135,7 +137,7 @@ def _case() -> Case:
             Control(
                 "plain batch of one",
                 r"accelerated without randomization, single samples, $\delta = 2$",
-                check(plain_batch_of_one=True, only=_is_acceleration_tested, horizon=140),
+                check(batch=single_samples, only=_is_acceleration_tested, horizon=140),
             ),
         ),
     )
@@ -144,7 +146,7 @@ def _case() -> Case:
 def _floor_case() -> Case:
     what = "exact recursion, where the floor is reached"
 
-    def check(**changes: object) -> ExactInequality:
+    def check(**changes: Any) -> ExactInequality:
         sides = partial(ratios, FAMILY, only=is_additive, last_only=True, **changes)
         return ExactInequality(sides, what=what)
 
@@ -170,17 +172,18 @@ ASSUMPTIONS = (
     r"$\gamma \le 3/(4L)$",
     r"(C): $p(1 + \gamma L)(1 + \delta^2 V) + (4 + \eta) \delta^2 b \le 7/4$",
 )
-COMMON = {
-    "algorithm": "randomized_accelerated_gd",
-    "theorem": "D4",
-    "kind": "upper_bound",
-    "unit": "iteration",
-    "output": "last iterates",
-    "x_label": "case, the closest to the bound first",
-}
+_claim = partial(
+    markov_claim,
+    algorithm="randomized_accelerated_gd",
+    theorem="D4",
+    kind="upper_bound",
+    unit="iteration",
+    output="last iterates",
+    x_label="case, the closest to the bound first",
+)
 
 CLAIMS: tuple[Claim, ...] = (
-    markov_claim(
+    _claim(
         id="markovian_noise/accelerated/potential",
         title="Accelerated linear rate, against its exact expectation",
         source="theorem on randomized accelerated GD; explicit form D4",
@@ -193,9 +196,8 @@ CLAIMS: tuple[Claim, ...] = (
         metric=r"E\Phi_N",
         prepare=_case,
         not_shown="The true rate, which is about three times the guaranteed one.",
-        **COMMON,
     ),
-    markov_claim(
+    _claim(
         id="markovian_noise/accelerated/floor",
         title="Noise floor of the accelerated method",
         source="theorem on randomized accelerated GD; explicit form D4, large N",
@@ -205,6 +207,5 @@ CLAIMS: tuple[Claim, ...] = (
         prepare=_floor_case,
         pairs_with=PARTNERS,
         not_shown=r"Noise in other directions than that of $\mu$, where the bound is slacker.",
-        **COMMON,
     ),
 )

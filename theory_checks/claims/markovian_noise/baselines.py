@@ -154,7 +154,7 @@ def tuned(name: str, noise: str, tau: int) -> Tuned:
     price = optzoo.MultilevelBatch(b, m).expected_samples * method.price(tau)
     last = max(200, round(BUDGET * tau / price / 100))
     counts = np.unique(np.round(np.geomspace(1, last, POINTS)).astype(np.int64))
-    samples = counts * price
+    samples = np.asarray(counts * price, dtype=np.float64)
     output = "x_f" if method.accelerated else "x"
     best: Tuned | None = None
     for step in STEPS:

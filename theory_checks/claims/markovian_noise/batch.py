@@ -159,17 +159,18 @@ def _profile_case() -> Case:
     )
 
 
-COMMON = {
-    "algorithm": "mlmc_gradient",
-    "kind": "one_step",
-    "unit": "batch",
-    "output": "batch mean",
-    "x_label": "case, the closest to the bound first",
-}
+_claim = partial(
+    markov_claim,
+    algorithm="mlmc_gradient",
+    kind="one_step",
+    unit="batch",
+    output="batch mean",
+    x_label="case, the closest to the bound first",
+)
 BOUNDED = (r"$\pi h = 0$, $|h| \le s$", "any starting state, before the batch or in it")
 
 CLAIMS: tuple[Claim, ...] = (
-    markov_claim(
+    _claim(
         id="markovian_noise/batch/second-moment",
         title="The second moment of a batch, from any state of the chain",
         source="lemma on batch means; explicit form D1, constant 10/3",
@@ -182,9 +183,8 @@ CLAIMS: tuple[Claim, ...] = (
         metric=r"E|\sum_i w_i h(Z_i)|^2",
         prepare=partial(_case, False),
         not_shown="Noise that depends on the state in more than one direction.",
-        **COMMON,
     ),
-    markov_claim(
+    _claim(
         id="markovian_noise/batch/bias",
         title="The bias of a batch, from any state of the chain",
         source="lemma on batch means; explicit form D1, constant 5/3",
@@ -194,9 +194,8 @@ CLAIMS: tuple[Claim, ...] = (
         metric=r"|E \tfrac1n \sum_i h(Z_i)|",
         prepare=partial(_case, True),
         not_shown="Noise that depends on the state in more than one direction.",
-        **COMMON,
     ),
-    markov_claim(
+    _claim(
         id="markovian_noise/batch/profile",
         title="Both moments of a batch with the whole mixing profile, closely",
         source="lemma on batch means; the sum that D1 bounds",
@@ -210,6 +209,5 @@ CLAIMS: tuple[Claim, ...] = (
         metric=r"E|\sum_i w_i h(Z_i)|^2,\ |E \tfrac1n \sum_i h(Z_i)|",
         prepare=_profile_case,
         not_shown="The mixing time alone: two chains with one of it can have other profiles.",
-        **COMMON,
     ),
 )

@@ -228,16 +228,17 @@ def _bound_case(which: str) -> Case:
 
 
 STARTS = (r"$\pi h = 0$, $|h| \le s$", "any state of the chain before the estimate")
-COMMON = {
-    "algorithm": "mlmc_gradient",
-    "unit": "estimate",
-    "output": "estimate",
-    "source": "lemma on the multilevel estimator; explicit form D2",
-    "theorem": "D2",
-}
+_claim = partial(
+    markov_claim,
+    algorithm="mlmc_gradient",
+    unit="estimate",
+    output="estimate",
+    source="lemma on the multilevel estimator; explicit form D2",
+    theorem="D2",
+)
 
 CLAIMS: tuple[Claim, ...] = (
-    markov_claim(
+    _claim(
         id="markovian_noise/estimator/weights",
         title="The weights and the cost of each level, read off the code",
         statement=(
@@ -252,9 +253,8 @@ CLAIMS: tuple[Claim, ...] = (
             _identity_case, _weight_sides, 1e-14, "all weights of all levels and their numbers"
         ),
         not_shown="The law of the level: the sampled moments show that.",
-        **COMMON,
     ),
-    markov_claim(
+    _claim(
         id="markovian_noise/estimator/telescoping",
         title="The mean of a short batch's price is that of a long batch",
         statement=f"$$E[g \\mid Z_0 = z] = E[g_m \\mid Z_0 = z]$$ for {ESTIMATOR}",
@@ -269,9 +269,8 @@ CLAIMS: tuple[Claim, ...] = (
             "weights of the code, dynamic programming along the chain",
         ),
         not_shown="The law of the level is taken as stated here; the sampled moments test it.",
-        **COMMON,
     ),
-    markov_claim(
+    _claim(
         id="markovian_noise/estimator/second-moment",
         title="The second moment of the estimator, exactly",
         statement=(
@@ -289,9 +288,8 @@ CLAIMS: tuple[Claim, ...] = (
             "weights of the code, dynamic programming along the chain",
         ),
         not_shown="The law of the level is taken as stated here; the sampled moments test it.",
-        **COMMON,
     ),
-    markov_claim(
+    _claim(
         id="markovian_noise/estimator/bias",
         title="The bias of the multilevel estimator",
         statement=(
@@ -303,9 +301,8 @@ CLAIMS: tuple[Claim, ...] = (
         x_label="case, the closest to the bound first",
         prepare=partial(_bound_case, "bias"),
         not_shown="Noise that depends on the state in more than one direction.",
-        **COMMON,
     ),
-    markov_claim(
+    _claim(
         id="markovian_noise/estimator/variance",
         title="The variance of the multilevel estimator",
         statement=(
@@ -318,6 +315,5 @@ CLAIMS: tuple[Claim, ...] = (
         x_label="case, the closest to the bound first",
         prepare=partial(_bound_case, "variance"),
         not_shown="Noise that depends on the state in more than one direction.",
-        **COMMON,
     ),
 )

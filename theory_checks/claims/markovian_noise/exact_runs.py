@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,8 +35,10 @@ __all__ = [
     "largest_step",
     "mixed_noise_quadratic",
     "noise_of",
+    "plain_batch_of_that_price",
     "quadratics",
     "ratios",
+    "single_samples",
 ]
 
 Array = NDArray[np.float64]
@@ -107,11 +110,11 @@ def mixed_noise_quadratic(mixing_time: int, eigenvalues: Array, delta: float) ->
     flattest = np.arange(len(eigenvalues)) == np.argmin(np.where(eigenvalues > 0, eigenvalues, 9e9))
     return MarkovianQuadratic(
         chain,
-        eigenvalues,
-        np.zeros(len(eigenvalues)),
-        flattest.astype(np.float64),
-        np.array([1.0, -1.0, 0.0, 0.0]),
-        delta * np.array([0.0, 0.0, 1.0, -1.0]),
+        jnp.asarray(eigenvalues),
+        jnp.zeros(len(eigenvalues)),
+        jnp.asarray(flattest.astype(np.float64)),
+        jnp.array([1.0, -1.0, 0.0, 0.0]),
+        delta * jnp.array([0.0, 0.0, 1.0, -1.0]),
     )
 
 
@@ -139,12 +142,27 @@ def _curve(family: Family, instance: Instance, batch: tuple[int, int], horizon: 
     return family.metric(instance, run)
 
 
+def same_batch(batch: optzoo.MultilevelBatch) -> tuple[int, int]:
+    """That of the bound."""
+    return batch.batch_size, batch.max_level
+
+
+def single_samples(batch: optzoo.MultilevelBatch) -> tuple[int, int]:
+    """No batch and no levels."""
+    return 1, 0
+
+
+def plain_batch_of_that_price(batch: optzoo.MultilevelBatch) -> tuple[int, int]:
+    """A plain batch for as many samples in the mean."""
+    return round(batch.expected_samples), 0
+
+
 def ratios(
     family: Family,
     *,
     scale: float = 1.0,
     mixing_time: int | None = None,
-    plain_batch_of_one: bool = False,
+    batch: Callable[[optzoo.MultilevelBatch], tuple[int, int]] = same_batch,
     last_only: bool = False,
     only: Callable[[Instance], bool] = lambda instance: True,
     horizon: int | None = None,
@@ -155,7 +173,7 @@ def ratios(
         family: the theorem.
         scale: the bound is multiplied by it.
         mixing_time: the bound is evaluated with it, in place of the chain's own.
-        plain_batch_of_one: the method takes single samples where the bound believes in the batch.
+        batch: what the method takes, B and m, in place of the batch that the bound believes in.
         last_only: the last iteration alone, where the floor has been reached.
         only: which instances.
         horizon: at most so many iterations.
@@ -163,9 +181,7 @@ def ratios(
     found = []
     for instance in filter(only, family.instances()):
         steps = min(instance.horizon, horizon or instance.horizon)
-        batch = instance.bound.batch
-        sizes = (1, 0) if plain_batch_of_one else (batch.batch_size, batch.max_level)
-        curve = _curve(family, instance, sizes, steps)
+        curve = _curve(family, instance, batch(instance.bound.batch), steps)
         bound = instance.bound
         if mixing_time is not None:
             bound = _with_mixing_time(bound, mixing_time)

@@ -1,6 +1,7 @@
 r"""D5: randomized extragradient on strongly monotone variational inequalities."""
 
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from .exact_runs import (
     largest_step,
     noise_of,
     ratios,
+    single_samples,
 )
 from .paper import CHAIN_WORDS, PARTNERS, chains, markov_claim, tau_range
 
@@ -98,7 +100,7 @@ FAMILY = Family(_instances, _moments, _distance, _initial)
 def _case() -> Case:
     what = "exact recursion of the second moments, every iteration, every starting state"
 
-    def check(**changes: object) -> ExactInequality:
+    def check(**changes: Any) -> ExactInequality:
         return ExactInequality(partial(ratios, FAMILY, **changes), what=what)
 
     return Case(
@@ -124,7 +126,7 @@ def _case() -> Case:
             Control(
                 "plain batch of one",
                 r"single samples with the step that was meant for the batch, $\Delta = 2$",
-                check(plain_batch_of_one=True, only=is_multiplicative, horizon=140),
+                check(batch=single_samples, only=is_multiplicative, horizon=140),
             ),
         ),
     )
@@ -133,7 +135,7 @@ def _case() -> Case:
 def _floor_case() -> Case:
     what = "exact recursion, where the floor is reached"
 
-    def check(**changes: object) -> ExactInequality:
+    def check(**changes: Any) -> ExactInequality:
         sides = partial(ratios, FAMILY, only=is_additive, last_only=True, **changes)
         return ExactInequality(sides, what=what)
 
@@ -158,18 +160,19 @@ ASSUMPTIONS = (
     r"$|F(x, z) - F(x)|^2 \le \sigma^2 + \Delta^2 |x - x^*|^2$ for each state",
     r"$\gamma \le 1/(\sqrt6 L)$, $\Delta^2 (3\gamma^2 V + 2\gamma b/\mu) \le \gamma\mu/2$",
 )
-COMMON = {
-    "algorithm": "randomized_extragradient",
-    "theorem": "D5",
-    "kind": "upper_bound",
-    "metric": r"E|x^N - x^*|^2",
-    "unit": "iteration",
-    "output": "last iterate",
-    "x_label": "case, the closest to the bound first",
-}
+_claim = partial(
+    markov_claim,
+    algorithm="randomized_extragradient",
+    theorem="D5",
+    kind="upper_bound",
+    metric=r"E|x^N - x^*|^2",
+    unit="iteration",
+    output="last iterate",
+    x_label="case, the closest to the bound first",
+)
 
 CLAIMS: tuple[Claim, ...] = (
-    markov_claim(
+    _claim(
         id="markovian_noise/extragradient/distance",
         title="Linear rate of extragradient, against its exact expectation",
         source="theorem on randomized extragradient; explicit form D5",
@@ -177,9 +180,8 @@ CLAIMS: tuple[Claim, ...] = (
         assumptions=ASSUMPTIONS,
         prepare=_case,
         not_shown="Constraints: here $r = 0$.",
-        **COMMON,
     ),
-    markov_claim(
+    _claim(
         id="markovian_noise/extragradient/floor",
         title="Noise floor of extragradient",
         source="theorem on randomized extragradient; explicit form D5, large N",
@@ -188,6 +190,5 @@ CLAIMS: tuple[Claim, ...] = (
         prepare=_floor_case,
         pairs_with=PARTNERS,
         not_shown="A close floor: the proof's constants cost a factor of 30.",
-        **COMMON,
     ),
 )

@@ -69,7 +69,7 @@ def _exact_case(
 
 def _bias_in_batch(laboratory: Laboratory) -> Table:
     """sup_z |E_z g| for 2^m B from 4 to 256 mixing times, two chains."""
-    theta = 2.0 ** np.arange(7)
+    theta = np.asarray(2.0 ** np.arange(7), dtype=np.float64)
     columns = []
     for q in (0.05, 0.005):
         chain = two_state_switch(q)
@@ -90,7 +90,7 @@ def _bias_in_tau(laboratory: Laboratory) -> Table:
         largest = np.abs(multilevel_moments(chain, SIGNS, size, m).mean).max()
         keep = 4 ** (-1 / tau)
         found.append([largest, largest * 2**m * size * (1 - keep) / keep])
-    return times / times[0], np.array(found)
+    return np.asarray(times / times[0], dtype=np.float64), np.array(found)
 
 
 def _variance_in_tau(laboratory: Laboratory) -> Table:
@@ -102,14 +102,14 @@ def _variance_in_tau(laboratory: Laboratory) -> Table:
     for tau in times:
         square = multilevel_moments(slow_chain(int(tau)), SIGNS, size, m).squared_norm.max()
         found.append([square, square * size / (tau / np.log(2) * spread)])
-    return times / times[0], np.array(found)
+    return np.asarray(times / times[0], dtype=np.float64), np.array(found)
 
 
 def _variance_in_levels(laboratory: Laboratory) -> Table:
     """E|g|^2 against v_m, m = 0, 2, ..., 8."""
     chain = two_state_switch(0.05)
     levels = (0, 2, 3, 4, 5, 6, 8)
-    theta = np.array([m - 1 + 2.0 ** (1 - m) for m in levels])
+    theta: Array = np.array([m - 1 + 2.0 ** (1 - m) for m in levels])
     size = 32 * chain.mixing_time
     squares = [multilevel_moments(chain, SIGNS, size, m).squared_norm.max() for m in levels]
     return theta, np.array(squares)[:, None]
@@ -142,14 +142,14 @@ def _floors_in_step(laboratory: Laboratory) -> Table:
     gammas = 0.2 * 2.0 ** -np.arange(6)
     size = 64 * FLOOR_TAU
     rows = [[_gd_floor(g, FLOOR_TAU, size), _accelerated_floor(g, FLOOR_TAU, size)] for g in gammas]
-    return gammas / gammas[0], np.array(rows)
+    return np.asarray(gammas / gammas[0], dtype=np.float64), np.array(rows)
 
 
 def _floors_in_tau(laboratory: Laboratory) -> Table:
     times = 10 * 2 ** np.arange(7)
     size = 32 * int(times[-1])
     rows = [[_gd_floor(0.1, int(t), size), _accelerated_floor(0.1, int(t), size)] for t in times]
-    return times / times[0], np.array(rows)
+    return np.asarray(times / times[0], dtype=np.float64), np.array(rows)
 
 
 def _floors_in_batch(laboratory: Laboratory) -> Table:
@@ -158,7 +158,7 @@ def _floors_in_batch(laboratory: Laboratory) -> Table:
         [_gd_floor(0.1, FLOOR_TAU, int(b)), _accelerated_floor(0.1, FLOOR_TAU, int(b))]
         for b in sizes
     ]
-    return sizes / sizes[0], np.array(rows)
+    return np.asarray(sizes / sizes[0], dtype=np.float64), np.array(rows)
 
 
 # --- The condition number ---

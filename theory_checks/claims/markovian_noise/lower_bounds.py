@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 import optzoo
 from optzoo.problems import (
     MarkovianQuadratic,
+    MaskedQuadratic,
     masked_nesterov,
     plain_batch_moments,
     pytree_dataclass,
@@ -46,6 +47,7 @@ CHECKPOINTS = (1, 5, 20, 80, 200, 400)
 class SwitchCount(StreamRun):
     """A run on the masked chain that counts the switches in all samples, one sample a tick."""
 
+    problem: MaskedQuadratic
     rho: jax.Array
 
     def init(self, key: jax.Array) -> Any:

@@ -52,6 +52,8 @@ class Valley:
 class ValleyRun(StreamRun):
     """A run that sums the squared gradients."""
 
+    problem: Valley
+
     def watch(self, x: jax.Array) -> jax.Array:
         return jnp.sum(self.problem.gradient(x) ** 2)
 

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ import optax
 from numpy.typing import ArrayLike
 
 import optzoo
-from optzoo.problems import MarkovianProblem, pytree_dataclass
+from optzoo.problems import MarkovChain, pytree_dataclass
 
 from ...claim import Check, Finding
 from ...laboratory import Laboratory
@@ -43,6 +43,21 @@ _STATIC = {"static": True}
 Method = Callable[..., optax.GradientTransformationExtraArgs]
 Output = Callable[[optax.OptState, optax.Params], optax.Params]
 Sizes = Callable[[Any, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+
+
+class Oracle(Protocol):
+    """What a run needs of a problem."""
+
+    @property
+    def chain(self) -> MarkovChain:
+        """The chain of the samples."""
+
+    @property
+    def solution(self) -> np.ndarray:
+        """x*, shape (d,)."""
+
+    def sample_operator(self, x: jax.Array, state: Any, /) -> jax.Array:
+        """The gradient, or operator, that the chain in this state shows."""
 
 
 class Run(NamedTuple):
@@ -110,7 +125,7 @@ class StreamRun(Process):
         samples_per_tick: divides B.
     """
 
-    problem: MarkovianProblem
+    problem: Oracle
     solution: jax.Array
     x0: jax.Array
     constants: tuple[jax.Array, ...]
@@ -171,7 +186,7 @@ class StreamRun(Process):
 
 
 def stream_run(
-    problem: MarkovianProblem,
+    problem: Oracle,
     x0: ArrayLike,
     constants: tuple[float, ...],
     batch_size: int,
@@ -286,7 +301,7 @@ class EstimateMoments(Process):
         estimator: `optzoo.mlmc_gradient` or a mutant.
     """
 
-    problem: MarkovianProblem
+    problem: Oracle
     x: jax.Array
     chain_state: jax.Array
     batch_size: jax.Array

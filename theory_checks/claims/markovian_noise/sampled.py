@@ -50,6 +50,7 @@ POINT = 1.0  # where the gradient is 1
 NOISE = (1.0, -0.5, 0.0)  # up to centring and scale
 
 
+STREAM = from_stream(optzoo.mlmc_stream, B)
 WRONG_LAW = from_stream(mutants.wrong_level_law, B)
 
 
@@ -109,9 +110,17 @@ def _estimate_case(state: int) -> Case:
         constants=problem.constants,
         parameters={"B": B, "m": M, "state": state, "estimates a replicate": ESTIMATES},
         check=_estimate_check(optzoo.mlmc_gradient, "shipped", state),
-        controls=tuple(
-            Control(name, text, _estimate_check(mutant, name, state))
-            for name, text, mutant in wrong
+        controls=(
+            *(
+                Control(name, text, _estimate_check(mutant, name, state))
+                for name, text, mutant in wrong
+            ),
+            Control(
+                "sample by sample",
+                "no mistake: the stream in place of the nested loop",
+                _estimate_check(STREAM, "stream", state),
+                expected="NOT_REFUTED",
+            ),
         ),
     )
 
@@ -193,7 +202,7 @@ def _case(method: str) -> Case:
         "$P(J = j) = 2^{-(j+1)}$ from $j = 0$ on, corrections weighted by $2^J$",
         {"stream": mutants.wrong_level_law},
     )
-    wrong = {
+    mistakes: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
         "gd": (law,),
         "accelerated": (("momentum undamped", "$p = 1$ in place of 0.5", {"method": _undamped}),),
         "extragradient": (
@@ -203,7 +212,8 @@ def _case(method: str) -> Case:
                 {"method": mutants.forgotten_extrapolation},
             ),
         ),
-    }[method]
+    }
+    wrong = mistakes[method]
     return Case(
         problem=(
             r"$F(x) = \mu x$ plus a rotation, $L/\mu = \sqrt{10}$, additive noise"

@@ -37,23 +37,26 @@ def _sampled(name: str, noise: str, tau: int, laboratory: Laboratory) -> Curve:
     x = sample["gradient_calls"].mean(axis=0)
     table = sample["squared_distance"] / float(START @ START)
     mean, error = table.mean(axis=0), table.std(axis=0, ddof=1) / np.sqrt(len(table))
+    use = np.cumsum(mean < TARGET / 100) <= 1  # far below the target nothing is compared
+    x, mean, error = x[use], mean[use], error[use]
     return Curve(name, x, mean, np.maximum(mean - 2 * error, mean / 10), mean + 2 * error)
 
 
 def _compare(noise: str, laboratory: Laboratory) -> Outcome:
-    panels = []
+    gradient, others, simulated = [], [], {}
     for tau in TIMES:
         plain = tuple(_exact(name, noise, tau) for name in GRADIENT)
         fast = tuple(_exact(name, noise, tau) for name in (*ACCELERATED, "SGD"))
         adaptive = tuple(_sampled(name, noise, tau, laboratory) for name in ADAPTIVE)
+        simulated[tau] = adaptive
         label = "samples of the chain"
-        panels.append(Panel(rf"Gradient methods, $\tau = {tau}$", label, Y_LABEL, plain))
-        panels.append(
+        gradient.append(Panel(rf"Gradient methods, $\tau = {tau}$", label, Y_LABEL, plain))
+        others.append(
             Panel(rf"Accelerated and adaptive, $\tau = {tau}$", label, Y_LABEL, fast + adaptive)
         )
     return Outcome(
-        panels=tuple(panels),
-        notes=_notes(noise, TIMES),
+        panels=(*gradient, *others),
+        notes=(*_notes(noise, TIMES), _ends(simulated)),
         problem=PROBLEM,
         seeds=laboratory.seeds,
     )
@@ -92,8 +95,9 @@ def _against_tau(laboratory: Laboratory) -> Outcome:
             )[0]
             for name in LINEAR
         }
-        words = ", ".join(f"{name} {slope:.2f}" for name, slope in slopes.items())
-        notes.append(rf"Exponents of the samples in $\tau$, {noise} noise: {words}.")
+        notes.append(
+            rf"Exponents of the samples in $\tau$, {noise} noise: {_listed(slopes, '.2f')}."
+        )
     notes.append(
         "With base batches of one the multilevel estimator pays for levels that it would not need "
         r"where the chain mixes fast, and its largest batch, $2^{10}$, is short of a mixing time "
@@ -106,11 +110,21 @@ def _notes(noise: str, times: tuple[int, ...]) -> tuple[str, ...]:
     notes = []
     for tau in times:
         passages = {name: tuned(name, noise, tau).passage / tau for name in LINEAR}
-        words = ", ".join(f"{name} {passage:.3g}" for name, passage in passages.items())
         notes.append(
             rf"Samples to {TARGET:g} of the start in units of $\tau = {tau}$, each with the best "
-            f"of 16 steps: {words}."
+            f"of 16 steps: {_listed(passages, '.3g')}."
         )
+    steps = {
+        name: [tuned(name, noise, tau).step for tau in times] for name in ("SGD", "randomized GD")
+    }
+    notes.append(
+        "The best step of SGD on single samples is "
+        + ", ".join(f"{step:.2g}" for step in steps["SGD"])
+        + rf" for $\tau = {', '.join(map(str, times))}$, in proportion to $1/\tau$: it has to know "
+        "the chain; that of randomized GD is "
+        + ", ".join(f"{step:.2g}" for step in steps["randomized GD"])
+        + ", whose batch does."
+    )
     passages = {name: tuned(name, noise, times[1]).passage for name in LINEAR}
     price = passages["randomized GD"] / passages["SGD, batches of τ"]
     notes.append(
@@ -123,6 +137,20 @@ def _notes(noise: str, times: tuple[int, ...]) -> tuple[str, ...]:
         rf"Acceleration saves randomized GD a factor of {gain:.2g} in samples at $\kappa = 10$."
     )
     return tuple(notes)
+
+
+def _listed(numbers: dict[str, float], form: str) -> str:
+    return "; ".join(f"{name} {number:{form}}" for name, number in numbers.items())
+
+
+def _ends(curves: dict[int, tuple[Curve, ...]]) -> str:
+    """Where the simulated methods are at the end of their runs."""
+    ends = [
+        f"{curve.label} {curve.mean[-1]:.2g} after {curve.x[-1]:.0f} at $\\tau = {tau}$"
+        for tau, ones in curves.items()
+        for curve in ones
+    ]
+    return f"Simulated, in shares of the start, after a number of samples: {'; '.join(ends)}."
 
 
 DESCRIPTION = (

@@ -54,8 +54,10 @@ def from_stream(stream: Callable[..., optzoo.MLMCStream], samples_per_tick: int 
                 return count + 1, result
 
             first = parts.init(params, jax.random.fold_in(key, 0))
-            carry = (1, parts.tick(jax.random.fold_in(key, 1), params, chain_state, first))
-            carry = (jnp.asarray(carry[0]), carry[1])
+            carry = (
+                jnp.asarray(1),
+                parts.tick(jax.random.fold_in(key, 1), params, chain_state, first),
+            )
             _, (g, _, chain_state, _, info) = jax.lax.while_loop(
                 lambda carry: ~carry[1][1], tick, carry
             )
