@@ -10,6 +10,7 @@ from . import (
     extragradient,
     laws,
     lower_bounds,
+    multiplicative,
     nonconvex,
     sampled,
     side_by_side,
@@ -25,6 +26,7 @@ _MODULES = (
     nonconvex,
     accelerated,
     extragradient,
+    multiplicative,
     lower_bounds,
     laws,
 )
