@@ -38,7 +38,7 @@ Array = NDArray[np.float64]
 
 TAU, DELTA, LEVEL = 14, 2.0, 2
 SIZE = round(16 * DELTA**2 * TAU)
-ITERATIONS = (4, 12, 40)
+ITERATIONS = (1, 4, 30)
 START = np.ones(2)
 
 
