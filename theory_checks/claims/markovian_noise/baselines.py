@@ -48,7 +48,7 @@ SIGMA, DELTA = 0.1, 2.0
 START = np.ones(2)
 TARGET = 0.01  # of |x^0 - x^*|^2
 STEPS = 2.0 ** -np.arange(0.0, 16.0)
-POINTS = 60
+FIRST = (4, 5, 6, 7)
 BUDGET = 2_000_000  # samples in units of the mixing time: more than any method needs
 
 
@@ -132,18 +132,24 @@ class Tuned:
 
 
 def _curve(moments: LinearMethodMoments, counts: NDArray[np.int64], output: str) -> Array:
-    """Errors at many iterations by powers of the recursion."""
+    """Errors at the iterations of `_counts`, by squaring four powers of the recursion."""
     law = np.full((1, moments.num_states), 1 / moments.num_states)  # both states alike
-    found, done, matrix = [], 0, np.eye(len(moments.matrix))
-    for count in counts.tolist():
-        with np.errstate(over="ignore", invalid="ignore"):
-            matrix = np.linalg.matrix_power(moments.matrix, count - done) @ matrix
-        done = count
-        if not np.all(np.isfinite(matrix)) or np.abs(matrix).max() > 1e6:
-            return np.full(len(counts), 1e6)
-        after = replace(moments, matrix=matrix).run(START, [1], law)
-        found.append(after.squared_distance(output)[0, 0])
+    powers = [np.linalg.matrix_power(moments.matrix, first) for first in FIRST]
+    found = []
+    for _ in range(len(counts) // len(FIRST)):
+        for matrix in powers:
+            if not np.abs(matrix).max() < 1e6:
+                return np.full(len(counts), 1e6)
+            after = replace(moments, matrix=matrix).run(START, [1], law)
+            found.append(after.squared_distance(output)[0, 0])
+        powers = [matrix @ matrix for matrix in powers]
     return np.array(found) / float(START @ START)
+
+
+def _counts(last: int) -> NDArray[np.int64]:
+    """4, 5, 6, 7 times the powers of two, to `last` or a little beyond."""
+    octaves = np.arange(max(1, int(np.ceil(np.log2(last / FIRST[0])))))
+    return (2 ** octaves[:, None] * np.array(FIRST)).ravel()
 
 
 @cache
@@ -153,7 +159,7 @@ def tuned(name: str, noise: str, tau: int) -> Tuned:
     b, m = method.batch(tau)
     price = optzoo.MultilevelBatch(b, m).expected_samples * method.price(tau)
     last = max(200, round(BUDGET * tau / price / 100))
-    counts = np.unique(np.round(np.geomspace(1, last, POINTS)).astype(np.int64))
+    counts = _counts(last)
     samples = np.asarray(counts * price, dtype=np.float64)
     output = "x_f" if method.accelerated else "x"
     best: Tuned | None = None
