@@ -23,7 +23,14 @@ def test_the_example_runs_and_gets_near_the_optimum(capsys):
 
 
 def test_every_method_has_its_row():
-    for name in ("frank_wolfe", "sarah_frank_wolfe", "saga_sarah_frank_wolfe"):
+    for name in (
+        "frank_wolfe",
+        "sarah_frank_wolfe",
+        "saga_sarah_frank_wolfe",
+        "randomized_gd",
+        "randomized_accelerated_gd",
+        "randomized_extragradient",
+    ):
         assert f"| `{name}` |" in TEXT
         assert hasattr(optzoo, name)
 

@@ -357,7 +357,7 @@ class Passage:
 
     Args:
         theta: the varied constant, at least 5 values over 1.5 decades.
-        experiments: one for each value, all with the same checkpoints.
+        experiments: one for each value, all with equally many checkpoints.
         metric: its name.
         eps: the threshold.
         stated: q.
@@ -381,7 +381,7 @@ class Passage:
         values = np.stack([laboratory.sample(e, 0, seeds)[self.metric] for e in self.experiments])
         exponent = scaling_exponent(
             self.theta,
-            self.experiments[0].checkpoints,
+            np.array([experiment.checkpoints for experiment in self.experiments]),
             values,
             self.eps,
             stated=self.stated,

@@ -26,6 +26,7 @@ class Row:
     kwargs: dict[str, Any]
     functions: tuple[str, ...] = ()  # extra arguments that evaluate a gradient
     arguments: dict[str, Any] = field(default_factory=dict)  # further ones, or other functions
+    needs_params: bool = True
 
     def build(self) -> optax.GradientTransformationExtraArgs:
         return self.make(**self.kwargs)
@@ -88,6 +89,22 @@ ROWS = (
         },
         functions=("sample_grads_fn",),
         arguments={"indices": jnp.array([2, 0, 1]), "sample_grads_fn": lambda p: three_rows(p)},
+    ),
+    Row(
+        "randomized_gd",
+        optzoo.randomized_gd,
+        {"learning_rate": 0.1},
+        needs_params=False,
+    ),
+    Row(
+        "randomized_accelerated_gd",
+        optzoo.randomized_accelerated_gd,
+        {"learning_rate": 0.3, "strong_convexity": 0.5, "momentum_scale": 0.9},
+    ),
+    Row(
+        "randomized_extragradient",
+        optzoo.randomized_extragradient,
+        {"learning_rate": 0.1},
     ),
 )
 
@@ -292,8 +309,9 @@ def test_vmap_equals_separate_runs(row):
 def test_missing_params_and_mismatched_gradients_are_named(row):
     method, params = row.build(), start()
     state = method.init(params)
-    with pytest.raises(ValueError, match="params"):
-        method.update(gradient(params), state, **row.extras())
+    if row.needs_params:
+        with pytest.raises(ValueError, match="params"):
+            method.update(gradient(params), state, **row.extras())
     with pytest.raises(ValueError, match=r"updates.*structure"):
         method.update({"w": params["w"]}, state, params, **row.extras())
     with pytest.raises(ValueError, match=r"updates\['b'\].*shape"):

@@ -1,0 +1,205 @@
+"""The methods that are put side by side, each with the exact curve of its mean error.
+
+All but AdaGrad are linear on quadratics, so that their mean errors follow from a recursion, without
+sampling, for any number of iterations; each takes the step, out of a grid, that reaches the target
+with the fewest samples. AdaGrad is simulated.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import optax
+from numpy.typing import NDArray
+
+import optzoo
+from optzoo.problems import (
+    LinearMethodMoments,
+    MarkovChain,
+    MarkovianQuadratic,
+    accelerated_gd_moments,
+    additive_noise_quadratic,
+    lazy_resample,
+    multiplicative_noise_quadratic,
+    randomized_gd_moments,
+)
+
+from ...scaling import first_passage
+from ...simulation import Experiment
+from .paper import slow_chain
+from .process import StreamRun, stream_run
+
+__all__ = [
+    "ADAPTIVE",
+    "LINEAR",
+    "START",
+    "TARGET",
+    "Tuned",
+    "adagrad_experiment",
+    "problem",
+    "tuned",
+]
+
+Array = NDArray[np.float64]
+
+SPECTRUM = (0.1, 1.0)
+SIGMA, DELTA = 0.1, 2.0
+START = np.ones(2)
+TARGET = 0.01  # of |x^0 - x^*|^2
+STEPS = 2.0 ** -np.arange(0.0, 16.0)
+FIRST = (4, 5, 6, 7)
+BUDGET = 2_000_000  # samples in units of the mixing time: more than any method needs
+
+
+def problem(noise: str, chain: MarkovChain) -> MarkovianQuadratic:
+    """A quadratic with kappa = 10 and one kind of noise."""
+    if noise == "additive":
+        return additive_noise_quadratic(chain, SPECTRUM, SIGMA)
+    return multiplicative_noise_quadratic(chain, SPECTRUM, DELTA)
+
+
+def _same_chain(tau: int) -> MarkovChain:
+    return slow_chain(tau)
+
+
+def _every(tau: int) -> MarkovChain:
+    """Every tau-th state of the chain."""
+    chain = slow_chain(tau)
+    return MarkovChain(np.linalg.matrix_power(np.asarray(chain.transition), tau))
+
+
+def _independent(tau: int) -> MarkovChain:
+    return lazy_resample([0.5, 0.5], 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A method whose error has an exact recursion.
+
+    Args:
+        batch: tau -> B and m.
+        chain: tau -> the chain of the samples it uses.
+        accelerated: whether it is accelerated.
+        price: tau -> samples drawn for each one used.
+    """
+
+    batch: Callable[[int], tuple[int, int]]
+    chain: Callable[[int], MarkovChain] = _same_chain
+    accelerated: bool = False
+    price: Callable[[int], int] = lambda tau: 1
+
+    def moments(self, noise: str, tau: int, step: float) -> LinearMethodMoments:
+        """The recursion at one step; a share of 1/L, or of 3/(4L) and p when accelerated."""
+        instance = problem(noise, self.chain(tau))
+        b, m = self.batch(tau)
+        if not self.accelerated:
+            return randomized_gd_moments(instance, step, batch_size=b, max_level=m)
+        # As in the theorem, p makes room for noise that grows with the gradient.
+        gamma, p = (0.75 * step, 1.0) if noise == "additive" else (0.75, step)
+        return accelerated_gd_moments(
+            instance, gamma, SPECTRUM[0], batch_size=b, max_level=m, momentum_scale=p
+        )
+
+
+LINEAR: dict[str, Linear] = {
+    "SGD": Linear(lambda tau: (1, 0)),
+    "SGD + MLMC": Linear(lambda tau: (1, 10)),
+    "SGD, every τ-th sample": Linear(lambda tau: (1, 0), _every, price=lambda tau: tau),
+    "SGD, batches of τ": Linear(lambda tau: (tau, 0)),
+    "randomized GD": Linear(lambda tau: (tau, 3)),
+    "SGD, independent samples": Linear(lambda tau: (1, 0), _independent),
+    "accelerated, batches of τ": Linear(lambda tau: (tau, 0), accelerated=True),
+    "randomized accelerated GD": Linear(lambda tau: (tau, 3), accelerated=True),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """The curve of a method at its best step.
+
+    Args:
+        samples: drawn, shape (points,).
+        error: E|x - x*|^2 / |x^0 - x*|^2, shape (points,).
+        passage: samples until the target.
+        step: the step.
+    """
+
+    samples: Array
+    error: Array
+    passage: float
+    step: float
+
+
+def _curve(moments: LinearMethodMoments, counts: NDArray[np.int64], output: str) -> Array:
+    """Errors at the iterations of `_counts`, by squaring four powers of the recursion."""
+    law = np.full((1, moments.num_states), 1 / moments.num_states)  # both states alike
+    powers = [np.linalg.matrix_power(moments.matrix, first) for first in FIRST]
+    found = []
+    for _ in range(len(counts) // len(FIRST)):
+        for matrix in powers:
+            if not np.abs(matrix).max() < 1e6:
+                return np.full(len(counts), 1e6)
+            after = replace(moments, matrix=matrix).run(START, [1], law)
+            found.append(after.squared_distance(output)[0, 0])
+        powers = [matrix @ matrix for matrix in powers]
+    return np.array(found) / float(START @ START)
+
+
+def _counts(last: int) -> NDArray[np.int64]:
+    """4, 5, 6, 7 times the powers of two, to `last` or a little beyond."""
+    octaves = np.arange(max(1, int(np.ceil(np.log2(last / FIRST[0])))))
+    return (2 ** octaves[:, None] * np.array(FIRST)).ravel()
+
+
+@cache
+def tuned(name: str, noise: str, tau: int) -> Tuned:
+    """The best of the steps for a method at a mixing time."""
+    method = LINEAR[name]
+    b, m = method.batch(tau)
+    price = optzoo.MultilevelBatch(b, m).expected_samples * method.price(tau)
+    last = max(200, round(BUDGET * tau / price / 100))
+    counts = _counts(last)
+    samples = np.asarray(counts * price, dtype=np.float64)
+    output = "x_f" if method.accelerated else "x"
+    best: Tuned | None = None
+    for step in STEPS:
+        error = _curve(method.moments(noise, tau, float(step)), counts, output)
+        passage = float(first_passage(samples, error, TARGET))
+        if best is None or passage < best.passage:
+            best = Tuned(samples, error, passage, float(step))
+    assert best is not None
+    return best
+
+
+# --- AdaGrad ---
+
+ADAGRAD_BATCH = 14
+ADAGRAD_STEP = 0.2
+ADAGRAD_TICKS = 5_000
+ADAPTIVE = {"AdaGrad": 0, "AdaGrad + MLMC": 6}  # levels
+
+
+def _adagrad(step: object) -> optax.GradientTransformationExtraArgs:
+    return optax.with_extra_args_support(optax.adagrad(step, initial_accumulator_value=0.0))
+
+
+def adagrad_experiment(name: str, noise: str, tau: int) -> Experiment:
+    """AdaGrad on batches of 14, or on the multilevel estimator with that base batch."""
+    run: StreamRun = stream_run(
+        problem(noise, slow_chain(tau)),
+        START,
+        (ADAGRAD_STEP,),
+        ADAGRAD_BATCH,
+        ADAPTIVE[name],
+        method=_adagrad,
+        samples_per_tick=ADAGRAD_BATCH,
+    )
+    ticks = np.unique(np.round(np.geomspace(4, ADAGRAD_TICKS, 24)).astype(int))
+    return Experiment(
+        f"markov-{name}-{noise}-{tau}",
+        run,
+        tuple(ticks.tolist()),
+        lanes=16,
+        randomness=f"markov-compare-{tau}",
+    )

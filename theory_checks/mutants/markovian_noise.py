@@ -1,0 +1,149 @@
+"""Mistakes in the multilevel estimator, and in the methods that are fed by it.
+
+Those of the estimator take the arguments of `optzoo.mlmc_gradient`, `wrong_level_law` those of
+`optzoo.mlmc_stream`.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+import optzoo
+
+__all__ = [
+    "forgotten_extrapolation",
+    "halved_level_weight",
+    "level_from_the_chain",
+    "levels_not_nested",
+    "undamped_momentum",
+    "wrong_level_law",
+]
+
+Parts = tuple[optax.Updates, Any, optzoo.MLMCInfo]
+_NEVER = 33  # a level above every cut
+
+
+def halved_level_weight(
+    grad_fn: Any, step_fn: Any, *, batch_size: ArrayLike, max_level: ArrayLike
+) -> Any:
+    """The correction is weighted by 2^(J-1) in place of 2^J: half of it is missing."""
+    full = optzoo.mlmc_gradient(grad_fn, step_fn, batch_size=batch_size, max_level=max_level)
+    base = optzoo.mlmc_gradient(grad_fn, step_fn, batch_size=batch_size, max_level=0)
+
+    def estimate(key: jax.Array, params: optax.Params, chain_state: Any) -> Parts:
+        g, state, info = full(key, params, chain_state)
+        g_0, _, _ = base(key, params, chain_state)
+        half = jax.tree.map(lambda a, b: jnp.where(info.level > 0, (a + b) / 2, a), g, g_0)
+        return half, state, info
+
+    return estimate
+
+
+def levels_not_nested(
+    grad_fn: Any, step_fn: Any, *, batch_size: ArrayLike, max_level: ArrayLike
+) -> Any:
+    """g_{J-1} and g_0 are formed from the samples after those of g_J, not from their beginning."""
+    drawn = optzoo.mlmc_gradient(grad_fn, step_fn, batch_size=1, max_level=max_level)
+
+    def plain(size: ArrayLike) -> Any:
+        return optzoo.mlmc_gradient(grad_fn, step_fn, batch_size=size, max_level=0)
+
+    def estimate(key: jax.Array, params: optax.Params, chain_state: Any) -> Parts:
+        level = drawn(key, params, chain_state)[2].level
+        long = jnp.left_shift(jnp.asarray(batch_size).astype(jnp.int32), level)
+        short = jnp.maximum(long // 2, 1)
+        g_j, state, _ = plain(long)(jax.random.fold_in(key, 1), params, chain_state)
+        g_below, after, _ = plain(short)(jax.random.fold_in(key, 2), params, state)
+        g_0, end, _ = plain(batch_size)(jax.random.fold_in(key, 3), params, after)
+        scale = jnp.left_shift(1, level)
+
+        def combine(base: jax.Array, high: jax.Array, low: jax.Array) -> jax.Array:
+            return jnp.where(level > 0, base + scale * (high - low), high)
+
+        samples = jnp.where(level > 0, long + short + batch_size, long)
+        end = jax.tree.map(lambda a, b: jnp.where(level > 0, a, b), end, state)
+        return jax.tree.map(combine, g_0, g_j, g_below), end, optzoo.MLMCInfo(samples, level)
+
+    return estimate
+
+
+def level_from_the_chain(
+    grad_fn: Any, step_fn: Any, *, batch_size: ArrayLike, max_level: ArrayLike
+) -> Any:
+    """The level and the first transition of the chain are drawn with the same random bits."""
+
+    def step(key: jax.Array, carry: Any) -> tuple[Any, Any]:
+        chain_state, level_key, is_first = carry
+        chain_state, sample = step_fn(
+            jax.random.wrap_key_data(
+                jnp.where(is_first, jax.random.key_data(level_key), jax.random.key_data(key))
+            ),
+            chain_state,
+        )
+        return (chain_state, level_key, jnp.zeros_like(is_first)), sample
+
+    shared = optzoo.mlmc_gradient(grad_fn, step, batch_size=batch_size, max_level=max_level)
+
+    def estimate(key: jax.Array, params: optax.Params, chain_state: Any) -> Parts:
+        carry = (chain_state, jax.random.fold_in(key, 0), jnp.array(True))
+        g, (state, _, _), info = shared(key, params, carry)
+        return g, state, info
+
+    return estimate
+
+
+def wrong_level_law(
+    grad_fn: Any,
+    step_fn: Any,
+    *,
+    batch_size: ArrayLike,
+    max_level: ArrayLike,
+    samples_per_tick: int = 1,
+) -> optzoo.MLMCStream:
+    """P(J = j) = 2^-(j+1) from j = 0 on, a geometric law that starts one too early."""
+    right = optzoo.mlmc_stream(
+        grad_fn,
+        step_fn,
+        batch_size=batch_size,
+        max_level=max_level,
+        samples_per_tick=samples_per_tick,
+    )
+
+    def one_less(state: optzoo.MLMCStreamState) -> optzoo.MLMCStreamState:
+        level = state.drawn_level
+        return state._replace(drawn_level=jnp.where(level == 1, _NEVER, level - 1))
+
+    def init(params: optax.Params, key: jax.Array) -> optzoo.MLMCStreamState:
+        return one_less(right.init(params, key))
+
+    def tick(key: jax.Array, params: optax.Params, chain_state: Any, stream: Any) -> Any:
+        g, ready, chain_state, stream, info = right.tick(key, params, chain_state, stream)
+        stream = jax.tree.map(
+            lambda fresh, old: jnp.where(ready, fresh, old), one_less(stream), stream
+        )
+        return g, ready, chain_state, stream, info
+
+    return optzoo.MLMCStream(init, tick)
+
+
+def undamped_momentum(
+    learning_rate: ArrayLike, strong_convexity: ArrayLike, *, momentum_scale: ArrayLike = 1.0
+) -> optax.GradientTransformationExtraArgs:
+    """The accelerated method with p = 1, whatever condition (C) asks for."""
+    del momentum_scale
+    return optzoo.randomized_accelerated_gd(learning_rate, strong_convexity)
+
+
+def forgotten_extrapolation(learning_rate: ArrayLike) -> optax.GradientTransformationExtraArgs:
+    """Extragradient whose second half sets out from the point looked ahead at, not from x^k."""
+    right = optzoo.randomized_extragradient(learning_rate)
+
+    def update(
+        updates: optax.Updates, state: Any, params: Any = None, **extra_args: Any
+    ) -> tuple[optax.Updates, Any]:
+        return right.update(updates, state._replace(base_point=params), params, **extra_args)
+
+    return optax.GradientTransformationExtraArgs(right.init, update)
