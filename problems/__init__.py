@@ -5,7 +5,6 @@ from .constant import CertificateError, Constant
 from .datasets import breast_cancer, libsvm
 from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
 from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
-from .matrix_completion import MatrixCompletion, observed_entries, photograph
 from .markov_chain import MarkovChain, contraction_coefficient
 from .markov_chain_families import (
     lazy_resample,
@@ -32,6 +31,7 @@ from .markovian_quadratic import (
     sign_testing_quadratic,
 )
 from .masked_quadratic import MaskedQuadratic, masked_nesterov, nesterov_distance_bound
+from .matrix_completion import MatrixCompletion, observed_entries, photograph
 from .monotone_operator import RotationOperator, rotation_operator
 from .multilevel_moments import (
     PathMoments,
@@ -65,7 +65,6 @@ __all__ = [
     "LinearMethodMoments",
     "LinearModel",
     "LogisticRegression",
-    "MatrixCompletion",
     "MarkovChain",
     "MarkovianLeastSquares",
     "MarkovianObjective",
@@ -73,6 +72,7 @@ __all__ = [
     "MarkovianProblem",
     "MarkovianQuadratic",
     "MaskedQuadratic",
+    "MatrixCompletion",
     "MethodMoments",
     "NoiseTight",
     "Optimum",
@@ -97,13 +97,13 @@ __all__ = [
     "masked_nesterov",
     "metropolis_chain",
     "minimize_over",
-    "observed_entries",
-    "photograph",
     "multilevel_moments",
     "multiplicative_noise_quadratic",
     "nesterov_distance_bound",
     "noise_around",
+    "observed_entries",
     "one_way_lazy_ring",
+    "photograph",
     "plain_batch_moments",
     "pytree_dataclass",
     "random_least_squares",

@@ -39,7 +39,7 @@ def largest_mask(vector: jax.Array, count: int) -> jax.Array:
 
 def _ranks(vector: jax.Array) -> jax.Array:
     """Unsigned integers in the order of the entries."""
-    bits = jnp.finfo(vector.dtype).bits
+    bits = 8 * vector.dtype.itemsize
     unsigned = {16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}[bits]
     pattern = jax.lax.bitcast_convert_type(vector, unsigned)
     top = unsigned(1 << (bits - 1))
