@@ -19,6 +19,7 @@ from .saga_frank_wolfe import (
     saga_warm_start,
 )
 from .schedules import open_loop_schedule, stich_schedule
+from .soap import SoapState, scale_by_soap, soap
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ __all__ = [
     "FrankWolfeState",
     "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
+    "SoapState",
     "frank_wolfe",
     "frank_wolfe_gap",
     "gradient_calls",
@@ -34,5 +36,7 @@ __all__ = [
     "saga_sarah_frank_wolfe",
     "saga_warm_start",
     "sarah_frank_wolfe",
+    "scale_by_soap",
+    "soap",
     "stich_schedule",
 ]
