@@ -33,7 +33,7 @@ References:
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -343,8 +343,13 @@ def _direction(
     require_matching_tree("updates", updates, state.mu if params is None else params)
     treedef: Any = jax.tree.structure(updates)
     leaf_views = [view for view, _ in views(weight_dimension_numbers, updates)]
-    old_mu, old_nu, old_gram, old_basis = (
-        treedef.flatten_up_to(field) for field in (state.mu, state.nu, state.gram, state.basis)
+    old_mu, old_nu = (treedef.flatten_up_to(field) for field in (state.mu, state.nu))
+    old_gram, old_basis = (
+        [
+            _axis_by_axis(factors, view)
+            for factors, view in zip(treedef.flatten_up_to(field), leaf_views, strict=True)
+        ]
+        for field in (state.gram, state.basis)
     )
     gradients = [
         jnp.asarray(g).astype(_wide_dtype(m))
@@ -493,6 +498,13 @@ def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Arra
         return m
     original = rotate(view.of(m.astype(_wide_dtype(m))), old, batched=view.batched, back=True)
     return _narrow(view.back(rotate(original, new, batched=view.batched), m), m)
+
+
+def _axis_by_axis(factors: Any, view: View) -> Factors:
+    """The tuple over the matrix axes again, where flax's nnx made a mapping of it."""
+    if isinstance(factors, Mapping):
+        return tuple(factors.get(axis) for axis in range(len(view.sizes)))
+    return factors
 
 
 def _wide_dtype(leaf: Any) -> Any:

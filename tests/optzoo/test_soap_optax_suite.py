@@ -19,11 +19,11 @@ SHARDING = optax_conformance.load_sharding_suite(
     {"soap": soap(1.0), "scale_by_soap": scale_by_soap(one_sided=True)}
 )
 # The rest of that module tests micro-batching.
-SOAP_IN_SHARDING = [name for name in optax_conformance.test_names(SHARDING) if "soap" in name]
+SOAP_IN_SHARDING = [name for name in SHARDING.names() if "soap" in name]
 
 
 def test_the_whole_suites_are_there():
-    kinds = [name.rstrip("0123456789") for name in optax_conformance.test_names(CONTRIBUTED)]
+    kinds = [name.rstrip("0123456789") for name in CONTRIBUTED.names()]
     assert {kind: kinds.count(kind) for kind in kinds} == {
         "test_gradient_accumulation": 2,
         "test_optimizers": 4,
@@ -36,11 +36,11 @@ def test_the_whole_suites_are_there():
     assert len(SOAP_IN_SHARDING) == 2 * 3
 
 
-@pytest.mark.parametrize("name", optax_conformance.test_names(CONTRIBUTED))
+@pytest.mark.parametrize("name", CONTRIBUTED.names())
 def test_contributed_suite(name):
-    optax_conformance.run_one(CONTRIBUTED, name)
+    CONTRIBUTED.run(name)
 
 
 @pytest.mark.parametrize("name", SOAP_IN_SHARDING)
 def test_sharding_suite(name):
-    optax_conformance.run_one(SHARDING, name)
+    SHARDING.run(name)

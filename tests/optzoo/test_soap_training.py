@@ -69,7 +69,8 @@ def test_flax_loop_with_its_own_optimizer():
 
 def problem(dtype=jnp.float64):
     rng = np.random.default_rng(0)
-    shapes = {"w": (8, 6), "c": (3, 2, 4), "b": (6,)}
+    # Gram matrices of full rank: the null space of a first one is known up to round-off only.
+    shapes = {"w": (8, 8), "c": (3, 2, 4), "b": (6,)}
     return [
         {name: jnp.asarray(rng.standard_normal(shape), dtype) for name, shape in shapes.items()}
         for _ in range(26)
@@ -128,13 +129,15 @@ def test_accumulated_gradients_are_their_means():
         for pair in zip(gradients[:24:2], gradients[1:24:2], strict=True)
     ]
     expected, _ = run(soap(0.01), start, means)
-    assert_equal(params, expected, atol=1e-12)
+    assert_equal(params, expected, atol=1e-7)  # MultiSteps adds up in float32
 
 
 def test_data_parallel_training_is_that_of_the_whole_batch():
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
-    params = {"w": jnp.ones((4, 3)), "v": jnp.ones((3, 1))}
-    method = soap(0.01, precondition_frequency=3)
+    keys = jax.random.split(jax.random.key(2))
+    params = {name: jax.random.normal(key, (4, 4)) for name, key in zip("wv", keys, strict=True)}
+    # The second gradient is the first one, diagonal in its own basis but for round-off.
+    method = soap(0.01, eps=1e-3, precondition_frequency=3)
 
     def loss(p, x, y):
         return jnp.mean((jnp.tanh(x @ p["w"]) @ p["v"] - y) ** 2)
@@ -157,7 +160,7 @@ def test_data_parallel_training_is_that_of_the_whole_batch():
         updates, state = method.update(g, state, params)
         return optax.apply_updates(params, updates), state
 
-    x, y = DATA.astype(float), TARGETS.astype(float)
+    x, y = DATA.astype(float), jnp.sin(DATA.astype(float))
     split = jax.device_put((x, y), NamedSharding(mesh, PartitionSpec("data")))
     whole = spread = local = (params, method.init(params))
     for _ in range(10):
