@@ -11,6 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from . import _tree_vector as tv
+
 __all__: list[str] = []
 
 Factors = tuple[jax.Array | None, ...]  # one for every matrix axis; None where there is no basis
@@ -65,7 +67,7 @@ def power_step(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
     return the old vectors instead of arbitrary ones.
     """
     trace = jnp.trace(gram_matrix)
-    relative = float(jnp.finfo(basis.dtype).eps) / gram_matrix.shape[-1]
+    relative = float(tv.finfo(basis.dtype).eps) / gram_matrix.shape[-1]
     ridge = jnp.where(trace > 0, relative * trace, 1)
     images = jnp.matmul(basis, gram_matrix, precision=jax.lax.Precision.HIGHEST)
     rayleigh = jnp.sum(images * basis, axis=1)

@@ -256,7 +256,7 @@ def scale_by_soap(
       >>> for _ in range(2):  # the first call only initializes the bases
       ...     updates, state = method.update(w, state)
       >>> [round(float(u), 5) for u in jnp.diag(updates)]
-      [-0.00067, -0.00067, -0.00067]
+      [-0.003, -0.003, -0.003]
 
     References:
       Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ICLR 2025,
