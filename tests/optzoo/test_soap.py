@@ -266,8 +266,7 @@ def test_long_axes_and_one_sided_leaves_have_the_bases_they_should():
 # What can go wrong.
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e200])
-@pytest.mark.parametrize("when", [0, 3, 4])
+@pytest.mark.parametrize(("bad", "when"), [(np.nan, 0), (np.inf, 3), (1e200, 4)])
 def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been(bad, when):
     start, gradients = start_and_gradients({"w": (3, 4), "b": (2,)}, 12)
     method = soap(0.01, precondition_frequency=4)
@@ -302,27 +301,28 @@ def test_failed_first_eigenvectors_leave_the_coordinates(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64])
-@pytest.mark.parametrize("kind", ["zero", "vanishing", "rank one", "tiny", "zero first"])
-def test_degenerate_gradients_give_finite_steps_and_orthogonal_bases(kind, dtype):
+def test_degenerate_gradients_give_finite_steps_and_orthogonal_bases(dtype):
     rng = np.random.default_rng(1)
     column, row = rng.standard_normal((6, 1)), rng.standard_normal((1, 5))
     full = rng.standard_normal((6, 5))
-    gradients = {
+    kinds = {
         "zero": [0 * full] * 30,
         "vanishing": [full * 10.0 ** (-2 * k) for k in range(30)],
         "rank one": [column @ row] * 30,
         "tiny": [full * 1e-30] * 30,
         "zero first": [0 * full, *[rng.standard_normal((6, 5)) for _ in range(29)]],
-    }[kind]
+    }
+    gradients = [{kind: each[k] for kind, each in kinds.items()} for k in range(30)]
     method = soap(1.0, precondition_frequency=3, weight_decay=0.0)
-    path, state = run(method, {"w": full}, [{"w": g} for g in gradients], dtype)
-    moved = np.abs(np.diff(np.asarray(path["w"], np.float64), axis=0)).max()
-    assert np.isfinite(moved)
-    assert moved < 20, "a step of Adam is about the learning rate"
+    path, state = run(method, dict.fromkeys(kinds, full), gradients, dtype)
     assert (int(state.failed), int(state.skipped)) == (0, 0)
-    for r in state.basis["w"]:
-        tolerance = 1e-5 if r.dtype == jnp.float32 else 1e-13
-        np.testing.assert_allclose(r @ r.T, np.eye(len(r)), atol=tolerance)
+    for kind in kinds:
+        moved = np.abs(np.diff(np.asarray(path[kind], np.float64), axis=0)).max()
+        assert np.isfinite(moved), kind
+        assert moved < 20, f"{kind}: a step of Adam is about the learning rate"
+        for r in state.basis[kind]:
+            tolerance = 1e-5 if r.dtype == jnp.float32 else 1e-13
+            np.testing.assert_allclose(r @ r.T, np.eye(len(r)), atol=tolerance, err_msg=kind)
 
 
 def test_directions_without_gradients_keep_their_vectors():
