@@ -19,6 +19,7 @@ from .saga_frank_wolfe import (
     saga_warm_start,
 )
 from .schedules import open_loop_schedule, stich_schedule
+from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "FrankWolfeState",
     "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
+    "ShampooState",
     "SoapState",
     "frank_wolfe",
     "frank_wolfe_gap",
@@ -37,6 +39,7 @@ __all__ = [
     "saga_warm_start",
     "sarah_frank_wolfe",
     "scale_by_soap",
+    "shampoo",
     "soap",
     "stich_schedule",
 ]

@@ -41,7 +41,13 @@ import jax.numpy as jnp
 import optax
 
 from . import _tree_vector as tv
-from ._arguments import concrete_number, require_matching_tree
+from ._arguments import (
+    concrete_number,
+    require_in,
+    require_integer,
+    require_learning_rate,
+    require_matching_tree,
+)
 from ._soap_axes import (
     View,
     WeightDimensionNumbers,
@@ -157,8 +163,8 @@ def soap(
       Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ICLR 2025,
       arXiv:2409.11321.
     """
-    _require_learning_rate(learning_rate)
-    _require_in("weight_decay", weight_decay, 0.0, math.inf)
+    require_learning_rate(learning_rate)
+    require_in("weight_decay", weight_decay, 0.0, math.inf)
     _require_mask(mask)
     inner = scale_by_soap(
         b1,
@@ -262,14 +268,14 @@ def scale_by_soap(
       Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ICLR 2025,
       arXiv:2409.11321.
     """
-    _require_in("b1", b1, 0.0, 1.0)
-    _require_in("b2", b2, 0.0, 1.0)
+    require_in("b1", b1, 0.0, 1.0)
+    require_in("b2", b2, 0.0, 1.0)
     if shampoo_beta is not None:
-        _require_in("shampoo_beta", shampoo_beta, 0.0, 1.0)
-    _require_in("eps", eps, 0.0, math.inf)
-    _require_integer("precondition_frequency", precondition_frequency, 1)
+        require_in("shampoo_beta", shampoo_beta, 0.0, 1.0)
+    require_in("eps", eps, 0.0, math.inf)
+    require_integer("precondition_frequency", precondition_frequency, 1)
     if max_precond_dim is not None:
-        _require_integer("max_precond_dim", max_precond_dim, 0)
+        require_integer("max_precond_dim", max_precond_dim, 0)
     _require_bool("precondition_1d", precondition_1d)
     _require_bool("one_sided", one_sided)
     numbers = _Hyperparameters(b1, b2, shampoo_beta, eps, precondition_frequency)
@@ -547,37 +553,6 @@ def _require_mask(mask: Any) -> None:
             raise TypeError(
                 f"mask{jax.tree_util.keystr(path)} must be True or False, got {leaf!r}."
             )
-
-
-def _require_learning_rate(value: Any) -> None:
-    if callable(value):
-        number = concrete_number("learning_rate(0)", value(jnp.zeros([], jnp.int32)))
-        inside, allowed = number is None or 0 <= number < math.inf, "at least 0 and finite"
-    elif isinstance(value, jax.Array):
-        # inject_hyperparams hands over the first value of a schedule, which may well be 0.
-        number = concrete_number("learning_rate", value)
-        inside, allowed = number is None or 0 <= number < math.inf, "at least 0 and finite"
-    else:
-        number = concrete_number("learning_rate", value)
-        inside, allowed = number is None or 0 < number < math.inf, "positive and finite"
-    if not inside:
-        raise ValueError(f"learning_rate must be {allowed}, got {number}.")
-
-
-def _require_in(name: str, value: Any, low: float, below: float) -> None:
-    number = concrete_number(name, value)
-    if number is not None and not low <= number < below:
-        raise ValueError(f"{name} must lie in [{low:g}, {below:g}), got {number}.")
-
-
-def _require_integer(name: str, value: Any, least: int) -> None:
-    number = concrete_number(name, value)
-    if number is None:
-        return
-    if isinstance(value, bool) or not number.is_integer():
-        raise TypeError(f"{name} must be an integer, got {value!r}.")
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}.")
 
 
 def _require_bool(name: str, value: Any) -> None:

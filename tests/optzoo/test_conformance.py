@@ -114,6 +114,27 @@ ROWS = (
         keeps_16_bits=True,
         factor=-0.01,
     ),
+    Row(
+        "shampoo",
+        optzoo.shampoo,
+        {"learning_rate": 0.01, "eps": 1e-2},
+        needs_params=False,
+        keeps_16_bits=True,
+    ),
+    Row(
+        "shampoo-grafted",
+        optzoo.shampoo,
+        {
+            "learning_rate": optax.linear_schedule(0.0, 0.01, 10),
+            "eps": 1e-2,
+            "beta": 0.9,
+            "momentum": 0.9,
+            "precondition_frequency": 2,
+            "graft": optax.identity(),
+        },
+        needs_params=False,
+        keeps_16_bits=True,
+    ),
 )
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

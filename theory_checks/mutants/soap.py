@@ -125,7 +125,7 @@ def first_call_steps(method: Method) -> Method:
 def _sorted(method: Method, *, permute_second_moment: bool) -> Method:
     def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
         new_updates, new = method.update(updates, state, params, **extra_args)
-        treedef = jax.tree.structure(updates)
+        treedef: Any = jax.tree.structure(updates)
         mu, nu, bases = [], [], []
         for m, v, old, found, grams in zip(
             *(treedef.flatten_up_to(tree) for tree in (new.mu, new.nu, state.basis)),
