@@ -5,6 +5,11 @@ from .datasets import breast_cancer, libsvm
 from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
 from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
 from .noise_tight import NoiseTight, horizon_slope
+from .online_matrix_regression import (
+    LeastDistancesStream,
+    LeastSquaresStream,
+    MatrixStream,
+)
 from .optimum import Constraint, Optimum, minimize_over
 from .planted_models import random_least_squares, random_logistic, random_sigmoid
 from .pytree import pytree_dataclass
@@ -16,9 +21,12 @@ __all__ = [
     "Constraint",
     "Dilated",
     "FiniteSum",
+    "LeastDistancesStream",
     "LeastSquares",
+    "LeastSquaresStream",
     "LinearModel",
     "LogisticRegression",
+    "MatrixStream",
     "NoiseTight",
     "Optimum",
     "Scaled",

@@ -8,6 +8,7 @@ import pytest
 import optzoo
 from theory_checks.claims import CLAIMS
 from theory_checks.claims.soap.iterates import WINDOW, drifting_gradients, farthest, iterates
+from theory_checks.claims.soap.regret import regret_bound
 from theory_checks.laboratory import Laboratory
 from theory_checks.mutants import soap as mutants
 from theory_checks.runner import run_claim
@@ -53,7 +54,19 @@ def test_another_arrangement_has_sorted_vectors_and_another_state():
     np.testing.assert_allclose(np.sort(overlaps.max(axis=1)), np.ones(5), atol=1e-10)
 
 
-CHOSEN = ("soap/adafactor", "soap/equivariance", "soap/adam", "soap/scale")
+def test_regret_bound_of_one_gradient():
+    """G = 3 u v^T: the traces are (9 + eps)^(1/4) and, in the other directions, eps^(1/4)."""
+    g = np.zeros((1, 2, 3))
+    g[0, 1, 2] = 3.0
+    big, small = (9 + 1e-4) ** 0.25, 0.1
+    traces = (big + small) * (big + 2 * small)
+    found = regret_bound(g, D=2.0, eta=0.5, r=1, eps=1e-4)
+    np.testing.assert_allclose(found, (4 / (2 * 0.5) + 0.5) * traces, rtol=1e-12)
+    prescribed = regret_bound(g, D=2.0, eta=2 / np.sqrt(6), r=3, eps=1e-4)
+    np.testing.assert_allclose(prescribed, np.sqrt(6) * 2 * traces, rtol=1e-12)
+
+
+CHOSEN = ("soap/adafactor", "soap/adam", "soap/scale", "soap/shampoo/any-step")
 
 
 @pytest.mark.parametrize("identifier", CHOSEN)

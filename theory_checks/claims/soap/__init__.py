@@ -2,10 +2,15 @@
 
 from ...claim import Claim
 from ...comparison import Comparison
-from . import adafactor, parity, symmetries
+from . import adafactor, parity, regret, symmetries
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
-CLAIMS: tuple[Claim, ...] = (*adafactor.CLAIMS, *symmetries.CLAIMS, *parity.CLAIMS)
+CLAIMS: tuple[Claim, ...] = (
+    *adafactor.CLAIMS,
+    *symmetries.CLAIMS,
+    *parity.CLAIMS,
+    *regret.CLAIMS,
+)
 
 COMPARISONS: tuple[Comparison, ...] = ()
