@@ -250,8 +250,9 @@ _one_at_a_time: Any = jax.custom_batching.sequential_vmap
 
 
 @_one_at_a_time  # type: ignore[untyped-decorator]
-def _eigh(matrix: jax.Array) -> list[jax.Array]:
-    return jax.lax.linalg.eigh(matrix, symmetrize_input=False)
+def _eigh(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    vectors, values = jax.lax.linalg.eigh(matrix, symmetrize_input=False)
+    return vectors, values
 
 
 def _with_length_of(u: jax.Array, other: jax.Array) -> jax.Array:

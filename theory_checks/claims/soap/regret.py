@@ -43,8 +43,8 @@ INPUTS, OUTPUTS = (0, 1, 4, 6, 8, 9), (20, 21, 24, 28)
 def _streams() -> dict[str, MatrixStream]:
     generator = np.random.default_rng(0)
     (_, n), rounds = SHAPE, HORIZONS[-1]
-    planted = generator.standard_normal(SHAPE)
-    planted = jnp.asarray(planted / np.linalg.norm(planted))
+    drawn = generator.standard_normal(SHAPE)
+    planted = jnp.asarray(drawn / np.linalg.norm(drawn))
     directions = np.linalg.qr(generator.standard_normal((n, n)))[0]
     turn = np.arange(rounds) * n // rounds
 
