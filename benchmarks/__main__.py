@@ -16,6 +16,7 @@ NAMES = (
     "saga_table",
     "matrix_completion",
     "oracles",
+    "soap",
     "multilevel_stream",
 )
 

@@ -41,6 +41,8 @@ from .saga_frank_wolfe import (
     saga_warm_start,
 )
 from .schedules import open_loop_schedule, stich_schedule
+from .shampoo import ShampooState, shampoo
+from .soap import SoapState, scale_by_soap, soap
 
 __version__ = "0.1.0"
 
@@ -61,6 +63,8 @@ __all__ = [
     "RandomizedGDState",
     "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
+    "ShampooState",
+    "SoapState",
     "StronglyConvexGDBound",
     "accelerated_coefficients",
     "accelerated_eval_params",
@@ -78,5 +82,8 @@ __all__ = [
     "saga_sarah_frank_wolfe",
     "saga_warm_start",
     "sarah_frank_wolfe",
+    "scale_by_soap",
+    "shampoo",
+    "soap",
     "stich_schedule",
 ]

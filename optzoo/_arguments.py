@@ -4,6 +4,7 @@ Only concrete values are checked. Under `jit` or `optax.inject_hyperparams` a nu
 whose value nobody knows yet; it is accepted.
 """
 
+import math
 from typing import Any
 
 import jax
@@ -47,6 +48,40 @@ def require_step_size(name: str, value: Any) -> None:
             f"{name} must lie in {allowed}, because the next iterate is a convex combination of "
             f"this one and a point of the constraint set; got {number}."
         )
+
+
+def require_learning_rate(value: Any) -> None:
+    """Raises unless 0 < value < inf, or, for a schedule, 0 <= value < inf at its first step."""
+    if callable(value):
+        number = concrete_number("learning_rate(0)", value(jnp.zeros([], jnp.int32)))
+        inside, allowed = number is None or 0 <= number < math.inf, "at least 0 and finite"
+    elif isinstance(value, jax.Array):
+        # inject_hyperparams hands over the first value of a schedule, which may well be 0.
+        number = concrete_number("learning_rate", value)
+        inside, allowed = number is None or 0 <= number < math.inf, "at least 0 and finite"
+    else:
+        number = concrete_number("learning_rate", value)
+        inside, allowed = number is None or 0 < number < math.inf, "positive and finite"
+    if not inside:
+        raise ValueError(f"learning_rate must be {allowed}, got {number}.")
+
+
+def require_in(name: str, value: Any, low: float, below: float) -> None:
+    """Raises unless low <= value < below."""
+    number = concrete_number(name, value)
+    if number is not None and not low <= number < below:
+        raise ValueError(f"{name} must lie in [{low:g}, {below:g}), got {number}.")
+
+
+def require_integer(name: str, value: Any, least: int) -> None:
+    """Raises unless the value is an integer of at least `least`."""
+    number = concrete_number(name, value)
+    if number is None:
+        return
+    if isinstance(value, bool) or not number.is_integer():
+        raise TypeError(f"{name} must be an integer, got {value!r}.")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}.")
 
 
 def require_key(name: str, key: Any) -> None:

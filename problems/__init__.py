@@ -48,6 +48,11 @@ from .multilevel_recursions import (
     randomized_gd_moments,
 )
 from .noise_tight import NoiseTight, horizon_slope
+from .online_matrix_regression import (
+    LeastDistancesStream,
+    LeastSquaresStream,
+    MatrixStream,
+)
 from .optimum import Constraint, Optimum, minimize_over
 from .planted_models import random_least_squares, random_logistic, random_sigmoid
 from .pytree import pytree_dataclass
@@ -61,7 +66,9 @@ __all__ = [
     "Dilated",
     "FiniteSum",
     "GaussMarkov",
+    "LeastDistancesStream",
     "LeastSquares",
+    "LeastSquaresStream",
     "LinearMethodMoments",
     "LinearModel",
     "LogisticRegression",
@@ -73,6 +80,7 @@ __all__ = [
     "MarkovianQuadratic",
     "MaskedQuadratic",
     "MatrixCompletion",
+    "MatrixStream",
     "MethodMoments",
     "NoiseTight",
     "Optimum",

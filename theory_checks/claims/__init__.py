@@ -1,11 +1,15 @@
-"""All claims and comparisons, one package a paper."""
+"""Every claim and every comparison, paper by paper."""
 
 from ..claim import Claim
 from ..comparison import Comparison
-from . import frank_wolfe, markovian_noise
+from . import frank_wolfe, markovian_noise, soap
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
-CLAIMS: tuple[Claim, ...] = (*frank_wolfe.CLAIMS, *markovian_noise.CLAIMS)
+_PAPERS = (frank_wolfe, markovian_noise, soap)
 
-COMPARISONS: tuple[Comparison, ...] = (*frank_wolfe.COMPARISONS, *markovian_noise.COMPARISONS)
+CLAIMS: tuple[Claim, ...] = tuple(claim for paper in _PAPERS for claim in paper.CLAIMS)
+
+COMPARISONS: tuple[Comparison, ...] = tuple(
+    comparison for paper in _PAPERS for comparison in paper.COMPARISONS
+)

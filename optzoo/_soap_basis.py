@@ -1,0 +1,139 @@
+"""Gram matrices and their eigenbases: rotations, the power step, and the groups it runs in.
+
+A basis is a matrix R = Q^T with the eigenvectors in its rows, in the order of the slots that the
+second moment uses. LAPACK returns Q column by column, which is R row by row: rows need no
+transposing copy, at a refresh or at any step.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from . import _tree_vector as tv
+
+__all__: list[str] = []
+
+Factors = tuple[jax.Array | None, ...]  # one for every matrix axis; None where there is no basis
+
+_AXES = "abcdefghijklmnopqrstuvwxy"
+_BATCH = "z"
+
+
+def gram(x: jax.Array, axis: int, *, batched: bool) -> jax.Array:
+    """X_(k) X_(k)^T, the sum over all other axes; one for every entry of a batch axis."""
+    letters, batch = _letters(x, batched)
+    other = letters.replace(letters[axis], "A")
+    return _contract(
+        f"{batch}{letters},{batch}{other}->{batch}{letters[axis]}A", x, x, replicated(x)
+    )
+
+
+def rotate(x: jax.Array, bases: Factors, *, batched: bool, back: bool = False) -> jax.Array:
+    """X with axis k multiplied by R_k (the coordinates in the basis), or by R_k^T on the way back.
+
+    X' = R_1 X R_2^T for a matrix.
+    """
+    letters, batch = _letters(x, batched)
+    for axis, basis in enumerate(bases):
+        if basis is not None:
+            old = letters[axis]
+            matrix = f"{batch}{old}A" if back else f"{batch}A{old}"
+            product = f"{batch}{letters},{matrix}->{batch}{letters.replace(old, 'A')}"
+            x = _contract(product, x, basis, sharding_of(x))
+    return x
+
+
+def eigenvectors(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
+    """Rows: the eigenvectors, by descending eigenvalue, whatever the basis was."""
+    del basis
+    return _eigh(gram_matrix)[:, ::-1].T
+
+
+def power_step(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
+    r"""One step of the power iteration, A the Gram matrix and R the basis.
+
+    The rows of R A are A q_i; those with the largest Rayleigh quotients come first in
+
+        Q = QR(A [q_(1), ..., q_(d)]).Q,
+
+    and each column returns to the slot that its start q_(j) came from, so that the second moment
+    and the momentum keep their places.
+
+    What is decomposed is A + (eps tr A / d) I, which has the eigenvectors of A. The ridge is below
+    the round-off of A wherever A is not zero. Where A is zero to all digits, such as for rows of
+    an embedding that were never looked up, and for gradients that vanished, it makes the QR
+    return the old vectors instead of arbitrary ones.
+    """
+    trace = jnp.trace(gram_matrix)
+    relative = float(tv.finfo(basis.dtype).eps) / gram_matrix.shape[-1]
+    ridge = jnp.where(trace > 0, relative * trace, 1)
+    images = jnp.matmul(basis, gram_matrix, precision=jax.lax.Precision.HIGHEST)
+    rayleigh = jnp.sum(images * basis, axis=1)
+    order = jnp.argsort(rayleigh, descending=True)
+    slots = jnp.argsort(order)
+    return _qr((images + ridge * basis)[order].T).T[slots]
+
+
+def guarded(
+    decomposition: Callable[[jax.Array, jax.Array], jax.Array],
+    gram_matrix: jax.Array,
+    basis: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """The decomposition of a Gram matrix and its basis, and whether it failed.
+
+    A result that is not finite is a failure and leaves the old basis. A stack of matrices is
+    decomposed one after the other, never as a batch: on CPUs, batched LAPACK calls that run at
+    the same time can wait for each other forever.
+    """
+
+    def one(pair: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        new = decomposition(*pair)
+        failed = ~jnp.all(jnp.isfinite(new))
+        return jnp.where(failed, pair[1], new), failed
+
+    if basis.ndim == 2:
+        return one((gram_matrix, basis))
+    return jax.lax.map(one, (gram_matrix, basis))
+
+
+def sharding_of(x: jax.Array) -> Any:
+    """The sharding that a result like x must be given; None unless the mesh has explicit axes."""
+    sharding = jax.typeof(x).sharding
+    explicit = any(part is not None for part in sharding.spec)
+    return sharding if explicit else None
+
+
+def replicated(x: jax.Array) -> Any:
+    sharding = sharding_of(x)
+    if sharding is None:
+        return None
+    return jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec())
+
+
+# This rule of vmap keeps LAPACK unbatched under the user's own vmap.
+_one_at_a_time: Any = jax.custom_batching.sequential_vmap
+
+
+@_one_at_a_time  # type: ignore[untyped-decorator]
+def _eigh(matrix: jax.Array) -> jax.Array:
+    return jax.lax.linalg.eigh(matrix, symmetrize_input=False)[0]
+
+
+@_one_at_a_time  # type: ignore[untyped-decorator]
+def _qr(matrix: jax.Array) -> jax.Array:
+    return jax.lax.linalg.qr(matrix, full_matrices=False)[0]
+
+
+def _letters(x: jax.Array, batched: bool) -> tuple[str, str]:
+    if batched:
+        return _AXES[: x.ndim - 1], _BATCH
+    return _AXES[: x.ndim], ""
+
+
+# Full precision: the default of accelerators would leave the basis three digits.
+def _contract(equation: str, x: jax.Array, y: jax.Array, out_sharding: Any) -> jax.Array:
+    return jnp.einsum(
+        equation, x, y, precision=jax.lax.Precision.HIGHEST, out_sharding=out_sharding
+    )

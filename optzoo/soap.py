@@ -1,0 +1,560 @@
+r"""SOAP: Adam in the slowly changing eigenbasis of Shampoo's preconditioner.
+
+For a matrix parameter with gradients G_t, the bases Q_L and Q_R and the moments M and V, call t is
+
+    G'  = Q_L^T G Q_R                                  the gradient in the old basis
+    M   = b1 M + (1 - b1) G',   V = b2 V + (1 - b2) G'^2
+    U   = Q_L [M / (sqrt(V) + eps)] Q_R^T              Adam there, and back
+    W  -= eta sqrt(1 - b2^t) / (1 - b1^t) U,   then   W *= 1 - eta lambda
+    L   = s L + (1 - s) G G^T,   R = s R + (1 - s) G^T G
+    every f calls:  Q_L = QR(L Q_L).Q,  Q_R = QR(R Q_R).Q,   columns by descending q^T L q.
+
+A leaf with more axes has one Gram matrix and one basis for each. Leaves with fewer than two axes,
+and axes that are too long, have none (Q = I): with no basis at all this is Adam.
+
+The first call only looks: L and R get their first term, Q_L and Q_R are their eigenvectors, the
+parameters stay, t stays 0. At a refresh M is rotated into the new basis, so that it remains the
+average of gradients; V keeps its numbers, and follows the vectors they belong to.
+
+Where this differs in form, not in substance, from the paper and its code:
+ 1. Bases are kept as R = Q^T, eigenvectors in rows. A refresh decomposes the columns by descending
+    Rayleigh quotient, as the authors do, and then returns every vector to the slot of the vector
+    it came from. The authors leave the vectors sorted and permute V instead.
+ 2. M is rotated at a refresh only. In between, rotating it out and in again is the identity.
+ 3. A ridge far below the round-off of the Gram matrix, and on its own scale, makes the QR return
+    the old vectors in directions that no gradient has. See `optzoo._soap_basis.power_step`.
+ 4. The decay W *= 1 - eta lambda acts after the step. As one additive update it is
+    u (1 - eta lambda) - eta lambda W, with u the step.
+
+References:
+  Vyas, Morwani, Zhao, Kwun, Shapira, Brandfonbrener, Janson, Kakade, "SOAP: Improving and
+  Stabilizing Shampoo using Adam", ICLR 2025, arXiv:2409.11321.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from . import _tree_vector as tv
+from ._arguments import (
+    concrete_number,
+    require_in,
+    require_integer,
+    require_learning_rate,
+    require_matching_tree,
+)
+from ._soap_axes import (
+    View,
+    WeightDimensionNumbers,
+    require_real_floating,
+    rotated_axes,
+    views,
+)
+from ._soap_basis import Factors, eigenvectors, gram, guarded, power_step, rotate
+
+__all__ = ["SoapState", "scale_by_soap", "soap"]
+
+
+class SoapState(NamedTuple):
+    """State of `soap` and of `scale_by_soap`."""
+
+    count: jax.Array  # type: ignore[assignment]  # accepted calls, int32; call t of the method finds count = t
+    skipped: jax.Array  # calls whose gradient was not finite, int32
+    failed: jax.Array  # decompositions that failed and left their basis, int32
+    mu: optax.Updates  # M in the current bases, shapes and dtypes of the parameters
+    nu: optax.Updates  # V, likewise
+    gram: Any  # L, R, ...: for every leaf a tuple over its matrix axes, at least float32
+    basis: Any  # Q_L^T, Q_R^T, ...: eigenvectors in rows; None for an axis without a basis
+
+
+class _Hyperparameters(NamedTuple):
+    b1: Any
+    b2: Any
+    shampoo_beta: Any
+    eps: Any
+    precondition_frequency: Any
+
+
+def soap(
+    learning_rate: optax.ScalarOrSchedule,
+    b1: jax.typing.ArrayLike = 0.95,
+    b2: jax.typing.ArrayLike = 0.95,
+    shampoo_beta: jax.typing.ArrayLike | None = None,
+    eps: jax.typing.ArrayLike = 1e-8,
+    weight_decay: jax.typing.ArrayLike = 0.01,
+    mask: Any | Callable[[optax.Params], Any] | None = None,
+    precondition_frequency: jax.typing.ArrayLike = 10,
+    max_precond_dim: int | None = None,
+    precondition_1d: bool = False,
+    *,
+    one_sided: bool = False,
+    weight_dimension_numbers: WeightDimensionNumbers = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""SOAP with decoupled weight decay: Adam in the eigenbasis of Shampoo's preconditioner.
+
+    .. math::
+      G' &= Q_L^\top G Q_R, \quad M = \beta_1 M + (1 - \beta_1) G', \quad
+        V = \beta_2 V + (1 - \beta_2) G'^2, \\
+      W &\leftarrow (1 - \eta \lambda) \Bigl(W - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t}
+        Q_L \frac{M}{\sqrt V + \epsilon} Q_R^\top\Bigr)
+
+    Q_L and Q_R are kept near the eigenvectors of running averages of G G^T and G^T G by one step
+    of the power iteration with QR every `precondition_frequency` calls. The first call only
+    initializes them: its update is zero, also for leaves without a basis.
+
+    A call whose gradient has a NaN, an infinity or a squared norm beyond the range of its dtype
+    changes nothing but `state.skipped`, and its update is zero. Learning rate schedules count
+    calls from 0, the first and the skipped ones included.
+
+    It needs no further arguments and works under every wrapper of optax. Under
+    `optax.inject_hyperparams` callables other than schedules, and `max_precond_dim` where `init`
+    is inside `jit`, must be `static_args`.
+
+    Args:
+      learning_rate: eta, a positive number or a schedule; the paper uses 3e-3.
+      b1: beta_1 in [0, 1), the decay of M.
+      b2: beta_2 in [0, 1), the decay of V.
+      shampoo_beta: the decay of the Gram matrices, in [0, 1); `b2` if None.
+      eps: added to the root of V, which is not bias-corrected there; at least 0.
+      weight_decay: lambda, at least 0; multiplied by the learning rate.
+      mask: a tree prefix of the parameters with True where weights decay, or a function from the
+        parameters to one; everywhere if None.
+      precondition_frequency: f, the number of calls between refreshes, an integer of at least 1.
+      max_precond_dim: axes longer than this have no basis; 10 000 if None.
+      precondition_1d: whether leaves with one axis have a basis.
+      one_sided: whether only the shortest of the axes that could have a basis has one.
+      weight_dimension_numbers: which axes are matrix axes, as in `optax.contrib.muon`: an
+        `optax.contrib.MuonDimensionNumbers`, a tree prefix of the parameters with them, or a
+        function from the parameters to one. The axes of `reduction_axis` are merged to the left
+        side, those of `output_axis` to the right one, and along the others the leaf is a stack of
+        independent matrices. A leaf with None has no basis. If the whole argument is None, every
+        axis of every leaf is a matrix axis of its own.
+
+    Returns:
+      A transformation with a `SoapState`. Updates have the shapes and dtypes of the parameters;
+      16-bit leaves are computed in float32 and rounded once.
+
+    Raises:
+      ValueError: if an argument is out of range, params are missing while weights decay, or a
+        tree does not match the parameters.
+      TypeError: if an argument or a leaf has the wrong type.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optax, optzoo
+      >>> target = jax.random.normal(jax.random.key(0), (8, 4))
+      >>> method = optzoo.soap(0.03, weight_decay=0.0)
+      >>> @jax.jit
+      ... def step(w, state):
+      ...     updates, state = method.update(w - target, state, w)
+      ...     return optax.apply_updates(w, updates), state
+      >>> w = jnp.zeros((8, 4))
+      >>> state = method.init(w)
+      >>> for _ in range(300):
+      ...     w, state = step(w, state)
+      >>> bool(jnp.max(jnp.abs(w - target)) < 0.05)
+      True
+
+    References:
+      Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ICLR 2025,
+      arXiv:2409.11321.
+    """
+    require_learning_rate(learning_rate)
+    require_in("weight_decay", weight_decay, 0.0, math.inf)
+    _require_mask(mask)
+    inner = scale_by_soap(
+        b1,
+        b2,
+        shampoo_beta,
+        eps,
+        precondition_frequency,
+        max_precond_dim,
+        precondition_1d,
+        one_sided=one_sided,
+        weight_dimension_numbers=weight_dimension_numbers,
+    )
+    numbers = _Hyperparameters(b1, b2, shampoo_beta, eps, precondition_frequency)
+    never_decays = concrete_number("weight_decay", weight_decay) == 0.0
+
+    def update_fn(
+        updates: optax.Updates,
+        state: SoapState,
+        params: optax.Params | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, SoapState]:
+        del extra_args
+        if params is None and not never_decays:
+            raise ValueError(
+                "soap: `params` is missing; weight decay needs it: update(grads, state, params)."
+            )
+        calls = state.count + state.skipped
+        eta = learning_rate(calls) if callable(learning_rate) else learning_rate
+        directions, new_state = _direction(
+            updates, state, params, numbers, weight_dimension_numbers
+        )
+        moves = (state.count > 0) & (new_state.count > state.count)
+
+        def step(u: jax.Array, m: jax.Array, decays: bool, p: Any) -> jax.Array:
+            rate = jnp.asarray(eta, u.dtype)
+            u = -rate * u
+            if decays:
+                # (1 - eta lambda) (p + u) - p
+                shrink = jnp.where(moves, rate * jnp.asarray(weight_decay, u.dtype), 0)
+                u = u * (1 - shrink) - shrink * p.astype(u.dtype)
+            return u.astype(m.dtype)
+
+        if never_decays:
+            decays = jax.tree.map(lambda _: False, directions)
+            params = directions
+        else:
+            decays = _spread_mask(mask, params)
+        return jax.tree.map(step, directions, state.mu, decays, params), new_state
+
+    return optax.GradientTransformationExtraArgs(inner.init, update_fn)
+
+
+def scale_by_soap(
+    b1: jax.typing.ArrayLike = 0.95,
+    b2: jax.typing.ArrayLike = 0.95,
+    shampoo_beta: jax.typing.ArrayLike | None = None,
+    eps: jax.typing.ArrayLike = 1e-8,
+    precondition_frequency: jax.typing.ArrayLike = 10,
+    max_precond_dim: int | None = None,
+    precondition_1d: bool = False,
+    *,
+    one_sided: bool = False,
+    weight_dimension_numbers: WeightDimensionNumbers = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""The direction of `soap`, for chains: without a learning rate, a sign or a decay.
+
+    .. math:: U = \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} \,
+        Q_L \frac{M}{\sqrt V + \epsilon} Q_R^\top
+
+    Args:
+      b1: beta_1 in [0, 1), the decay of M.
+      b2: beta_2 in [0, 1), the decay of V.
+      shampoo_beta: the decay of the Gram matrices, in [0, 1); `b2` if None.
+      eps: added to the root of V; at least 0.
+      precondition_frequency: f, the number of calls between refreshes, an integer of at least 1.
+      max_precond_dim: axes longer than this have no basis; 10 000 if None.
+      precondition_1d: whether leaves with one axis have a basis.
+      one_sided: whether only the shortest of the axes that could have a basis has one.
+      weight_dimension_numbers: which axes are matrix axes; see `soap`.
+
+    Returns:
+      A transformation with a `SoapState`, whose updates have the shapes and dtypes of the
+      parameters. It does not need `params`.
+
+    Raises:
+      ValueError: if an argument is out of range, or a tree does not match the parameters.
+      TypeError: if an argument or a leaf has the wrong type.
+
+    Example:
+      >>> import jax.numpy as jnp, optax, optzoo
+      >>> method = optax.chain(
+      ...     optax.clip_by_global_norm(1.0), optzoo.scale_by_soap(), optax.scale(-3e-3))
+      >>> w = jnp.eye(3)
+      >>> state = method.init(w)
+      >>> for _ in range(2):  # the first call only initializes the bases
+      ...     updates, state = method.update(w, state)
+      >>> [round(float(u), 5) for u in jnp.diag(updates)]
+      [-0.003, -0.003, -0.003]
+
+    References:
+      Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ICLR 2025,
+      arXiv:2409.11321.
+    """
+    require_in("b1", b1, 0.0, 1.0)
+    require_in("b2", b2, 0.0, 1.0)
+    if shampoo_beta is not None:
+        require_in("shampoo_beta", shampoo_beta, 0.0, 1.0)
+    require_in("eps", eps, 0.0, math.inf)
+    require_integer("precondition_frequency", precondition_frequency, 1)
+    if max_precond_dim is not None:
+        require_integer("max_precond_dim", max_precond_dim, 0)
+    _require_bool("precondition_1d", precondition_1d)
+    _require_bool("one_sided", one_sided)
+    numbers = _Hyperparameters(b1, b2, shampoo_beta, eps, precondition_frequency)
+
+    def init_fn(params: optax.Params) -> SoapState:
+        require_real_floating(params)
+        longest: Any = 10_000 if max_precond_dim is None else max_precond_dim
+        if isinstance(longest, jax.core.Tracer):
+            raise TypeError(
+                "max_precond_dim must be known in `init`, because it decides which bases there "
+                "are; under inject_hyperparams run `init` outside jit or pass "
+                'static_args=("max_precond_dim",).'
+            )
+
+        def factors(matrix: Callable[..., jax.Array]) -> Any:
+            leaves, treedef = jax.tree.flatten(params)
+            trees = []
+            for leaf, (view, allowed) in zip(
+                leaves, views(weight_dimension_numbers, params), strict=True
+            ):
+                rotated = rotated_axes(
+                    view,
+                    max_precond_dim=int(longest) if allowed else 0,
+                    precondition_1d=precondition_1d,
+                    one_sided=one_sided,
+                )
+                batch = view.shape[:1] if view.batched else ()
+                trees.append(
+                    tuple(
+                        jnp.broadcast_to(matrix(d, dtype=_wide_dtype(leaf)), (*batch, d, d))
+                        if is_rotated
+                        else None
+                        for d, is_rotated in zip(view.sizes, rotated, strict=True)
+                    )
+                )
+            return jax.tree.unflatten(treedef, trees)
+
+        return SoapState(
+            count=jnp.zeros([], jnp.int32),
+            skipped=jnp.zeros([], jnp.int32),
+            failed=jnp.zeros([], jnp.int32),
+            mu=jax.tree.map(jnp.zeros_like, params),
+            nu=jax.tree.map(jnp.zeros_like, params),
+            gram=factors(lambda d, dtype: jnp.zeros((d, d), dtype)),
+            basis=factors(jnp.eye),
+        )
+
+    def update_fn(
+        updates: optax.Updates,
+        state: SoapState,
+        params: optax.Params | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, SoapState]:
+        del extra_args
+        directions, new_state = _direction(
+            updates, state, params, numbers, weight_dimension_numbers
+        )
+        return jax.tree.map(lambda u, m: u.astype(m.dtype), directions, state.mu), new_state
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _direction(
+    updates: optax.Updates,
+    state: SoapState,
+    params: optax.Params | None,
+    numbers: _Hyperparameters,
+    weight_dimension_numbers: WeightDimensionNumbers,
+) -> tuple[optax.Updates, SoapState]:
+    """U, at least in float32, and the state after the call."""
+    require_matching_tree("updates", updates, state.mu if params is None else params)
+    treedef: Any = jax.tree.structure(updates)
+    leaf_views = [view for view, _ in views(weight_dimension_numbers, updates)]
+    old_mu, old_nu = (treedef.flatten_up_to(field) for field in (state.mu, state.nu))
+    old_gram, old_basis = (
+        [
+            _axis_by_axis(factors, view)
+            for factors, view in zip(treedef.flatten_up_to(field), leaf_views, strict=True)
+        ]
+        for field in (state.gram, state.basis)
+    )
+    gradients = [
+        jnp.asarray(g).astype(_wide_dtype(m))
+        for g, m in zip(jax.tree.leaves(updates), old_mu, strict=True)
+    ]
+
+    # A finite squared norm leaves no room for an overflow in V or in a Gram matrix either.
+    norms = [jnp.sum(jnp.square(g)) for g in gradients]
+    finite = jnp.all(jnp.stack([jnp.isfinite(norm) for norm in norms] or [jnp.array(True)]))
+    t = state.count
+    # A branch, because its result is computed once. A plain expression would be fused into each of
+    # the kernels that need it, whose code would then grow with the square of the leaves.
+    finite, moves, phase = jax.lax.cond(
+        finite,
+        lambda: (
+            jnp.array(True),
+            t > 0,
+            _phase(t, numbers.precondition_frequency),
+        ),
+        lambda: (jnp.array(False), jnp.array(False), jnp.array(_KEEP, jnp.int32)),
+    )
+
+    mu, nu, grams, directions = [], [], [], []
+    for g, m, v, factors, bases, view in zip(
+        gradients, old_mu, old_nu, old_gram, old_basis, leaf_views, strict=True
+    ):
+        m_new, v_new, u = _adam(g, m, v, bases, view, t, moves, numbers)
+        mu.append(m_new)
+        nu.append(v_new)
+        directions.append(u)
+        grams.append(_averaged_grams(g, factors, view, finite, numbers))
+
+    bases, mu, failures = _refresh(phase, grams, old_basis, mu, leaf_views)
+    new_state = SoapState(
+        count=jnp.where(finite, optax.safe_increment(t), t),
+        skipped=jnp.where(finite, state.skipped, optax.safe_increment(state.skipped)),
+        failed=state.failed + failures,
+        mu=treedef.unflatten(mu),
+        nu=treedef.unflatten(nu),
+        gram=treedef.unflatten(grams),
+        basis=treedef.unflatten(bases),
+    )
+    return treedef.unflatten(directions), new_state
+
+
+def _adam(
+    g: jax.Array,
+    m: jax.Array,
+    v: jax.Array,
+    bases: Factors,
+    view: View,
+    t: jax.Array,
+    moves: jax.Array,
+    numbers: _Hyperparameters,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """M and V after the call, and U."""
+    b1, b2, eps = (jnp.asarray(x, g.dtype) for x in (numbers.b1, numbers.b2, numbers.eps))
+
+    # G' = Q_L^T G Q_R,  M = b1 M + (1 - b1) G',  V = b2 V + (1 - b2) G'^2
+    rotated = view.back(rotate(view.of(g), bases, batched=view.batched), g)
+    m_wide, v_wide = m.astype(g.dtype), v.astype(g.dtype)
+    m_wide = jnp.where(moves, b1 * m_wide + (1 - b1) * rotated, m_wide)
+    v_wide = jnp.where(moves, b2 * v_wide + (1 - b2) * jnp.square(rotated), v_wide)
+
+    # U = sqrt(1 - b2^t) / (1 - b1^t) Q_L [M / (sqrt(V) + eps)] Q_R^T
+    power = jnp.maximum(t, 1).astype(g.dtype)
+    correction = jnp.sqrt(1 - b2**power) / (1 - b1**power)
+    # In float16 V underflows where M does not; it is then at least the smallest number there is.
+    adam = m_wide / (jnp.sqrt(jnp.maximum(v_wide, _smallest_positive(v))) + eps)
+    adam = adam * jnp.where(moves, correction, 0)
+    u = view.back(rotate(view.of(adam), bases, batched=view.batched, back=True), g)
+    return _narrow(m_wide, m), _narrow(v_wide, v), u
+
+
+def _averaged_grams(
+    g: jax.Array, factors: Factors, view: View, finite: jax.Array, numbers: _Hyperparameters
+) -> Factors:
+    """L = s L + (1 - s) G G^T, and likewise for every axis with a basis."""
+    beta = numbers.b2 if numbers.shampoo_beta is None else numbers.shampoo_beta
+    s = jnp.asarray(beta, g.dtype)
+    x = view.of(g)
+    return tuple(
+        None
+        if a is None
+        else jnp.where(finite, s * a + (1 - s) * gram(x, axis, batched=view.batched), a)
+        for axis, a in enumerate(factors)
+    )
+
+
+_KEEP, _REFRESH, _FIRST = 0, 1, 2
+
+
+def _phase(t: jax.Array, frequency: Any) -> jax.Array:
+    """What happens to the bases: nothing, a power step, or at the first call eigenvectors."""
+    due = t % jnp.asarray(frequency).astype(t.dtype) == 0
+    return jnp.where(due, jnp.where(t == 0, _FIRST, _REFRESH), _KEEP).astype(jnp.int32)
+
+
+def _refresh(
+    phase: jax.Array,
+    grams: list[Factors],
+    bases: list[Factors],
+    mu: list[jax.Array],
+    leaf_views: list[View],
+) -> tuple[list[Factors], list[jax.Array], jax.Array]:
+    """The bases after the call, M in them, and the number of decompositions that failed."""
+
+    def keep(bases: list[Factors], mu: list[jax.Array]) -> Any:
+        return bases, mu, jnp.zeros([], jnp.int32)
+
+    def power_steps(bases: list[Factors], mu: list[jax.Array]) -> Any:
+        new, failures = _decomposed(power_step, grams, bases)
+        transported = [
+            _transport(m, old, turned, view)
+            for m, old, turned, view in zip(mu, bases, new, leaf_views, strict=True)
+        ]
+        return new, transported, failures
+
+    def first(bases: list[Factors], mu: list[jax.Array]) -> Any:
+        new, failures = _decomposed(eigenvectors, grams, bases)
+        return new, mu, failures  # M is still zero
+
+    return jax.lax.switch(phase, (keep, power_steps, first), bases, mu)
+
+
+def _decomposed(
+    decomposition: Callable[[jax.Array, jax.Array], jax.Array],
+    grams: list[Factors],
+    bases: list[Factors],
+) -> tuple[list[Factors], jax.Array]:
+    """The decomposition for every axis with a basis, and the number of failures."""
+    failures = [jnp.zeros([], jnp.int32)]
+
+    def new_basis(basis: jax.Array, gram_matrix: jax.Array) -> jax.Array:
+        new, failed = guarded(decomposition, gram_matrix, basis)
+        failures.append(jnp.sum(failed, dtype=jnp.int32))
+        return new
+
+    new_bases = jax.tree.map(new_basis, bases, grams)
+    return new_bases, functools.reduce(jnp.add, failures)
+
+
+def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Array:
+    """M, out of the old basis and into the new one."""
+    if not jax.tree.leaves(old):
+        return m
+    original = rotate(view.of(m.astype(_wide_dtype(m))), old, batched=view.batched, back=True)
+    return _narrow(view.back(rotate(original, new, batched=view.batched), m), m)
+
+
+def _axis_by_axis(factors: Any, view: View) -> Factors:
+    """The tuple over the matrix axes again, where flax's nnx made a mapping of it."""
+    if isinstance(factors, Mapping):
+        return tuple(factors.get(axis) for axis in range(len(view.sizes)))
+    return factors
+
+
+def _wide_dtype(leaf: Any) -> Any:
+    return jnp.float64 if leaf.dtype == jnp.float64 else jnp.float32
+
+
+def _smallest_positive(leaf: jax.Array) -> float:
+    info = tv.finfo(leaf.dtype)
+    return float(info.smallest_subnormal if leaf.dtype == jnp.float16 else info.tiny)
+
+
+def _narrow(x: jax.Array, like: jax.Array) -> jax.Array:
+    """The array in the dtype of `like`; what is beyond its range becomes its largest number."""
+    if x.dtype == like.dtype:
+        return x
+    largest = float(tv.finfo(like.dtype).max)
+    return jnp.clip(x, -largest, largest).astype(like.dtype)
+
+
+def _spread_mask(mask: Any, params: Any) -> Any:
+    """A tree of bools like the parameters."""
+    if mask is None:
+        return jax.tree.map(lambda _: True, params)
+    given = mask(params) if callable(mask) else mask
+    _require_mask(given)
+    try:
+        return jax.tree.map(lambda m, tree: jax.tree.map(lambda _: bool(m), tree), given, params)
+    except ValueError as error:
+        raise ValueError(
+            f"mask must be a tree prefix of params, {jax.tree.structure(params)}; it has "
+            f"{jax.tree.structure(given)}."
+        ) from error
+
+
+def _require_mask(mask: Any) -> None:
+    if mask is None or callable(mask):
+        return
+    for path, leaf in jax.tree_util.tree_leaves_with_path(mask):
+        if not isinstance(leaf, bool) and str(getattr(leaf, "dtype", None)) != "bool":
+            raise TypeError(
+                f"mask{jax.tree_util.keystr(path)} must be True or False, got {leaf!r}."
+            )
+
+
+def _require_bool(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")

@@ -1,0 +1,16 @@
+"""Claims on SOAP: what it is, step by step, and what it cannot see; and on Shampoo's regret."""
+
+from ...claim import Claim
+from ...comparison import Comparison
+from . import adafactor, parity, regret, symmetries
+
+__all__ = ["CLAIMS", "COMPARISONS"]
+
+CLAIMS: tuple[Claim, ...] = (
+    *adafactor.CLAIMS,
+    *symmetries.CLAIMS,
+    *parity.CLAIMS,
+    *regret.CLAIMS,
+)
+
+COMPARISONS: tuple[Comparison, ...] = ()

@@ -1,0 +1,107 @@
+"""Iterates of a transformation on given gradients, and how two sequences of them are compared."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from numpy.typing import NDArray
+
+__all__ = ["WINDOW", "drifting_gradients", "farthest", "iterates"]
+
+Array = NDArray[np.float64]
+Tree = Mapping[str, Array]
+Carry = tuple[optax.Params, optax.OptState]
+WINDOW = 20
+
+
+def iterates(
+    make: Callable[..., optax.GradientTransformationExtraArgs],
+    start: Tree,
+    gradients: Tree,
+    **numbers: float,
+) -> dict[str, Array]:
+    """The parameters after every call, on gradients that are given beforehand.
+
+    Args:
+        make: makes the transformation, whose updates are added. One program is compiled for it.
+        start: the parameters before the first call.
+        gradients: for every leaf all its gradients, shape (calls, *shape of the leaf).
+        **numbers: arguments of `make`, which the program takes as arguments.
+
+    Returns:
+        For every leaf an array of shape (calls, *shape of the leaf).
+    """
+    params, given = (
+        {name: jnp.asarray(leaf) for name, leaf in tree.items()} for tree in (start, gradients)
+    )
+    return {name: np.asarray(leaf) for name, leaf in _run(make, numbers, params, given).items()}
+
+
+@partial(jax.jit, static_argnums=0)
+def _run(
+    make: Callable[..., optax.GradientTransformationExtraArgs],
+    numbers: dict[str, float],
+    params: optax.Params,
+    gradients: optax.Updates,
+) -> dict[str, jax.Array]:
+    method = make(**numbers)
+
+    def step(carry: Carry, g: optax.Updates) -> tuple[Carry, optax.Params]:
+        params, state = carry
+        updates, state = method.update(g, state, params)
+        params = optax.apply_updates(params, updates)
+        return (params, state), params
+
+    return jax.lax.scan(step, (params, method.init(params)), gradients)[1]
+
+
+def drifting_gradients(shapes: Mapping[str, tuple[int, ...]], calls: int) -> tuple[Tree, Tree]:
+    """A start, and Gaussian gradients whose scales along every axis wander.
+
+    The eigenvalues of their Gram matrices change order, so that what is sorted moves.
+
+    Args:
+        shapes: name -> shape of a leaf.
+        calls: number of gradients.
+
+    Returns:
+        The start, and for every leaf its gradients, shape (calls, *shape).
+    """
+    generator = np.random.default_rng(0)
+    start, gradients = {}, {}
+    for name, shape in shapes.items():
+        start[name] = generator.standard_normal(shape)
+        g = generator.standard_normal((calls, *shape))
+        for axis, size in enumerate(shape):
+            phase = 0.03 * np.arange(calls)[:, None] + 1.7 * np.arange(size)
+            scale = (1 + 0.8 * np.sin(phase)).reshape(
+                calls, *(size if j == axis else 1 for j in range(len(shape)))
+            )
+            g = g * scale
+        gradients[name] = g
+    return start, gradients
+
+
+def farthest(measured: Sequence[Array], exact: Sequence[Array]) -> tuple[Array, Array]:
+    """From every window of calls the pair of numbers that lie farthest apart.
+
+    Every entry of every iterate decides; what is kept is small enough for a record.
+
+    Args:
+        measured, exact: arrays of equal shapes, calls along the first axis.
+
+    Returns:
+        The two sides, each of shape (cases,).
+    """
+    left, right = [], []
+    for one, other in zip(measured, exact, strict=True):
+        for first in range(0, len(one), WINDOW):
+            a = np.ravel(one[first : first + WINDOW])
+            b = np.ravel(other[first : first + WINDOW])
+            worst = int(np.argmax(np.abs(a - b)))
+            left.append(a[worst])
+            right.append(b[worst])
+    return np.array(left), np.array(right)
