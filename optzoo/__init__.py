@@ -4,7 +4,8 @@ Every algorithm is an `optax.GradientTransformationExtraArgs`. The theorems on t
 the command `theory-checks`.
 """
 
-from . import lmo
+from . import compressors, lmo
+from .communication import Sent, bytes_sent, numbers_sent
 from .frank_wolfe import (
     FrankWolfeState,
     SarahFrankWolfeState,
@@ -19,6 +20,13 @@ from .saga_frank_wolfe import (
     saga_warm_start,
 )
 from .schedules import open_loop_schedule, stich_schedule
+from .three_pillars import (
+    ThreePillarsState,
+    three_pillars,
+    three_pillars_partial_participation,
+    three_pillars_specs,
+)
+from .three_pillars_parameters import ThreePillarsParameters, three_pillars_parameters
 
 __version__ = "0.1.0"
 
@@ -26,13 +34,23 @@ __all__ = [
     "FrankWolfeState",
     "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
+    "Sent",
+    "ThreePillarsParameters",
+    "ThreePillarsState",
+    "bytes_sent",
+    "compressors",
     "frank_wolfe",
     "frank_wolfe_gap",
     "gradient_calls",
     "lmo",
+    "numbers_sent",
     "open_loop_schedule",
     "saga_sarah_frank_wolfe",
     "saga_warm_start",
     "sarah_frank_wolfe",
     "stich_schedule",
+    "three_pillars",
+    "three_pillars_parameters",
+    "three_pillars_partial_participation",
+    "three_pillars_specs",
 ]
