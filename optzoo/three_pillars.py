@@ -95,9 +95,7 @@ class ThreePillarsState(NamedTuple):
 
     key: jax.Array  # constant; step k draws from fold_in(key, k)
     steps: jax.Array  # k, int32; every worker has sent so many messages
-    refreshes: (
-        jax.Array
-    )  # full vectors F_i(m) that every worker has sent, the first included, int32
+    refreshes: jax.Array  # full vectors F_i(m) sent by every worker, the first one too, int32
     broadcasts: jax.Array  # broadcasts of the server, two full vectors each, int32
     reference: optax.Params  # m^k
     reference_operator: optax.Updates  # F_i(m^k) of this worker: leaves (1, *shape)
@@ -282,9 +280,12 @@ def three_pillars(
 
         # m^{k+1} = z^k with probability p, else m^k; m^0 = z^0
         refreshes_now = first | _toss(coin_key, refresh_probability)
+        kept_at_m = jax.tree.map(
+            lambda row, p: row.reshape(p.shape), state.reference_operator, params
+        )
         kept = (
             state.reference,
-            jax.tree.map(lambda row, p: row.reshape(p.shape), state.reference_operator, params),
+            mark_as_differing(kept_at_m, axis_name),
             state.mean_reference_operator,
         )
 
