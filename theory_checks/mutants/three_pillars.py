@@ -1,0 +1,122 @@
+"""Mistakes in Three Pillars, and the other convention for its reference point.
+
+Each takes the arguments of `optzoo.three_pillars`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import optzoo
+from optzoo.compressors import Compressor
+
+__all__ = [
+    "Scaled",
+    "correction_doubled",
+    "correction_dropped",
+    "correction_halved",
+    "other_reference",
+    "raw_differences",
+    "without_factor_n",
+]
+
+Method = Callable[..., optax.GradientTransformationExtraArgs]
+
+
+class Scaled(Compressor):
+    """A compressor times a factor, on both sides of the mean."""
+
+    def __init__(self, compressor: Compressor, factor: float) -> None:
+        self.compressor, self.factor = compressor, factor
+        self.num_workers = compressor.num_workers
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scaled) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.compressor, self.factor))
+
+    def encode(self, key: jax.Array, worker: jax.Array, vector: jax.Array) -> Any:
+        return self.compressor.encode(key, worker, vector)
+
+    def decode(self, key: jax.Array, worker: jax.Array, message: Any, like: Any) -> jax.Array:
+        return self.factor * self.compressor.decode(key, worker, message, like)
+
+    def mean(self, key: jax.Array, vector: jax.Array, axis_name: str) -> jax.Array:
+        return self.factor * self.compressor.mean(key, vector, axis_name)
+
+    def variance_constants(self, dimension: int) -> tuple[float, float]:
+        return self.compressor.variance_constants(dimension)
+
+
+def _scaled(factor: Callable[[int], float], *arguments: Any, **named: Any) -> Any:
+    compressor = named.pop("compressor")
+    scaled = Scaled(compressor, factor(compressor.num_workers))
+    return optzoo.three_pillars(*arguments, compressor=scaled, **named)
+
+
+def without_factor_n(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
+    """Blocks are sent as they are, not times n: the mean is too small by n."""
+    return _scaled(lambda n: 1 / n, *arguments, **named)
+
+
+def correction_dropped(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
+    """Nothing is sent: z^{k+1} = u_H."""
+    return _scaled(lambda n: 0.0, *arguments, **named)
+
+
+def correction_halved(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
+    """Messages count half."""
+    return _scaled(lambda n: 0.5, *arguments, **named)
+
+
+def correction_doubled(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
+    """Messages count twice."""
+    return _scaled(lambda n: 2.0, *arguments, **named)
+
+
+def raw_differences(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
+    """F_i(m) - F_i(u) is compressed, without the server's part; that one is subtracted exactly."""
+    compressor, axis_name, gamma = named["compressor"], named["axis_name"], arguments[0]
+    silent = correction_dropped(*arguments, **named)
+
+    def update(
+        updates: optax.Updates, state: Any, params: Any, **extra_args: Any
+    ) -> tuple[optax.Updates, Any]:
+        to_u, new_state = silent.update(updates, state, params, **extra_args)
+        u = params + to_u
+        at_m = jnp.where(state.steps == 0, updates, state.reference_operator[0])
+        m = jnp.where(state.steps == 0, params, state.reference)
+        server = extra_args["server_operator_fn"]
+        key = jax.random.fold_in(jax.random.fold_in(state.key, state.steps), 7)
+        mean = compressor.mean(key, at_m - extra_args["operator_fn"](u), axis_name)
+        z = u + gamma * (mean - (server(m) - server(u)))
+        return z - params, new_state
+
+    return optax.GradientTransformationExtraArgs(silent.init, update)
+
+
+def other_reference(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
+    """No mistake but the other convention: a refresh takes m^{k+1} = z^{k+1}."""
+    axis_name = named["axis_name"]
+    method = optzoo.three_pillars(*arguments, **named)
+
+    def update(
+        updates: optax.Updates, state: Any, params: Any, **extra_args: Any
+    ) -> tuple[optax.Updates, Any]:
+        new_updates, new_state = method.update(updates, state, params, **extra_args)
+        refreshed = (new_state.refreshes > state.refreshes) & (state.steps > 0)
+        z = params + new_updates
+        own = extra_args["operator_fn"](z)
+        return new_updates, new_state._replace(
+            reference=jnp.where(refreshed, z, new_state.reference),
+            reference_operator=jnp.where(refreshed, own[None], new_state.reference_operator),
+            mean_reference_operator=jnp.where(
+                refreshed, jax.lax.pmean(own, axis_name), new_state.mean_reference_operator
+            ),
+        )
+
+    return optax.GradientTransformationExtraArgs(method.init, update)
