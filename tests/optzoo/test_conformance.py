@@ -28,7 +28,9 @@ class Row:
     arguments: dict[str, Any] = field(default_factory=dict)  # further ones, or other functions
 
     def build(self) -> optax.GradientTransformationExtraArgs:
-        return self.make(**self.kwargs)
+        method = self.make(**self.kwargs)
+        axis_name = self.kwargs.get("axis_name")
+        return method if axis_name is None else on_one_worker(method, axis_name)
 
     def extras(self) -> dict[str, Any]:
         return {**dict.fromkeys(self.functions, gradient), **self.arguments}
@@ -89,7 +91,53 @@ ROWS = (
         functions=("sample_grads_fn",),
         arguments={"indices": jnp.array([2, 0, 1]), "sample_grads_fn": lambda p: three_rows(p)},
     ),
+    Row(
+        "three_pillars",
+        optzoo.three_pillars,
+        {
+            "gamma": 0.5,
+            "local_step": 0.1,
+            "local_steps": 2,
+            "momentum": 0.3,
+            "refresh_probability": 0.3,
+            "compressor": optzoo.compressors.PermK(1),
+            "axis_name": "workers",
+            "key": jax.random.key(0),
+        },
+        functions=("operator_fn",),
+    ),
+    Row(
+        "three_pillars_partial_participation",
+        optzoo.three_pillars_partial_participation,
+        {
+            "gamma": 0.5,
+            "local_step": 0.1,
+            "local_steps": 2,
+            "momentum": 0.3,
+            "refresh_probability": 0.3,
+            "clients": optzoo.compressors.SampledClients(1, 1),
+            "axis_name": "workers",
+            "key": jax.random.PRNGKey(0),
+        },
+        functions=("operator_fn",),
+    ),
 )
+
+
+def on_one_worker(
+    method: optax.GradientTransformationExtraArgs, axis_name: str
+) -> optax.GradientTransformationExtraArgs:
+    """The method under an axis with one worker, so that it is called as all the others are."""
+
+    def update(updates: Any, state: Any, params: Any = None, **extras: Any) -> Any:
+        def alone(updates: Any, state: Any, params: Any) -> Any:
+            return method.update(updates, state, params, **extras)
+
+        mapped = jax.vmap(alone, None, None, axis_size=1, axis_name=axis_name)
+        return mapped(updates, state, params)
+
+    return optax.GradientTransformationExtraArgs(method.init, update)
+
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 

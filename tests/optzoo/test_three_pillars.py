@@ -14,6 +14,7 @@ from optzoo.compressors import Identity, PermK, RandK, SampledClients
 
 from .workers import (
     AXIS,
+    AffineOperators,
     Reference,
     client_weights,
     on_workers,
@@ -132,7 +133,9 @@ def test_one_step_is_the_identity_of_the_theorem(compressor, weights):
     gamma, tau = EXACT["gamma"], EXACT["momentum"]
     plan = {**EXACT, "local_step": 0.25 / (problem.lipschitz + 1 / gamma)}
     keys = jax.random.split(jax.random.key(0), 400)
-    values, _ = one_step(compressor, problem, plan, keys, jnp.asarray(z), jnp.asarray(m))
+    values, references = one_step(compressor, problem, plan, keys, jnp.asarray(z), jnp.asarray(m))
+    share = np.mean(np.all(np.asarray(references) == z, axis=1))
+    assert abs(share - plan["p"]) < 5 * np.sqrt(0.25 / len(keys))
     paper = Reference(problem, gamma, 0.0, 0, tau)
     u = paper.exact_server_point(z, m)
     expected = paper.outcomes(u, m, weights)
@@ -239,6 +242,25 @@ def test_contraction_of_the_theorem_by_exact_second_moments(server, delta):
     parameters, steps = contraction(PermK(4), 4, server, delta)
     assert worst_step(steps, parameters.refresh_probability) <= parameters.contraction
     assert parameters.exact_contraction < parameters.contraction < 1
+
+
+def test_contraction_where_the_server_alone_is_not_monotone():
+    problem = saddle(4, 2, mu=0.1, delta=0.5, server=1.0)
+    tilt = np.array([-0.6, 0.2, 0.2, 0.2])
+    problem = AffineOperators(problem.matrices + tilt[:, None, None] * np.eye(4), problem.offsets)
+    differences = problem.matrices - problem.matrices.mean(axis=0)
+    moment = np.mean(np.swapaxes(differences, 1, 2) @ differences, axis=0)
+    parameters = optzoo.three_pillars_parameters(
+        0.1,
+        np.linalg.norm(differences[0], 2),
+        np.linalg.norm(problem.matrices[0], 2),
+        4,
+        average_similarity=np.sqrt(np.linalg.eigvalsh(moment)[-1]),
+        server_monotonicity=-0.5,
+    )
+    steps = linear_steps(problem, PermK(4), plan_of(parameters), 4)
+    worst = worst_step(steps, parameters.refresh_probability)
+    assert worst <= parameters.contraction < 1
 
 
 def test_one_client_has_the_second_moments_of_perm_k():
