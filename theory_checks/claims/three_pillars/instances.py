@@ -120,6 +120,7 @@ class Place:
 WORDS = {
     "zero": "no common coupling",
     "adversarial": "the common coupling cancels the server's deviation",
+    "overshooting": "the common coupling reverses the server's deviation",
     "plus": "the common coupling doubles the server's deviation",
     "random": "a random common rotation",
     "spectrum": "a common coupling with a spectrum from 0",
@@ -150,7 +151,8 @@ def saddle(
         radius=radius,
     )
     words = f"bilinear saddle, $n = {n}$, $d = {2 * half_dim}$, {WORDS[coupling]}"
-    words += f" of norm {size:g}" * (size > 0) + rf", $\delta/\mu = {delta / mu:g}$"
+    words += f" of norm {size:g}" * (size > 0)
+    words += rf", $\delta/\mu = {delta / mu:g}$" if mu else r", $\mu = 0$"
     if strength:
         problem = saturated_saddle(problem, strength)
         words += rf", plus ${strength:g}\arctan z$"
