@@ -88,13 +88,13 @@ ENUMERATED = [
     pytest.param(make, n, d, id=f"{name}-{n}-{d}")
     for name, make, sizes in (
         ("identity", identity, [(3, 4)]),
-        ("perm_k", perm_k, [(1, 4), (2, 4), (3, 6), (3, 7), (4, 9), (5, 2), (4, 1)]),
-        ("perm_k_permuted", perm_k_permuted, [(2, 4), (2, 3), (3, 4), (5, 3)]),
-        ("rand_1", rand_k(1), [(2, 3), (3, 4), (4, 2)]),
-        ("rand_2", rand_k(2), [(2, 4), (3, 3)]),
+        ("perm_k", perm_k, [(1, 4), (3, 6), (3, 7), (5, 2)]),
+        ("perm_k_permuted", perm_k_permuted, [(2, 3), (3, 4), (5, 2)]),
+        ("rand_1", rand_k(1), [(3, 4), (4, 2)]),
+        ("rand_2", rand_k(2), [(3, 3)]),
         ("rand_all", rand_k(3), [(2, 3)]),
-        ("one_client", one_client, [(1, 2), (4, 3), (7, 1)]),
-        ("three_clients", clients(3), [(2, 3), (4, 2)]),
+        ("one_client", one_client, [(1, 2), (4, 3)]),
+        ("three_clients", clients(3), [(4, 2)]),
     )
     for n, d in sizes
 ]
@@ -211,9 +211,7 @@ NAMES = [type(make(2)).__name__ for make in EVERY]
 
 
 @pytest.mark.parametrize("make", EVERY, ids=NAMES)
-@pytest.mark.parametrize(
-    ("n", "d", "dtype"), [(1, 2, jnp.float64), (3, 7, jnp.float32), (6, 3, jnp.float64)]
-)
+@pytest.mark.parametrize(("n", "d", "dtype"), [(3, 7, jnp.float32), (6, 3, jnp.float64)])
 def test_the_mean_is_that_of_what_the_workers_sent(make, n, d, dtype, strict_dtypes):
     compressor, rows = make(n), vectors(n, d).astype(dtype)
     singles, means = messages_and_mean(compressor, jax.random.key(5), rows)

@@ -318,6 +318,7 @@ def test_vmap_equals_separate_runs(row):
     method = row.build()
     batch = jax.tree.map(lambda p: jnp.stack([p, p + 0.01, p - 0.02]), start())
 
+    @jax.jit
     def run(params):
         def step(_, carry):
             params, state = carry
