@@ -20,13 +20,9 @@ from .saga_frank_wolfe import (
     saga_warm_start,
 )
 from .schedules import open_loop_schedule, stich_schedule
-from .three_pillars import (
-    ThreePillarsState,
-    three_pillars,
-    three_pillars_partial_participation,
-    three_pillars_specs,
-)
+from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
 from .three_pillars_parameters import ThreePillarsParameters, three_pillars_parameters
+from .three_pillars_partial_participation import three_pillars_partial_participation
 
 __version__ = "0.1.0"
 
