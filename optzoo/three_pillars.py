@@ -200,8 +200,9 @@ def three_pillars(
       >>> bool(jnp.allclose(z, 1.0, atol=1e-3))
       True
 
-      On eight devices it is the same `step`, and
-      `jax.shard_map(step, in_specs=(*specs, P("workers")), out_specs=specs)`.
+      On eight devices it is the same `step`, in which a worker's `angle` has shape (1,):
+      `jax.shard_map(method.init, mesh=mesh, in_specs=specs[:1], out_specs=specs[1])(z)` and
+      `jax.shard_map(step, mesh=mesh, in_specs=(*specs, P("workers")), out_specs=specs)`.
 
     References:
       Beznosikov, Takac, Gasnikov, "Similarity, compression and local steps: three pillars of

@@ -26,6 +26,7 @@ def test_every_method_has_its_row():
     for name in ("frank_wolfe", "sarah_frank_wolfe", "saga_sarah_frank_wolfe"):
         assert f"| `{name}` |" in TEXT
         assert hasattr(optzoo, name)
+    assert "| `three_pillars`, `three_pillars_partial_participation` |" in TEXT
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
