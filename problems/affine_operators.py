@@ -103,7 +103,10 @@ class AffineOperators(DistributedOperator):
     @functools.cached_property
     def solution(self) -> Array:
         matrix, offset = host(self.matrices).mean(axis=0), host(self.offsets).mean(axis=0)
-        z = np.linalg.solve(matrix, -offset)
+        try:
+            z = np.linalg.solve(matrix, -offset)
+        except np.linalg.LinAlgError:
+            raise ValueError("the mean of the matrices is singular: z* is not unique") from None
         if self.radius is None or np.linalg.norm(z) <= float(host(self.radius)):
             return z
         return _on_sphere(matrix, offset, float(host(self.radius)))

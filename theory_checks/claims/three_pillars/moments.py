@@ -350,7 +350,7 @@ CLAIMS: tuple[Claim, ...] = (
         id="three_pillars/hard/lower",
         title="The hard instance: no method of the class is faster",
         source="lower bound on communication; explicit form of its counting argument",
-        theorem="V1",
+        theorem="LB",
         statement=(
             r"$$E|z^k - z^*|^2 \ge T\bigl(1 + 2k/n\bigr), \quad T(M) = \sum_{j > M} (y_j^*)^2$$ "
             r"since a coordinate is unlocked by a fixed client, drawn with probability $1/n$, or "
