@@ -23,8 +23,10 @@ accuracy eps takes of the order of (n + sqrt(n) delta / mu) log(1/eps) steps: L 
 Differs from the paper:
  1. The coin that decides on m^{k+1} is tossed at the beginning of step k, because F_i(z^k), which a
     refresh sends, is what an optax transformation is handed. It is independent of the rest, so the
-    law of the sequence is the same. At k = 0 both of its sides give m^1 = z^0.
- 2. The server broadcasts u_H and F_1(u_H) - F_1(m^k), all that the others need to form a_i.
+    law of the sequence is the same. At k = 0 both of its sides give m^1 = z^0. The price: all
+    workers evaluate F_i(z^k) in every step, where the paper's do on a refresh alone.
+ 2. The server broadcasts u_H and F_1(u_H) - F_1(m^k), all that the others need to form a_i. The
+    workers gather the messages, so that all of them know z^{k+1}, in the paper the server alone.
  3. For 16-bit parameters the iterates and messages are in float32.
 
 References:
