@@ -2,10 +2,16 @@
 
 from ...claim import Claim
 from ...comparison import Comparison
-from . import one_step
+from . import laws, moments, one_step, rates, variants
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
-CLAIMS: tuple[Claim, ...] = (*one_step.CLAIMS,)
+CLAIMS: tuple[Claim, ...] = (
+    *one_step.CLAIMS,
+    *variants.CLAIMS,
+    *moments.CLAIMS,
+    *rates.CLAIMS,
+    *laws.CLAIMS,
+)
 
 COMPARISONS: tuple[Comparison, ...] = ()

@@ -228,7 +228,7 @@ def _noise_case() -> Case:
         controls=(
             Control("bound divided by three", "a false claim", check(scale=1 / 3)),
             Control("no floor", "a false claim: the noise leaves nothing", check(floor=0.01)),
-            Control("three times the local step", r"$3\eta$ in the method", check(step=3.0)),
+            Control("six times the local step", r"$6\eta$ in the method", check(step=6.0)),
         ),
     )
 
