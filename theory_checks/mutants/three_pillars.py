@@ -3,7 +3,6 @@
 Each takes the arguments of `optzoo.three_pillars`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,21 +14,19 @@ from optzoo.compressors import Compressor
 
 __all__ = [
     "Scaled",
-    "correction_doubled",
-    "correction_dropped",
-    "correction_halved",
     "other_reference",
     "raw_differences",
-    "without_factor_n",
 ]
-
-Method = Callable[..., optax.GradientTransformationExtraArgs]
 
 
 class Scaled(Compressor):
-    """A compressor times a factor, on both sides of the mean."""
+    """A compressor times a factor.
 
-    def __init__(self, compressor: Compressor, factor: float) -> None:
+    1/n is a compressor without its factor n, 0 a correction that is dropped, 1/2 and 2 one that
+    counts half and twice.
+    """
+
+    def __init__(self, compressor: Compressor, factor: float | jax.Array) -> None:
         self.compressor, self.factor = compressor, factor
         self.num_workers = compressor.num_workers
 
@@ -52,36 +49,11 @@ class Scaled(Compressor):
         return self.compressor.variance_constants(dimension)
 
 
-def _scaled(factor: Callable[[int], float], *arguments: Any, **named: Any) -> Any:
-    compressor = named.pop("compressor")
-    scaled = Scaled(compressor, factor(compressor.num_workers))
-    return optzoo.three_pillars(*arguments, compressor=scaled, **named)
-
-
-def without_factor_n(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
-    """Blocks are sent as they are, not times n: the mean is too small by n."""
-    return _scaled(lambda n: 1 / n, *arguments, **named)
-
-
-def correction_dropped(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
-    """Nothing is sent: z^{k+1} = u_H."""
-    return _scaled(lambda n: 0.0, *arguments, **named)
-
-
-def correction_halved(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
-    """Messages count half."""
-    return _scaled(lambda n: 0.5, *arguments, **named)
-
-
-def correction_doubled(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
-    """Messages count twice."""
-    return _scaled(lambda n: 2.0, *arguments, **named)
-
-
 def raw_differences(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
     """F_i(m) - F_i(u) is compressed, without the server's part; that one is subtracted exactly."""
     compressor, axis_name, gamma = named["compressor"], named["axis_name"], arguments[0]
-    silent = correction_dropped(*arguments, **named)
+    named["compressor"] = Scaled(compressor, 0.0)
+    silent = optzoo.three_pillars(*arguments, **named)
 
     def update(
         updates: optax.Updates, state: Any, params: Any, **extra_args: Any

@@ -12,7 +12,7 @@ from optzoo.compressors import Compressor, PermK
 from optzoo.problems import Constant, DistributedOperator, bilinear_saddle, saturated_saddle
 
 from .bounds import Pillars, message_constant
-from .process import Method, PillarsRun
+from .process import Method, PillarsRun, ScaledRun
 
 __all__ = ["Place", "saddle"]
 
@@ -93,9 +93,20 @@ class Place:
         *,
         method: Method = optzoo.three_pillars,
         compressor: Compressor | None = None,
+        factor: float | None = None,
         **changes: Any,
     ) -> PillarsRun:
-        """The method with these parameters; `changes` replaces numbers by others."""
+        """The method with these parameters.
+
+        Args:
+            process: what is run and observed.
+            method: the method, or a mutant of it.
+            compressor: another than the place's.
+            factor: how often messages count, where that is not once.
+            changes: numbers in place of the theorem's, by name.
+        """
+        if factor is not None:
+            process, changes = ScaledRun, changes | {"factor": jnp.asarray(factor)}
         plan = self.bounds
         numbers = {
             "gamma": plan.gamma,

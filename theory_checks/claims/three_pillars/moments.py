@@ -5,7 +5,6 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-import optzoo
 from optzoo.compressors import Compressor, Identity, PermK, RandK, SampledClients
 from optzoo.problems import (
     AffineOperators,
@@ -19,12 +18,10 @@ from optzoo.problems import (
 
 from ...checks import ExactIdentity, ExactInequality
 from ...claim import Case, Claim, Control
-from ...mutants import three_pillars as mutants
 from .bounds import Pillars
 from .enumeration import after_messages, random_states
 from .instances import Place, saddle
 from .paper import PARTNERS, pillars_claim
-from .process import Method
 
 __all__ = ["CLAIMS"]
 
@@ -52,14 +49,14 @@ SCHEMES: tuple[tuple[Compressor, Messages], ...] = (
 
 
 def _recursion_sides(
-    method: Method = optzoo.three_pillars, *, permuted: bool = False, only_first: bool = False
+    factor: float | None = None, *, permuted: bool = False, only_first: bool = False
 ) -> Sides:
     measured, exact = [], []
     for compressor, messages in SCHEMES[: 1 if only_first else None]:
         place = saddle(
             "spectrum", n=4, half_dim=2, mu=0.3, size=3.0, compressor=compressor, local_steps=400
         )
-        run, star, p = place.run(method=method), place.problem.solution, place.bounds.p
+        run, star, p = place.run(factor=factor), place.problem.solution, place.bounds.p
         moments = _moments(place, Messages("permuted_blocks") if permuted else messages)
         z, m = random_states(run, 4)
         found: Array = np.zeros((4, 8, 8))
@@ -75,7 +72,7 @@ def _recursion_sides(
 
 
 def _recursion_case() -> Case:
-    def check(**changes: bool | Method) -> ExactIdentity:
+    def check(**changes: float) -> ExactIdentity:
         return ExactIdentity(
             partial(_recursion_sides, **changes),  # type: ignore[arg-type]
             tolerance=1e-12,
@@ -92,7 +89,7 @@ def _recursion_case() -> Case:
             Control(
                 "correction halved",
                 "messages count half",
-                check(method=mutants.correction_halved, only_first=True),
+                check(factor=0.5, only_first=True),
             ),
             Control(
                 "a uniform permutation for a uniform shift",

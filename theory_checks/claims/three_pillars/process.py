@@ -13,9 +13,10 @@ import optzoo
 from optzoo.compressors import Compressor
 from optzoo.problems import DistributedOperator, pytree_dataclass
 
+from ...mutants.three_pillars import Scaled
 from ...simulation import Process
 
-__all__ = ["AXIS", "OperatorSum", "PillarsRun", "Run"]
+__all__ = ["AXIS", "OperatorSum", "PillarsRun", "Run", "ScaledRun"]
 
 AXIS = "workers"
 Method = Callable[..., optax.GradientTransformationExtraArgs]
@@ -124,17 +125,28 @@ class PillarsRun(Process):
 
 @pytree_dataclass
 @dataclass(frozen=True, eq=False, kw_only=True)
+class ScaledRun(PillarsRun):
+    """A mutant: the messages count `factor` times."""
+
+    factor: jax.Array
+
+    def transformation(
+        self, key: jax.Array, compressor: Compressor | None = None
+    ) -> optax.GradientTransformationExtraArgs:
+        return super().transformation(key, Scaled(compressor or self.compressor, self.factor))
+
+
+@pytree_dataclass
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OperatorSum(PillarsRun):
     """With the mean of |F(u^k)|^2 over the steps so far; u^k is a step without its messages."""
-
-    silent: Compressor = field(metadata=_STATIC)
 
     def init(self, key: jax.Array) -> Any:
         return super().init(key), jnp.zeros([])
 
     def step(self, carry: Any, k: jax.Array, key: jax.Array) -> Any:
         run, total = carry
-        u = self.advance(run, self.silent).z
+        u = self.advance(run, Scaled(self.compressor, 0.0)).z
         return self.advance(run), total + jnp.sum(self.problem.operator(u) ** 2)
 
     def measure(self, carry: Any) -> dict[str, jax.Array]:
