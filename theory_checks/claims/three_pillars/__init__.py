@@ -2,7 +2,7 @@
 
 from ...claim import Claim
 from ...comparison import Comparison
-from . import laws, moments, one_step, rates, variants
+from . import laws, moments, one_step, rates, side_by_side, variants
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
@@ -14,4 +14,4 @@ CLAIMS: tuple[Claim, ...] = (
     *laws.CLAIMS,
 )
 
-COMPARISONS: tuple[Comparison, ...] = ()
+COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS

@@ -1,46 +1,24 @@
 r"""How the number of steps grows with delta/mu, n and L: like sqrt(n) delta/mu, and not with L."""
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from optzoo.compressors import SampledClients
-from optzoo.problems import AffineOperators, pytree_dataclass
+from optzoo.problems import AffineOperators
 
 from ...checks import Passage
 from ...claim import Case, Claim, Control
-from ...simulation import Experiment, Process
+from ...simulation import Experiment
 from .instances import Place, saddle
 from .paper import pillars_claim
+from .process import FullExtragradient
 
-__all__ = ["CLAIMS", "FullExtragradient"]
+__all__ = ["CLAIMS"]
 
 EPS = 0.1  # of |z^0 - z*|^2, which is 1
-
-
-@pytree_dataclass
-@dataclass(frozen=True, eq=False)
-class FullExtragradient(Process):
-    """Extragradient on F: every worker sends two whole vectors a step."""
-
-    problem: Any
-    z_star: jax.Array
-    step_size: jax.Array
-
-    def init(self, key: jax.Array) -> jax.Array:
-        return jnp.zeros_like(self.z_star)
-
-    def step(self, carry: jax.Array, k: jax.Array, key: jax.Array) -> jax.Array:
-        project = self.problem.project or (lambda z: z)
-        half = project(carry - self.step_size * self.problem.operator(carry))
-        return project(carry - self.step_size * self.problem.operator(half))
-
-    def measure(self, carry: jax.Array) -> dict[str, jax.Array]:
-        return {"distance": jnp.sum((carry - self.z_star) ** 2)}
 
 
 def _grid(first: int, last: int, points: int = 40) -> tuple[int, ...]:
@@ -128,9 +106,9 @@ def _server_case() -> Case:
         for j, place in enumerate(places):
             assert isinstance(place.problem, AffineOperators)
             run = FullExtragradient(
-                place.problem,
-                jnp.asarray(place.problem.solution),
-                jnp.asarray(0.5 / place.problem.constants["L"].value),
+                problem=place.problem,
+                z_star=jnp.asarray(place.problem.solution),
+                step_size=jnp.asarray(0.5 / place.problem.constants["L"].value),
             )
             found.append(Experiment(f"pillars-law-full-{j}", run, _grid(10, 20_000), lanes=32))
         return found

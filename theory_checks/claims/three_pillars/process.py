@@ -16,7 +16,7 @@ from optzoo.problems import DistributedOperator, pytree_dataclass
 from ...mutants.three_pillars import Scaled
 from ...simulation import Process
 
-__all__ = ["AXIS", "OperatorSum", "PillarsRun", "Run", "ScaledRun"]
+__all__ = ["AXIS", "FullExtragradient", "OperatorSum", "PillarsRun", "Run", "ScaledRun"]
 
 AXIS = "workers"
 Method = Callable[..., optax.GradientTransformationExtraArgs]
@@ -120,6 +120,7 @@ class PillarsRun(Process):
             # Whole vectors of a worker, without the first refresh.
             "uplink": self.compressor.numbers(carry.z.size) / carry.z.size * steps + sent - 1.0,
             "steps": steps,
+            "refreshes": sent,
         }
 
 
@@ -153,3 +154,24 @@ class OperatorSum(PillarsRun):
         run, total = carry
         found = super().measure(run)
         return found | {"operator": total / found["steps"]}
+
+
+@pytree_dataclass
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FullExtragradient(Process):
+    """Extragradient on F: every worker sends two whole vectors a step."""
+
+    problem: DistributedOperator
+    z_star: jax.Array
+    step_size: jax.Array
+
+    def init(self, key: jax.Array) -> jax.Array:
+        return jnp.zeros_like(self.z_star)
+
+    def step(self, carry: jax.Array, k: jax.Array, key: jax.Array) -> jax.Array:
+        project = self.problem.project or (lambda z: z)
+        half = project(carry - self.step_size * self.problem.operator(carry))
+        return project(carry - self.step_size * self.problem.operator(half))
+
+    def measure(self, carry: jax.Array) -> dict[str, jax.Array]:
+        return {"distance": jnp.sum((carry - self.z_star) ** 2)}

@@ -242,19 +242,12 @@ def _ball_case() -> Case:
         check=check("ball"),
         controls=(
             Control(
-                "no projection", "the constraint is forgotten", check("ball-free", method=_free)
-            ),
-            Control(
                 "never refreshed",
                 "the reference stays $z^0$",
                 check("ball-never", refresh_probability=0.0),
             ),
         ),
     )
-
-
-def _free(*arguments: Any, **named: Any) -> Any:
-    return optzoo.three_pillars(*arguments, **(named | {"project": None}))
 
 
 # --- V6: Minty, V7: noise ---
