@@ -22,7 +22,7 @@ from .instances import Place, saddle
 from .paper import pillars_claim
 from .process import Method, PillarsRun
 
-__all__ = ["CLAIMS"]
+__all__ = ["CLAIMS", "identity_sides"]
 
 Array = NDArray[np.float64]
 Sides = tuple[Array, Array]
@@ -55,7 +55,7 @@ def _identity_places() -> list[Place]:
     return [*places, nonlinear, saddle("random", size=1.0, **few)]
 
 
-def _identity_sides(
+def identity_sides(
     factor: float | None = None,
     *,
     momentum: float | None = None,
@@ -63,6 +63,15 @@ def _identity_sides(
     cross: float = 2.0,
     places: slice = slice(None),
 ) -> Sides:
+    """Both sides of V0, relative to Phi, on the chosen places.
+
+    Args:
+        factor: how often messages count in the method, where that is not once.
+        momentum: of the method; the theorem's if None.
+        energy: the compressor whose second moment stands in the identity; the run's if None.
+        cross: the factor of the progress, 2 in the identity.
+        places: which of the instances.
+    """
     measured, exact = [], []
     for place in _identity_places()[places]:
         changes = {} if momentum is None else {"momentum": momentum}
@@ -85,7 +94,7 @@ def _identity_sides(
 
 def _identity_case() -> Case:
     def check(**changes: Any) -> ExactIdentity:
-        return ExactIdentity(partial(_identity_sides, **changes), tolerance=1e-12, what=DRAWS)
+        return ExactIdentity(partial(identity_sides, **changes), tolerance=1e-12, what=DRAWS)
 
     first = slice(0, 1)
     place = _identity_places()[0]

@@ -161,8 +161,8 @@ def _comparison(data: str, n: int) -> Comparison:
             "Three Pillars with the parameters of its theorem (V2, V4) for PermK and without "
             "compression, with four times the step, and with ten local steps; beside "
             "extragradient, in which all workers send whole vectors twice a step, with "
-            r"$1/(\sqrt2 L)$ and twice that. Bands are two standard errors. A broadcast with its answers is a round, and a "
-            "refresh of the reference another one."
+            r"$1/(\sqrt2 L)$ and twice that. Bands are two standard errors. A broadcast with its "
+            "answers is a round, and a refresh of the reference another one."
         ),
         evaluate=partial(_compare, data, n),
     )
