@@ -104,7 +104,7 @@ class AffineOperators(DistributedOperator):
     def solution(self) -> Array:
         matrix, offset = host(self.matrices).mean(axis=0), host(self.offsets).mean(axis=0)
         try:
-            z = np.linalg.solve(matrix, -offset)
+            z: Array = np.linalg.solve(matrix, -offset)
         except np.linalg.LinAlgError:
             raise ValueError("the mean of the matrices is singular: z* is not unique") from None
         if self.radius is None or np.linalg.norm(z) <= float(host(self.radius)):
@@ -117,7 +117,7 @@ def _on_sphere(matrix: Array, offset: Array, radius: float) -> Array:
     identity = np.eye(len(offset))
 
     def point(nu: float) -> Array:
-        return np.linalg.solve(matrix + nu * identity, -offset)
+        return np.asarray(np.linalg.solve(matrix + nu * identity, -offset), dtype=np.float64)
 
     low, high = 0.0, 1.0
     while np.linalg.norm(point(high)) > radius:

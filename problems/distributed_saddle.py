@@ -190,7 +190,7 @@ class SaturatedOperators(AffineOperators):
     def solution(self) -> Array:
         """Newton's method; over a ball by extragradient steps."""
         if self.radius is not None:
-            return DistributedOperator.solution.func(self)  # type: ignore[attr-defined,no-any-return]
+            return DistributedOperator.solution.func(self)  # type: ignore[attr-defined]
         matrix, offset = host(self.matrices).mean(axis=0), host(self.offsets).mean(axis=0)
         strength, z = float(host(self.strength)), np.zeros(self.dim)
 

@@ -23,9 +23,10 @@ from .process import PillarsRun
 __all__ = ["after_messages", "message_energy", "random_states", "solutions", "terms"]
 
 Array = NDArray[np.float64]
+Indices = NDArray[Any]
 
 
-def draws(compressor: Compressor, dimension: int) -> Array:
+def draws(compressor: Compressor, dimension: int) -> Indices:
     """All equally likely draws of a compressor, one row each."""
     n = compressor.num_workers
     if isinstance(compressor, PermK):

@@ -116,12 +116,14 @@ class Place:
             "refresh_probability": plan.p,
             "noise": 0.0,
         }
-        fields = {name: changes.pop(name, value) for name, value in numbers.items()}
+        numbers_as_leaves: dict[str, Any] = {
+            name: jnp.asarray(changes.pop(name, value)) for name, value in numbers.items()
+        }
         return process(
             problem=self.problem,
             z0=jnp.asarray(self._z0),
             z_star=jnp.asarray(self.problem.solution),
-            **{name: jnp.asarray(value) for name, value in fields.items()},
+            **numbers_as_leaves,
             compressor=compressor or self.compressor,
             method=method,
             **changes,

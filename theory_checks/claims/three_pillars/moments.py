@@ -180,7 +180,8 @@ HARD = tuple((n, ratio) for n in (4, 8) for ratio in (40.0, 160.0))
 
 
 def _hard_upper(start: float = 2.0, speed: float = 1.0) -> Sides:
-    measured, bound = [], []
+    measured: list[float] = []
+    bound: list[float] = []
     for n, ratio in HARD:
         place, errors = _hard(n, ratio)
         measured += errors
@@ -190,7 +191,8 @@ def _hard_upper(start: float = 2.0, speed: float = 1.0) -> Sides:
 
 def _hard_lower(pace: float = 2.0) -> Sides:
     """The tail of z* that cannot be known, relative to the start, and the exact error."""
-    measured, bound = [], []
+    measured: list[float] = []
+    bound: list[float] = []
     for n, ratio in HARD:
         place, errors = _hard(n, ratio)
         assert isinstance(place.problem, AffineOperators)
@@ -263,7 +265,8 @@ def _operator_sums() -> tuple[tuple[Pillars, float, float, tuple[float, ...]], .
 
 
 def _monotone_sides(scale: float = 1.0) -> Sides:
-    measured, bound = [], []
+    measured: list[float] = []
+    bound: list[float] = []
     for _, n, start, found in _operator_sums():
         measured += found
         bound += [scale * 36 * n * start / k for k in MONOTONE_STEPS]

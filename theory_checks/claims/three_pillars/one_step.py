@@ -45,7 +45,7 @@ EXACT_SUBPROBLEM = "the server's sub-problem solved exactly (400 local steps)"
 
 def _identity_places() -> list[Place]:
     """Every compressor; a nonlinear problem; and one where n exceeds d."""
-    settings = {"n": 4, "half_dim": 2, "mu": 0.3, "local_steps": EXACT}
+    settings: dict[str, Any] = {"n": 4, "half_dim": 2, "mu": 0.3, "local_steps": EXACT}
     places = [
         saddle("spectrum", size=3.0, compressor=compressor, **settings)
         for compressor in COMPRESSORS
@@ -74,7 +74,7 @@ def identity_sides(
     """
     measured, exact = [], []
     for place in _identity_places()[places]:
-        changes = {} if momentum is None else {"momentum": momentum}
+        changes: dict[str, Any] = {} if momentum is None else {"momentum": momentum}
         run = place.run(factor=factor, **changes)
         found = terms(run, *random_states(run, 12), energy=energy)
         tau, gamma = place.bounds.p, place.bounds.gamma
@@ -475,7 +475,7 @@ def _inexact_sides(
     measured, bound = [], []
     for coupling, size in (("zero", 0.0), ("spectrum", 6.0), ("random", 6.0)):
         place = saddle(coupling, n=4, half_dim=2, mu=0.1, size=size)
-        changes = {} if local_steps is None else {"local_steps": local_steps}
+        changes: dict[str, Any] = {} if local_steps is None else {"local_steps": local_steps}
         run = place.run(**changes)
         z, m = _states(place)
         measured.append(1 - _decrease(run, z, m, place.bounds.p))
