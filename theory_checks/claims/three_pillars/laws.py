@@ -47,7 +47,7 @@ LIPSCHITZ = (3.0, 7.0, 17.0, 41.0, 100.0)
 
 
 def _experiments(
-    name: str, places: list[Place], grid: tuple[int, ...], lanes: int = 32
+    name: str, places: list[Place], grid: tuple[int, ...], lanes: int = 16
 ) -> list[Experiment]:
     return [
         Experiment(
@@ -110,7 +110,7 @@ def _server_case() -> Case:
                 z_star=jnp.asarray(place.problem.solution),
                 step_size=jnp.asarray(0.5 / place.problem.constants["L"].value),
             )
-            found.append(Experiment(f"pillars-law-full-{j}", run, _grid(10, 20_000), lanes=32))
+            found.append(Experiment(f"pillars-law-full-{j}", run, _grid(10, 20_000), lanes=16))
         return found
 
     return Case(

@@ -23,7 +23,8 @@ from .variants import minty_place
 __all__ = ["CLAIMS"]
 
 Array = NDArray[np.float64]
-LANES = 32
+# Half of the quick preset: a block fills two devices.
+LANES = 16
 
 
 def _experiment(
@@ -382,6 +383,7 @@ CLAIMS: tuple[Claim, ...] = (
         _ball_case,
         theorem="V5",
         source="convergence theorem on sets; explicit forms V4, V5",
+        pairs_with=("three_pillars/one-step/constrained", *PARTNERS),
     ),
     _rate_claim(
         "monotone/minty",

@@ -50,7 +50,7 @@ def _curves(place: Place, name: str, laboratory: Laboratory) -> dict[str, tuple[
         eta = 1 / (4 * (plan.bounds.L_1 + 1 / gamma))
         run = plan.run(gamma=gamma, local_step=eta)
         experiment = Experiment(
-            f"pillars-compare-{name}-{label}", run, grid, lanes=32, randomness=f"compare-{name}"
+            f"pillars-compare-{name}-{label}", run, grid, lanes=16, randomness=f"compare-{name}"
         )
         sample = laboratory.sample(experiment, 0, laboratory.seeds)
         steps = sample["steps"].mean(axis=0)
@@ -70,7 +70,7 @@ def _curves(place: Place, name: str, laboratory: Laboratory) -> dict[str, tuple[
             z_star=jnp.asarray(problem.solution),
             step_size=jnp.asarray(longer / (np.sqrt(2) * L)),
         )
-        experiment = Experiment(f"pillars-compare-{name}-{label}", run_full, grid, lanes=32)
+        experiment = Experiment(f"pillars-compare-{name}-{label}", run_full, grid, lanes=16)
         error = laboratory.sample(experiment, 0, 2)["distance"][0] / start
         steps = np.asarray(grid, dtype=np.float64)
         found[label] = tuple(Curve(label, x, error) for x in (2 * steps, 2 * d * steps, 2 * steps))
