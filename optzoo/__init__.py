@@ -4,7 +4,8 @@ Every algorithm is an `optax.GradientTransformationExtraArgs`. The theorems on t
 the command `theory-checks`.
 """
 
-from . import lmo
+from . import compressors, lmo
+from .communication import Sent, bytes_sent, numbers_sent
 from .frank_wolfe import (
     FrankWolfeState,
     SarahFrankWolfeState,
@@ -43,6 +44,9 @@ from .saga_frank_wolfe import (
 from .schedules import open_loop_schedule, stich_schedule
 from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap
+from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
+from .three_pillars_parameters import ThreePillarsParameters, three_pillars_parameters
+from .three_pillars_partial_participation import three_pillars_partial_participation
 
 __version__ = "0.1.0"
 
@@ -63,11 +67,16 @@ __all__ = [
     "RandomizedGDState",
     "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
+    "Sent",
     "ShampooState",
     "SoapState",
     "StronglyConvexGDBound",
+    "ThreePillarsParameters",
+    "ThreePillarsState",
     "accelerated_coefficients",
     "accelerated_eval_params",
+    "bytes_sent",
+    "compressors",
     "extragradient_eval_params",
     "frank_wolfe",
     "frank_wolfe_gap",
@@ -75,6 +84,7 @@ __all__ = [
     "lmo",
     "mlmc_gradient",
     "mlmc_stream",
+    "numbers_sent",
     "open_loop_schedule",
     "randomized_accelerated_gd",
     "randomized_extragradient",
@@ -86,4 +96,8 @@ __all__ = [
     "shampoo",
     "soap",
     "stich_schedule",
+    "three_pillars",
+    "three_pillars_parameters",
+    "three_pillars_partial_participation",
+    "three_pillars_specs",
 ]

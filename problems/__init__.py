@@ -1,9 +1,21 @@
 """Problems that hand out their constants, each exact or certified, and say which."""
 
+from .affine_operators import AffineOperators
 from .autoregression import GaussMarkov
+from .compressed_moments import CompressedMoments, Messages
 from .constant import CertificateError, Constant
 from .datasets import breast_cancer, libsvm
+from .distributed_operator import DistributedOperator, spectral_constants
+from .distributed_saddle import (
+    MintyOperators,
+    SaturatedOperators,
+    bilinear_saddle,
+    minty_operators,
+    rotation,
+    saturated_saddle,
+)
 from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
+from .hard_saddle import hard_saddle, locked_tail
 from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
 from .markov_chain import MarkovChain, contraction_coefficient
 from .markov_chain_families import (
@@ -32,6 +44,7 @@ from .markovian_quadratic import (
 )
 from .masked_quadratic import MaskedQuadratic, masked_nesterov, nesterov_distance_bound
 from .matrix_completion import MatrixCompletion, observed_entries, photograph
+from .matrix_game import MatrixGame, onto_simplex, random_matrix_game
 from .monotone_operator import RotationOperator, rotation_operator
 from .multilevel_moments import (
     PathMoments,
@@ -56,14 +69,24 @@ from .online_matrix_regression import (
 from .optimum import Constraint, Optimum, minimize_over
 from .planted_models import random_least_squares, random_logistic, random_sigmoid
 from .pytree import pytree_dataclass
+from .robust_regression import (
+    RobustLinearRegression,
+    RobustLogisticRegression,
+    RobustRegression,
+    robust_linear_regression,
+    robust_logistic_regression,
+)
 from .sign_quadratic import SignQuadratic, random_sign_quadratic
 from .temporal_difference import TemporalDifference, river_swim_evaluation, temporal_difference
 
 __all__ = [
+    "AffineOperators",
     "CertificateError",
+    "CompressedMoments",
     "Constant",
     "Constraint",
     "Dilated",
+    "DistributedOperator",
     "FiniteSum",
     "GaussMarkov",
     "LeastDistancesStream",
@@ -80,52 +103,70 @@ __all__ = [
     "MarkovianQuadratic",
     "MaskedQuadratic",
     "MatrixCompletion",
+    "MatrixGame",
     "MatrixStream",
+    "Messages",
     "MethodMoments",
+    "MintyOperators",
     "NoiseTight",
     "Optimum",
     "PathMoments",
+    "RobustLinearRegression",
+    "RobustLogisticRegression",
+    "RobustRegression",
     "RotationOperator",
+    "SaturatedOperators",
     "Scaled",
     "SigmoidLoss",
     "SignQuadratic",
     "TemporalDifference",
     "accelerated_gd_moments",
     "additive_noise_quadratic",
+    "bilinear_saddle",
     "breast_cancer",
     "centred_values",
     "contraction_coefficient",
     "dilated",
     "extragradient_moments",
+    "hard_saddle",
     "horizon_slope",
     "lazy_resample",
     "level_weights",
     "libsvm",
     "local_constants",
+    "locked_tail",
     "masked_nesterov",
     "metropolis_chain",
     "minimize_over",
+    "minty_operators",
     "multilevel_moments",
     "multiplicative_noise_quadratic",
     "nesterov_distance_bound",
     "noise_around",
     "observed_entries",
     "one_way_lazy_ring",
+    "onto_simplex",
     "photograph",
     "plain_batch_moments",
     "pytree_dataclass",
     "random_least_squares",
     "random_logistic",
+    "random_matrix_game",
     "random_sigmoid",
     "random_sign_quadratic",
     "random_walk",
     "randomized_gd_moments",
     "river_swim_evaluation",
+    "robust_linear_regression",
+    "robust_logistic_regression",
+    "rotation",
     "rotation_operator",
+    "saturated_saddle",
     "scaled",
     "sign_testing_quadratic",
     "smallest_delta",
     "smallest_sigma",
+    "spectral_constants",
     "symmetric_lazy_ring",
     "temporal_difference",
     "two_state_switch",

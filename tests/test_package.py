@@ -48,7 +48,7 @@ def test_every_module_says_what_it_is(module):
 
 def public_symbols():
     """What users import: the names that the packages export, and the members of public sets."""
-    for package in (optzoo, optzoo.problems, optzoo.plots, optzoo.lmo):
+    for package in (optzoo, optzoo.problems, optzoo.plots, optzoo.lmo, optzoo.compressors):
         for name in package.__all__:
             symbol = getattr(package, name)
             if inspect.isclass(symbol) or inspect.isfunction(symbol):

@@ -33,6 +33,7 @@ def test_every_method_has_its_row():
     ):
         assert f"| `{name}` |" in TEXT
         assert hasattr(optzoo, name)
+    assert "| `three_pillars`, `three_pillars_partial_participation` |" in TEXT
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)

@@ -31,7 +31,9 @@ class Row:
     factor: float = 1.0  # what the updates are multiplied with before they are added
 
     def build(self) -> optax.GradientTransformationExtraArgs:
-        return self.make(**self.kwargs)
+        method = self.make(**self.kwargs)
+        axis_name = self.kwargs.get("axis_name")
+        return method if axis_name is None else on_one_worker(method, axis_name)
 
     def extras(self) -> dict[str, Any]:
         return {**dict.fromkeys(self.functions, gradient), **self.arguments}
@@ -151,7 +153,53 @@ ROWS = (
         needs_params=False,
         keeps_16_bits=True,
     ),
+    Row(
+        "three_pillars",
+        optzoo.three_pillars,
+        {
+            "gamma": 0.5,
+            "local_step": 0.1,
+            "local_steps": 2,
+            "momentum": 0.3,
+            "refresh_probability": 0.3,
+            "compressor": optzoo.compressors.PermK(1),
+            "axis_name": "workers",
+            "key": jax.random.key(0),
+        },
+        functions=("operator_fn",),
+    ),
+    Row(
+        "three_pillars_partial_participation",
+        optzoo.three_pillars_partial_participation,
+        {
+            "gamma": 0.5,
+            "local_step": 0.1,
+            "local_steps": 2,
+            "momentum": 0.3,
+            "refresh_probability": 0.3,
+            "clients": optzoo.compressors.SampledClients(1, 1),
+            "axis_name": "workers",
+            "key": jax.random.PRNGKey(0),
+        },
+        functions=("operator_fn",),
+    ),
 )
+
+
+def on_one_worker(
+    method: optax.GradientTransformationExtraArgs, axis_name: str
+) -> optax.GradientTransformationExtraArgs:
+    """The method under an axis with one worker, so that it is called as all the others are."""
+
+    def update(updates: Any, state: Any, params: Any = None, **extras: Any) -> Any:
+        def alone(updates: Any, state: Any, params: Any) -> Any:
+            return method.update(updates, state, params, **extras)
+
+        mapped = jax.vmap(alone, None, None, axis_size=1, axis_name=axis_name)
+        return mapped(updates, state, params)
+
+    return optax.GradientTransformationExtraArgs(method.init, update)
+
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
@@ -334,6 +382,7 @@ def test_vmap_equals_separate_runs(row):
     method = row.build()
     batch = jax.tree.map(lambda p: jnp.stack([p, p + 0.01, p - 0.02]), start())
 
+    @jax.jit
     def run(params):
         def step(_, carry):
             params, state = carry

@@ -1,12 +1,12 @@
-"""Every claim and every comparison, paper by paper."""
+"""All claims and comparisons, one package a paper."""
 
 from ..claim import Claim
 from ..comparison import Comparison
-from . import frank_wolfe, markovian_noise, soap
+from . import frank_wolfe, markovian_noise, soap, three_pillars
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
-_PAPERS = (frank_wolfe, markovian_noise, soap)
+_PAPERS = (frank_wolfe, markovian_noise, soap, three_pillars)
 
 CLAIMS: tuple[Claim, ...] = tuple(claim for paper in _PAPERS for claim in paper.CLAIMS)
 

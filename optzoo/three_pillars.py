@@ -1,0 +1,468 @@
+r"""Three Pillars: distributed variational inequalities by similarity, compression and local steps.
+
+    find z* in Z with <F(z*), z - z*> >= 0 for all z in Z,   F = (1/n) sum_i F_i,
+
+where worker i alone can evaluate F_i, and the differences F_i - F are delta-Lipschitz with delta
+far below L, the constant of the F_i. Worker 0 is the server: it solves
+
+    F_1(u) + F(m^k) - F_1(m^k) + (u - z^k - tau (m^k - z^k)) / gamma = 0,   u in Z,     (*)
+
+by H extragradient steps with its own operator, at no cost of communication. What (*) ignores, the
+workers send compressed:
+
+    u_0       = z^k;  g_t(u) = the left side of (*)
+    u_{t+1/2} = proj_Z(u_t - eta g_t(u_t))
+    u_{t+1}   = proj_Z(u_t - eta g_t(u_{t+1/2})),                t = 0, ..., H - 1
+    a_i       = F_i(m^k) - F_1(m^k) - F_i(u_H) + F_1(u_H)
+    z^{k+1}   = proj_Z(u_H + gamma (1/n) sum_i Q_i(a_i))
+    m^{k+1}   = z^k with probability p, and then all F_i(m^{k+1}) are sent in full; else m^k.
+
+With the compressor `PermK` a worker sends (1/n + p) vectors a step in the mean. With p = 1/n, an
+accuracy eps takes of the order of (n + sqrt(n) delta / mu) log(1/eps) steps: L has gone.
+
+Differs from the paper:
+ 1. The coin that decides on m^{k+1} is tossed at the beginning of step k, because F_i(z^k), which a
+    refresh sends, is what an optax transformation is handed. It is independent of the rest, so the
+    law of the sequence is the same. At k = 0 both of its sides give m^1 = z^0. The price: all
+    workers evaluate F_i(z^k) in every step, where the paper's do on a refresh alone.
+ 2. The server broadcasts u_H and F_1(u_H) - F_1(m^k), all that the others need to form a_i. The
+    workers gather the messages, so that all of them know z^{k+1}, in the paper the server alone.
+ 3. For 16-bit parameters the iterates and messages are in float32.
+
+References:
+  Beznosikov, Takac, Gasnikov, "Similarity, compression and local steps: three pillars of efficient
+  communications for distributed variational inequalities", NeurIPS 2023, arXiv:2302.07615.
+  Szlendak, Tyurin, Richtarik, "Permutation compressors for provably faster distributed nonconvex
+  optimization", ICLR 2022, arXiv:2110.03300.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import PartitionSpec
+
+from . import _tree_vector as tv
+from ._arguments import (
+    concrete_number,
+    require_key,
+    require_matching_tree,
+    require_probability,
+)
+from ._frank_wolfe_step import require_params, wide, wide_dtype, zeros_if_16_bit
+from ._local_extragradient import SubProblem, like, local_extragradient
+from ._markovian_step import (
+    current,
+    require_integer,
+    require_positive,
+    weighted,
+    wide_zeros,
+)
+from ._worker_axis import differs_between_workers, mark_as_differing
+from .compressors import Compressor
+from .frank_wolfe import _toss
+
+__all__ = [
+    "ThreePillarsState",
+    "three_pillars",
+    "three_pillars_specs",
+]
+
+Tree: TypeAlias = Any
+
+
+class OperatorFn(Protocol):
+    """Point -> the value of an operator there, a tree like the point."""
+
+    def __call__(self, point: optax.Params, /) -> optax.Updates: ...
+
+
+class StochasticOperatorFn(Protocol):
+    """Point and key -> an unbiased estimate of an operator's value, a tree like the point."""
+
+    def __call__(self, point: optax.Params, key: jax.Array, /) -> optax.Updates: ...
+
+
+class Projection(Protocol):
+    """Point -> the nearest point of Z."""
+
+    def __call__(self, point: optax.Params, /) -> optax.Params: ...
+
+
+class ThreePillarsState(NamedTuple):
+    """State of `three_pillars`. Trees are like the parameters, float32 for 16-bit leaves."""
+
+    key: jax.Array  # constant; step k draws from fold_in(key, k)
+    steps: jax.Array  # k, int32; every worker has sent so many messages
+    refreshes: jax.Array  # full vectors F_i(m) sent by every worker, the first one too, int32
+    broadcasts: jax.Array  # broadcasts of the server, two full vectors each, int32
+    reference: optax.Params  # m^k
+    reference_operator: optax.Updates  # F_i(m^k) of this worker: leaves (1, *shape)
+    mean_reference_operator: optax.Updates  # F(m^k)
+    iterate: optax.Params  # z^k in float32 for 16-bit leaves; None for the others
+
+
+def three_pillars(
+    gamma: jax.typing.ArrayLike,
+    local_step: jax.typing.ArrayLike,
+    local_steps: jax.typing.ArrayLike,
+    *,
+    momentum: jax.typing.ArrayLike,
+    refresh_probability: jax.typing.ArrayLike,
+    compressor: Compressor,
+    axis_name: str,
+    project: Projection | None = None,
+    key: jax.Array,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Three Pillars, for variational inequalities whose operator is split over similar workers.
+
+    .. math::
+      u &\approx \text{the zero of } F_1(u) + F(m^k) - F_1(m^k)
+        + \tfrac1\gamma \bigl(u - z^k - \tau (m^k - z^k)\bigr), \\
+      z^{k+1} &= \mathrm{proj}_Z \Bigl(u + \gamma \, \tfrac1n \textstyle\sum_i
+        Q_i\bigl(F_i(m^k) - F_1(m^k) - F_i(u) + F_1(u)\bigr)\Bigr), \\
+      m^{k+1} &= z^k \text{ with probability } p, \text{ else } m^k.
+
+    Worker 0 is the server; it finds u by H extragradient steps from z^k on its own operator.
+    `three_pillars_parameters` gives all the numbers from mu, delta, L and n.
+
+    `update(updates, state, params, *, operator_fn, server_operator_fn=None,
+    stochastic_server_operator_fn=None)` is called under an axis of n workers, of
+    `jax.shard_map` or `jax.vmap(..., axis_name=...)`:
+
+    - `params`: z^k, the same on all workers. `updates`: this worker's F_i(z^k).
+    - `operator_fn(z)`: this worker's F_i, without collectives. It is evaluated once, at u; on the
+      server 2H times more.
+    - `server_operator_fn(z)`: F_1, where every worker can evaluate it. Then each of them runs the
+      local steps and nothing is broadcast. Give it under `vmap`, where otherwise all workers
+      run them and all results but one are discarded.
+    - `stochastic_server_operator_fn(z, key)`: an unbiased estimate of F_1 for the local steps, with
+      fresh noise for each key; messages are formed with the exact operators.
+
+    Operators are given points in the parameters' dtypes. They may not be changed between refreshes:
+    F_i(m^k) is remembered. `params` and `state` are replicated but for `reference_operator`;
+    `three_pillars_specs` says so to `shard_map`. Functions cannot cross `jit`: call `update` inside
+    the jitted step. `optax.MultiSteps`, clipping before this transformation and `optax.masked`
+    change the updates but not what `operator_fn` returns, so they are not supported. Under
+    `optax.inject_hyperparams` name a projection in `static_args=("project",)`.
+
+    The collectives stand in the named scopes `uplink_message`, `uplink_refresh` and `downlink`.
+
+    Args:
+      gamma: the step size gamma, positive.
+      local_step: eta, the step size of the extragradient, positive; 1 / (4 (L + 1 / gamma)).
+      local_steps: H, an integer of at least 1.
+      momentum: tau in [0, 1]; the theorems take tau = p.
+      refresh_probability: p in (0, 1]; 1 / n balances messages and refreshes.
+      compressor: Q, such as `optzoo.compressors.PermK(n)`.
+      axis_name: the name of the axis of workers.
+      project: proj_Z; Z is everything if None. It is handed float32 for 16-bit parameters.
+      key: a PRNG key for coins and compressors, the same on all workers; it is carried in the
+        state.
+
+    Returns:
+      A transformation whose updates have the parameters' tree and shapes, and their dtype
+      (float32 for 16-bit parameters, so that adding them rounds the iterate once). The state
+      counts what was sent; see `numbers_sent`.
+
+    Raises:
+      ValueError: if a number is out of range, an argument is missing, an operator's result does
+        not match the parameters, there is no axis of this name, or it has another number of
+        workers than the compressor.
+      TypeError: if an argument is of the wrong kind.
+
+    Example:
+      Eight workers whose rotations differ, on one device:
+
+      >>> import jax, jax.numpy as jnp, optax, optzoo
+      >>> from jax.sharding import PartitionSpec as P
+      >>> turn = jnp.array([[0.0, 1.0], [-1.0, 0.0]])
+      >>> angles = 1 + 0.1 * jnp.linspace(-1, 1, 8)
+      >>> def operator(angle, z):
+      ...     return 0.2 * (z - 1.0) + angle * turn @ (z - 1.0)
+      >>> plan = optzoo.three_pillars_parameters(0.2, 0.2, 1.2, num_workers=8)
+      >>> method = optzoo.three_pillars(
+      ...     plan.gamma, plan.local_step, plan.local_steps, momentum=plan.momentum,
+      ...     refresh_probability=plan.refresh_probability,
+      ...     compressor=optzoo.compressors.PermK(8), axis_name="workers", key=jax.random.key(0))
+      >>> def step(z, state, angle):
+      ...     updates, state = method.update(
+      ...         operator(angle, z), state, z, operator_fn=lambda u: operator(angle, u),
+      ...         server_operator_fn=lambda u: operator(angles[0], u))
+      ...     return optax.apply_updates(z, updates), state
+      >>> z = jnp.zeros(2)
+      >>> specs = optzoo.three_pillars_specs(z, "workers")
+      >>> axes = jax.tree.map(lambda spec: 0 if spec == P("workers") else None, specs)
+      >>> state = jax.vmap(method.init, None, axes[1], axis_size=8, axis_name="workers")(z)
+      >>> on_all = jax.jit(jax.vmap(step, (*axes, 0), axes, axis_name="workers"))
+      >>> for _ in range(300):
+      ...     z, state = on_all(z, state, angles)
+      >>> bool(jnp.allclose(z, 1.0, atol=1e-3))
+      True
+
+      On eight devices it is the same `step`, in which a worker's `angle` has shape (1,):
+      `jax.shard_map(method.init, mesh=mesh, in_specs=specs[:1], out_specs=specs[1])(z)` and
+      `jax.shard_map(step, mesh=mesh, in_specs=(*specs, P("workers")), out_specs=specs)`.
+
+    References:
+      Beznosikov, Takac, Gasnikov, "Similarity, compression and local steps: three pillars of
+      efficient communications for distributed variational inequalities", NeurIPS 2023,
+      arXiv:2302.07615.
+    """
+    require_positive("gamma", gamma)
+    require_positive("local_step", local_step)
+    require_integer("local_steps", local_steps, 1)
+    _require_momentum(momentum)
+    require_probability("refresh_probability", refresh_probability)
+    require_key("key", key)
+    if not isinstance(compressor, Compressor):
+        raise TypeError(
+            "compressor must be one of optzoo.compressors, such as optzoo.compressors.PermK(8), "
+            f"got {compressor!r}."
+        )
+    _require_axis_name(axis_name)
+    if project is not None and not callable(project):
+        raise TypeError(f"project must be a function of a point, got {project!r}.")
+
+    def init_fn(params: optax.Params) -> ThreePillarsState:
+        return ThreePillarsState(
+            # A copy: a user who donates the state must not lose the key given here.
+            key=jnp.copy(key),
+            steps=jnp.zeros([], jnp.int32),
+            refreshes=jnp.zeros([], jnp.int32),
+            broadcasts=jnp.zeros([], jnp.int32),
+            reference=wide_zeros(params),
+            reference_operator=jax.tree.map(
+                lambda p: jnp.zeros((1, *p.shape), wide_dtype(p)), params
+            ),
+            mean_reference_operator=wide_zeros(params),
+            iterate=jax.tree.map(zeros_if_16_bit, params),
+        )
+
+    def update_fn(
+        updates: optax.Updates,
+        state: ThreePillarsState,
+        params: optax.Params | None = None,
+        *,
+        operator_fn: OperatorFn | None = None,
+        server_operator_fn: OperatorFn | None = None,
+        stochastic_server_operator_fn: StochasticOperatorFn | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, ThreePillarsState]:
+        del extra_args
+        params = require_params("three_pillars", params)
+        if operator_fn is None:
+            raise ValueError(
+                "three_pillars: the extra argument `operator_fn` is missing; call "
+                "update(updates, state, params, operator_fn=...)."
+            )
+        require_matching_tree("updates", updates, params)
+        compressor.require_axis(axis_name)
+
+        def evaluate(name: str, function: Callable[..., Any], point: Tree, *more: Any) -> Tree:
+            value = function(tv.cast_like(point, params), *more)
+            require_matching_tree(f"the result of {name}", value, params)
+            return wide(value, params)
+
+        def onto_set(point: Tree) -> Tree:
+            if project is None:
+                return point
+            nearest = project(point)
+            require_matching_tree("the result of project", nearest, params)
+            return wide(nearest, params)
+
+        coin_key, message_key, local_key = jax.random.split(
+            jax.random.fold_in(state.key, state.steps), 3
+        )
+        first = state.steps == 0
+        z = current(params, jax.tree.map(_first_given, params, state.iterate))
+        operator_at_z = mark_as_differing(wide(updates, params), axis_name)  # F_i(z^k)
+
+        # m^{k+1} = z^k with probability p, else m^k; m^0 = z^0
+        refreshes_now = first | _toss(coin_key, refresh_probability)
+        kept_at_m = jax.tree.map(
+            lambda row, p: row.reshape(p.shape), state.reference_operator, params
+        )
+        kept = (
+            state.reference,
+            mark_as_differing(kept_at_m, axis_name),
+            state.mean_reference_operator,
+        )
+
+        def refresh() -> Tree:
+            with jax.named_scope("uplink_refresh"):
+                mean = jax.lax.pmean(operator_at_z, axis_name)
+            return z, operator_at_z, mean
+
+        following = jax.lax.cond(refreshes_now, refresh, lambda: kept)
+        m, operator_at_m, mean_at_m = jax.tree.map(
+            lambda new, old: jnp.where(first, new, old), following, kept
+        )
+
+        def solve(
+            server: Callable[[Tree], Tree],
+            at_m: Tree,
+            at_z: Tree,
+            as_server: Callable[[Tree], Tree],
+        ) -> tuple[Tree, Tree]:
+            """u_H, and F_1(u_H) - F_1(m^k)."""
+
+            def estimate(point: Tree, call: Any) -> Tree:
+                if stochastic_server_operator_fn is None:
+                    return server(point)
+                return as_server(
+                    evaluate(
+                        "stochastic_server_operator_fn",
+                        stochastic_server_operator_fn,
+                        point,
+                        jax.random.fold_in(local_key, call),
+                    )
+                )
+
+            problem = SubProblem(
+                shift=jax.tree.map(jnp.subtract, mean_at_m, at_m),
+                center=jax.tree.map(lambda zi, mi: zi + like(momentum, zi) * (mi - zi), z, m),
+                gamma=gamma,
+                project=onto_set,
+            )
+            u, value = local_extragradient(
+                problem, local_step, local_steps, estimate, as_server(z), at_z
+            )
+            if stochastic_server_operator_fn is not None:
+                value = server(u)
+            return u, jax.tree.map(jnp.subtract, value, at_m)
+
+        if server_operator_fn is None:
+
+            def mark(tree: Tree) -> Tree:
+                return mark_as_differing(tree, axis_name)
+
+            def own(point: Tree) -> Tree:
+                return mark(evaluate("operator_fn", operator_fn, point))
+
+            def elsewhere() -> Tree:
+                zeros = mark(jax.tree.map(jnp.zeros_like, z))
+                return zeros, zeros
+
+            found = jax.lax.cond(
+                jax.lax.axis_index(axis_name) == 0,
+                lambda: solve(own, operator_at_m, operator_at_z, mark),
+                elsewhere,
+            )
+            with jax.named_scope("downlink"):
+                u, server_change = jax.lax.psum(found, axis_name)
+        else:
+
+            def server(point: Tree) -> Tree:
+                value = evaluate("server_operator_fn", server_operator_fn, point)
+                if differs_between_workers(value, axis_name):
+                    raise ValueError(
+                        "server_operator_fn must be the same operator on every worker, but its "
+                        f"result differs along the axis {axis_name!r}."
+                    )
+                return value
+
+            u, server_change = solve(server, server(m), server(z), lambda tree: tree)
+
+        # a_i = F_i(m^k) - F_1(m^k) - F_i(u_H) + F_1(u_H)
+        difference = jax.tree.map(
+            lambda at_m, at_u, change: (at_m - at_u) + change,
+            operator_at_m,
+            evaluate("operator_fn", operator_fn, u),
+            server_change,
+        )
+        with jax.named_scope("uplink_message"):
+            mean = compressor.mean(message_key, tv.concatenate(difference), axis_name)
+
+        # z^{k+1} = proj(u_H + gamma (1/n) sum_i Q_i(a_i))
+        correction = weighted(gamma, tv.split_like(mean, u))
+        z_next = onto_set(jax.tree.map(jnp.add, u, correction))
+        new_updates = jax.tree.map(lambda new, p: new - p.astype(new.dtype), z_next, params)
+
+        reference, operator_at_reference, mean_at_reference = following
+        return new_updates, ThreePillarsState(
+            key=state.key,
+            steps=optax.safe_increment(state.steps),
+            refreshes=state.refreshes + refreshes_now.astype(jnp.int32),
+            broadcasts=state.broadcasts + jnp.int32(server_operator_fn is None),
+            reference=reference,
+            reference_operator=jax.tree.map(
+                lambda value, row: value.reshape(row.shape),
+                operator_at_reference,
+                state.reference_operator,
+            ),
+            mean_reference_operator=mean_at_reference,
+            iterate=jax.tree.map(
+                lambda p, new: None if zeros_if_16_bit(p) is None else new, params, z_next
+            ),
+        )
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def three_pillars_specs(
+    params: optax.Params, axis_name: str
+) -> tuple[optax.Params, ThreePillarsState]:
+    r"""How parameters and state of `three_pillars` lie on the axis of workers.
+
+    All of it is replicated but `reference_operator`, the F_i(m^k), of which each worker has its
+    own: seen from outside, its leaves have one row a worker.
+
+    Args:
+      params: the parameters, or their shapes.
+      axis_name: the name of the axis of workers.
+
+    Returns:
+      The `PartitionSpec` of every leaf of the parameters and of the state: specs of `shard_map`
+      for what goes in and for what comes out.
+
+    Raises:
+      TypeError: if the axis name is not a string.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optzoo
+      >>> params_specs, state_specs = optzoo.three_pillars_specs(jnp.zeros(3), "workers")
+      >>> everywhere, by_rows = jax.P(), jax.P("workers")
+      >>> params_specs == state_specs.reference == everywhere
+      True
+      >>> state_specs.reference_operator == by_rows
+      True
+    """
+    _require_axis_name(axis_name)
+
+    def everywhere(tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: PartitionSpec(), tree)
+
+    params_specs = everywhere(params)
+    iterate = jax.tree.map(
+        lambda p, spec: None if zeros_if_16_bit(p) is None else spec, params, params_specs
+    )
+    # A state of specifications in place of arrays.
+    spec: Any = PartitionSpec()
+    return params_specs, ThreePillarsState(
+        key=spec,
+        steps=spec,
+        refreshes=spec,
+        broadcasts=spec,
+        reference=params_specs,
+        reference_operator=jax.tree.map(lambda leaf: PartitionSpec(axis_name), params),
+        mean_reference_operator=params_specs,
+        iterate=iterate,
+    )
+
+
+def _first_given(param: jax.Array, iterate: jax.Array | None) -> jax.Array:
+    return param if iterate is None else iterate
+
+
+def _require_momentum(momentum: Any) -> None:
+    number = concrete_number("momentum", momentum)
+    if number is not None and not 0.0 <= number <= 1.0:
+        raise ValueError(f"momentum must lie in [0, 1], got {number}.")
+
+
+def _require_axis_name(axis_name: Any) -> None:
+    if not isinstance(axis_name, str):
+        raise TypeError(f"axis_name must be the name of one axis, a string, got {axis_name!r}.")

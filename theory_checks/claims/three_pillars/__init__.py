@@ -1,0 +1,19 @@
+"""Claims on Three Pillars: its step, its second moments, its rates and laws, what it sends."""
+
+from ...claim import Claim
+from ...comparison import Comparison
+from . import laws, local_steps, messages, moments, one_step, rates, side_by_side, variants
+
+__all__ = ["CLAIMS", "COMPARISONS"]
+
+CLAIMS: tuple[Claim, ...] = (
+    *one_step.CLAIMS,
+    *messages.CLAIMS,
+    *local_steps.CLAIMS,
+    *variants.CLAIMS,
+    *moments.CLAIMS,
+    *rates.CLAIMS,
+    *laws.CLAIMS,
+)
+
+COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS
