@@ -12,6 +12,16 @@ from .frank_wolfe import (
     frank_wolfe_gap,
     sarah_frank_wolfe,
 )
+from .ito_chain import ItoChainState, ito_chain, minibatch_diffusion
+from .noise_laws import (
+    NoiseLaw,
+    bernoulli_noise,
+    discrete_noise,
+    gaussian_noise,
+    rademacher_noise,
+    sampled_noise,
+    student_noise,
+)
 from .oracle_calls import gradient_calls
 from .saga_frank_wolfe import (
     SagaSarahFrankWolfeState,
@@ -24,15 +34,25 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FrankWolfeState",
+    "ItoChainState",
+    "NoiseLaw",
     "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
+    "bernoulli_noise",
+    "discrete_noise",
     "frank_wolfe",
     "frank_wolfe_gap",
+    "gaussian_noise",
     "gradient_calls",
+    "ito_chain",
     "lmo",
+    "minibatch_diffusion",
     "open_loop_schedule",
+    "rademacher_noise",
     "saga_sarah_frank_wolfe",
     "saga_warm_start",
+    "sampled_noise",
     "sarah_frank_wolfe",
     "stich_schedule",
+    "student_noise",
 ]

@@ -4,6 +4,7 @@ Only concrete values are checked. Under `jit` or `optax.inject_hyperparams` a nu
 whose value nobody knows yet; it is accepted.
 """
 
+import math
 from typing import Any
 
 import jax
@@ -47,6 +48,25 @@ def require_step_size(name: str, value: Any) -> None:
             f"{name} must lie in {allowed}, because the next iterate is a convex combination of "
             f"this one and a point of the constraint set; got {number}."
         )
+
+
+def require_positive_step(name: str, value: Any) -> None:
+    """Raises unless positive and finite, or, for a schedule, not negative at its first step."""
+    if callable(value):
+        number = concrete_number(f"{name}(0)", value(jnp.zeros([], jnp.int32)))
+        allowed, inside = "[0, infinity) at step 0", number is None or 0.0 <= number < math.inf
+    else:
+        number = concrete_number(name, value)
+        allowed, inside = "(0, infinity)", number is None or 0.0 < number < math.inf
+    if not inside:
+        raise ValueError(f"{name} must lie in {allowed}, got {number}.")
+
+
+def require_not_negative(name: str, value: Any) -> None:
+    """Raises unless 0 <= value < infinity."""
+    number = concrete_number(name, value)
+    if number is not None and not 0.0 <= number < math.inf:
+        raise ValueError(f"{name} must be finite and at least 0, got {number}.")
 
 
 def require_key(name: str, key: Any) -> None:
