@@ -29,6 +29,7 @@ from .saga_frank_wolfe import (
     saga_warm_start,
 )
 from .schedules import open_loop_schedule, stich_schedule
+from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,8 @@ __all__ = [
     "FrankWolfeState",
     "ItoChainState",
     "NoiseLaw",
+    "Preconditioner",
+    "SGLDState",
     "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
     "bernoulli_noise",
@@ -49,10 +52,12 @@ __all__ = [
     "minibatch_diffusion",
     "open_loop_schedule",
     "rademacher_noise",
+    "rms_preconditioner",
     "saga_sarah_frank_wolfe",
     "saga_warm_start",
     "sampled_noise",
     "sarah_frank_wolfe",
+    "sgld",
     "stich_schedule",
     "student_noise",
 ]

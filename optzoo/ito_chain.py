@@ -29,7 +29,8 @@ from ._arguments import (
     require_positive_step,
 )
 from ._frank_wolfe_step import require_params, wide, wide_dtype
-from ._tree_vector import concatenate, dimension, is_concrete, split_like
+from ._tree_operator import apply_operator, operator_kind
+from ._tree_vector import is_concrete
 from .noise_laws import NoiseLaw
 
 __all__ = ["ItoChainState", "ito_chain", "minibatch_diffusion"]
@@ -134,7 +135,7 @@ def ito_chain(
 
     def init_fn(params: optax.Params) -> ItoChainState:
         if noise is not None and diffusion is not None:
-            _diffusion_kind(diffusion, params)
+            operator_kind("diffusion", diffusion, params)
         return ItoChainState(
             # A copy: a user who donates the state must not lose the key given here.
             key=None if noise is None else jnp.copy(key),
@@ -162,7 +163,7 @@ def ito_chain(
                     step + eta.astype(kick.dtype) ** exponent.astype(kick.dtype) * kick
                 ),
                 moved,
-                _diffused(sigma, eps),
+                apply_operator("diffusion", sigma, eps),
             )
         return moved, ItoChainState(state.key, optax.safe_increment(state.steps))
 
@@ -231,41 +232,3 @@ def _the_diffusion(constant: Any, extra_args: dict[str, Any]) -> Any:
             "if it depends on the state."
         )
     return given if constant is None else constant
-
-
-def _diffusion_kind(diffusion: Any, params: optax.Params) -> str:
-    """What sigma is: scalar, diagonal or matrix. Raises a ValueError for anything else."""
-    leaves = jax.tree.leaves(diffusion)
-    for leaf in leaves:
-        if not hasattr(leaf, "__float__") and not hasattr(leaf, "shape"):
-            raise TypeError(f"diffusion must be made of numbers, got {leaf!r}.")
-        if hasattr(leaf, "__array__") and is_concrete(leaf) and not jnp.all(jnp.isfinite(leaf)):
-            raise ValueError("diffusion must be finite, got a NaN or an infinity.")
-    shapes = [jnp.shape(leaf) for leaf in leaves]
-    structure: Any = jax.tree.structure(diffusion)
-    is_array = structure == jax.tree.structure(0)
-    if is_array and shapes == [()]:
-        return "scalar"
-    if structure == jax.tree.structure(params) and shapes == [
-        jnp.shape(leaf) for leaf in jax.tree.leaves(params)
-    ]:
-        return "diagonal"
-    size = dimension(params)
-    if is_array and shapes == [(size, size)]:
-        return "matrix"
-    given = f"an array of shape {shapes[0]}" if is_array else f"a tree of shapes {shapes}"
-    raise ValueError(
-        "diffusion must be a number, a tree like the parameters or a square matrix of shape "
-        f"({size}, {size}), one row and one column for each parameter; got {given}."
-    )
-
-
-def _diffused(diffusion: Any, eps: optax.Updates) -> optax.Updates:
-    """Sigma eps."""
-    kind = _diffusion_kind(diffusion, eps)
-    if kind == "scalar":
-        return jax.tree.map(lambda e: jnp.asarray(diffusion).astype(e.dtype) * e, eps)
-    if kind == "diagonal":
-        return jax.tree.map(lambda s, e: jnp.asarray(s).astype(e.dtype) * e, diffusion, eps)
-    vector = concatenate(eps)
-    return split_like(jnp.asarray(diffusion).astype(vector.dtype) @ vector, eps)
