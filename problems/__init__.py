@@ -1,6 +1,6 @@
 """Problems that hand out their constants, each exact or certified, and say which."""
 
-from .chain_laws import GridLaw, gaussian_chain_law, linear_chain_law
+from .chain_laws import GridLaw, gaussian_chain_law, linear_chain_law, weighted_sum_law
 from .constant import CertificateError, Constant
 from .datasets import breast_cancer, libsvm
 from .diffusion import (
@@ -80,4 +80,5 @@ __all__ = [
     "scaled",
     "sliced",
     "wasserstein",
+    "weighted_sum_law",
 ]

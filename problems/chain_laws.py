@@ -11,7 +11,7 @@ from scipy import stats
 from ._arguments import check_scalar, check_size
 from .line_laws import Atoms, Histogram
 
-__all__ = ["GridLaw", "gaussian_chain_law", "linear_chain_law"]
+__all__ = ["GridLaw", "gaussian_chain_law", "linear_chain_law", "weighted_sum_law"]
 
 Array = NDArray[np.float64]
 
@@ -59,11 +59,7 @@ def linear_chain_law(
       X_{j+1} = c X_j + d + q \varepsilon_j, \qquad
       X_k = c^k x_0 + d \sum_j c^j + q \sum_{j < k} c^j \varepsilon_j
 
-    Walks (c = 1) with two atoms are binomial, and few steps are enumerated: both are exact.
-    Otherwise every c^j eps is put on a grid of length h, a point between two of its nodes being
-    shared such that its mean is kept, and the sum is convolved in Fourier space. What sharing
-    adds is noise without mean, independent from step to step, whose standard deviation is the
-    `error`; the effect on a law that is smooth on the scale h is far smaller.
+    See `weighted_sum_law` for how the sum is computed and when it is exact.
 
     Args:
         atoms: values of eps.
@@ -90,22 +86,52 @@ def linear_chain_law(
         check_scalar(name, number)
     check_scalar("scale", scale, positive=True)
     check_size("steps", steps)
-    noise = Atoms(atoms, weights)
     powers = float(contraction) ** np.arange(steps)
     centre = contraction**steps * start + shift * powers.sum()
-    if contraction == 1 and len(noise.points) == 2:
-        heads = np.arange(steps + 1)
-        low, high = noise.points
-        unit = Atoms(
-            low * (steps - heads) + high * heads,
-            stats.binom.pmf(heads, steps, noise.weights[1]),
-        )
-        error = 0.0
-    elif float(len(noise.points)) ** steps <= _ENUMERATED:
-        unit, error = _enumerated(noise, powers), 0.0
-    else:
-        unit, error = _convolved(noise, powers)
-    return GridLaw(Atoms(centre + scale * unit.points, unit.weights), scale * error)
+    unit = weighted_sum_law(atoms, weights, powers)
+    return GridLaw(Atoms(centre + scale * unit.law.points, unit.law.weights), scale * unit.error)
+
+
+def weighted_sum_law(
+    atoms: Sequence[float], weights: Sequence[float], coefficients: ArrayLike
+) -> GridLaw:
+    r"""The law of a weighted sum of independent draws of discrete noise.
+
+    .. math:: \sum_{j < k} c_j \varepsilon_j
+
+    Equal coefficients with two atoms make a binomial law, and few terms are enumerated: both are
+    exact. Otherwise every c_j eps_j is put on a grid of length h, a point between two of its nodes
+    being shared such that its mean is kept, and the sum is convolved in Fourier space. What
+    sharing adds is noise without mean, independent from term to term, whose standard deviation is
+    the `error`; the effect on a law that is smooth on the scale h is far smaller.
+
+    Args:
+        atoms: values of eps.
+        weights: their probabilities.
+        coefficients: c, shape (k,), not all 0.
+
+    Returns:
+        The atoms of the sum, and the bound on their W2 from the exact law.
+
+    Raises:
+        ValueError: if atoms and weights do not fit, or the coefficients are not finite or all 0.
+
+    Example:
+        >>> weighted_sum_law([-1.0, 1.0], [0.5, 0.5], [2.0, 1.0]).law.points
+        array([-3., -1.,  1.,  3.])
+    """
+    noise = Atoms(atoms, weights)
+    factors = np.asarray(coefficients, dtype=np.float64)
+    if factors.ndim != 1 or not np.all(np.isfinite(factors)) or not np.any(factors):
+        raise ValueError(f"coefficients must be a finite vector, not all 0, got {factors}")
+    terms = len(factors)
+    if np.all(factors == factors[0]) and len(noise.points) == 2:
+        high = np.arange(terms + 1)
+        places = factors[0] * (noise.points[0] * (terms - high) + noise.points[1] * high)
+        return GridLaw(Atoms(places, stats.binom.pmf(high, terms, noise.weights[1])), 0.0)
+    if float(len(noise.points)) ** terms <= _ENUMERATED:
+        return GridLaw(_enumerated(noise, factors), 0.0)
+    return GridLaw(*_convolved(noise, factors))
 
 
 def _enumerated(noise: Atoms, powers: Array) -> Atoms:

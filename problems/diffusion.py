@@ -197,7 +197,7 @@ class LinearDiffusion:
         flow = np.zeros((d + 1, d + 1))
         flow[:d, :d], flow[:d, d] = -self.matrix, self.offset
         mean = (linalg.expm(time * flow) @ np.append(self.start, 1.0))[:d]
-        # Over a short time, then doubled: the exponential of -A alone would overflow over a long one.
+        # Over a short time, then doubled: over a long one the block's exponential would overflow.
         norm = max(time * float(np.linalg.norm(self.matrix, 2)), 1.0)
         doublings = int(np.ceil(np.log2(norm)))
         block = np.zeros((2 * d, 2 * d))

@@ -19,6 +19,7 @@ from optzoo.problems import (
     gaussian_posterior,
     linear_chain_law,
     wasserstein,
+    weighted_sum_law,
 )
 
 COIN = ([-1.0, 1.0], [0.5, 0.5])
@@ -179,6 +180,7 @@ def test_gaussian_chains_with_linear_drift_are_gaussian():
         (lambda: DoubleWell(1.0, 0.0).law(1.0, [-1, 0, 0.5, 2, 3]), "equidistant"),
         (lambda: linear_chain_law(*COIN, contraction=1.0, steps=3, scale=0.0), "scale must be"),
         (lambda: linear_chain_law(*COIN, contraction=1.0, steps=0), "steps must be"),
+        (lambda: weighted_sum_law(*COIN, [0.0, 0.0]), "not all 0"),
         (lambda: GridLaw(Atoms([0.0], [1.0]), -1.0), "error must be"),
         (
             lambda: gaussian_chain_law(np.sin, 1.0, 0.0, 0.01, 1, np.linspace(-1, 1, 9)),
