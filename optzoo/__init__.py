@@ -5,6 +5,12 @@ the command `theory-checks`.
 """
 
 from . import lmo
+from .boosting import (
+    BoostingState,
+    DecisionStumps,
+    decision_stumps,
+    stochastic_gradient_boosting,
+)
 from .frank_wolfe import (
     FrankWolfeState,
     SarahFrankWolfeState,
@@ -34,6 +40,8 @@ from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 __version__ = "0.1.0"
 
 __all__ = [
+    "BoostingState",
+    "DecisionStumps",
     "FrankWolfeState",
     "ItoChainState",
     "NoiseLaw",
@@ -42,6 +50,7 @@ __all__ = [
     "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
     "bernoulli_noise",
+    "decision_stumps",
     "discrete_noise",
     "frank_wolfe",
     "frank_wolfe_gap",
@@ -59,5 +68,6 @@ __all__ = [
     "sarah_frank_wolfe",
     "sgld",
     "stich_schedule",
+    "stochastic_gradient_boosting",
     "student_noise",
 ]

@@ -1,8 +1,9 @@
 """Problems that hand out their constants, each exact or certified, and say which."""
 
+from .boosting_process import BoostingProcess
 from .chain_laws import GridLaw, gaussian_chain_law, linear_chain_law, weighted_sum_law
 from .constant import CertificateError, Constant
-from .datasets import breast_cancer, libsvm
+from .datasets import breast_cancer, diabetes, libsvm
 from .diffusion import (
     DoubleWell,
     GeometricBrownianMotion,
@@ -32,6 +33,7 @@ from .wasserstein import (
 
 __all__ = [
     "Atoms",
+    "BoostingProcess",
     "Bracket",
     "CertificateError",
     "Constant",
@@ -57,6 +59,7 @@ __all__ = [
     "SignQuadratic",
     "breast_cancer",
     "bures",
+    "diabetes",
     "dilated",
     "empirical",
     "entropic_bracket",
