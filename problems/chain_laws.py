@@ -129,7 +129,7 @@ def weighted_sum_law(
         high = np.arange(terms + 1)
         places = factors[0] * (noise.points[0] * (terms - high) + noise.points[1] * high)
         return GridLaw(Atoms(places, stats.binom.pmf(high, terms, noise.weights[1])), 0.0)
-    if float(len(noise.points)) ** terms <= _ENUMERATED:
+    if terms * np.log(len(noise.points)) <= np.log(_ENUMERATED) + 1e-9:
         return GridLaw(_enumerated(noise, factors), 0.0)
     return GridLaw(*_convolved(noise, factors))
 
@@ -154,15 +154,15 @@ def _convolved(noise: Atoms, powers: Array) -> tuple[Atoms, float]:
     roots = np.exp(-2j * np.pi * np.arange(_GRID) / _GRID)
     transform = np.ones(len(frequency), dtype=np.complex128)
     shared = 0.0
-    for power in powers:
+    for power, times in zip(*np.unique(powers, return_counts=True), strict=True):
         factor = np.zeros_like(transform)
         for point, weight in zip(power * noise.points / h, noise.weights, strict=True):
             node = int(np.floor(point))
             part = float(point - node)
             wave = roots[(frequency * node) % _GRID]
             factor += weight * wave * ((1 - part) + part * roots[: len(frequency)])
-            shared += float(weight) * part * (1 - part) * h**2
-        transform *= factor
+            shared += times * float(weight) * part * (1 - part) * h**2
+        transform *= factor**times
     masses = np.fft.fftshift(np.fft.irfft(transform, _GRID))
     masses[masses < 1e-16] = 0.0  # rounding of the transform, of either sign
     places = h * (np.arange(_GRID) - _GRID // 2)
