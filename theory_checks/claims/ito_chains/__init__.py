@@ -2,10 +2,10 @@
 
 from ...claim import Claim
 from ...comparison import Comparison
-from . import one_step, window
+from . import drift, gaussian, one_step, window
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
-CLAIMS: tuple[Claim, ...] = (*one_step.CLAIMS, *window.CLAIMS)
+CLAIMS: tuple[Claim, ...] = (*one_step.CLAIMS, *window.CLAIMS, *gaussian.CLAIMS, *drift.CLAIMS)
 
 COMPARISONS: tuple[Comparison, ...] = ()
