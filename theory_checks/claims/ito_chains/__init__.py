@@ -2,10 +2,17 @@
 
 from ...claim import Claim
 from ...comparison import Comparison
-from . import drift, gaussian, one_step, window
+from . import drift, exponents, gaussian, multiplicative, one_step, side_by_side, window
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
-CLAIMS: tuple[Claim, ...] = (*one_step.CLAIMS, *window.CLAIMS, *gaussian.CLAIMS, *drift.CLAIMS)
+CLAIMS: tuple[Claim, ...] = (
+    *one_step.CLAIMS,
+    *gaussian.CLAIMS,
+    *multiplicative.CLAIMS,
+    *window.CLAIMS,
+    *drift.CLAIMS,
+    *exponents.CLAIMS,
+)
 
-COMPARISONS: tuple[Comparison, ...] = ()
+COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS
