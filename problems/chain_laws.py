@@ -159,7 +159,7 @@ def _convolved(noise: Atoms, powers: Array) -> tuple[Atoms, float]:
         for point, weight in zip(power * noise.points / h, noise.weights, strict=True):
             node = int(np.floor(point))
             part = float(point - node)
-            wave = roots[(frequency * node) % _GRID]
+            wave = roots[(frequency * node) & (_GRID - 1)]  # the grid is a power of two
             factor += weight * wave * ((1 - part) + part * roots[: len(frequency)])
             shared += times * float(weight) * part * (1 - part) * h**2
         transform *= factor**times

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +27,7 @@ from .bounds import i1, uniform_in_time
 from .exponent import ExactExponent
 from .laws import LinearChain
 from .paper import PARTNERS, chosen, ito_claim
-from .shipped import Method, chain_law
+from .shipped import STEPS, Method, linear_laws
 
 __all__ = ["CLAIMS"]
 
@@ -48,33 +46,20 @@ def _i6(chain: LinearChain, eta: float, variance_only: bool = False) -> float:
     return float(np.hypot(0.0 if variance_only else mean, sd_x - sd_z))
 
 
-def _down(x: jax.Array) -> jax.Array:
-    return -x
-
-
-def _unit(x: jax.Array) -> jax.Array:
-    return jnp.ones_like(x)
-
-
 def _moments(method: Method = optzoo.ito_chain, variance_only: bool = False) -> tuple[Array, Array]:
     """W2 of the Gaussian laws with the two moments of the shipped chain and of dZ, beside I6."""
     coin, pairs = rademacher_noise(), []
-    for gamma, k, start in ((0.0, 8, 0.0), (0.0, 8, 1.0), (1.0, 8, 1.0), (0.5, 4, -2.0)):
-        chain, eta = LinearChain("gaussian", gamma, start=start), 1 / k
-        law = chain_law(
-            coin.atoms or (),
-            coin.weights or (),
-            k,
-            start=start,
-            step=eta,
-            gamma=gamma,
-            drift=_down,
-            sigma=_unit,
-            method=method,
-        )
+    for gamma, eta, start in (
+        (0.0, 1 / 8, 0.0),
+        (0.0, 1 / 8, 1.0),
+        (1.0, 1 / 8, 1.0),
+        (0.5, 1 / 4, -2.0),
+    ):
+        law = linear_laws(coin, start=start, step=eta, gamma=gamma, method=method)[1.0]
+        chain = LinearChain("gaussian", gamma, start=start, time=STEPS * eta)
         goal = LinearDiffusion(
             np.eye(1), np.zeros(1), np.full((1, 1), eta ** (gamma / 2)), np.array([start])
-        ).law(1.0)
+        ).law(chain.time)
         measured = bures(np.array([law.mean]), np.array([[law.variance]]), *goal)
         pairs.append((measured, _i6(chain, eta, variance_only)))
     left, right = np.array(pairs).T
@@ -88,8 +73,8 @@ def _i6_case() -> Case:
         return ExactIdentity(partial(_moments, method, variance_only), 1e-10, what)
 
     return Case(
-        problem="$b = -x$, $s = 1$, $T = 1$, $x_0 = 0$, $1$, $-2$",
-        constants=chosen(a=1.0, s=1.0, T=1.0),
+        problem="$b = -x$, $s = 1$, 8 steps, $x_0 = 0$, $1$, $-2$",
+        constants=chosen(a=1.0, s=1.0),
         parameters={"eta": "1/8, 1/4", "gamma": "0, 1/2, 1"},
         check=check(),
         controls=(

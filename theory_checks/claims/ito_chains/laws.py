@@ -1,5 +1,6 @@
 """Exact laws of linear chains with their distances, and what can be wrong with either side."""
 
+import threading
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
@@ -71,7 +72,8 @@ class LinearChain:
         scale = self.louder * self.s * eta ** ((1 + self.gamma) / 2)
         if self.noise == "gaussian":
             return Gaussian(mean, scale * float(np.linalg.norm(self._coefficients(c, k)))), 0.0
-        unit = _sum_law(self.noise, tuple(self._coefficients(c, k)))
+        with _COMPUTING:
+            unit = _sum_law(self.noise, tuple(self._coefficients(c, k)))
         points = Atoms(mean + scale * unit.law.points, unit.law.weights)
         return points, scale * unit.error
 
@@ -104,6 +106,10 @@ class LinearChain:
         if not self.correlated:
             return powers
         return (np.append(powers, 0.0) + np.append(0.0, powers)) / np.sqrt(2)
+
+
+# Claims that run side by side share their laws: the second waits for the first.
+_COMPUTING = threading.Lock()
 
 
 @lru_cache(maxsize=256)

@@ -16,14 +16,13 @@ from ...checks import ExactIdentity
 from ...claim import Case, Claim, Control
 from ...mutants import ito_chains as mutants
 from .paper import chosen, ito_claim
-from .shipped import Method, chain_law, states_after
+from .shipped import STEPS, Method, all_paths, linear_laws, states_after
 
 __all__ = ["CLAIMS"]
 
 Array = NDArray[np.float64]
-STEPS = (0.5, 0.1, 1e-3)
+ETAS = (0.5, 0.1, 1e-3)
 GAMMAS = (0.0, 0.5, 1.0)
-PATH_STEPS = 8
 
 
 # --- One step in two dimensions, sigma a full matrix that depends on the state ---
@@ -41,7 +40,7 @@ def _one_step(method: Method = optzoo.ito_chain, seed: int = 0) -> tuple[Array, 
     atoms = (-1.5, 0.0, 2.0)
     eps = np.array(list(itertools.product(atoms, repeat=2)))
     found, exact = [], []
-    for step, gamma, x in itertools.product(STEPS, GAMMAS, ([0.3, -0.7], [-1.1, 0.4])):
+    for step, gamma, x in itertools.product(ETAS, GAMMAS, ([0.3, -0.7], [-1.1, 0.4])):
         found.append(
             states_after(
                 jnp.asarray(eps)[:, None, :],
@@ -102,55 +101,24 @@ def _one_step_case() -> Case:
 # --- All paths of linear chains ---
 
 
-def _down(x: jax.Array) -> jax.Array:
-    return -x
-
-
-def _up(x: jax.Array) -> jax.Array:
-    return 0.5 * x
-
-
-def _still(x: jax.Array) -> jax.Array:
-    return jnp.zeros_like(x)
-
-
-def _unit(x: jax.Array) -> jax.Array:
-    return jnp.ones_like(x)
-
-
-RATES = {_down: 1.0, _still: 0.0, _up: -0.5}
-
-
 def _linear(method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
     found, exact = [], []
-    for noise, (drift, rate), gamma in itertools.product(
-        (rademacher_noise(), bernoulli_noise(0.1)), RATES.items(), (0.0, 1.0)
-    ):
-        atoms, weights = noise.atoms or (), noise.weights or ()
-        step = 1 / PATH_STEPS
-        ours = chain_law(
-            atoms,
-            weights,
-            PATH_STEPS,
-            start=1.0,
-            step=step,
-            gamma=gamma,
-            drift=drift,
-            sigma=_unit,
-            method=method,
-        )
-        law = linear_chain_law(
-            atoms,
-            weights,
-            contraction=1 - step * rate,
-            steps=PATH_STEPS,
-            start=1.0,
-            scale=step ** ((1 + gamma) / 2),
-        ).law
-        for one, sides in ((ours, found), (law, exact)):
-            centred = one.points - one.mean
-            moments = [one.weights @ centred**power for power in (2, 3, 4)]
-            sides.append(np.array([one.mean, *moments, one.points[0], one.points[-1]]))
+    for noise, gamma in itertools.product((rademacher_noise(), bernoulli_noise(0.1)), (0.0, 1.0)):
+        step = 1 / STEPS
+        laws = linear_laws(noise, start=1.0, step=step, gamma=gamma, method=method)
+        for rate, ours in laws.items():
+            law = linear_chain_law(
+                noise.atoms or (),
+                noise.weights or (),
+                contraction=1 - step * rate,
+                steps=STEPS,
+                start=1.0,
+                scale=step ** ((1 + gamma) / 2),
+            ).law
+            for one, sides in ((ours, found), (law, exact)):
+                centred = one.points - one.mean
+                moments = [one.weights @ centred**power for power in (2, 3, 4)]
+                sides.append(np.array([one.mean, *moments, one.points[0], one.points[-1]]))
     return np.concatenate(found), np.concatenate(exact)
 
 
@@ -163,7 +131,7 @@ def _linear_case() -> Case:
     return Case(
         problem="$b = -x$, $0$, $x/2$; coins and skewed coins; $x_0 = 1$",
         constants=chosen(s=1.0, T=1.0),
-        parameters={"eta": 1 / PATH_STEPS, "steps": PATH_STEPS, "gamma": "0, 1"},
+        parameters={"eta": 1 / STEPS, "steps": STEPS, "gamma": "0, 1"},
         check=check(),
         controls=(
             Control(
@@ -187,29 +155,33 @@ def _linear_case() -> Case:
 # --- All paths with multiplicative noise: a binomial tree ---
 
 
-def _half(x: jax.Array) -> jax.Array:
+def _up(x: jax.Array) -> jax.Array:
+    return 0.5 * x
+
+
+def _part(x: jax.Array) -> jax.Array:
     return 0.4 * x
 
 
 def _tree(method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
     found, exact = [], []
     for gamma, step in itertools.product((0.0, 1.0), (0.125, 0.01)):
-        law = chain_law(
-            (-1.0, 1.0),
-            (0.5, 0.5),
-            PATH_STEPS,
-            start=2.0,
-            step=step,
-            gamma=gamma,
+        noises, _ = all_paths((-1.0, 1.0), (0.5, 0.5), STEPS)
+        ends = states_after(
+            jnp.asarray(noises),
+            jnp.array([2.0]),
+            step,
+            gamma,
+            jax.random.key(0),
             drift=_up,
-            sigma=_half,
+            sigma=_part,
             method=method,
         )
         kick = 0.4 * step ** ((1 + gamma) / 2)
-        heads = np.array([bin(path).count("1") for path in range(2**PATH_STEPS)])
+        heads = np.array([bin(path).count("1") for path in range(2**STEPS)])
         low, high = 1 + 0.5 * step - kick, 1 + 0.5 * step + kick
-        found.append(law.points)
-        exact.append(np.sort(2.0 * low ** (PATH_STEPS - heads) * high**heads))
+        found.append(np.sort(np.asarray(ends)[:, 0]))
+        exact.append(np.sort(2.0 * low ** (STEPS - heads) * high**heads))
     return np.concatenate(found), np.concatenate(exact)
 
 
@@ -222,7 +194,7 @@ def _tree_case() -> Case:
     return Case(
         problem=r"$b = x/2$, $\sigma(x) = 0.4 x$, coins, $x_0 = 2$",
         constants=chosen(a=0.5, s=0.4),
-        parameters={"eta": "1/8, 1/100", "steps": PATH_STEPS, "gamma": "0, 1"},
+        parameters={"eta": "1/8, 1/100", "steps": STEPS, "gamma": "0, 1"},
         check=check(),
         controls=(
             Control("frozen sigma", r"$\sigma(x_0)$ for ever", check(mutants.frozen_diffusion)),

@@ -14,7 +14,7 @@ import optzoo
 from optzoo import NoiseLaw
 from optzoo.problems import Atoms
 
-__all__ = ["Field", "Method", "all_paths", "chain_law", "states_after"]
+__all__ = ["RATES", "STEPS", "Field", "Method", "all_paths", "linear_laws", "states_after"]
 
 Array = NDArray[np.float64]
 Method = Callable[..., optax.GradientTransformationExtraArgs]
@@ -70,28 +70,38 @@ def all_paths(atoms: Sequence[float], weights: Sequence[float], steps: int) -> t
     return np.asarray(atoms)[picks][:, :, None], chances
 
 
-def chain_law(
-    atoms: Sequence[float],
-    weights: Sequence[float],
-    steps: int,
-    *,
-    start: float,
-    step: float,
-    gamma: float,
-    drift: Field,
-    sigma: Field,
-    method: Method = optzoo.ito_chain,
-) -> Atoms:
-    """The law of X_k of the shipped chain on the line, all paths enumerated."""
-    noises, chances = all_paths(atoms, weights, steps)
+RATES = np.array([1.0, 0.0, -0.5])
+STEPS = 8
+
+
+def _linear(x: jax.Array) -> jax.Array:
+    return -jnp.asarray(RATES) * x
+
+
+def _unit(x: jax.Array) -> jax.Array:
+    return jnp.ones_like(x)
+
+
+def linear_laws(
+    noise: NoiseLaw, *, start: float, step: float, gamma: float, method: Method = optzoo.ito_chain
+) -> dict[float, Atoms]:
+    """The laws of X_8 of the shipped chain with b(x) = -a x and sigma = 1, by their rates a.
+
+    One chain whose coordinates share their noise, all paths enumerated.
+    """
+    atoms, weights = noise.atoms or (), noise.weights or ()
+    noises, chances = all_paths(atoms, weights, STEPS)
     ends = states_after(
-        jnp.asarray(noises),
-        jnp.array([start]),
+        jnp.asarray(np.repeat(noises, len(RATES), axis=2)),
+        jnp.full(len(RATES), start),
         step,
         gamma,
         jax.random.key(0),
-        drift=drift,
-        sigma=sigma,
+        drift=_linear,
+        sigma=_unit,
         method=method,
     )
-    return Atoms(np.asarray(ends)[:, 0], chances)
+    columns = np.asarray(ends).T
+    return {
+        float(rate): Atoms(column, chances) for rate, column in zip(RATES, columns, strict=True)
+    }
