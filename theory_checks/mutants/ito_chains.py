@@ -1,7 +1,7 @@
 """Mistakes in Ito chains; each takes the arguments of `optzoo.ito_chain`."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ __all__ = [
     "uphill",
 ]
 
-Method = optax.GradientTransformationExtraArgs
+Method: TypeAlias = optax.GradientTransformationExtraArgs
 
 
 def noise_times_step(

@@ -264,7 +264,8 @@ def _well_drift() -> float:
     """The supremum of (E b(Z_t)^2)^(1/2) over [0, 1], at eight times, and a tenth more."""
     centres = (EDGES[1:] + EDGES[:-1]) / 2
     squares = [_well_law(j / 8).masses @ WELL.drift(centres) ** 2 for j in range(1, 9)]
-    return float(1.1 * np.sqrt(max(*squares, float(WELL.drift(WELL.start)) ** 2)))
+    squares.append(WELL.drift(WELL.start) ** 2)
+    return float(1.1 * np.sqrt(np.max(squares)))
 
 
 @lru_cache

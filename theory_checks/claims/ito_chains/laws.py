@@ -102,10 +102,11 @@ class LinearChain:
 
     def _coefficients(self, c: float, k: int) -> Array:
         """X_k - its mean = scale * sum of these times independent draws, the latest first."""
-        powers = c ** np.arange(k)
+        powers = np.asarray(c ** np.arange(k), dtype=np.float64)
         if not self.correlated:
             return powers
-        return (np.append(powers, 0.0) + np.append(0.0, powers)) / np.sqrt(2)
+        both = np.append(powers, 0.0) + np.append(0.0, powers)
+        return np.asarray(both / np.sqrt(2), dtype=np.float64)
 
 
 # Claims that run side by side share their laws: the second waits for the first.

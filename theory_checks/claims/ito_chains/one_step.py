@@ -102,7 +102,8 @@ def _one_step_case() -> Case:
 
 
 def _linear(method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
-    found, exact = [], []
+    found: list[Array] = []
+    exact: list[Array] = []
     for noise, gamma in itertools.product((rademacher_noise(), bernoulli_noise(0.1)), (0.0, 1.0)):
         step = 1 / STEPS
         laws = linear_laws(noise, start=1.0, step=step, gamma=gamma, method=method)
