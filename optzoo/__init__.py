@@ -5,6 +5,12 @@ the command `theory-checks`.
 """
 
 from . import compressors, lmo
+from .boosting import (
+    BoostingState,
+    DecisionStumps,
+    decision_stumps,
+    stochastic_gradient_boosting,
+)
 from .communication import Sent, bytes_sent, numbers_sent
 from .frank_wolfe import (
     FrankWolfeState,
@@ -13,6 +19,7 @@ from .frank_wolfe import (
     frank_wolfe_gap,
     sarah_frank_wolfe,
 )
+from .ito_chain import ItoChainState, ito_chain, minibatch_diffusion
 from .markovian_noise import MarkovianNoise, MultilevelBatch
 from .markovian_parameters import (
     AcceleratedGDBound,
@@ -22,6 +29,15 @@ from .markovian_parameters import (
     StronglyConvexGDBound,
 )
 from .mlmc import MLMCInfo, MLMCStream, MLMCStreamState, mlmc_gradient, mlmc_stream
+from .noise_laws import (
+    NoiseLaw,
+    bernoulli_noise,
+    discrete_noise,
+    gaussian_noise,
+    rademacher_noise,
+    sampled_noise,
+    student_noise,
+)
 from .oracle_calls import gradient_calls
 from .randomized_accelerated_gd import (
     AcceleratedCoefficients,
@@ -42,6 +58,7 @@ from .saga_frank_wolfe import (
     saga_warm_start,
 )
 from .schedules import open_loop_schedule, stich_schedule
+from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap
 from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
@@ -53,18 +70,24 @@ __version__ = "0.1.0"
 __all__ = [
     "AcceleratedCoefficients",
     "AcceleratedGDBound",
+    "BoostingState",
+    "DecisionStumps",
     "ExtragradientBound",
     "FrankWolfeState",
+    "ItoChainState",
     "MLMCInfo",
     "MLMCStream",
     "MLMCStreamState",
     "MarkovianNoise",
     "MultilevelBatch",
+    "NoiseLaw",
     "NonconvexGDBound",
     "PolyakLojasiewiczGDBound",
+    "Preconditioner",
     "RandomizedAcceleratedGDState",
     "RandomizedExtragradientState",
     "RandomizedGDState",
+    "SGLDState",
     "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
     "Sent",
@@ -75,27 +98,39 @@ __all__ = [
     "ThreePillarsState",
     "accelerated_coefficients",
     "accelerated_eval_params",
+    "bernoulli_noise",
     "bytes_sent",
     "compressors",
+    "decision_stumps",
+    "discrete_noise",
     "extragradient_eval_params",
     "frank_wolfe",
     "frank_wolfe_gap",
+    "gaussian_noise",
     "gradient_calls",
+    "ito_chain",
     "lmo",
+    "minibatch_diffusion",
     "mlmc_gradient",
     "mlmc_stream",
     "numbers_sent",
     "open_loop_schedule",
+    "rademacher_noise",
     "randomized_accelerated_gd",
     "randomized_extragradient",
     "randomized_gd",
+    "rms_preconditioner",
     "saga_sarah_frank_wolfe",
     "saga_warm_start",
+    "sampled_noise",
     "sarah_frank_wolfe",
     "scale_by_soap",
+    "sgld",
     "shampoo",
     "soap",
     "stich_schedule",
+    "stochastic_gradient_boosting",
+    "student_noise",
     "three_pillars",
     "three_pillars_parameters",
     "three_pillars_partial_participation",

@@ -84,6 +84,25 @@ def require_integer(name: str, value: Any, least: int) -> None:
         raise ValueError(f"{name} must be at least {least}, got {value}.")
 
 
+def require_positive_step(name: str, value: Any) -> None:
+    """Raises unless positive and finite, or, for a schedule, not negative at its first step."""
+    if callable(value):
+        number = concrete_number(f"{name}(0)", value(jnp.zeros([], jnp.int32)))
+        allowed, inside = "[0, infinity) at step 0", number is None or 0.0 <= number < math.inf
+    else:
+        number = concrete_number(name, value)
+        allowed, inside = "(0, infinity)", number is None or 0.0 < number < math.inf
+    if not inside:
+        raise ValueError(f"{name} must lie in {allowed}, got {number}.")
+
+
+def require_not_negative(name: str, value: Any) -> None:
+    """Raises unless 0 <= value < infinity."""
+    number = concrete_number(name, value)
+    if number is not None and not 0.0 <= number < math.inf:
+        raise ValueError(f"{name} must be finite and at least 0, got {number}.")
+
+
 def require_key(name: str, key: Any) -> None:
     """Raises unless `key` is a PRNG key, typed or raw."""
     typed = hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)

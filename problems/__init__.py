@@ -2,9 +2,19 @@
 
 from .affine_operators import AffineOperators
 from .autoregression import GaussMarkov
+from .boosting_process import BoostingProcess
+from .chain_laws import GridLaw, gaussian_chain_law, linear_chain_law, weighted_sum_law
 from .compressed_moments import CompressedMoments, Messages
 from .constant import CertificateError, Constant
-from .datasets import breast_cancer, libsvm
+from .datasets import breast_cancer, diabetes, libsvm
+from .diffusion import (
+    DoubleWell,
+    GeometricBrownianMotion,
+    LinearDiffusion,
+    OrnsteinUhlenbeck,
+    fokker_planck,
+    gaussian_posterior,
+)
 from .distributed_operator import DistributedOperator, spectral_constants
 from .distributed_saddle import (
     MintyOperators,
@@ -16,6 +26,7 @@ from .distributed_saddle import (
 )
 from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
 from .hard_saddle import hard_saddle, locked_tail
+from .line_laws import Atoms, Gaussian, Histogram, LogNormal, empirical
 from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
 from .markov_chain import MarkovChain, contraction_coefficient
 from .markov_chain_families import (
@@ -81,19 +92,29 @@ from .temporal_difference import TemporalDifference, river_swim_evaluation, temp
 
 __all__ = [
     "AffineOperators",
+    "Atoms",
+    "BoostingProcess",
+    "Bracket",
     "CertificateError",
     "CompressedMoments",
     "Constant",
     "Constraint",
     "Dilated",
     "DistributedOperator",
+    "DoubleWell",
     "FiniteSum",
     "GaussMarkov",
+    "Gaussian",
+    "GeometricBrownianMotion",
+    "GridLaw",
+    "Histogram",
     "LeastDistancesStream",
     "LeastSquares",
     "LeastSquaresStream",
+    "LinearDiffusion",
     "LinearMethodMoments",
     "LinearModel",
+    "LogNormal",
     "LogisticRegression",
     "MarkovChain",
     "MarkovianLeastSquares",
@@ -110,6 +131,7 @@ __all__ = [
     "MintyOperators",
     "NoiseTight",
     "Optimum",
+    "OrnsteinUhlenbeck",
     "PathMoments",
     "RobustLinearRegression",
     "RobustLogisticRegression",
@@ -124,15 +146,23 @@ __all__ = [
     "additive_noise_quadratic",
     "bilinear_saddle",
     "breast_cancer",
+    "bures",
     "centred_values",
     "contraction_coefficient",
+    "diabetes",
     "dilated",
+    "empirical",
+    "entropic_bracket",
     "extragradient_moments",
+    "fokker_planck",
+    "gaussian_chain_law",
+    "gaussian_posterior",
     "hard_saddle",
     "horizon_slope",
     "lazy_resample",
     "level_weights",
     "libsvm",
+    "linear_chain_law",
     "local_constants",
     "locked_tail",
     "masked_nesterov",
@@ -148,6 +178,7 @@ __all__ = [
     "onto_simplex",
     "photograph",
     "plain_batch_moments",
+    "product_distance",
     "pytree_dataclass",
     "random_least_squares",
     "random_logistic",
@@ -161,14 +192,18 @@ __all__ = [
     "robust_logistic_regression",
     "rotation",
     "rotation_operator",
+    "sampling_floor",
     "saturated_saddle",
     "scaled",
     "sign_testing_quadratic",
+    "sliced",
     "smallest_delta",
     "smallest_sigma",
     "spectral_constants",
     "symmetric_lazy_ring",
     "temporal_difference",
     "two_state_switch",
+    "wasserstein",
+    "weighted_sum_law",
     "weighted_sum_moments",
 ]

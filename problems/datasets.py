@@ -1,4 +1,4 @@
-"""Binary classification data: scikit-learn's bundled one and LIBSVM files on disk."""
+"""Real data: what scikit-learn bundles, for classification and regression, and LIBSVM files."""
 
 import bz2
 import gzip
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer
+from sklearn.datasets import load_breast_cancer, load_diabetes
 
-__all__ = ["breast_cancer", "libsvm"]
+__all__ = ["breast_cancer", "diabetes", "libsvm"]
 
 _SUFFIXES = ("", ".gz", ".bz2")
 
@@ -33,6 +33,26 @@ def breast_cancer(scale: bool = True) -> tuple[np.ndarray, np.ndarray]:
     features, classes = load_breast_cancer(return_X_y=True)
     labels = np.where(classes == 1, 1.0, -1.0)
     return _scaled(np.asarray(features, dtype=np.float64), scale), labels
+
+
+def diabetes() -> tuple[np.ndarray, np.ndarray]:
+    """The diabetes regression data that scikit-learn ships: n = 442, d = 10.
+
+    Returns:
+        features: float64, shape (442, 10), each column with mean 0 and variance 1.
+        targets: the progression of the disease in a year, float64, shape (442,), with mean 0 and
+            variance 1.
+
+    Example:
+        >>> features, targets = diabetes()
+        >>> features.shape, float(abs(features.std(axis=0) - 1).max()) < 1e-12
+        ((442, 10), True)
+    """
+    features, targets = load_diabetes(return_X_y=True)
+    return (
+        (features - features.mean(axis=0)) / features.std(axis=0),
+        (targets - targets.mean()) / targets.std(),
+    )
 
 
 def libsvm(

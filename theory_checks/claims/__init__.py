@@ -2,11 +2,11 @@
 
 from ..claim import Claim
 from ..comparison import Comparison
-from . import frank_wolfe, markovian_noise, soap, three_pillars
+from . import frank_wolfe, ito_chains, markovian_noise, soap, three_pillars
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
-_PAPERS = (frank_wolfe, markovian_noise, soap, three_pillars)
+_PAPERS = (frank_wolfe, ito_chains, markovian_noise, soap, three_pillars)
 
 CLAIMS: tuple[Claim, ...] = tuple(claim for paper in _PAPERS for claim in paper.CLAIMS)
 

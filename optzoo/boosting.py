@@ -1,0 +1,283 @@
+r"""Stochastic gradient boosting with randomly drawn weak learners: an Ito chain of functions.
+
+A family of S weak learners, each constant on the cells of its own partition of the inputs (a
+decision stump has two cells), predicts with one number a cell,
+
+    F(x) = sum_s theta[s, cell of x under s].
+
+A step draws one learner s uniformly, fits it to the negative gradient of the loss L with respect
+to the predictions at the n training points, that is, averages it over the cells, and adds it:
+
+    F_{k+1} = (1 - eta lambda) F_k - eta P_s (grad L(F_k) + sqrt(2 T / eta) xi_k),
+
+P_s the orthogonal projector on the functions that are constant on the cells of s, xi_k standard
+normal. With the kernel K = E P_s, the drift of this chain in function space is -lambda F - K grad
+L(F), and for the squared loss L(F) = |F - y|^2 / 2 its diffusion
+
+    dF = -(lambda F + K (F - y)) dt + sqrt(2 T K) dW
+
+is a Gaussian process whose equilibrium is the posterior of Gaussian process regression with the
+prior covariance (T / lambda) K and the noise variance T.
+
+In the coefficients theta the derivative of L is the sum of the gradient over a cell, so that the
+method is an optax transformation of theta, and the trained model predicts anywhere.
+
+References:
+  Friedman, "Stochastic gradient boosting", 2002.
+  Ustimenko, Prokhorenkova, "SGLB: Stochastic gradient Langevin boosting", ICML 2021,
+  arXiv:2001.07248.
+  Ustimenko, Beliakov, Prokhorenkova, "Gradient boosting performs Gaussian process inference",
+  ICLR 2023, arXiv:2206.05608.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.tree_util import keystr, tree_leaves_with_path
+
+from ._arguments import (
+    require_key,
+    require_matching_tree,
+    require_not_negative,
+    require_positive_step,
+)
+from ._frank_wolfe_step import require_params, wide
+from ._tree_vector import is_concrete
+
+__all__ = [
+    "BoostingState",
+    "DecisionStumps",
+    "decision_stumps",
+    "stochastic_gradient_boosting",
+]
+
+
+class BoostingState(NamedTuple):
+    """State of `stochastic_gradient_boosting`."""
+
+    key: jax.Array  # constant; learner and noise of step k are drawn from fold_in(key, k)
+    steps: jax.Array  # k, int32
+
+
+class DecisionStumps(NamedTuple):
+    """A family of S decision stumps: x lies in cell 1 of stump s if x[column] > threshold.
+
+    Made by `decision_stumps`. It is a pytree and can be passed to jitted functions.
+    """
+
+    columns: jax.Array  # int32, shape (S,)
+    thresholds: jax.Array  # shape (S,)
+    cell_sizes: jax.Array  # training points in each cell, shape (S, 2)
+
+    def cells(self, features: jax.Array) -> jax.Array:
+        """The cell of each point under each stump.
+
+        Args:
+          features: shape (n, d).
+
+        Returns:
+          int32 of 0 and 1, shape (n, S).
+        """
+        above = jnp.asarray(features)[:, self.columns] > self.thresholds[None, :]
+        return above.astype(jnp.int32)
+
+    def predict(self, leaf_values: jax.Array, features: jax.Array) -> jax.Array:
+        """F(x) = sum_s theta[s, cell of x under s].
+
+        Args:
+          leaf_values: theta, shape (S, 2).
+          features: shape (n, d).
+
+        Returns:
+          The predictions, shape (n,).
+        """
+        cells = self.cells(features)
+        stump = jnp.arange(self.columns.shape[0])
+        return jnp.sum(leaf_values[stump[None, :], cells], axis=1)
+
+
+def decision_stumps(features: jax.Array, thresholds_per_column: int) -> DecisionStumps:
+    r"""All stumps that split a column of the training data at its quantiles.
+
+    Args:
+      features: the training inputs, shape (n, d), finite.
+      thresholds_per_column: q; the thresholds of a column are its quantiles of the levels
+        1/(q + 1), ..., q/(q + 1), taken at data points. Equal ones count once, and one that
+        leaves a cell empty is dropped, so that a column may have fewer than q stumps.
+
+    Returns:
+      The family, ordered by column and threshold.
+
+    Raises:
+      ValueError: if the features are not a finite matrix, q is below 1, or no column can be
+        split because all of them are constant.
+
+    Example:
+      >>> import jax.numpy as jnp, optzoo
+      >>> stumps = optzoo.decision_stumps(jnp.array([[0.0], [1.0], [2.0], [3.0]]), 3)
+      >>> stumps.thresholds.tolist(), stumps.cell_sizes.astype(int).tolist()
+      ([0.0, 1.0, 2.0], [[1, 3], [2, 2], [3, 1]])
+      >>> float(stumps.predict(jnp.array([[0.0, 1.0]] * 3), jnp.array([[1.5]]))[0])
+      2.0
+    """
+    points = jnp.asarray(features)
+    if points.ndim != 2 or not bool(jnp.all(jnp.isfinite(points))):
+        raise ValueError(f"features must be a finite matrix (n, d), got shape {points.shape}.")
+    if thresholds_per_column < 1:
+        raise ValueError(f"thresholds_per_column must be at least 1, got {thresholds_per_column}.")
+    levels = [i / (thresholds_per_column + 1) for i in range(1, thresholds_per_column + 1)]
+    columns, thresholds, sizes = [], [], []
+    for column in range(points.shape[1]):
+        values = points[:, column]
+        cuts = jnp.quantile(values, jnp.asarray(levels, values.dtype), method="lower")
+        for cut in sorted({float(cut) for cut in cuts}):
+            right = int(jnp.sum(values > cut))
+            if right > 0:
+                columns.append(column)
+                thresholds.append(cut)
+                sizes.append((points.shape[0] - right, right))
+    if not columns:
+        raise ValueError("features must have a column that is not constant.")
+    return DecisionStumps(
+        columns=jnp.asarray(columns, jnp.int32),
+        thresholds=jnp.asarray(thresholds, points.dtype),
+        cell_sizes=jnp.asarray(sizes, points.dtype),
+    )
+
+
+def stochastic_gradient_boosting(
+    learning_rate: optax.ScalarOrSchedule,
+    cell_sizes: Any,
+    *,
+    shrinkage: jax.typing.ArrayLike = 0.0,
+    temperature: jax.typing.ArrayLike = 0.0,
+    key: jax.Array,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Boosting with one uniformly drawn weak learner a step, and Langevin noise on request.
+
+    .. math::
+      \theta_{k+1}[s] &= (1 - \eta \lambda) \, \theta_k[s] - \eta \, \frac{g_k[s]}{n[s]}
+         + \sqrt{\frac{2 \eta T}{n[s]}} \, \xi_k
+         && \text{for the learner } s \text{ drawn,} \\
+      \theta_{k+1}[r] &= (1 - \eta \lambda) \, \theta_k[r] && \text{for the others,}
+
+    where n[s] counts the training points in each cell of s, and g_k is the derivative, with
+    respect to theta, of the loss summed (not averaged) over the training points: g_k[s] / n[s]
+    is the mean over the cell of the derivative with respect to the predictions.
+
+    The parameters may be a tree of such tables (stumps in one leaf, deeper trees in another); the
+    leading axis of each leaf counts its learners, and all learners are equally likely.
+
+    T = 0 is stochastic gradient boosting, a chain whose noise is the choice of the learner
+    (gamma = 1); T > 0 is stochastic gradient Langevin boosting (gamma = 0), whose predictions
+    sample from a Gaussian process posterior when the loss is squared.
+
+    It works under every optax wrapper.
+
+    Args:
+      learning_rate: eta, a positive number or a schedule; for the squared loss
+        eta (1 + lambda) < 2 keeps the chain stable.
+      cell_sizes: n[s], a tree like the parameters of positive numbers; for stumps the
+        `cell_sizes` of `optzoo.decision_stumps`.
+      shrinkage: lambda, at least 0.
+      temperature: T, at least 0.
+      key: a PRNG key for learners and noise, carried in the state.
+
+    Returns:
+      A transformation whose updates have the parameters' tree and shapes, and their dtype
+      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+
+    Raises:
+      TypeError: if a number is not one, or the key is not a key.
+      ValueError: if the step is not positive, the shrinkage or the temperature negative, a cell
+        empty, a leaf of the parameters without a leading axis, or a tree unlike the parameters.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optax, optzoo
+      >>> x = jnp.linspace(-1.0, 1.0, 64)[:, None]
+      >>> y = jnp.sign(x[:, 0]) + x[:, 0]
+      >>> stumps = optzoo.decision_stumps(x, 15)
+      >>> loss = lambda theta: 0.5 * jnp.sum((stumps.predict(theta, x) - y) ** 2)
+      >>> method = optzoo.stochastic_gradient_boosting(
+      ...     0.3, stumps.cell_sizes, key=jax.random.key(0))
+      >>> def step(_, carry):
+      ...     theta, state = carry
+      ...     updates, state = method.update(jax.grad(loss)(theta), state, theta)
+      ...     return optax.apply_updates(theta, updates), state
+      >>> theta = jnp.zeros((15, 2))
+      >>> theta, _ = jax.lax.fori_loop(0, 500, step, (theta, method.init(theta)))
+      >>> bool(loss(theta) < 0.01 * loss(jnp.zeros((15, 2))))
+      True
+
+    References:
+      Ustimenko, Prokhorenkova, "SGLB: Stochastic gradient Langevin boosting", ICML 2021,
+      arXiv:2001.07248.
+    """
+    require_positive_step("learning_rate", learning_rate)
+    require_not_negative("shrinkage", shrinkage)
+    require_not_negative("temperature", temperature)
+    require_key("key", key)
+
+    def init_fn(params: optax.Params) -> BoostingState:
+        require_matching_tree("cell_sizes", cell_sizes, params)
+        _learners(params)
+        for path, sizes in tree_leaves_with_path(cell_sizes):
+            full = jnp.all(jnp.asarray(sizes) > 0)
+            if is_concrete(full) and not bool(full):
+                raise ValueError(f"cell_sizes{keystr(path)} must be positive: a cell is empty.")
+        # A copy: a user who donates the state must not lose the key given here.
+        return BoostingState(key=jnp.copy(key), steps=jnp.zeros([], jnp.int32))
+
+    def update_fn(
+        updates: optax.Updates,
+        state: BoostingState,
+        params: optax.Params | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, BoostingState]:
+        del extra_args
+        params = require_params("stochastic_gradient_boosting", params)
+        require_matching_tree("updates", updates, params)
+        eta = jnp.asarray(learning_rate(state.steps) if callable(learning_rate) else learning_rate)
+        choice, noise = jax.random.split(jax.random.fold_in(state.key, state.steps))
+        counts = _learners(params)
+        drawn = jax.random.randint(choice, (), 0, sum(counts))
+
+        def step(place: int, grad: jax.Array, sizes: Any, theta: jax.Array) -> jax.Array:
+            dtype = grad.dtype
+            xi = jax.random.normal(jax.random.fold_in(noise, place), grad.shape, dtype)
+            n, rate = jnp.asarray(sizes).astype(dtype), eta.astype(dtype)
+            heat = jnp.sqrt(2 * rate * jnp.asarray(temperature).astype(dtype) / n)
+            is_drawn = jnp.arange(counts[place]) + sum(counts[:place]) == drawn
+            is_drawn = is_drawn.reshape(-1, *[1] * (grad.ndim - 1))
+            decay = rate * jnp.asarray(shrinkage).astype(dtype)
+            return jnp.where(is_drawn, heat * xi - rate * grad / n, 0) - decay * theta
+
+        leaves = zip(
+            jax.tree.leaves(wide(updates, params)),
+            jax.tree.leaves(cell_sizes),
+            jax.tree.leaves(wide(params, params)),
+            strict=True,
+        )
+        moved = [step(place, *leaf) for place, leaf in enumerate(leaves)]
+        return (
+            jax.tree.unflatten(jax.tree.structure(params), moved),
+            BoostingState(state.key, optax.safe_increment(state.steps)),
+        )
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _learners(params: optax.Params) -> list[int]:
+    """How many weak learners each leaf holds."""
+    for path, leaf in tree_leaves_with_path(params):
+        if not jnp.shape(leaf):
+            raise ValueError(
+                f"params{keystr(path)} must have a leading axis that counts its weak learners."
+            )
+    counts = [jnp.shape(leaf)[0] for leaf in jax.tree.leaves(params)]
+    if math.fsum(counts) < 1:
+        raise ValueError("params must hold at least one weak learner.")
+    return counts

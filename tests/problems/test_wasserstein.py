@@ -1,0 +1,181 @@
+"""Distances W2 against linear programs, closed forms and independent integrals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, linalg, optimize
+
+from optzoo.problems import (
+    Atoms,
+    Bracket,
+    Gaussian,
+    Histogram,
+    LogNormal,
+    bures,
+    empirical,
+    entropic_bracket,
+    product_distance,
+    sampling_floor,
+    sliced,
+    wasserstein,
+)
+
+
+def _transport(x, p, y, q):
+    """W2^2 by the linear program over couplings; x and y of shapes (n, d) and (m, d)."""
+    cost = ((x[:, None, :] - y[None, :, :]) ** 2).sum(axis=2)
+    n, m = cost.shape
+    rows = np.kron(np.eye(n), np.ones(m))
+    columns = np.kron(np.ones(n), np.eye(m))
+    found = optimize.linprog(
+        cost.ravel(), A_eq=np.vstack([rows, columns]), b_eq=np.concatenate([p, q])
+    )
+    return found.fun
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 1000))
+def test_atoms_against_the_linear_program(n, m, seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=n), rng.normal(size=m)
+    p, q = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
+    exact = _transport(x[:, None], p, y[:, None], q)
+    assert wasserstein(Atoms(x, p), Atoms(y, q)) ** 2 == pytest.approx(exact, abs=1e-9)
+
+
+@pytest.mark.parametrize("law", [Gaussian(0.3, 1.7), LogNormal(-0.2, 0.6)])
+def test_atoms_against_a_density_by_quadrature(law):
+    atoms = Atoms([-1.0, 0.4, 2.5], [0.2, 0.5, 0.3])
+    ends = np.cumsum([0.0, 0.2, 0.5, 0.3])
+    squared = sum(
+        integrate.quad(lambda u, x=x: (x - law.quantile(u)) ** 2, low, high, limit=200)[0]
+        for x, low, high in zip(atoms.points, ends[:-1], ends[1:], strict=True)
+    )
+    assert wasserstein(atoms, law) ** 2 == pytest.approx(squared, rel=1e-6)
+    assert wasserstein(law, atoms) == wasserstein(atoms, law)
+
+
+def test_histograms_by_quadrature_and_against_atoms():
+    first = Histogram([0.0, 1.0, 3.0], [0.25, 0.75])
+    second = Histogram([-1.0, 0.5, 0.6, 2.0], [0.5, 0.1, 0.4])
+
+    def quantile(law, u):
+        return np.interp(u, np.concatenate([[0.0], np.cumsum(law.masses)]), law.edges)
+
+    u = (np.arange(200_000) + 0.5) / 200_000
+    squared = np.mean((quantile(first, u) - quantile(second, u)) ** 2)
+    assert wasserstein(first, second) ** 2 == pytest.approx(squared, rel=1e-7)
+    point = Atoms([2.0], [1.0])
+    assert wasserstein(first, point) ** 2 == pytest.approx(first.variance + (first.mean - 2.0) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (Gaussian(0.0, 1.0), Gaussian(0.5, 2.0)),
+        (LogNormal(0.0, 0.5), LogNormal(0.2, 0.7)),
+    ],
+)
+def test_analytic_pairs_agree_with_their_histograms(first, second):
+    low, high = (-15.0, 15.0) if isinstance(first, Gaussian) else (1e-4, 60.0)
+    edges = np.linspace(low, high, 20_001)
+    exact = wasserstein(first, second)
+    assert wasserstein(first.histogram(edges), second.histogram(edges)) == pytest.approx(
+        exact, rel=1e-4
+    )
+    assert wasserstein(first, first) == pytest.approx(0.0, abs=1e-7)
+
+
+def test_a_gaussian_far_from_zero_costs_no_digits():
+    coin = Atoms([1e6 - 1.0, 1e6 + 1.0], [0.5, 0.5])
+    near = wasserstein(Atoms([-1.0, 1.0], [0.5, 0.5]), Gaussian(0.0, 1.0))
+    assert wasserstein(coin, Gaussian(1e6, 1.0)) == pytest.approx(near, rel=1e-9)
+
+
+def test_what_cannot_be_compared_is_named():
+    with pytest.raises(TypeError, match="Histogram and Gaussian"):
+        wasserstein(Histogram([0.0, 1.0], [1.0]), Gaussian(0.0, 1.0))
+    with pytest.raises(TypeError, match="Gaussian and LogNormal"):
+        wasserstein(Gaussian(0.0, 1.0), LogNormal(0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Atoms([1.0, 2.0], [1.0]), "one shape"),
+        (lambda: Atoms([1.0, np.inf], [0.5, 0.5]), "points must be"),
+        (lambda: Atoms([1.0, 2.0], [1.5, -0.5]), "weights must be non-negative"),
+        (lambda: Histogram([0.0, 0.0, 1.0], [0.5, 0.5]), "edges must increase"),
+        (lambda: Gaussian(0.0, -1.0), "deviation must be"),
+        (lambda: Gaussian(0.0, 0.0).histogram([0.0, 1.0]), "point mass"),
+        (lambda: LogNormal(0.0, 0.0), "log_deviation must be"),
+        (lambda: empirical([]), "samples must be"),
+        (lambda: Bracket(2.0, 1.0), "lower must be at most"),
+        (lambda: product_distance([-1.0]), "distances must be"),
+        (lambda: sampling_floor(2), "at least 3"),
+        (lambda: sliced(np.zeros((2, 1)), np.zeros((2, 2))), "one dimension"),
+        (lambda: entropic_bracket(np.zeros(2), np.zeros(2), regularization=1.0), "shape"),
+        (lambda: bures(np.zeros(2), np.ones((2, 3)), np.zeros(2), np.eye(2)), "covariance must"),
+        (lambda: bures(np.zeros(2), [[1, 1], [0, 1]], np.zeros(2), np.eye(2)), "symmetric"),
+        (lambda: bures(np.zeros(1), [[-1.0]], np.zeros(1), [[1.0]]), "semidefinite"),
+    ],
+)
+def test_bad_input_is_named(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_bures_against_matrix_square_roots_and_a_coupling():
+    rng = np.random.default_rng(0)
+    roots = rng.normal(size=(2, 3, 3))
+    first, second = (root @ root.T for root in roots)
+    half = linalg.sqrtm(first)
+    squared = np.trace(first + second - 2 * linalg.sqrtm(half @ second @ half).real)
+    mean = rng.normal(size=3)
+    found = bures(np.zeros(3), first, mean, second)
+    assert found**2 == pytest.approx(squared + mean @ mean, rel=1e-9)
+    assert found**2 <= np.sum((roots[0] - roots[1]) ** 2) + mean @ mean  # one coupling of all
+    singular = np.diag([1.0, 0.0])
+    assert bures(np.zeros(2), singular, np.zeros(2), singular[::-1, ::-1]) == pytest.approx(2**0.5)
+
+
+def test_coordinates_add_in_squares():
+    grid = np.array([[i, j] for i in (0.0, 1.0) for j in (0.0, 1.0)])
+    far = np.array([[i, j] for i in (0.0, 3.0) for j in (0.5, 1.0)])
+    parts = [wasserstein(empirical(grid[:, i]), empirical(far[:, i])) for i in (0, 1)]
+    quarter = np.full(4, 0.25)
+    exact = _transport(grid, quarter, far, quarter)
+    assert product_distance(parts) ** 2 == pytest.approx(exact, rel=1e-9)
+
+
+def test_brackets_hold_the_exact_distance_however_few_the_iterations():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(9, 2)), 1.0 + 2 * rng.normal(size=(7, 2))
+    exact = np.sqrt(_transport(x, np.full(9, 1 / 9), y, np.full(7, 1 / 7)))
+    for iterations in (1, 5, 2000):
+        ends = entropic_bracket(x, y, regularization=0.02, iterations=iterations)
+        assert ends.lower <= exact + 1e-9 <= ends.upper + 2e-9
+    assert ends.upper**2 - exact**2 <= 0.02 * np.log(7)
+    assert ends.width < 0.03 * exact
+
+
+def test_sliced_stays_below_and_is_exact_for_shifts():
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(9, 2)), 1.0 + 2 * rng.normal(size=(7, 2))
+    exact = _transport(x, np.full(9, 1 / 9), y, np.full(7, 1 / 7))
+    found = sliced(x, y, directions=400)
+    assert 0.5 * exact / 2 < found**2 < 1.1 * exact / 2
+    shifted = sliced(x, x + np.array([3.0, 4.0]), directions=4000)
+    assert shifted**2 == pytest.approx(25 / 2, rel=0.05)
+
+
+def test_samples_cannot_resolve_what_lies_below_the_floor():
+    rng = np.random.default_rng(3)
+    for count in (100, 3000):
+        squares = [
+            wasserstein(empirical(2 * rng.normal(size=count)), Gaussian(0.0, 2.0)) ** 2
+            for _ in range(50)
+        ]
+        ratio = np.sqrt(np.mean(squares)) / sampling_floor(count, 2.0)
+        assert 1 / 1.5 < ratio < 1.5

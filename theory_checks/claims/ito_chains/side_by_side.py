@@ -1,0 +1,127 @@
+"""Distances of all cases against the step, and the law of a chain turning into its diffusion's."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from optzoo.problems import Atoms, GeometricBrownianMotion, weighted_sum_law
+
+from ...comparison import Comparison, Curve, Outcome, Panel
+from ...laboratory import Laboratory
+from .laws import LinearChain
+from .paper import PAPER
+
+__all__ = ["COMPARISONS"]
+
+Array = NDArray[np.float64]
+
+STEPS = np.array([2.0**-j for j in range(7, 2, -1)])
+CHAINS: dict[str, Callable[[float], LinearChain]] = {
+    "Gaussian noise": lambda gamma: LinearChain("gaussian", gamma, start=1.0),
+    "coins": lambda gamma: LinearChain("coin", gamma),
+    "coins, no drift": lambda gamma: LinearChain("coin", gamma, rate=0.0),
+    "skewed coins": lambda gamma: LinearChain("skewed coin", gamma),
+    "skewed coins, no drift": lambda gamma: LinearChain("skewed coin", gamma, rate=0.0),
+    r"drift error $\eta^{1/4}$": lambda gamma: LinearChain(
+        "gaussian", gamma, drift_error=1.0, alpha=0.25
+    ),
+}
+
+
+def _against_the_step(laboratory: Laboratory) -> Outcome:
+    panels, notes = [], []
+    for gamma, words in ((0.0, "Langevin scaling"), (1.0, "scaling of SGD")):
+        curves = [
+            Curve(label, STEPS, np.array([make(gamma).distance(eta) for eta in STEPS]))
+            for label, make in CHAINS.items()
+        ]
+        panels.append(
+            Panel(
+                rf"{words}, $\gamma = {gamma:g}$", r"step $\eta$", r"$W_2(X_k, Z_T)$", tuple(curves)
+            )
+        )
+        slopes = [
+            f"{curve.label} {np.log(curve.mean[1] / curve.mean[0]) / np.log(2):.2f}"
+            for curve in curves
+        ]
+        notes.append(rf"Slopes at the smallest steps, $\gamma = {gamma:g}$: {', '.join(slopes)}.")
+    notes.append(
+        r"The theorem allows $1/4$ and $3/4$ for Gaussian noise, $1/8$ and $5/8$ for any other, "
+        r"and no more than $\alpha$ under a drift error."
+    )
+    return Outcome(
+        tuple(panels),
+        tuple(notes),
+        r"$b = -x$ or $0$, $s = 1$, $T = 1$; $x_0 = 1$ for Gaussian noise, else $0$; no sampling",
+        seeds=0,
+    )
+
+
+VOLATILITY = 0.8
+
+
+def _binomial_tree(k: int) -> Atoms:
+    """The law of X_k on b = 0, sigma(x) = s x with coins: exp of a walk with two rates."""
+    kick = VOLATILITY / np.sqrt(k)
+    walk = weighted_sum_law([np.log1p(-kick), np.log1p(kick)], [0.5, 0.5], np.ones(k)).law
+    return Atoms(np.exp(walk.points), walk.weights)
+
+
+def _stairs(law: Atoms) -> tuple[Array, Array]:
+    """The distribution function with both ends of every stair."""
+    ends = np.cumsum(law.weights)
+    return np.repeat(law.points, 2)[1:], np.repeat(ends, 2)[:-1]
+
+
+def _morph(laboratory: Laboratory) -> Outcome:
+    low, high = [], []
+    for k in (2, 8, 64):
+        x, below = _stairs(_binomial_tree(k))
+        above = 1 - below
+        low.append(Curve(rf"$\eta = 1/{k}$", x, below))
+        high.append(Curve(rf"$\eta = 1/{k}$", x, above))
+    law = GeometricBrownianMotion(0.0, VOLATILITY, 1.0).law(1.0)
+    x = np.geomspace(0.05, 12.0, 100)
+    z = (np.log(x) - law.log_mean) / law.log_deviation
+    low.append(Curve("diffusion", x, special.ndtr(z)))
+    high.append(Curve("diffusion", x, special.ndtr(-z)))
+    return Outcome(
+        (
+            Panel("From below", "$x$", r"$P(X_k \leq x)$", tuple(low)),
+            Panel("From above", "$x$", r"$P(X_k > x)$", tuple(high)),
+        ),
+        (
+            "With coins for noise the chain is a binomial tree: its law has $k + 1$ stairs, which "
+            "become the log-normal law as the step falls.",
+            "The chain's tails end: at most all coins fall on one side. W2 weighs them by their "
+            "squared distance, and the step decides how far they reach.",
+        ),
+        rf"$b = 0$, $\sigma(x) = {VOLATILITY} x$, $x_0 = 1$, $T = 1$, coins; no sampling",
+        seeds=0,
+    )
+
+
+COMPARISONS: tuple[Comparison, ...] = (
+    Comparison(
+        id="ito_chains/compare/against-the-step",
+        title="How close a chain is to its diffusion",
+        paper=PAPER,
+        description=(
+            r"W2 between $X_k$ and $Z_T$ at $T = k\eta = 1$ for noises, drifts and both scalings, "
+            "computed and not sampled: every point is exact but for a stated error far below it."
+        ),
+        evaluate=_against_the_step,
+    ),
+    Comparison(
+        id="ito_chains/compare/morph",
+        title="A chain turns into its diffusion",
+        paper=PAPER,
+        description=(
+            "The law of a chain with multiplicative noise, step by step, beside that of "
+            "geometric Brownian motion."
+        ),
+        evaluate=_morph,
+    ),
+)
