@@ -89,6 +89,15 @@ from .robust_regression import (
 )
 from .sign_quadratic import SignQuadratic, random_sign_quadratic
 from .temporal_difference import TemporalDifference, river_swim_evaluation, temporal_difference
+from .wasserstein import (
+    Bracket,
+    bures,
+    entropic_bracket,
+    product_distance,
+    sampling_floor,
+    sliced,
+    wasserstein,
+)
 
 __all__ = [
     "AffineOperators",
