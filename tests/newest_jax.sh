@@ -1,5 +1,5 @@
 #!/bin/sh
-# The conformance suite, the package from outside and the command line on the newest jax that a newer
+# The conformance suite and the package from outside on the newest jax that a newer
 # Python can install: what a new release of jax or optax breaks first. More with arguments, which
 # are those of pytest. Where no such Python is installed, this says so and passes: the lane is an
 # addition to `make test`, not a condition of it.
@@ -33,5 +33,5 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints-newest.
     touch "$stamp"
 fi
 "$venv/bin/python" -c 'import sys, jax; print("newest jax:", jax.__version__, "on Python", sys.version.split()[0])'
-[ $# -gt 0 ] || set -- tests/optzoo/test_conformance.py tests/test_package.py tests/theory_checks/test_cli.py
+[ $# -gt 0 ] || set -- tests/optzoo/test_conformance.py tests/test_package.py
 exec "$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"
