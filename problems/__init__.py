@@ -15,6 +15,7 @@ from .diffusion import (
 from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
 from .line_laws import Atoms, Gaussian, Histogram, LogNormal, empirical
 from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
+from .logistic_posterior import LogisticPosterior
 from .matrix_completion import MatrixCompletion, observed_entries, photograph
 from .noise_tight import NoiseTight, horizon_slope
 from .optimum import Constraint, Optimum, minimize_over
@@ -49,6 +50,7 @@ __all__ = [
     "LinearDiffusion",
     "LinearModel",
     "LogNormal",
+    "LogisticPosterior",
     "LogisticRegression",
     "MatrixCompletion",
     "NoiseTight",
