@@ -222,8 +222,9 @@ def stochastic_gradient_boosting(
     require_key("key", key)
 
     def init_fn(params: optax.Params) -> BoostingState:
-        require_matching_tree("cell_sizes", cell_sizes, params)
-        _learners(params)
+        if jax.tree.leaves(params):  # a placeholder of optax has none
+            require_matching_tree("cell_sizes", cell_sizes, params)
+            _learners(params)
         for path, sizes in tree_leaves_with_path(cell_sizes):
             full = jnp.all(jnp.asarray(sizes) > 0)
             if is_concrete(full) and not bool(full):

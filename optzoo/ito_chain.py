@@ -134,7 +134,8 @@ def ito_chain(
         require_key("key", key)
 
     def init_fn(params: optax.Params) -> ItoChainState:
-        if noise is not None and diffusion is not None:
+        # A placeholder of optax has no leaves.
+        if noise is not None and diffusion is not None and jax.tree.leaves(params):
             operator_kind("diffusion", diffusion, params)
         return ItoChainState(
             # A copy: a user who donates the state must not lose the key given here.

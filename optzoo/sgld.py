@@ -82,7 +82,7 @@ def sgld(
     and gradients of a mean loss are to be multiplied by n (or the temperature set to 1 / n).
 
     What the step costs: if U is quadratic with the Hessian H, full gradients and a constant step
-    give the covariance T H^{-1} (I - eta P H / 2)^{-1} instead of T H^{-1}, and the exact mean.
+    give the covariance T (I - eta P H / 2)^{-1} H^{-1} instead of T H^{-1}, and the exact mean.
     A step above 2 / max eig(P H) diverges.
 
     The preconditioner P is one of
@@ -139,7 +139,8 @@ def sgld(
     constant_root = None if learns else _root_of_constant(preconditioner)
 
     def init_fn(params: optax.Params) -> SGLDState:
-        if not learns and preconditioner is not None:
+        # A placeholder of optax has no leaves.
+        if not learns and preconditioner is not None and jax.tree.leaves(params):
             kind = operator_kind("preconditioner", preconditioner, params)
             _require_positive_definite(preconditioner, constant_root, kind)
         learned = preconditioner.init(params) if learns else None

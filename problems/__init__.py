@@ -28,6 +28,7 @@ from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, sc
 from .hard_saddle import hard_saddle, locked_tail
 from .line_laws import Atoms, Gaussian, Histogram, LogNormal, empirical
 from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
+from .logistic_posterior import LogisticPosterior
 from .markov_chain import MarkovChain, contraction_coefficient
 from .markov_chain_families import (
     lazy_resample,
@@ -124,6 +125,7 @@ __all__ = [
     "LinearMethodMoments",
     "LinearModel",
     "LogNormal",
+    "LogisticPosterior",
     "LogisticRegression",
     "MarkovChain",
     "MarkovianLeastSquares",

@@ -183,6 +183,38 @@ ROWS = (
         },
         functions=("operator_fn",),
     ),
+    Row(
+        "ito_chain",
+        optzoo.ito_chain,
+        {
+            "learning_rate": 0.1,
+            "noise": optzoo.rademacher_noise(),
+            "diffusion": None,
+            "gamma": 0.5,
+            "key": jax.random.key(0),
+        },
+        arguments={"diffusion": 0.01 * jnp.eye(6)},
+    ),
+    Row(
+        "sgld",
+        optzoo.sgld,
+        {
+            "learning_rate": optax.exponential_decay(0.01, 100, 0.9),
+            "temperature": 1e-6,
+            "preconditioner": optzoo.rms_preconditioner(adaptation_steps=50),
+            "key": jax.random.PRNGKey(0),
+        },
+    ),
+    Row(
+        "stochastic_gradient_boosting",
+        optzoo.stochastic_gradient_boosting,
+        {
+            "learning_rate": 0.3,
+            "cell_sizes": jax.tree.map(lambda leaf: jnp.full(leaf.shape, 1.0), TARGET),
+            "temperature": 1e-4,
+            "key": jax.random.key(0),
+        },
+    ),
 )
 
 
