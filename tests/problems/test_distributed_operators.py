@@ -230,6 +230,15 @@ def test_robust_regression_is_the_gradient_of_its_loss(make):
         np.testing.assert_allclose(values[i], expected, rtol=1e-12, atol=1e-13)
 
 
+def test_similarity_counts_the_adversary():
+    """In one dimension with a strong adversary the bound of delta is nearly attained."""
+    rows = np.random.default_rng(0).uniform(0, 1, (24, 1))
+    problem = robust_linear_regression(rows, np.zeros(24), 4, x_radius=1e-3, y_radius=50.0)
+    problem.certify()
+    found = problem.constants["delta"]
+    assert found.width < 0.1 * found.value
+
+
 def test_similarity_of_breast_cancer_falls_like_the_root_of_the_sample():
     """delta_av at a point, over how many rows a worker has: exponent -1/2, without replacement."""
     rows, labels = breast_cancer()
