@@ -116,8 +116,8 @@ def _claim(name: str) -> Claim:
         form="paper",
         statement=(
             r"$$W_2(X_k, Z_{k\eta}) = O\big((1 + T^{1/2}) e^{O(T)} \eta^\theta + T^{1/4} e^{O(T)} "
-            r"\eta^{\theta/2 + \gamma/4}\big),\quad \theta = \min\big\{\alpha, \tfrac14[(\gamma+1)"
-            r"(1+\chi_0) + (\gamma+\beta)(1-\chi_0)]\big\}$$ at fixed $T = k\eta$: slopes at least "
+            r"\eta^{\theta/2 + \gamma/4}\big),\quad \theta = \min(\alpha, \tfrac14[(\gamma+1)"
+            r"(1+\chi_0) + (\gamma+\beta)(1-\chi_0)])$$ at fixed $T = k\eta$: slopes at least "
             r"the smaller exponent, and values below the explicit bound"
         ),
         assumptions=("$b$ is Lipschitz", "four moments of the noise", r"$\sigma$ not degenerate"),

@@ -124,7 +124,7 @@ def _linear(method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
 
 
 def _linear_case() -> Case:
-    what = "all $2^8$ paths; mean, three central moments and both ends of the law"
+    what = "all 256 paths; mean, three central moments and both ends of the law"
 
     def check(method: Method = optzoo.ito_chain) -> ExactIdentity:
         return ExactIdentity(partial(_linear, method), 1e-12, what)
@@ -187,7 +187,7 @@ def _tree(method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
 
 
 def _tree_case() -> Case:
-    what = "all $2^8$ paths of the shipped chain, in order"
+    what = "all 256 paths of the shipped chain, in order"
 
     def check(method: Method = optzoo.ito_chain) -> ExactIdentity:
         return ExactIdentity(partial(_tree, method), 1e-12, what)
