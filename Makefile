@@ -37,7 +37,7 @@ types: setup  ## mypy on a built tree, where the import names are the real ones
 	$(PIP) --no-deps --no-build-isolation --target build/check .
 	$(BIN)/mypy
 
-test-newest:  ## the tests on the newest jax and a newer Python, where one is installed
+test-newest:  ## conformance and packaging on the newest jax and a newer Python, where one is installed
 	@sh tests/newest_jax.sh
 
 bench: setup  ## every benchmark, side by side in one run

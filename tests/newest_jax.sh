@@ -1,6 +1,8 @@
 #!/bin/sh
-# The tests on the newest jax that a newer Python can install. Where no such Python is installed,
-# this says so and passes: the lane is an addition to `make test`, not a condition of it.
+# The conformance suite and the package from outside on the newest jax that a newer
+# Python can install: what a new release of jax or optax breaks first. More with arguments, which
+# are those of pytest. Where no such Python is installed, this says so and passes: the lane is an
+# addition to `make test`, not a condition of it.
 set -eu
 cd "$(dirname "$0")/.."
 for name in python3.14 python3.13 python3.12; do
@@ -31,4 +33,5 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints-newest.
     touch "$stamp"
 fi
 "$venv/bin/python" -c 'import sys, jax; print("newest jax:", jax.__version__, "on Python", sys.version.split()[0])'
+[ $# -gt 0 ] || set -- tests/optzoo/test_conformance.py tests/test_package.py
 exec "$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"
