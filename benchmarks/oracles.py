@@ -53,7 +53,7 @@ def measure(sizes: tuple[int, ...] = SIZES) -> str:
     body = [_row(name, entry, d) for d in sizes for name, entry in entries(d).items()]
     body.sort(key=lambda row: row[0])
     header = ("set", "d", "µs an oracle", "projection / oracle", "NumPy or SciPy / oracle")
-    pairs = [_leading_pair(round(d**0.5)) for d in sizes if d >= 100]
+    pairs = [_leading_pair(round(d**0.5)) for d in sizes]
     pair_header = ("n", "ms a pair", "svd of jax / pair", "svd of NumPy / pair", "svds / pair")
     return (
         f"{machine(('jax', 'numpy', 'scipy'))}\n\n{table(header, body)}\n\n"

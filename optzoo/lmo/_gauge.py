@@ -1,16 +1,35 @@
-"""What the ball of a norm does with the norm: membership and the pull to the origin."""
+"""The ball of a norm: membership and the pull to the origin, and what its oracles share."""
 
+import abc
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from .. import _tree_vector as tv
-from .constraint_set import tolerance
+from ._set_arguments import as_scalar
+from .constraint_set import ConstraintSet, tolerance
 
 __all__: list[str] = []
 
 PyTree: TypeAlias = Any
+
+
+class NormBall(ConstraintSet):
+    """`{x : |x| <= radius}`, the norm being the hook of a concrete set."""
+
+    radius: float | jax.Array
+
+    @abc.abstractmethod
+    def _norm(self, x: PyTree) -> jax.Array:
+        """|x|, a scalar of the widest dtype of the tree."""
+
+    def _contains(self, x: PyTree, atol: float | jax.Array | None) -> jax.Array:
+        radius = as_scalar("radius", self.radius, tv.wide_dtype(x))
+        return is_within(x, self._norm(x), radius, atol)
+
+    def _retract(self, x: PyTree) -> PyTree:
+        return shrink(x, self._norm(x), as_scalar("radius", self.radius, tv.wide_dtype(x)))
 
 
 def is_within(x: PyTree, size: jax.Array, radius: jax.Array, atol: Any) -> jax.Array:

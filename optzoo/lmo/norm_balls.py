@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _tree_vector as tv
-from ._gauge import away_from, is_within, scaled_vector, shrink
+from ._gauge import NormBall, away_from, is_within, scaled_vector
 from ._set_arguments import (
     as_bound,
     as_scalar,
@@ -216,7 +216,7 @@ class linf_ball(ConstraintSet):
 @final
 @register
 @dataclasses.dataclass(frozen=True)
-class lp_ball(ConstraintSet):
+class lp_ball(NormBall):
     """`{x : |x|_p <= radius}`, |x|_p = (sum |x_i|^p)^(1/p) over the whole tree, 1 < p < inf.
 
     - lmo: -radius sign(g_i) |g_i|^(q-1) / |g|_q^(q-1) with 1/p + 1/q = 1, where Hölder's
@@ -252,9 +252,9 @@ class lp_ball(ConstraintSet):
                 if not bool(jnp.all(jnp.asarray(self.p) > 1)):
                     raise ValueError(f"p must exceed 1, got {self.p}; p = 1 is l1_ball.")
 
-    def _norm(self, vector: jax.Array) -> jax.Array:
-        largest, scaled = tv.scale_by_largest(vector)
-        p = as_scalar("p", self.p, vector.dtype)
+    def _norm(self, x: PyTree) -> jax.Array:
+        largest, scaled = tv.scale_by_largest(tv.concatenate(x))
+        p = as_scalar("p", self.p, scaled.dtype)
         return largest * tv.total(abs(scaled) ** p) ** (1 / p)
 
     def _lmo(self, direction: PyTree) -> PyTree:
@@ -273,20 +273,11 @@ class lp_ball(ConstraintSet):
         d = tv.dimension(like)
         return radius * (2 * d ** jnp.maximum(0, 0.5 - 1 / p) if d else 0)
 
-    def _contains(self, x: PyTree, atol: float | jax.Array | None) -> jax.Array:
-        vector = tv.concatenate(x)
-        radius = as_scalar("radius", self.radius, vector.dtype)
-        return is_within(x, self._norm(vector), radius, atol)
-
-    def _retract(self, x: PyTree) -> PyTree:
-        vector = tv.concatenate(x)
-        return shrink(x, self._norm(vector), as_scalar("radius", self.radius, vector.dtype))
-
 
 @final
 @register
 @dataclasses.dataclass(frozen=True)
-class weighted_l1_ball(ConstraintSet):
+class weighted_l1_ball(NormBall):
     """`{x : sum_i weights_i |x_i| <= radius}`, the sum being over all coordinates of the tree.
 
     - lmo: -(radius / weights_i) sign(g_i) e_i with i the first index of max |g_i| / weights_i.
@@ -352,10 +343,6 @@ class weighted_l1_ball(ConstraintSet):
         )
         return 2 * radius / jnp.min(jnp.stack([jnp.asarray(jnp.inf, radius.dtype), *found]))
 
-    def _contains(self, x: PyTree, atol: float | jax.Array | None) -> jax.Array:
-        radius = as_scalar("radius", self.radius, tv.wide_dtype(x))
-        return is_within(x, self._norm(x), radius, atol)
-
     def _project(self, x: PyTree) -> PyTree:
         vector, weights = tv.concatenate(x), self._weights(x)
         radius = as_scalar("radius", self.radius, vector.dtype)
@@ -375,7 +362,3 @@ class weighted_l1_ball(ConstraintSet):
         point = tv.split_like(jnp.where(outside, on_sphere, vector), x)
         # theta is rounded at the scale of x.
         return self._retract(point)
-
-    def _retract(self, x: PyTree) -> PyTree:
-        radius = as_scalar("radius", self.radius, tv.wide_dtype(x))
-        return shrink(x, self._norm(x), radius)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _tree_vector as tv
-from ._gauge import away_from, is_within, scaled_vector, shrink
+from ._gauge import NormBall, away_from, scaled_vector
 from ._order_statistic import largest_mask
 from ._set_arguments import (
     as_bound,
@@ -18,7 +18,7 @@ from ._set_arguments import (
     require_positive,
     require_range,
 )
-from .constraint_set import STATIC, ConstraintSet, register
+from .constraint_set import STATIC, register
 from .simplices import project_onto_simplex
 
 __all__ = [
@@ -35,7 +35,7 @@ PyTree: TypeAlias = Any
 @final
 @register
 @dataclasses.dataclass(frozen=True)
-class k_support_ball(ConstraintSet):
+class k_support_ball(NormBall):
     """`{x : |x|_k <= radius}` = conv{x : |x|_2 <= radius, at most k entries are not 0}.
 
     The k-support norm is dual to the Euclidean norm of the k largest magnitudes, whose ball is
@@ -99,18 +99,11 @@ class k_support_ball(ConstraintSet):
         size = jnp.where(largest == 0, 1, _top_k_norm(dual, k))
         return largest * (tv.total(dual * magnitudes) / size)
 
-    def _contains(self, x: PyTree, atol: float | jax.Array | None) -> jax.Array:
-        radius = as_scalar("radius", self.radius, tv.wide_dtype(x))
-        return is_within(x, self._norm(x), radius, atol)
-
-    def _retract(self, x: PyTree) -> PyTree:
-        return shrink(x, self._norm(x), as_scalar("radius", self.radius, tv.wide_dtype(x)))
-
 
 @final
 @register
 @dataclasses.dataclass(frozen=True)
-class top_k_l2_ball(ConstraintSet):
+class top_k_l2_ball(NormBall):
     """`{x : the k largest |x_i| have a Euclidean norm of at most radius}`, k-support's dual ball.
 
     - lmo: -radius sign(g_i) y_i / |y|, y_i = max(|g_i|, m), with m the mean of the tail of g in
@@ -168,18 +161,11 @@ class top_k_l2_ball(ConstraintSet):
         magnitudes = abs(tv.concatenate(scaled))
         return largest * _top_k_norm(magnitudes, min(self.k, magnitudes.size))
 
-    def _contains(self, x: PyTree, atol: float | jax.Array | None) -> jax.Array:
-        radius = as_scalar("radius", self.radius, tv.wide_dtype(x))
-        return is_within(x, self._norm(x), radius, atol)
-
-    def _retract(self, x: PyTree) -> PyTree:
-        return shrink(x, self._norm(x), as_scalar("radius", self.radius, tv.wide_dtype(x)))
-
 
 @final
 @register
 @dataclasses.dataclass(frozen=True)
-class k_norm_ball(ConstraintSet):
+class k_norm_ball(NormBall):
     """`{x : the k largest |x_i| sum to at most radius}`, the ball of the vector K-norm.
 
     It is conv(B_1(radius) ∪ B_inf(radius / k)), the polar of `k_sparse_polytope(k, 1 / radius)`.
@@ -239,18 +225,11 @@ class k_norm_ball(ConstraintSet):
         magnitudes = abs(tv.concatenate(x))
         return tv.total(jax.lax.top_k(magnitudes, min(self.k, magnitudes.size))[0])
 
-    def _contains(self, x: PyTree, atol: float | jax.Array | None) -> jax.Array:
-        radius = as_scalar("radius", self.radius, tv.wide_dtype(x))
-        return is_within(x, self._norm(x), radius, atol)
-
-    def _retract(self, x: PyTree) -> PyTree:
-        return shrink(x, self._norm(x), as_scalar("radius", self.radius, tv.wide_dtype(x)))
-
 
 @final
 @register
 @dataclasses.dataclass(frozen=True)
-class ordered_weighted_l1_ball(ConstraintSet):
+class ordered_weighted_l1_ball(NormBall):
     """`{x : sum_i weights_i |x|_(i) <= radius}`, |x|_(1) >= |x|_(2) >= ... the sorted magnitudes.
 
     The ball of the OWL or SLOPE norm. Weights (1, ..., 1) make it the l1 ball, (1, 0, ..., 0) the
@@ -340,18 +319,11 @@ class ordered_weighted_l1_ball(ConstraintSet):
         weights = self._weights(x, vector.dtype)
         return tv.total(weights * jnp.sort(abs(vector), descending=True))
 
-    def _contains(self, x: PyTree, atol: float | jax.Array | None) -> jax.Array:
-        radius = as_scalar("radius", self.radius, tv.wide_dtype(x))
-        return is_within(x, self._norm(x), radius, atol)
-
-    def _retract(self, x: PyTree) -> PyTree:
-        return shrink(x, self._norm(x), as_scalar("radius", self.radius, tv.wide_dtype(x)))
-
 
 @final
 @register
 @dataclasses.dataclass(frozen=True)
-class group_lasso_ball(ConstraintSet):
+class group_lasso_ball(NormBall):
     """`{x : sum over groups G of |x_G|_2 <= radius}`, the ball of the l1/l2 mixed norm.
 
     A group is a row, a slice along the last axis of a leaf: a matrix (m, n) holds m groups of n, a
@@ -410,10 +382,6 @@ class group_lasso_ball(ConstraintSet):
         largest, scaled = tv.scale_by_largest(x)
         return largest * tv.total(jax.tree.map(_row_norms, scaled))
 
-    def _contains(self, x: PyTree, atol: float | jax.Array | None) -> jax.Array:
-        radius = as_scalar("radius", self.radius, tv.wide_dtype(x))
-        return is_within(x, self._norm(x), radius, atol)
-
     def _project(self, x: PyTree) -> PyTree:
         largest, scaled = tv.scale_by_largest(x)
         radius = as_scalar("radius", self.radius, largest.dtype)
@@ -427,9 +395,6 @@ class group_lasso_ball(ConstraintSet):
         on_sphere = tv.cast_like(jax.tree.map(onto, scaled, units, shrunk), x)
         outside = tv.total(norms) > radius
         return jax.tree.map(lambda s, leaf: jnp.where(outside, s, leaf), on_sphere, x)
-
-    def _retract(self, x: PyTree) -> PyTree:
-        return shrink(x, self._norm(x), as_scalar("radius", self.radius, tv.wide_dtype(x)))
 
 
 def _row_norms(leaf: jax.Array) -> jax.Array:

@@ -294,7 +294,7 @@ def test_a_tree_is_read_as_one_vector(name):
 @every_set
 def test_sets_are_frozen_trees_of_numbers(name):
     constraint = SETS[name].constraint
-    assert type(constraint).__bases__ == (optzoo.lmo.ConstraintSet,)
+    assert isinstance(constraint, optzoo.lmo.ConstraintSet)
     assert not callable(constraint)
     leaves, treedef = jax.tree.flatten(constraint)
     rebuilt = jax.tree.unflatten(treedef, [object() for _ in leaves])
