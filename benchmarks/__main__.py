@@ -10,7 +10,13 @@ import jax
 from .report import RESULTS, replace_section
 
 # In this order; the second needs the extra `bench`.
-NAMES = ("runner_throughput", "frank_wolfe_time_to_gap", "saga_table", "soap")
+NAMES = (
+    "runner_throughput",
+    "frank_wolfe_time_to_gap",
+    "saga_table",
+    "soap",
+    "soap_language_model",
+)
 
 
 def main() -> int:
