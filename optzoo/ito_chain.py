@@ -39,7 +39,7 @@ __all__ = ["ItoChainState", "ito_chain", "minibatch_diffusion"]
 class ItoChainState(NamedTuple):
     """State of `ito_chain`."""
 
-    key: jax.Array | None  # constant; eps_k is drawn from fold_in(key, k); None without noise
+    key: Any  # constant; eps_k is drawn from fold_in(key, k); None without noise
     steps: jax.Array  # k, int32
 
 
@@ -139,7 +139,7 @@ def ito_chain(
             operator_kind("diffusion", diffusion, params)
         return ItoChainState(
             # A copy: a user who donates the state must not lose the key given here.
-            key=None if noise is None else jnp.copy(key),
+            key=jax.tree.map(jnp.copy, None if noise is None else key),
             steps=jnp.zeros([], jnp.int32),
         )
 
