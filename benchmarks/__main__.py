@@ -14,16 +14,11 @@ NAMES = (
     "runner_throughput",
     "frank_wolfe_time_to_gap",
     "saga_table",
-NAMES = (
-    "runner_throughput",
-    "frank_wolfe_time_to_gap",
-    "saga_table",
     "matrix_completion",
     "oracles",
     "soap",
     "soap_language_model",
     "multilevel_stream",
-)
 )
 
 

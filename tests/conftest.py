@@ -1,15 +1,10 @@
-"""Session-wide: float64, no silent rank promotion, eight host devices, quick compilation."""
+"""Session-wide strictness: float64, no silent rank promotion, eight host devices."""
 
 import os
 
-# Before jax is imported: the runner's results must not depend on how many devices there are. Most
-# of a small test's time is LLVM's, which need not optimise what runs once; `make verify` lets it.
-os.environ["XLA_FLAGS"] = " ".join(
-    [
-        os.environ.get("XLA_FLAGS", ""),
-        "--xla_force_host_platform_device_count=8",
-        "--xla_backend_optimization_level=0",
-    ]
+# Before jax is imported: the runner's results must not depend on how many devices there are.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 ).strip()
 os.environ["JAX_PLATFORMS"] = "cpu"
 # The claims under test are those of the repository, whatever data the user has.
