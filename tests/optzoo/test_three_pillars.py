@@ -19,7 +19,6 @@ from .workers import (
     client_weights,
     on_workers,
     perm_k_weights,
-    quick_jit,
     rand_k_weights,
     saddle,
     state_at,
@@ -72,7 +71,7 @@ def test_every_step_is_that_of_the_paper(name, everywhere):
     # A two-player problem: one tree, one vector for the compressor.
     z = {"x": jnp.full((2, 2), 0.1), "y": jnp.array([0.2, -0.1, 0.3])}
     run, state = on_workers(method, problem, z, everywhere=everywhere)
-    run = quick_jit(run)
+    run = jax.jit(run)
     point, m, refreshes, seen = flat(z), flat(z), 1, set()
     for k in range(30):
         z, state = run(z, state)
@@ -98,7 +97,7 @@ def test_every_step_is_that_of_the_paper(name, everywhere):
     assert len(seen) >= min(len(weights), 4)
 
 
-@functools.partial(quick_jit, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=0)
 def one_step(compressor, problem, plan, keys, z, m):
     """z^{k+1} and m^{k+1} for each of the keys, from k = 1."""
     names = ("gamma", "local_step", "local_steps", "momentum", "p")
@@ -315,7 +314,7 @@ def test_stochastic_local_steps_draw_anew_and_messages_are_exact():
     run, state = on_workers(
         method, problem, jnp.asarray(z), extras={"stochastic_server_operator_fn": stochastic}
     )
-    run = quick_jit(run)
+    run = jax.jit(run)
     for _ in range(5):
         following, state = jax.block_until_ready(run(jnp.asarray(z), state))
         noise = [error(key) for _, key in calls[-4:]]
@@ -340,7 +339,7 @@ def test_the_parameters_of_16_bit_take_steps_below_their_precision():
 
     z = jnp.ones(3, jnp.bfloat16)
     state = method.init(z)
-    run = quick_jit(jax.vmap(step, (None, None, 0), None, axis_name=AXIS))
+    run = jax.jit(jax.vmap(step, (None, None, 0), None, axis_name=AXIS))
     for _ in range(64):
         z, state = run(z, state, jnp.zeros(2))
     assert z.dtype == jnp.bfloat16
@@ -426,5 +425,5 @@ def test_partial_participation_is_three_pillars_with_sampled_clients():
         optzoo.three_pillars_partial_participation(**arguments, clients=clients),
     ):
         run, state = on_workers(method, problem, z)
-        results.append(quick_jit(run)(z, state)[0])
+        results.append(jax.jit(run)(z, state)[0])
     np.testing.assert_array_equal(*results)

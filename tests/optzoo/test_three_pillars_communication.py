@@ -16,7 +16,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 import optzoo
 from optzoo.compressors import Identity, PermK, RandK, SampledClients, StochasticQuantization
 
-from .workers import AXIS, on_workers, quick_jit, unequal_operators
+from .workers import AXIS, on_workers, unequal_operators
 
 STEPS = 12
 PROBLEM = unequal_operators(4, 10)
@@ -63,9 +63,9 @@ def on_devices(compressor, everywhere, dtype):
         return optax.apply_updates(z, updates), state
 
     on_all = functools.partial(jax.shard_map, mesh=MESH)
-    state = quick_jit(on_all(method.init, in_specs=specs[:1], out_specs=specs[1]))(z)
+    state = jax.jit(on_all(method.init, in_specs=specs[:1], out_specs=specs[1]))(z)
     z = jax.device_put(z, NamedSharding(MESH, PartitionSpec()))
-    run = quick_jit(on_all(step, in_specs=(*specs, PartitionSpec(AXIS)), out_specs=specs))
+    run = jax.jit(on_all(step, in_specs=(*specs, PartitionSpec(AXIS)), out_specs=specs))
     compiled = run.lower(z, state, data).compile()
     for _ in range(STEPS):
         z, state = compiled(z, state, data)
@@ -157,7 +157,7 @@ def test_devices_and_vmap_have_the_same_iterates(compressor, everywhere, dtype):
     run, mapped_state = on_workers(
         three_pillars(compressor), PROBLEM, mapped, everywhere=everywhere
     )
-    run = quick_jit(run)
+    run = jax.jit(run)
     for _ in range(STEPS):
         mapped, mapped_state = run(mapped, mapped_state)
     assert jnp.linalg.norm(ravel_pytree(z)[0] - ravel_pytree(start(dtype))[0]) > 0.5

@@ -1,7 +1,6 @@
 """Affine operators split over workers, and Three Pillars on them, once more in NumPy."""
 
 import dataclasses
-import functools
 import itertools
 
 import jax
@@ -13,8 +12,6 @@ from jax.sharding import PartitionSpec
 import optzoo
 
 AXIS = "workers"
-# These programs take longer to compile than to run.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @jax.tree_util.register_dataclass
