@@ -5,7 +5,9 @@ second moment uses. LAPACK returns Q column by column, which is R row by row: ro
 transposing copy, at a refresh or at any step.
 """
 
-from collections.abc import Callable
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -76,26 +78,61 @@ def power_step(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
     return _qr((images + ridge * basis)[order].T).T[slots]
 
 
-def guarded(
-    decomposition: Callable[[jax.Array, jax.Array], jax.Array],
-    gram_matrix: jax.Array,
-    basis: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    """The decomposition of a Gram matrix and its basis, and whether it failed.
+Decomposition = Callable[[jax.Array, jax.Array], jax.Array]  # of a Gram matrix, from a basis
 
-    A result that is not finite is a failure and leaves the old basis. A stack of matrices is
-    decomposed one after the other, never as a batch: on CPUs, batched LAPACK calls that run at
-    the same time can wait for each other forever.
+# Bases of one size share a program, because compiling one for every axis would take most of the
+# time before the first step. It needs them stacked: a copy, too large where the axes are long.
+_LONGEST_STACKED = 256
+_STACKS_OF_A_SIZE = 4  # decomposed side by side
+
+
+def decomposed(
+    decomposition: Decomposition, grams: Sequence[jax.Array], bases: Sequence[jax.Array]
+) -> tuple[list[jax.Array], jax.Array]:
+    """The new bases, and the number of decompositions that failed.
+
+    A result that is not finite is a failure and leaves the old basis. Matrices are decomposed one
+    after the other, never as a batch: on CPUs, batched LAPACK calls that run at the same time can
+    wait for each other forever.
     """
+    guarded = functools.partial(_guarded, decomposition)
+    new = list(bases)
+    failures = jnp.zeros([], jnp.int32)
+    for places in _groups(bases):
+        if len(places) > 1:
+            stacks = tuple(jnp.stack([x[i] for i in places]) for x in (grams, bases))
+            found, failed = jax.lax.map(guarded, stacks)
+        elif bases[places[0]].ndim > 2:
+            found, failed = jax.lax.map(guarded, (grams[places[0]], bases[places[0]]))
+            found = found[None]
+        else:
+            found, failed = guarded((grams[places[0]], bases[places[0]]))
+            found = found[None]
+        failures += jnp.sum(failed, dtype=jnp.int32)
+        for place, basis in zip(places, found, strict=True):
+            new[place] = basis
+    return new, failures
 
-    def one(pair: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        new = decomposition(*pair)
-        failed = ~jnp.all(jnp.isfinite(new))
-        return jnp.where(failed, pair[1], new), failed
 
-    if basis.ndim == 2:
-        return one((gram_matrix, basis))
-    return jax.lax.map(one, (gram_matrix, basis))
+def _groups(bases: Sequence[jax.Array]) -> list[list[int]]:
+    """The places of the bases that share a program."""
+    alike = defaultdict(list)
+    for place, basis in enumerate(bases):
+        shareable = basis.ndim == 2 and len(basis) <= _LONGEST_STACKED
+        alike[basis.shape, str(basis.dtype), None if shareable else place].append(place)
+    return [
+        places[start::_STACKS_OF_A_SIZE]
+        for places in alike.values()
+        for start in range(min(len(places), _STACKS_OF_A_SIZE))
+    ]
+
+
+def _guarded(
+    decomposition: Decomposition, pair: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    new = decomposition(*pair)
+    failed = ~jnp.all(jnp.isfinite(new))
+    return jnp.where(failed, pair[1], new), failed
 
 
 def sharding_of(x: jax.Array) -> Any:

@@ -31,7 +31,6 @@ References:
   Stabilizing Shampoo using Adam", ICLR 2025, arXiv:2409.11321.
 """
 
-import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -55,7 +54,15 @@ from ._soap_axes import (
     rotated_axes,
     views,
 )
-from ._soap_basis import Factors, eigenvectors, gram, guarded, power_step, rotate
+from ._soap_basis import (
+    Decomposition,
+    Factors,
+    decomposed,
+    eigenvectors,
+    gram,
+    power_step,
+    rotate,
+)
 
 __all__ = ["SoapState", "scale_by_soap", "soap"]
 
@@ -482,20 +489,13 @@ def _refresh(
 
 
 def _decomposed(
-    decomposition: Callable[[jax.Array, jax.Array], jax.Array],
-    grams: list[Factors],
-    bases: list[Factors],
+    decomposition: Decomposition, grams: list[Factors], bases: list[Factors]
 ) -> tuple[list[Factors], jax.Array]:
     """The decomposition for every axis with a basis, and the number of failures."""
-    failures = [jnp.zeros([], jnp.int32)]
-
-    def new_basis(basis: jax.Array, gram_matrix: jax.Array) -> jax.Array:
-        new, failed = guarded(decomposition, gram_matrix, basis)
-        failures.append(jnp.sum(failed, dtype=jnp.int32))
-        return new
-
-    new_bases = jax.tree.map(new_basis, bases, grams)
-    return new_bases, functools.reduce(jnp.add, failures)
+    leaves = jax.tree.leaves(bases)
+    treedef: Any = jax.tree.structure(bases)
+    new, failures = decomposed(decomposition, jax.tree.leaves(grams), leaves)
+    return treedef.unflatten(new), failures
 
 
 def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Array:
