@@ -50,20 +50,18 @@ def require_step_size(name: str, value: Any) -> None:
         )
 
 
-def require_learning_rate(value: Any) -> None:
-    """Raises unless 0 < value < inf, or, for a schedule, 0 <= value < inf at its first step."""
-    if callable(value):
-        number = concrete_number("learning_rate(0)", value(jnp.zeros([], jnp.int32)))
-        inside, allowed = number is None or 0 <= number < math.inf, "at least 0 and finite"
-    elif isinstance(value, jax.Array):
-        # inject_hyperparams hands over the first value of a schedule, which may well be 0.
-        number = concrete_number("learning_rate", value)
-        inside, allowed = number is None or 0 <= number < math.inf, "at least 0 and finite"
-    else:
-        number = concrete_number("learning_rate", value)
-        inside, allowed = number is None or 0 < number < math.inf, "positive and finite"
-    if not inside:
-        raise ValueError(f"learning_rate must be {allowed}, got {number}.")
+def require_learning_rate(name: str, value: Any) -> None:
+    """Raises unless 0 < value < infinity, or, for a schedule, 0 <= value at its first step."""
+    scheduled = callable(value)
+    number = concrete_number(
+        f"{name}(0)" if scheduled else name, value(jnp.zeros([], jnp.int32)) if scheduled else value
+    )
+    # inject_hyperparams hands over the first value of a schedule, which may well be 0.
+    may_be_zero = scheduled or isinstance(value, jax.Array)
+    if number is None or 0.0 < number < math.inf or (may_be_zero and number == 0.0):
+        return
+    allowed = "finite and at least 0 at step 0" if scheduled else "positive and finite"
+    raise ValueError(f"{name} must be {allowed}, got {number}.")
 
 
 def require_in(name: str, value: Any, low: float, below: float) -> None:
@@ -73,27 +71,53 @@ def require_in(name: str, value: Any, low: float, below: float) -> None:
         raise ValueError(f"{name} must lie in [{low:g}, {below:g}), got {number}.")
 
 
-def require_integer(name: str, value: Any, least: int) -> None:
-    """Raises unless the value is an integer of at least `least`."""
+def require_integer(name: str, value: Any, least: int) -> int | None:
+    """The value as an int, or None for a tracer; raises unless it is at least `least`."""
     number = concrete_number(name, value)
     if number is None:
-        return
-    if isinstance(value, bool) or not number.is_integer():
+        return None
+    # inject_hyperparams hands over an integer as an array of floats.
+    whole = number.is_integer() and not isinstance(value, (bool, float))
+    if not whole:
         raise TypeError(f"{name} must be an integer, got {value!r}.")
     if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}.")
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+    return int(number)
 
 
-def require_positive_step(name: str, value: Any) -> None:
-    """Raises unless positive and finite, or, for a schedule, not negative at its first step."""
+def require_batch(batch_size: Any, max_level: Any) -> None:
+    """Raises unless B >= 1, m >= 0, and 2^m B samples can be counted."""
+    size = require_integer("batch_size", batch_size, 1)
+    level = require_integer("max_level", max_level, 0)
+    # An unknown batch size is at least 1; an unknown level at least 0.
+    if math.log2(size or 1) + (level or 0) >= 31:
+        raise ValueError(
+            "batch_size * 2**max_level must be below 2**31, because samples are counted in int32; "
+            f"got batch_size = {batch_size} and max_level = {max_level}."
+        )
+
+
+def require_positive(name: str, value: Any) -> None:
+    """Raises unless 0 < value < infinity."""
     if callable(value):
-        number = concrete_number(f"{name}(0)", value(jnp.zeros([], jnp.int32)))
-        allowed, inside = "[0, infinity) at step 0", number is None or 0.0 <= number < math.inf
-    else:
-        number = concrete_number(name, value)
-        allowed, inside = "(0, infinity)", number is None or 0.0 < number < math.inf
-    if not inside:
-        raise ValueError(f"{name} must lie in {allowed}, got {number}.")
+        raise TypeError(f"{name} must be one positive number, not a schedule; got {value!r}.")
+    number = concrete_number(name, value)
+    if number is not None and not 0.0 < number < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {number}.")
+
+
+def require_known(name: str, value: Any) -> float:
+    """The value of a number that may not be traced."""
+    number = concrete_number(name, value)
+    if number is None:
+        raise TypeError(f"{name} must be a concrete number, got {value!r}.")
+    return number
+
+
+def require_known_positive(name: str, value: Any) -> None:
+    """Raises unless 0 < value < infinity, and known."""
+    require_known(name, value)
+    require_positive(name, value)
 
 
 def require_not_negative(name: str, value: Any) -> None:
@@ -101,6 +125,23 @@ def require_not_negative(name: str, value: Any) -> None:
     number = concrete_number(name, value)
     if number is not None and not 0.0 <= number < math.inf:
         raise ValueError(f"{name} must be finite and at least 0, got {number}.")
+
+
+def require_params(name: str, params: optax.Params | None) -> optax.Params:
+    """The parameters; raises where there are none."""
+    if params is None:
+        raise ValueError(f"{name}: `params` is missing; call update(grads, state, params, ...).")
+    return params
+
+
+def require_floating(params: optax.Params) -> None:
+    """Raises unless the parameters' leaves are floating arrays (or there are no leaves)."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if not hasattr(leaf, "dtype") or not jnp.issubdtype(leaf.dtype, jnp.floating):
+            given = f"dtype {leaf.dtype}" if hasattr(leaf, "dtype") else repr(leaf)
+            raise TypeError(
+                f"params{jax.tree_util.keystr(path)} must be a floating array, got {given}."
+            )
 
 
 def require_key(name: str, key: Any) -> None:

@@ -1,7 +1,4 @@
-"""The step that every Frank-Wolfe method takes with its estimate, and the checks they share.
-
-For 16-bit parameters the iterate is kept in float32: in 16 bits small steps would be lost.
-"""
+"""The step that every Frank-Wolfe method takes with its estimate, and the checks they share."""
 
 from typing import Any
 
@@ -9,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ._iterates import current, is_16_bit
 from .lmo import ConstraintSet
 
 __all__: list[str] = []
@@ -20,12 +18,6 @@ def require_set(constraint: Any) -> None:
             "constraint must be a set of optzoo.lmo, such as optzoo.lmo.l1_ball(1.0), "
             f"got {constraint!r}."
         )
-
-
-def require_params(name: str, params: optax.Params | None) -> optax.Params:
-    if params is None:
-        raise ValueError(f"{name}: `params` is missing; call update(grads, state, params, ...).")
-    return params
 
 
 def require_feasible_start(constraint: ConstraintSet, params: optax.Params) -> None:
@@ -56,40 +48,12 @@ def step(
     """The additive update x^{k+1} - params, and x^{k+1} for the leaves that keep it."""
     eta = jnp.asarray(learning_rate(steps) if callable(learning_rate) else learning_rate)
 
-    x = jax.tree.map(_current, params, iterate)
+    x = current(params, iterate)
     # s^k = LMO(g^k),  x^{k+1} = x^k + eta_k (s^k - x^k)
     s = constraint.lmo(estimate)
     x_next = constraint.retract(
         jax.tree.map(lambda xi, si: xi + eta.astype(xi.dtype) * (si - xi), x, s)
     )
     updates = jax.tree.map(lambda new, p: new - p.astype(new.dtype), x_next, params)
-    kept = jax.tree.map(lambda p, new: new if _is_16_bit(p) else None, params, x_next)
+    kept = jax.tree.map(lambda p, new: new if is_16_bit(p) else None, params, x_next)
     return updates, kept
-
-
-def _current(param: jax.Array, iterate: jax.Array | None) -> jax.Array:
-    """x^k: the parameter, or the float32 iterate where the parameter is still its rounding.
-
-    It is not before the first step, nor where somebody else has moved the parameter since.
-    """
-    if iterate is None:
-        return param
-    unmoved = iterate.astype(param.dtype) == param
-    return jnp.where(unmoved, iterate, param.astype(iterate.dtype))
-
-
-def wide(tree: optax.Updates, params: optax.Params) -> optax.Updates:
-    """The tree in the dtypes that the iterate is kept in."""
-    return jax.tree.map(lambda t, p: jnp.asarray(t).astype(wide_dtype(p)), tree, params)
-
-
-def wide_dtype(leaf: Any) -> Any:
-    return jnp.float32 if _is_16_bit(leaf) else leaf.dtype
-
-
-def zeros_if_16_bit(leaf: Any) -> jax.Array | None:
-    return jnp.zeros(leaf.shape, jnp.float32) if _is_16_bit(leaf) else None
-
-
-def _is_16_bit(leaf: Any) -> bool:
-    return jnp.dtype(leaf.dtype).itemsize == 2

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ._markovian_step import require_batch, require_integer, require_known_positive
+from ._arguments import require_batch, require_integer, require_known_positive
 from .markovian_noise import MarkovianNoise, MultilevelBatch
 
 __all__: list[str] = []

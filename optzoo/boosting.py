@@ -40,11 +40,12 @@ from jax.tree_util import keystr, tree_leaves_with_path
 
 from ._arguments import (
     require_key,
+    require_learning_rate,
     require_matching_tree,
     require_not_negative,
-    require_positive_step,
+    require_params,
 )
-from ._frank_wolfe_step import require_params, wide
+from ._iterates import wide
 from ._tree_vector import is_concrete
 
 __all__ = [
@@ -216,7 +217,7 @@ def stochastic_gradient_boosting(
       Ustimenko, Prokhorenkova, "SGLB: Stochastic gradient Langevin boosting", ICML 2021,
       arXiv:2001.07248.
     """
-    require_positive_step("learning_rate", learning_rate)
+    require_learning_rate("learning_rate", learning_rate)
     require_not_negative("shrinkage", shrinkage)
     require_not_negative("temperature", temperature)
     require_key("key", key)

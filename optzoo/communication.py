@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 
 from . import _tree_vector as tv
-from ._frank_wolfe_step import wide
-from ._markovian_step import find_state
+from ._find_state import find_state
+from ._iterates import wide
 from .compressors import Compressor
 from .three_pillars import ThreePillarsState
 

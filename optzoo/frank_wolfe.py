@@ -41,18 +41,13 @@ import optax
 from ._arguments import (
     require_key,
     require_matching_tree,
+    require_params,
     require_probability,
     require_step_size,
 )
-from ._frank_wolfe_step import (
-    require_feasible_start,
-    require_params,
-    require_set,
-    step,
-    wide,
-    wide_dtype,
-    zeros_if_16_bit,
-)
+from ._coin import toss
+from ._frank_wolfe_step import require_feasible_start, require_set, step
+from ._iterates import wide, wide_dtype, zeros_if_16_bit
 from .lmo import ConstraintSet
 
 __all__ = [
@@ -292,7 +287,7 @@ def sarah_frank_wolfe(
             )
 
         coin = jax.random.fold_in(state.key, state.steps)
-        restarts_now = (state.steps == 0) | _toss(coin, restart_probability)
+        restarts_now = (state.steps == 0) | toss(coin, restart_probability)
         estimate = jax.lax.cond(restarts_now, restart, recursion)
 
         new_updates, iterate = step(
@@ -347,10 +342,3 @@ def frank_wolfe_gap(
     )
     widest = jnp.result_type(jnp.float32, *(term.dtype for term in terms))
     return jnp.sum(jnp.stack([term.astype(widest) for term in terms]))
-
-
-def _toss(key: jax.Array, probability: jax.typing.ArrayLike) -> jax.Array:
-    """True with the given probability, to 2^-24 of it: the same coin in every precision."""
-    uniform = jax.random.bits(key, dtype=jnp.uint32).astype(jnp.float32) * jnp.float32(2.0**-32)
-    below_one = jnp.float32(1.0 - 2.0**-24)
-    return jnp.minimum(uniform, below_one) < jnp.asarray(probability).astype(jnp.float32)

@@ -24,11 +24,12 @@ import optax
 
 from ._arguments import (
     require_key,
+    require_learning_rate,
     require_matching_tree,
     require_not_negative,
-    require_positive_step,
+    require_params,
 )
-from ._frank_wolfe_step import require_params, wide, wide_dtype
+from ._iterates import wide, wide_dtype
 from ._tree_operator import apply_operator, operator_kind
 from ._tree_vector import is_concrete
 from .noise_laws import NoiseLaw
@@ -123,7 +124,7 @@ def ito_chain(
       Ustimenko, Beznosikov, "Ito diffusion approximation of universal Ito chains for sampling,
       optimization and boosting", ICLR 2024, arXiv:2310.06081.
     """
-    require_positive_step("learning_rate", learning_rate)
+    require_learning_rate("learning_rate", learning_rate)
     require_not_negative("gamma", gamma)
     if noise is not None:
         if not isinstance(noise, NoiseLaw):

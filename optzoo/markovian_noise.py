@@ -19,7 +19,7 @@ References:
 import math
 from dataclasses import dataclass
 
-from ._markovian_step import require_batch, require_integer, require_known
+from ._arguments import require_batch, require_integer, require_known
 
 __all__ = ["MarkovianNoise", "MultilevelBatch"]
 

@@ -17,8 +17,8 @@ References:
 import math
 from dataclasses import dataclass
 
+from ._arguments import require_integer, require_known
 from ._markovian_bound import ROUNDING, Bound, LinearBound, cheapest, quotient, require_slack
-from ._markovian_step import require_integer, require_known
 from .markovian_noise import MarkovianNoise, MultilevelBatch
 from .randomized_accelerated_gd import AcceleratedCoefficients, accelerated_coefficients
 

@@ -35,8 +35,8 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from ._arguments import require_matching_tree
-from ._markovian_step import require_batch, require_floating, require_integer, wide_zeros
+from ._arguments import require_batch, require_floating, require_integer, require_matching_tree
+from ._iterates import wide_zeros
 
 __all__ = [
     "MLMCGradient",

@@ -35,9 +35,15 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from ._arguments import concrete_number, require_matching_tree, require_probability
-from ._frank_wolfe_step import require_params, wide
-from ._markovian_step import current, find_state, require_positive, wide_copy
+from ._arguments import (
+    concrete_number,
+    require_matching_tree,
+    require_params,
+    require_positive,
+    require_probability,
+)
+from ._find_state import find_state
+from ._iterates import current, wide, wide_copy
 
 __all__ = [
     "AcceleratedCoefficients",

@@ -24,9 +24,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._arguments import require_matching_tree
-from ._frank_wolfe_step import require_params, wide
-from ._markovian_step import current, find_state, require_learning_rate, wide_copy
+from ._arguments import require_learning_rate, require_matching_tree, require_params
+from ._find_state import find_state
+from ._iterates import current, wide, wide_copy
 
 __all__ = [
     "Prox",

@@ -18,9 +18,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._arguments import require_matching_tree
-from ._frank_wolfe_step import wide
-from ._markovian_step import require_learning_rate, weighted
+from ._arguments import require_learning_rate, require_matching_tree
+from ._iterates import weighted, wide
 
 __all__ = ["RandomizedGDState", "randomized_gd"]
 

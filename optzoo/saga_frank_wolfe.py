@@ -42,16 +42,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._arguments import require_matching_tree, require_probability, require_step_size
-from ._frank_wolfe_step import (
-    require_feasible_start,
+from ._arguments import (
+    require_matching_tree,
     require_params,
-    require_set,
-    step,
-    wide,
-    wide_dtype,
-    zeros_if_16_bit,
+    require_probability,
+    require_step_size,
 )
+from ._frank_wolfe_step import require_feasible_start, require_set, step
+from ._iterates import wide, wide_dtype, zeros_if_16_bit
 from ._saga_arguments import (
     require_agreement,
     require_entries,

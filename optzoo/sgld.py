@@ -26,11 +26,12 @@ from jax.tree_util import keystr, tree_leaves_with_path
 from ._arguments import (
     concrete_number,
     require_key,
+    require_learning_rate,
     require_matching_tree,
     require_not_negative,
-    require_positive_step,
+    require_params,
 )
-from ._frank_wolfe_step import require_params, wide, wide_dtype
+from ._iterates import wide, wide_dtype
 from ._tree_operator import apply_operator, operator_kind
 from ._tree_vector import is_concrete
 from .ito_chain import ItoChainState, ito_chain
@@ -131,7 +132,7 @@ def sgld(
     References:
       Welling, Teh, "Bayesian learning via stochastic gradient Langevin dynamics", ICML 2011.
     """
-    require_positive_step("learning_rate", learning_rate)
+    require_learning_rate("learning_rate", learning_rate)
     require_not_negative("temperature", temperature)
     require_key("key", key)
     chain = ito_chain(learning_rate, noise=gaussian_noise(), diffusion=None, key=key)

@@ -109,7 +109,7 @@ def shampoo(
       Gupta, Koren, Singer, "Shampoo: Preconditioned Stochastic Tensor Optimization", ICML 2018,
       arXiv:1802.09568.
     """
-    require_learning_rate(learning_rate)
+    require_learning_rate("learning_rate", learning_rate)
     number = concrete_number("eps", eps)
     if number is not None and not 0 < number < math.inf:
         raise ValueError(f"eps must be positive and finite, got {number}.")

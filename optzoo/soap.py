@@ -170,7 +170,7 @@ def soap(
       Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ICLR 2025,
       arXiv:2409.11321.
     """
-    require_learning_rate(learning_rate)
+    require_learning_rate("learning_rate", learning_rate)
     require_in("weight_decay", weight_decay, 0.0, math.inf)
     _require_mask(mask)
     inner = scale_by_soap(

@@ -47,22 +47,18 @@ from jax.sharding import PartitionSpec
 from . import _tree_vector as tv
 from ._arguments import (
     concrete_number,
+    require_integer,
     require_key,
     require_matching_tree,
+    require_params,
+    require_positive,
     require_probability,
 )
-from ._frank_wolfe_step import require_params, wide, wide_dtype, zeros_if_16_bit
+from ._coin import toss
+from ._iterates import current, weighted, wide, wide_dtype, wide_zeros, zeros_if_16_bit
 from ._local_extragradient import SubProblem, like, local_extragradient
-from ._markovian_step import (
-    current,
-    require_integer,
-    require_positive,
-    weighted,
-    wide_zeros,
-)
 from ._worker_axis import differs_between_workers, mark_as_differing
 from .compressors import Compressor
-from .frank_wolfe import _toss
 
 __all__ = [
     "ThreePillarsState",
@@ -281,7 +277,7 @@ def three_pillars(
         operator_at_z = mark_as_differing(wide(updates, params), axis_name)  # F_i(z^k)
 
         # m^{k+1} = z^k with probability p, else m^k; m^0 = z^0
-        refreshes_now = first | _toss(coin_key, refresh_probability)
+        refreshes_now = first | toss(coin_key, refresh_probability)
         kept_at_m = jax.tree.map(
             lambda row, p: row.reshape(p.shape), state.reference_operator, params
         )

@@ -29,7 +29,7 @@ import math
 import warnings
 from dataclasses import dataclass
 
-from ._markovian_step import require_integer, require_known, require_known_positive
+from ._arguments import require_integer, require_known, require_known_positive
 from .compressors import Compressor, Identity, NaturalCompression, PermK, SampledClients
 
 __all__ = ["ThreePillarsParameters", "three_pillars_parameters"]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _tree_vector as tv
-from .._markovian_step import require_integer
+from .._arguments import require_integer
 from .._worker_axis import gather, num_workers
 
 __all__ = ["Compressor", "Identity"]

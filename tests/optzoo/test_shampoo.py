@@ -138,9 +138,13 @@ def test_decompositions_are_never_batched():
         ({"eps": 0.0}, ValueError, "eps must be positive and finite, got 0"),
         ({"beta": 1.0}, ValueError, r"beta must lie in \[0, 1\), got 1"),
         ({"momentum": -0.1}, ValueError, r"momentum must lie in \[0, 1\), got -0.1"),
-        ({"precondition_frequency": 0}, ValueError, "precondition_frequency must be at least 1"),
+        (
+            {"precondition_frequency": 0},
+            ValueError,
+            "precondition_frequency must be an integer of at least 1",
+        ),
         ({"precondition_frequency": 1.5}, TypeError, "precondition_frequency must be an integer"),
-        ({"max_precond_dim": -1}, ValueError, "max_precond_dim must be at least 0"),
+        ({"max_precond_dim": -1}, ValueError, "max_precond_dim must be an integer of at least 0"),
         ({"graft": "adam"}, TypeError, "graft must be an optax.GradientTransformation or None"),
     ],
 )
