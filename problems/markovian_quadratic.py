@@ -19,6 +19,7 @@ from .pytree import pytree_dataclass
 __all__ = [
     "MarkovianQuadratic",
     "additive_noise_quadratic",
+    "check_noise",
     "check_noise_values",
     "multiplicative_noise_quadratic",
     "sign_testing_quadratic",
@@ -78,16 +79,7 @@ class MarkovianQuadratic(MarkovianObjective):
                 raise ValueError(
                     f"eigenvalues must be finite, at least 0 and not all 0, got {spectrum}"
                 )
-        for name in ("additive", "multiplicative"):
-            check_noise_values(self.chain, name, getattr(self, name))
-        if is_concrete(self.additive) and is_concrete(self.multiplicative):
-            both = (host(self.additive) != 0) & (host(self.multiplicative) != 0)
-            if both.any():
-                raise ValueError(
-                    "a state may carry additive or multiplicative noise, not both: together they"
-                    " exceed sigma^2 + delta^2 |grad f|^2, which each of them attains; state"
-                    f" {int(np.argmax(both))} has both"
-                )
+        check_noise(self.chain, self.additive, self.multiplicative, "delta^2 |grad f|^2")
 
     @property
     def dim(self) -> int:
@@ -289,6 +281,38 @@ def sign_testing_quadratic(
         jnp.asarray(-scale * (np.array([-1.0, 1.0]) - bias)),
         jnp.zeros(2),
     )
+
+
+def check_noise(
+    chain: MarkovChain, additive: jax.Array, multiplicative: jax.Array, growth: str
+) -> None:
+    """Refuses noise with a mean, and states with noise of both kinds.
+
+    Args:
+        chain: the chain of z.
+        additive: finite, shape (K,).
+        multiplicative: finite, shape (K,).
+        growth: the term of the noise's bound that multiplicative noise attains.
+
+    Raises:
+        ValueError: as `check_noise_values`, or if a state carries both kinds.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from optzoo.problems import two_state_switch
+        >>> signs = jnp.array([1.0, -1.0])
+        >>> check_noise(two_state_switch(0.1), signs, 0 * signs, "delta^2 |grad f|^2")
+    """
+    check_noise_values(chain, "additive", additive)
+    check_noise_values(chain, "multiplicative", multiplicative)
+    if is_concrete(additive) and is_concrete(multiplicative):
+        both = (host(additive) != 0) & (host(multiplicative) != 0)
+        if both.any():
+            raise ValueError(
+                "a state may carry additive or multiplicative noise, not both: together they"
+                f" exceed sigma^2 + {growth}, which each of them attains; state"
+                f" {int(np.argmax(both))} has both"
+            )
 
 
 def check_noise_values(chain: MarkovChain, name: str, values: jax.Array) -> None:

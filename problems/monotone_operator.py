@@ -13,7 +13,7 @@ from ._arguments import check_point, check_scalar, host, is_concrete
 from .constant import Constant
 from .markov_chain import MarkovChain
 from .markovian_noise import MarkovianOperator, centred_values
-from .markovian_quadratic import check_noise_values
+from .markovian_quadratic import check_noise
 from .pytree import pytree_dataclass
 
 __all__ = ["RotationOperator", "rotation_operator"]
@@ -70,16 +70,7 @@ class RotationOperator(MarkovianOperator):
         check_scalar("diagonal", self.diagonal, positive=True)
         if is_concrete(self.skew) and not np.array_equal(host(self.skew), -host(self.skew).T):
             raise ValueError("skew must be skew-symmetric")
-        for name in ("additive", "multiplicative"):
-            check_noise_values(self.chain, name, getattr(self, name))
-        if is_concrete(self.additive) and is_concrete(self.multiplicative):
-            both = (host(self.additive) != 0) & (host(self.multiplicative) != 0)
-            if both.any():
-                raise ValueError(
-                    "a state may carry additive or multiplicative noise, not both: together they"
-                    " exceed sigma^2 + Delta^2 |x - x*|^2, which each of them attains; state"
-                    f" {int(np.argmax(both))} has both"
-                )
+        check_noise(self.chain, self.additive, self.multiplicative, "Delta^2 |x - x*|^2")
 
     @property
     def dim(self) -> int:

@@ -19,6 +19,7 @@ __all__ = [
     "AlongTheRun",
     "AveragedGap",
     "FiniteSumRun",
+    "GapAverage",
     "LineTest",
     "ReusedBatch",
     "Run",
@@ -171,13 +172,12 @@ class SarahRun(FiniteSumRun):
         return super().measure(carry) | {"restarts": carry.state.restarts.astype(float)}
 
 
-@pytree_dataclass
-@dataclass(frozen=True, eq=False, kw_only=True)
-class AveragedGap(SarahRun):
-    """Sarah Frank-Wolfe with the average of all its gaps, weighted by the steps."""
+class GapAverage(FiniteSumRun):
+    """Adds to a run the average of all its gaps, weighted by the steps; comes before the run."""
 
     def init(self, key: jax.Array) -> Any:
-        return super().init(key), jnp.zeros([]), jnp.zeros([])
+        start = super().init(key)  # type: ignore[safe-super]  # of the run that comes after
+        return start, jnp.zeros([]), jnp.zeros([])
 
     def step(self, carry: Any, k: jax.Array, key: jax.Array) -> Any:
         run, total, weight = carry
@@ -188,6 +188,12 @@ class AveragedGap(SarahRun):
     def measure(self, carry: Any) -> dict[str, jax.Array]:
         run, total, weight = carry
         return super().measure(run) | {"average_gap": total / weight}
+
+
+@pytree_dataclass
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AveragedGap(GapAverage, SarahRun):
+    """Sarah Frank-Wolfe with the average of all its gaps, weighted by the steps."""
 
 
 @pytree_dataclass

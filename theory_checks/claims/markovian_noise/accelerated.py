@@ -1,7 +1,6 @@
 r"""D4: randomized accelerated gradient descent, Phi = |x - x*|^2 + (6/mu) (f(x_f) - f*)."""
 
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +8,17 @@ from numpy.typing import NDArray
 import optzoo
 from optzoo.problems import LinearMethodMoments, MethodMoments, accelerated_gd_moments
 
-from ...checks import ExactInequality
 from ...claim import Case, Claim, Control
 from .exact_runs import (
     Family,
     Instance,
+    along_the_runs,
+    at_the_floors,
     horizon_of,
     is_additive,
     is_multiplicative,
     noise_of,
     quadratics,
-    ratios,
     single_samples,
 )
 from .paper import CHAIN_WORDS, PARTNERS, markov_claim, tau_range
@@ -109,11 +108,7 @@ def _is_acceleration_tested(instance: Instance) -> bool:
 
 
 def _case() -> Case:
-    what = "exact recursion of the second moments, every iteration, every starting state"
-
-    def check(**changes: Any) -> ExactInequality:
-        return ExactInequality(partial(ratios, FAMILY, **changes), what=what)
-
+    check = partial(along_the_runs, FAMILY)
     return Case(
         problem=(
             r"quadratics with $\kappa = 2$ and $100$, noise along the eigenvector of $\mu$ or "
@@ -144,12 +139,7 @@ def _case() -> Case:
 
 
 def _floor_case() -> Case:
-    what = "exact recursion, where the floor is reached"
-
-    def check(**changes: Any) -> ExactInequality:
-        sides = partial(ratios, FAMILY, only=is_additive, last_only=True, **changes)
-        return ExactInequality(sides, what=what)
-
+    check = partial(at_the_floors, FAMILY)
     return Case(
         problem=f"quadratics with $\\kappa = 2$ and $100$, additive noise; {CHAIN_WORDS}",
         constants=tau_range(),

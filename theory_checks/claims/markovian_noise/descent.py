@@ -1,7 +1,6 @@
 r"""D3 and D3a: randomized gradient descent, non-convex, Polyak-Lojasiewicz and strongly convex."""
 
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +8,12 @@ from numpy.typing import NDArray
 import optzoo
 from optzoo.problems import LinearMethodMoments, MethodMoments, randomized_gd_moments
 
-from ...checks import ExactInequality
 from ...claim import Case, Claim, Control
 from .exact_runs import (
     Family,
     Instance,
+    along_the_runs,
+    at_the_floors,
     horizon_of,
     is_additive,
     is_multiplicative,
@@ -21,7 +21,6 @@ from .exact_runs import (
     noise_of,
     plain_batch_of_that_price,
     quadratics,
-    ratios,
     single_samples,
 )
 from .paper import CHAIN_WORDS, PARTNERS, markov_claim, tau_range
@@ -153,11 +152,7 @@ GRADIENT = Family(_smooth, _moments, _averaged_gradient, _initial_gap)
 
 
 def _case(family: Family, problem: str, parameters: dict[str, float | int | str]) -> Case:
-    what = "exact recursion of the second moments, every iteration, every starting state"
-
-    def check(**changes: Any) -> ExactInequality:
-        return ExactInequality(partial(ratios, family, **changes), what=what)
-
+    check = partial(along_the_runs, family)
     return Case(
         problem=f"{problem}; {CHAIN_WORDS}, and lazy resampling of 4 states (100)",
         constants=tau_range(),
@@ -179,12 +174,7 @@ def _case(family: Family, problem: str, parameters: dict[str, float | int | str]
 
 
 def _floor_case(family: Family, problem: str, scale: float) -> Case:
-    what = "exact recursion, where the floor is reached"
-
-    def check(**changes: Any) -> ExactInequality:
-        sides = partial(ratios, family, only=is_additive, last_only=True, **changes)
-        return ExactInequality(sides, what=what)
-
+    check = partial(at_the_floors, family)
     return Case(
         problem=f"{problem}, additive noise; {CHAIN_WORDS}",
         constants=tau_range(),

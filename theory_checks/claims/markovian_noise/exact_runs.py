@@ -6,7 +6,7 @@ of the chain; the bounds are those of the package's parameter classes. Nothing i
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import jax.numpy as jnp
@@ -23,12 +23,15 @@ from optzoo.problems import (
     multiplicative_noise_quadratic,
 )
 
+from ...checks import ExactInequality
 from .paper import chains, slow_chain
 
 __all__ = [
     "Family",
     "Instance",
     "Noise",
+    "along_the_runs",
+    "at_the_floors",
     "horizon_of",
     "is_additive",
     "is_multiplicative",
@@ -211,3 +214,15 @@ def is_additive(instance: Instance) -> bool:
 def is_multiplicative(instance: Instance) -> bool:
     """Whether all noise grows with the distance, and outweighs the gradient in some states."""
     return bool(instance.bound.noise.sigma == 0 and instance.bound.noise.delta > 1)
+
+
+def along_the_runs(family: Family, **changes: Any) -> ExactInequality:
+    """The bound at every iteration, from every starting state; changes are those of `ratios`."""
+    what = "exact recursion of the second moments, every iteration, every starting state"
+    return ExactInequality(partial(ratios, family, **changes), what=what)
+
+
+def at_the_floors(family: Family, **changes: Any) -> ExactInequality:
+    """The bound where additive noise has stopped the progress; changes are those of `ratios`."""
+    sides = partial(ratios, family, only=is_additive, last_only=True, **changes)
+    return ExactInequality(sides, what="exact recursion, where the floor is reached")

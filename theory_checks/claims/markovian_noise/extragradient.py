@@ -1,7 +1,6 @@
 r"""D5: randomized extragradient on strongly monotone variational inequalities."""
 
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +15,17 @@ from optzoo.problems import (
     rotation_operator,
 )
 
-from ...checks import ExactInequality
 from ...claim import Case, Claim, Control
 from .exact_runs import (
     Family,
     Instance,
+    along_the_runs,
+    at_the_floors,
     horizon_of,
     is_additive,
     is_multiplicative,
     largest_step,
     noise_of,
-    ratios,
     single_samples,
 )
 from .paper import CHAIN_WORDS, PARTNERS, chains, markov_claim, tau_range
@@ -98,11 +97,7 @@ FAMILY = Family(_instances, _moments, _distance, _initial)
 
 
 def _case() -> Case:
-    what = "exact recursion of the second moments, every iteration, every starting state"
-
-    def check(**changes: Any) -> ExactInequality:
-        return ExactInequality(partial(ratios, FAMILY, **changes), what=what)
-
+    check = partial(along_the_runs, FAMILY)
     return Case(
         problem=(
             r"$F(x) = \mu x$ plus a rotation, $L/\mu = \sqrt{10}$, noise along the coordinate that "
@@ -133,12 +128,7 @@ def _case() -> Case:
 
 
 def _floor_case() -> Case:
-    what = "exact recursion, where the floor is reached"
-
-    def check(**changes: Any) -> ExactInequality:
-        sides = partial(ratios, FAMILY, only=is_additive, last_only=True, **changes)
-        return ExactInequality(sides, what=what)
-
+    check = partial(at_the_floors, FAMILY)
     return Case(
         problem=r"$F(x) = \mu x$ plus a rotation, additive noise along the other coordinate",
         constants=tau_range(),

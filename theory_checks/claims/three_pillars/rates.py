@@ -215,37 +215,19 @@ def _clients_case(b: int) -> Case:
     )
 
 
-def _nonlinear_case() -> Case:
-    place = saddle("zero", strength=0.02)
+def _never_refreshed_case(name: str, **changes: Any) -> Case:
+    place = saddle("zero", **changes)
     check = partial(_bounded, place=place, checkpoints=ZERO_STEPS)
     return Case(
         problem=place.description,
         constants=place.constants,
         parameters=place.parameters,
-        check=check("nonlinear"),
+        check=check(name),
         controls=(
             Control(
                 "never refreshed",
                 "the reference stays $z^0$",
-                check("nonlinear-never", refresh_probability=0.0),
-            ),
-        ),
-    )
-
-
-def _ball_case() -> Case:
-    place = saddle("zero", radius=1.0)
-    check = partial(_bounded, place=place, checkpoints=ZERO_STEPS)
-    return Case(
-        problem=place.description,
-        constants=place.constants,
-        parameters=place.parameters,
-        check=check("ball"),
-        controls=(
-            Control(
-                "never refreshed",
-                "the reference stays $z^0$",
-                check("ball-never", refresh_probability=0.0),
+                check(f"{name}-never", refresh_probability=0.0),
             ),
         ),
     )
@@ -370,7 +352,11 @@ CLAIMS: tuple[Claim, ...] = (
     _rate_claim("rate/plus", "PermK where too much correction diverges", _plus_case),
     _rate_claim("rate/spectrum", "A server with L = 20 delta", partial(_large_case, "spectrum")),
     _rate_claim("rate/random", "A server with L = 100 delta", partial(_large_case, "random")),
-    _rate_claim("rate/nonlinear", "A nonlinear operator", _nonlinear_case),
+    _rate_claim(
+        "rate/nonlinear",
+        "A nonlinear operator",
+        partial(_never_refreshed_case, "nonlinear", strength=0.02),
+    ),
     _rate_claim(
         "rate/one-client",
         "One client a step on the hard instance",
@@ -380,7 +366,7 @@ CLAIMS: tuple[Claim, ...] = (
     _rate_claim(
         "rate/ball",
         "A ball with the solution on its boundary",
-        _ball_case,
+        partial(_never_refreshed_case, "ball", radius=1.0),
         theorem="V5",
         source="convergence theorem on sets; explicit forms V4, V5",
         pairs_with=("three_pillars/one-step/constrained", *PARTNERS),

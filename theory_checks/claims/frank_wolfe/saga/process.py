@@ -12,7 +12,7 @@ import optzoo
 from optzoo.problems import NoiseTight, pytree_dataclass
 
 from ....simulation import Process
-from ..process import FiniteSumRun, Run
+from ..process import FiniteSumRun, GapAverage, Run
 
 __all__ = [
     "AveragedSagaGap",
@@ -94,21 +94,8 @@ def staleness(run: SagaRun, x: jax.Array, table: jax.Array) -> jax.Array:
 
 @pytree_dataclass
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AveragedSagaGap(SagaRun):
+class AveragedSagaGap(GapAverage, SagaRun):
     """Saga Sarah Frank-Wolfe with the average of all its gaps, weighted by the steps."""
-
-    def init(self, key: jax.Array) -> Any:
-        return super().init(key), jnp.zeros([]), jnp.zeros([])
-
-    def step(self, carry: Any, k: jax.Array, key: jax.Array) -> Any:
-        run, total, weight = carry
-        gap = optzoo.frank_wolfe_gap(self.constraint, self.problem.gradient(run.x), run.x)
-        eta = self.steps[k]
-        return super().step(run, k, key), total + eta * gap, weight + eta
-
-    def measure(self, carry: Any) -> dict[str, jax.Array]:
-        run, total, weight = carry
-        return super().measure(run) | {"average_gap": total / weight}
 
 
 @pytree_dataclass
