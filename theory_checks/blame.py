@@ -1,31 +1,55 @@
 """Where somebody's own code raised an error: the line to look at, below all that called it."""
 
 import importlib.util
+import sysconfig
 import traceback
+from functools import cache
 from pathlib import Path
 
-__all__ = ["place"]
+__all__ = ["outside", "place"]
 
-_CALLERS = ("jax", "jaxlib", "numpy", "optax", "scipy", "theory_checks", "importlib")
+_CALLERS = ("jax", "jaxlib", "numpy", "optax", "scipy", "optzoo", "theory_checks")
+_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 
 
+@cache
 def _folders() -> tuple[str, ...]:
-    found = []
-    for name in _CALLERS:
-        specification = importlib.util.find_spec(name)
-        if specification is not None and specification.origin is not None:
-            found.append(str(Path(specification.origin).parent) + "/")
-    return tuple(found)
+    specifications = [importlib.util.find_spec(name) for name in _CALLERS]
+    found = [str(one.origin) for one in specifications if one is not None and one.origin]
+    return tuple(f"{Path(origin).parent}/" for origin in found)
 
 
-def place(error: BaseException) -> str:
-    """The innermost line outside the libraries that an error passed through.
+def outside(error: BaseException) -> str | None:
+    """The innermost line that an error passed through outside this package and its libraries.
 
     Args:
         error: caught, with its traceback.
 
     Returns:
-        The file, the line's number and its text; the innermost line of all if there is no other.
+        The file, the line's number and its text; None if there is no such line.
+
+    Example:
+        >>> try:
+        ...     int("x")
+        ... except ValueError as error:
+        ...     str(outside(error)).endswith("line 2")
+        True
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        return _line(error.filename, error.lineno, (error.text or "").strip())
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _is_library(frame.filename)]
+    return _line(own[-1].filename, own[-1].lineno, own[-1].line) if own else None
+
+
+def place(error: BaseException) -> str:
+    """As `outside`, or the innermost line of all if there is none outside.
+
+    Args:
+        error: caught, with its traceback.
+
+    Returns:
+        The file, the line's number and its text.
 
     Example:
         >>> try:
@@ -34,17 +58,17 @@ def place(error: BaseException) -> str:
         ...     place(error).endswith("line 2")
         True
     """
-    if isinstance(error, SyntaxError) and error.filename:
-        text = (error.text or "").strip()
-        return f"{error.filename}, line {error.lineno}" + (f": {text}" if text else "")
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
-        return "no traceback"
-    folders = _folders()
-    own = [
-        frame
-        for frame in frames
-        if not frame.filename.startswith(("<frozen", *folders))
-    ]
-    frame = (own or list(frames))[-1]
-    return f"{frame.filename}, line {frame.lineno}" + (f": {frame.line}" if frame.line else "")
+        return outside(error) or "no traceback"
+    return outside(error) or _line(frames[-1].filename, frames[-1].lineno, frames[-1].line)
+
+
+def _is_library(file: str) -> bool:
+    # Installed packages lie in a folder of the standard library's.
+    standard = file.startswith(_STANDARD_LIBRARY) and "site-packages" not in file
+    return standard or file.startswith(("<frozen", *_folders()))
+
+
+def _line(file: str, number: int | None, text: str | None) -> str:
+    return f"{file}, line {number}" + (f": {text}" if text else "")

@@ -74,9 +74,11 @@ def registered(files: Sequence[Path] = ()) -> list[Origin]:
     from .claims import CLAIMS, COMPARISONS
 
     origins = [Origin("optzoo", "optzoo", (*CLAIMS, *COMPARISONS)), *_installed_claims()]
-    for path in dict.fromkeys(path.absolute() for path in files):
-        name = str(next(given for given in files if given.absolute() == path))
-        origins.append(Origin(name, "--claims", _subjects(load_file(path), name)))
+    given: dict[Path, Path] = {}
+    for path in files:
+        given.setdefault(path.resolve(), path)
+    for path in given.values():
+        origins.append(Origin(str(path), "--claims", _subjects(load_file(path), str(path))))
     collected(origins)
     return origins
 
@@ -135,6 +137,7 @@ def load_file(path: Path) -> ModuleType:
         raise RegistrationError(f"the file {path} does not exist")
     if path.suffix != ".py":
         raise RegistrationError(f"{path} is no Python file: its name must end in .py")
+    path = path.resolve()
     name = _free_name(path)
     if name in sys.modules:
         return sys.modules[name]

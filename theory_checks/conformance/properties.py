@@ -246,7 +246,9 @@ def _is_no_constructor(row: Row) -> str | None:
 
 
 def _in_multi_steps(subject: Subject) -> None:
-    gathered = optax.MultiSteps(subject.method, every_k_schedule=2)
+    gathered = optax.MultiSteps(
+        subject.method, every_k_schedule=2, accumulator_dtype=jnp.float64
+    )
 
     @jax.jit
     def step(params: Any, state: Any) -> tuple[Any, Any]:
@@ -258,7 +260,7 @@ def _in_multi_steps(subject: Subject) -> None:
     params, state = start(), gathered.init(start())
     for _ in range(6):
         params, state = step(params, state)
-    _require_close(params, subject.states[3][0], 1e-6, "3 steps, and 6 halves of steps,")
+    _require_close(params, subject.states[3][0], 1e-13, "3 steps, and 6 halves of steps,")
 
 
 def _evaluates_gradients(row: Row) -> str | None:
