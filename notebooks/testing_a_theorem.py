@@ -125,9 +125,7 @@ laws = {"exponential": exponential, "log-normal": LAWS["lognormal(sigma 1)"]}
 curves, needed = [], {}
 for name, law in laws.items():
     for factor in violations:
-        times = refutation_times(
-            law, ratio=factor, alpha=ALPHA, seeds=512, checkpoints=5, runs=100
-        )
+        times = refutation_times(law, ratio=factor, alpha=ALPHA, seeds=512, checkpoints=5, runs=100)
         needed[name, factor] = seeds_for_power(times, 0.9)
     row = [needed[name, factor] for factor in violations]
     curves.append({"label": name, "x": violations, "mean": row})
@@ -235,8 +233,13 @@ with plots.style():
     plots.comparison(
         ax,
         [
-            {"label": labels[0], "x": after, "mean": found.mean,
-             "lower": found.lower, "upper": found.upper},
+            {
+                "label": labels[0],
+                "x": after,
+                "mean": found.mean,
+                "lower": found.lower,
+                "upper": found.upper,
+            },
             {"label": labels[1], "x": after, "mean": right},
             {"label": labels[2], "x": after, "mean": wrong},
         ],
@@ -269,9 +272,7 @@ assert by_proof["right"].verdict != "REFUTED"
 
 # %%
 sample = laboratory.sample(experiment, 0, 64)["squared_error"]
-alone = {
-    int(k): assess(sample[:, [i]] / wrong[i], ALPHA).verdict for i, k in enumerate(after)
-}
+alone = {int(k): assess(sample[:, [i]] / wrong[i], ALPHA).verdict for i, k in enumerate(after)}
 print(alone)
 assert alone[1] != "REFUTED"  # at k = 1 both proofs say the same
 assert alone[40] == "REFUTED"
@@ -398,7 +399,7 @@ class LazyRun(Process):
 CURVATURES = np.array([0.5, 1.0, 2.0])
 MU, L, Q = 0.5, 2.0, 0.25
 ETA = Q / L
-AT = np.array([1, 2, 4, 8, 16, 32])
+AT = np.array([1, 2, 4, 8, 16, 32, 64, 96])
 
 
 def bound(k, eta=ETA):
@@ -485,9 +486,7 @@ folder = tempfile.TemporaryDirectory()
 own = Path(folder.name) / "lazy.py"
 own.write_text(FILE)
 results = Path(folder.name) / "results"
-status = cli.main(
-    ["run", "lazy_descent", "--claims", str(own), "--out", str(results)]
-)
+status = cli.main(["run", "lazy_descent", "--claims", str(own), "--out", str(results)])
 (record,) = json.loads((results / "results.json").read_text())["claims"]
 print(f"\nexit status {status}; {record['verdict']}: {record['decided']}")
 for control in record["controls"]:
@@ -531,8 +530,14 @@ assert weak != FILE
 (Path(folder.name) / "weak.py").write_text(weak)
 with contextlib.redirect_stdout(io.StringIO()) as printed:
     status = cli.main(
-        ["run", "lazy_descent", "--claims", str(Path(folder.name) / "weak.py"),
-         "--out", str(Path(folder.name) / "weak")]
+        [
+            "run",
+            "lazy_descent",
+            "--claims",
+            str(Path(folder.name) / "weak.py"),
+            "--out",
+            str(Path(folder.name) / "weak"),
+        ]
     )
 print([line for line in printed.getvalue().splitlines() if line.startswith("not as expected")])
 print("exit status", status)

@@ -106,8 +106,10 @@ def collected(origins: Iterable[Origin]) -> list[Subject]:
             paper = one.id.partition("/")[0]
             if one.id in holders:
                 first = holders[one.id].name
-                where = f"in {origin.name}" if first == origin.name else (
-                    f"by {first} and by {origin.name}"
+                where = (
+                    f"in {origin.name}"
+                    if first == origin.name
+                    else (f"by {first} and by {origin.name}")
                 )
                 raise RegistrationError(f"the id '{one.id}' is used twice, {where}; ids are unique")
             held = papers.setdefault(paper, origin)

@@ -180,7 +180,9 @@ def test_a_broken_package_is_named(folder, monkeypatch, capsys):
 
 def test_a_package_registers_optimizers(folder, monkeypatch, capsys):
     optimizers = "import optax\ndef opt(learning_rate): return optax.sgd(learning_rate)\n"
-    install(folder, monkeypatch, "[optzoo.optimizers]\nmy-opt = own_opts:opt\n", own_opts=optimizers)
+    install(
+        folder, monkeypatch, "[optzoo.optimizers]\nmy-opt = own_opts:opt\n", own_opts=optimizers
+    )
     from theory_checks.conformance.targets import rows_of
 
     names = [row.name for row in rows_of([])]

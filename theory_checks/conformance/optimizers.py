@@ -92,13 +92,15 @@ ROWS: tuple[Row, ...] = (
         optzoo.randomized_extragradient,
         {"learning_rate": 0.1},
     ),
-    # The first gradient is diagonal in its own basis: such an eps hides the round-off beside it.
+    # The first gradient is diagonal in its own basis: such an eps hides the round-off beside it,
+    # in all rows of SOAP.
     _Row("soap", optzoo.soap, {"learning_rate": 0.01, "eps": 1e-3}, keeps_16_bits=True),
     _Row(
         "soap-schedule",
         optzoo.soap,
         {
             "learning_rate": optax.linear_schedule(0.0, 0.01, 10),
+            "eps": 1e-3,
             "shampoo_beta": 0.9,
             "mask": {"w": True, "b": False},
             "precondition_frequency": 2,
@@ -109,7 +111,7 @@ ROWS: tuple[Row, ...] = (
     _Row(
         "scale_by_soap",
         optzoo.scale_by_soap,
-        {"max_precond_dim": 2, "precondition_frequency": 3},
+        {"max_precond_dim": 2, "precondition_frequency": 3, "eps": 1e-3},
         needs_params=False,
         keeps_16_bits=True,
         factor=-0.01,

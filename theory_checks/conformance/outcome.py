@@ -74,7 +74,9 @@ def table(outcomes: Sequence[Outcome]) -> str:
     lines = []
     for one in outcomes:
         lines.append(f"  {one.name:<{width}}  {one.result}".rstrip())
-        lines += [f"      {text}" for text in (one.message, one.mend and f"mend: {one.mend}") if text]
+        lines += [
+            f"      {text}" for text in (one.message, one.mend and f"mend: {one.mend}") if text
+        ]
     count = {
         result: sum(one.result == result for one in outcomes)
         for result in ("passed", "failed", "advised", "does not apply")

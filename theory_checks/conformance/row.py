@@ -10,7 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-__all__ = ["TARGET", "Row", "Subject", "gradient", "objective", "start"]
+__all__ = [
+    "TARGET",
+    "Row",
+    "Subject",
+    "compiled",
+    "gradient",
+    "objective",
+    "start",
+    "uncompiled",
+]
 
 TARGET = {"w": np.array([[0.1, -0.2], [0.3, 0.0]]), "b": np.array([0.05, -0.1])}
 """Where the quadratic has its minimum: inside the unit balls, the box and the simplex' hull."""
@@ -122,20 +131,46 @@ class Subject:
             self.traces += 1
             return self.advance(params, state)
 
-        return jax.jit(traced)
+        return compiled(traced)
 
     @functools.cached_property
-    def states(self) -> list[tuple[Any, Any]]:
-        """Parameters and state after 0, ..., 300 compiled float64 steps."""
-        path = [(start(), self.method.init(start()))]
+    def path(self) -> list[Any]:
+        """Parameters after 0, ..., 300 compiled float64 steps."""
+        params, state = start(), self.method.init(start())
+        path = [params]
         for _ in range(300):
-            path.append(self.step(*path[-1]))
+            params, state = self.step(params, state)
+            path.append(params)
         return path
 
     @functools.cached_property
     def first_update(self) -> Any:
         """The first updates, not compiled."""
-        return self.update(start(), self.method.init(start()))[0]
+        with jax.disable_jit():
+            return self.update(start(), self.method.init(start()))[0]
+
+    @functools.cached_property
+    def eager_path(self) -> list[Any]:
+        """Parameters after 0, ..., 4 float64 steps that are not compiled."""
+        return uncompiled(self.advance, self.method.init, 4)
+
+
+def compiled(function: Callable[..., Any], **kwargs: Any) -> Any:
+    """`jax.jit` for programs that run for a moment: compiled as fast as XLA can."""
+    quick = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    return jax.jit(function, compiler_options=quick, **kwargs)
+
+
+def uncompiled(advance: Step, init: Callable[[Any], Any], steps: int) -> list[Any]:
+    """Parameters after 0, ..., `steps` float64 steps, branches and loops as Python has them."""
+    params = start()
+    path = [params]
+    with jax.disable_jit():
+        state = init(params)
+        for _ in range(steps):
+            params, state = advance(params, state)
+            path.append(params)
+    return path
 
 
 def _on_one_worker(

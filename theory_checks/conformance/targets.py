@@ -1,7 +1,6 @@
 """What `theory-checks conformance` is asked to look at, and what it prints."""
 
 import ast
-import dataclasses
 import importlib
 import inspect
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from ..blame import place
 from ..registration import installed_optimizers
 from .optimizers import ROWS
 from .outcome import conformance, table
+from .properties import PROPERTIES
 from .row import Row
 
 __all__ = ["TargetError", "print_conformance", "row_of", "rows_of"]
@@ -129,10 +129,8 @@ def _row(name: str, found: Any, arguments: tuple[Any, ...], keywords: dict[str, 
             f"'{name}' cannot be made: {type(error).__name__}: {error} ({place(error)})"
         ) from error
     if not isinstance(made, optax.GradientTransformation):
-        raise TargetError(
-            f"'{name}' makes {type(made).__name__}, no optax.GradientTransformation"
-        )
-    return dataclasses.replace(row)
+        raise TargetError(f"'{name}' makes {type(made).__name__}, no optax.GradientTransformation")
+    return row
 
 
 def _bound(
@@ -178,7 +176,7 @@ def print_conformance(rows: Sequence[Row], *, strict: bool = False) -> bool:
     for row in rows:
         shown = ", ".join(f"{key}={value!r}" for key, value in row.kwargs.items())
         print(f"{row.name}" + (f" with {shown}" if shown and "(" not in row.name else ""))
-        outcomes = conformance(row)
+        outcomes = conformance(row, PROPERTIES)
         print(table(outcomes), flush=True)
         if any(one.result in failing for one in outcomes):
             bad.append(row.name)
