@@ -1,8 +1,8 @@
 # %% [markdown]
 # # How to test a theorem
 #
-# A theorem about a stochastic method says $E[\text{metric}_k] \le \text{bound}_k$. We have runs, and
-# runs are random. What can they say about the theorem, and what can they not?
+# A theorem about a stochastic method says $E[\text{metric}_k] \le \text{bound}_k$. We have runs,
+# and runs are random. What can they say about the theorem, and what can they not?
 #
 # **You will learn**
 #
@@ -47,8 +47,8 @@ ALPHA = 1e-3  # probability of refuting a true claim, at most
 # Divide: $Z_{r,k} = \text{metric}_{r,k} / \text{bound}_k \ge 0$ for the independent seeds
 # $r = 1, \dots, S$ and the checkpoints $k$. The theorem claims $E Z_{\cdot,k} \le 1$ for every $k$.
 #
-# Somebody who doubts it may bet. Start with one coin, and put the share $\lambda$ of it on "the next
-# $Z$ is above 1":
+# Somebody who doubts it may bet. Start with one coin, and put the share $\lambda$ of it on "the
+# next $Z$ is above 1":
 #
 # $$E_n(k, \lambda) = \prod_{r \le n} \bigl(1 + \lambda (Z_{r,k} - 1)\bigr).$$
 #
@@ -86,7 +86,8 @@ with plots.style():
 # exponentially: the exponent is the power of the test.
 #
 # **What you may not conclude.** A small e-value is no evidence *for* the theorem. The curve for
-# $E Z = 0.8$ and a curve for a bound that is violated at $k = 10^6$, where nobody looked, are alike.
+# $E Z = 0.8$ and a curve for a bound that is violated at $k = 10^6$, where nobody looked, are
+# alike.
 #
 # ### Exercise 1: peeking
 #
@@ -111,8 +112,9 @@ print(f"e-value at 1%, looking after every seed: {betting:.1%}")
 assert betting <= 0.01 < peeking
 
 # %% [markdown]
-# The t-test keeps neither promise: it is made for one look, and for a symmetric law. (With this
-# skewed law it errs on the safe side at each look; with a law of bounded ratios it would not.)
+# A t-test is made for one look: looking after every seed multiplies its error. (The law here is
+# skewed to the right, which makes each single look of the t-test err on the safe side; for a law
+# that is skewed to the left it would be worse.)
 #
 # ## 2. Power: how many seeds?
 #
@@ -125,7 +127,7 @@ laws = {"exponential": exponential, "log-normal": LAWS["lognormal(sigma 1)"]}
 curves, needed = [], {}
 for name, law in laws.items():
     for factor in violations:
-        times = refutation_times(law, ratio=factor, alpha=ALPHA, seeds=512, checkpoints=5, runs=100)
+        times = refutation_times(law, ratio=factor, alpha=ALPHA, seeds=512, checkpoints=5, runs=60)
         needed[name, factor] = seeds_for_power(times, 0.9)
     row = [needed[name, factor] for factor in violations]
     curves.append({"label": name, "x": violations, "mean": row})
@@ -141,8 +143,8 @@ with plots.style():
     plt.show()
 
 # %% [markdown]
-# A factor of two needs tens of seeds, a quarter hundreds (`inf`: more than the 512 tried). The quick preset has 32 seeds and goes on
-# to 256 by itself where it cannot decide.
+# A factor of two needs tens of seeds, a quarter hundreds (`inf`: more than the 512 tried). The
+# quick preset has 32 seeds and goes on to 256 by itself where it cannot decide.
 #
 # **What you may not conclude.** The curves hold for these two laws and five correlated checkpoints.
 # A metric that is large in one run of a thousand needs thousands of seeds, whatever they say.
@@ -173,7 +175,8 @@ assert verdict.verdict == "CONSISTENT"
 
 # %% [markdown]
 # The true mean is half the bound, so no run can tell a bound that is up to 2 times smaller from a
-# true one. What is missing between 2 and the detectable factor is the price of having 64 seeds only.
+# true one. What is missing between 2 and the detectable factor is the price of having 64 seeds
+# only.
 #
 # ### Exercise 3: a bound that nothing can fail
 #
@@ -190,22 +193,25 @@ assert slack.vacuous
 assert abs(slack.detectable_factor / (50 * verdict.detectable_factor) - 1) < 1e-6
 
 # %% [markdown]
-# CONSISTENT, of course. But a proof with a factor of ten wrong would have passed as well, and so the
-# verdict carries the flag *vacuous*: it counts only beside a claim that could have failed.
+# CONSISTENT, of course. But a proof with a factor of ten wrong would have passed as well, and so
+# the verdict carries the flag *vacuous*: it counts only beside a claim that could have failed.
 #
 # ## 3. A wrong proof, caught
 #
-# Sarah Frank-Wolfe estimates the gradient by $g^{k+1} = g^k + \nabla f_S(x^{k+1}) - \nabla f_S(x^k)$
-# and restarts with a full gradient with probability $p$. With $e_k = |g^k - \nabla f(x^k)|$ and
-# $\nu L_\pm^2 |x^{k+1} - x^k|^2 \le \nu L_\pm^2 h^2$,
+# Sarah Frank-Wolfe estimates the gradient by
+#
+# $$g^{k+1} = g^k + \nabla f_S(x^{k+1}) - \nabla f_S(x^k)$$
+#
+# with a random batch $S$, and restarts with a full gradient with probability $p$. Steps are at most
+# $h$ long. The error $e_k = |g^k - \nabla f(x^k)|$ then obeys
 #
 # $$E\, e_{k+1}^2 \le (1-p) \left(E\, e_k^2 + \nu L_\pm^2 h^2\right)
 # \quad\Longrightarrow\quad
 # E\, e_k^2 \le \nu L_\pm^2 h^2\, \frac{(1-p)\,(1 - (1-p)^k)}{p}.$$
 #
-# A tempting proof forgets that the errors *add up* until the next restart: "a step makes an error of
-# $\nu L_\pm^2 h^2$ unless it restarts, hence $E\, e_k^2 \le (1-p)\, \nu L_\pm^2 h^2$". The factor
-# $1/p$ is gone. Let the shipped method speak: on the line $x^k = kh$ and
+# A tempting proof forgets that the errors *add up* until the next restart: "a step makes an error
+# of $\nu L_\pm^2 h^2$ unless it restarts, hence $E\, e_k^2 \le (1-p)\, \nu L_\pm^2 h^2$". The
+# factor $1/p$ is gone. Let the shipped method speak: on the line $x^k = kh$ and
 # $f_i(x) = \pm x^2/2$ every inequality above is an equality, with $L_\pm = \nu = 1$.
 
 # %%
@@ -255,13 +261,13 @@ assert by_proof["wrong"].verdict == "REFUTED"
 assert by_proof["right"].verdict != "REFUTED"
 
 # %% [markdown]
-# The wrong proof is refuted. Note the verdict on the right one: where theory and truth coincide, the
-# upper confidence limit of the mean lies above the bound as often as not, so the right proof is
+# The wrong proof is refuted. Note the verdict on the right one: where theory and truth coincide,
+# the upper confidence limit of the mean lies above the bound as often as not, so the right proof is
 # INCONCLUSIVE at worst and REFUTED (almost) never. An equality wants a two-sided test
 # (`SampledIdentity`), or an exact one by enumeration (`ExactIdentity`).
 #
-# **What you may not conclude.** That the bound with $1/p$ is *proved*. It held on one line, at eight
-# checkpoints, for one $p$.
+# **What you may not conclude.** That the bound with $1/p$ is *proved*. It held on one line, at
+# eight checkpoints, for one $p$.
 #
 # ### Exercise 4: one checkpoint is not enough
 #
@@ -518,8 +524,8 @@ print(f"tightness {record['tightness']:.2f}, would catch {record['detectable_fac
 #
 # ### Exercise 6: a control that survives
 #
-# Somebody replaces the control "no 1/q" by a weaker mistake: a step of $0.9\,\eta/q$. Does the claim
-# notice? What does the exit status say?
+# Somebody replaces the control "no 1/q" by a weaker mistake: a step of $0.9\,\eta/q$. Does the
+# claim notice? What does the exit status say?
 
 # %% [markdown]
 # ### Solution

@@ -11,13 +11,9 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .presets import MASTER_SEED, PRESETS, DataFolderError
-
-if TYPE_CHECKING:
-    from .claim import Claim
-    from .comparison import Comparison
 
 __all__ = ["exit_status", "main", "select"]
 

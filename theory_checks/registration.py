@@ -77,8 +77,10 @@ def registered(files: Sequence[Path] = ()) -> list[Origin]:
     given: dict[Path, Path] = {}
     for path in files:
         given.setdefault(path.resolve(), path)
-    for path in given.values():
-        origins.append(Origin(str(path), "--claims", _subjects(load_file(path), str(path))))
+    origins += [
+        Origin(str(path), "--claims", _subjects(load_file(path), str(path)))
+        for path in given.values()
+    ]
     collected(origins)
     return origins
 

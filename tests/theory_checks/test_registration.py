@@ -1,4 +1,4 @@
-"""Claims from outside the repository: by files, by installed packages, and what is said of mistakes."""
+"""Claims from outside the repository: files, installed packages, and what is said of mistakes."""
 
 import json
 import sys
