@@ -8,13 +8,14 @@ from pathlib import Path
 
 __all__ = ["outside", "place"]
 
-_CALLERS = ("jax", "jaxlib", "numpy", "optax", "scipy", "optzoo", "theory_checks")
+_NUMERICAL = ("jax", "jaxlib", "numpy", "scipy")
+_CALLERS = (*_NUMERICAL, "optax", "optzoo", "theory_checks")
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 
 
 @cache
-def _folders() -> tuple[str, ...]:
-    specifications = [importlib.util.find_spec(name) for name in _CALLERS]
+def _folders(names: tuple[str, ...]) -> tuple[str, ...]:
+    specifications = [importlib.util.find_spec(name) for name in names]
     found = [str(one.origin) for one in specifications if one is not None and one.origin]
     return tuple(f"{Path(origin).parent}/" for origin in found)
 
@@ -37,13 +38,11 @@ def outside(error: BaseException) -> str | None:
     """
     if isinstance(error, SyntaxError) and error.filename:
         return _line(error.filename, error.lineno, (error.text or "").strip())
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not _is_library(frame.filename)]
-    return _line(own[-1].filename, own[-1].lineno, own[-1].line) if own else None
+    return _innermost(error, _CALLERS)
 
 
 def place(error: BaseException) -> str:
-    """As `outside`, or the innermost line of all if there is none outside.
+    """As `outside`, or, if there is no such line, the innermost one of this package or of optax.
 
     Args:
         error: caught, with its traceback.
@@ -58,16 +57,20 @@ def place(error: BaseException) -> str:
         ...     place(error).endswith("line 2")
         True
     """
+    return outside(error) or _innermost(error, _NUMERICAL) or _innermost(error, ()) or "nowhere"
+
+
+def _innermost(error: BaseException, libraries: tuple[str, ...]) -> str | None:
+    """The innermost line that is in none of the libraries."""
     frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return outside(error) or "no traceback"
-    return outside(error) or _line(frames[-1].filename, frames[-1].lineno, frames[-1].line)
+    own = [frame for frame in frames if not _is_library(frame.filename, libraries)]
+    return _line(own[-1].filename, own[-1].lineno, own[-1].line) if own else None
 
 
-def _is_library(file: str) -> bool:
+def _is_library(file: str, libraries: tuple[str, ...]) -> bool:
     # Installed packages lie in a folder of the standard library's.
     standard = file.startswith(_STANDARD_LIBRARY) and "site-packages" not in file
-    return standard or file.startswith(("<frozen", *_folders()))
+    return standard or file.startswith(("<frozen", *_folders(libraries)))
 
 
 def _line(file: str, number: int | None, text: str | None) -> str:

@@ -100,14 +100,17 @@ FAULTS = {
         "unexpected arguments",
     ),
     "values in init": (
-        lambda: faulty(state=lambda params: jax.tree.map(lambda p: 0 * p, params)),
+        lambda: faulty(
+            state=lambda params: jax.tree.map(lambda p: 0 * p, params),
+            following=lambda state, updates, params: state,
+        ),
         "init takes shapes and placeholders",
         "ShapeDtypeStruct",
     ),
     "an eps that is 0 in 16 bits": (
         lambda: faulty(step=lambda g, state: -0.1 * g / (jnp.abs(g) + 1e-9)),
         "loops and branches, float16",
-        "not finite after 5 steps in float16",
+        "are not finite after 5 steps in float16",
     ),
     "mixed dtypes": (
         lambda: faulty(step=lambda g, state: g * jnp.float32(-0.1)),
@@ -166,8 +169,12 @@ def test_arguments_may_depend_on_the_parameters():
     row = Row("lbfgs", optax.lbfgs, arguments=value_and_gradient)
     outcomes = conformance(row, [NAMED["descends on a quadratic"], NAMED["same under MultiSteps"]])
     assert [one.result for one in outcomes] == ["passed", "does not apply"]
-    bare = conformance(Row("lbfgs", optax.lbfgs), [NAMED["descends on a quadratic"]])
-    assert bare[0].result == "failed"
+    called, descends = conformance(
+        Row("lbfgs", optax.lbfgs), [NAMED["can be called"], NAMED["descends on a quadratic"]]
+    )
+    assert called.result == "failed"
+    assert "missing 3 required keyword-only arguments" in called.message
+    assert (descends.result, descends.message) == ("does not apply", "it cannot be called")
 
 
 OWN = """

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..blame import place
-from .properties import PROPERTIES, Property, Violation
+from .properties import CALLABLE, PROPERTIES, Property, Violation
 from .row import Row, Subject
 
 __all__ = ["Outcome", "conformance", "table"]
+
+_LONGEST = 300  # characters of a message; some libraries write pages
 
 
 @dataclass(frozen=True)
@@ -49,23 +51,30 @@ def conformance(row: Row, properties: Sequence[Property] = PROPERTIES) -> list[O
         'passed'
     """
     subject = Subject(row)
-    return [_outcome(subject, one) for one in properties]
+    mute = _outcome(subject, CALLABLE).result == "failed"
+    return [_outcome(subject, one, mute=mute) for one in properties]
 
 
-def _outcome(subject: Subject, one: Property) -> Outcome:
+def _outcome(subject: Subject, one: Property, *, mute: bool = False) -> Outcome:
     reason = one.does_not_apply(subject.row)
+    if mute and one is not CALLABLE:
+        reason = "it cannot be called"
     if reason is not None:
         return Outcome(one.name, "does not apply", reason)
     try:
         one.check(subject)
     except Violation as violation:
-        message = str(violation)
+        message = _shortened(str(violation))
     except Exception as error:
-        first = str(error).strip().partition("\n")[0]
-        message = f"{type(error).__name__}: {first} ({place(error)})"
+        message = f"{type(error).__name__}: {_shortened(str(error))} ({place(error)})"
     else:
         return Outcome(one.name, "passed")
     return Outcome(one.name, "advised" if one.advice else "failed", message, one.mend)
+
+
+def _shortened(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= _LONGEST else words[: _LONGEST - 4] + " ..."
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -13,7 +13,7 @@ import optax
 
 from .row import TARGET, Row, Subject, compiled, gradient, start, uncompiled
 
-__all__ = ["PROPERTIES", "Property", "Violation"]
+__all__ = ["CALLABLE", "PROPERTIES", "Property", "Violation"]
 
 DTYPES = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 
@@ -85,13 +85,21 @@ def _require_close(a: Any, b: Any, atol: float, what: str) -> None:
 
 
 def _require_finite(params: Any, when: str) -> None:
-    _require(
-        all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(params)),
-        f"parameters are not finite {when}: {params}",
-    )
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        bad = int(jnp.sum(~jnp.isfinite(leaf)))
+        where = f"params{jax.tree_util.keystr(path)}"
+        _require(bad == 0, f"{bad} of the {leaf.size} numbers in {where} are not finite {when}")
 
 
 # --- How it is called ---
+
+
+def _can_be_called(subject: Subject) -> None:
+    updates = subject.first_update
+    _require(
+        jax.tree.structure(updates) == jax.tree.structure(start()),
+        f"the updates have not the structure of the parameters: {updates}",
+    )
 
 
 def _descends(subject: Subject) -> None:
@@ -316,7 +324,16 @@ def _names_mistakes(subject: Subject) -> None:
             update(gradient(params), params, {**extras, name: lambda p: {"w": p["w"]}})
 
 
+CALLABLE = Property(
+    "can be called",
+    _can_be_called,
+    "`init(params)` and `update(updates, state, params)` must work; extra arguments that `update` "
+    "needs are given in a Row: functions=('grad_fn',) or arguments={...}.",
+)
+"""Without it nothing else can be asked."""
+
 PROPERTIES: tuple[Property, ...] = (
+    CALLABLE,
     Property(
         "descends on a quadratic",
         _descends,
