@@ -33,7 +33,7 @@ def outside(error: BaseException) -> str | None:
         >>> try:
         ...     int("x")
         ... except ValueError as error:
-        ...     str(outside(error)).endswith("line 2")
+        ...     "line 2" in str(outside(error))
         True
     """
     if isinstance(error, SyntaxError) and error.filename:
@@ -54,7 +54,7 @@ def place(error: BaseException) -> str:
         >>> try:
         ...     int("x")
         ... except ValueError as error:
-        ...     place(error).endswith("line 2")
+        ...     "line 2" in place(error)
         True
     """
     return outside(error) or _innermost(error, _NUMERICAL) or _innermost(error, ()) or "nowhere"

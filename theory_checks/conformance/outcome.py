@@ -38,7 +38,7 @@ def conformance(row: Row, properties: Sequence[Property] = PROPERTIES) -> list[O
         properties: what is checked; everything by default.
 
     Returns:
-        An outcome for each property, in their order.
+        An outcome for each property, in their order; one alone if the optimizer cannot be called.
 
     Raises:
         Exception: whatever the constructor raises.
@@ -51,14 +51,14 @@ def conformance(row: Row, properties: Sequence[Property] = PROPERTIES) -> list[O
         'passed'
     """
     subject = Subject(row)
-    mute = _outcome(subject, CALLABLE).result == "failed"
-    return [_outcome(subject, one, mute=mute) for one in properties]
+    called = _outcome(subject, CALLABLE)
+    if called.result == "failed":
+        return [called]
+    return [_outcome(subject, one) for one in properties]
 
 
-def _outcome(subject: Subject, one: Property, *, mute: bool = False) -> Outcome:
+def _outcome(subject: Subject, one: Property) -> Outcome:
     reason = one.does_not_apply(subject.row)
-    if mute and one is not CALLABLE:
-        reason = "it cannot be called"
     if reason is not None:
         return Outcome(one.name, "does not apply", reason)
     try:
@@ -80,12 +80,14 @@ def _shortened(text: str) -> str:
 def table(outcomes: Sequence[Outcome]) -> str:
     """The outcomes as text: a line for each property, with the reason and the remedy below."""
     width = max(len(one.name) for one in outcomes)
-    lines = []
+    lines, told = [], set()
     for one in outcomes:
-        lines.append(f"  {one.name:<{width}}  {one.result}".rstrip())
-        lines += [
-            f"      {text}" for text in (one.message, one.mend and f"mend: {one.mend}") if text
-        ]
+        lines.append(f"  {one.name:<{width}}  {one.result}")
+        if one.message:
+            lines.append(f"      {one.message}")
+        if one.mend and one.mend not in told:  # several dtypes have one remedy
+            told.add(one.mend)
+            lines.append(f"      mend: {one.mend}")
     count = {
         result: sum(one.result == result for one in outcomes)
         for result in ("passed", "failed", "advised", "does not apply")

@@ -96,10 +96,9 @@ def _require_finite(params: Any, when: str) -> None:
 
 def _can_be_called(subject: Subject) -> None:
     updates = subject.first_update
-    _require(
-        jax.tree.structure(updates) == jax.tree.structure(start()),
-        f"the updates have not the structure of the parameters: {updates}",
-    )
+    found: Any = jax.tree.structure(updates)
+    expected: Any = jax.tree.structure(start())
+    _require(found == expected, f"updates have the structure {found}, parameters {expected}")
 
 
 def _descends(subject: Subject) -> None:
