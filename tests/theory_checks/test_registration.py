@@ -75,7 +75,8 @@ def test_a_file_is_listed_run_reported_and_resumed(folder, capsys):
     assert results["environment"]["claims_from"] == ["mine.py"]
     assert "My own title" in Path("out/report.html").read_text()
     write(folder, "more.py", CLAIM + "CLAIMS = [claim('mine/two')]\n")
-    assert cli.main([*run, "--claims", "more.py", "--resume"]) == 0
+    more = ["run", "mine/two", "--claims", "more.py", "--out", "out", "--resume"]
+    assert cli.main(more) == 0
     results = json.loads(Path("out/results.json").read_text())
     assert [one["id"] for one in results["claims"]] == ["mine/one", "mine/two"]
     assert results["environment"]["claims_from"] == ["mine.py", "more.py"]
@@ -189,6 +190,14 @@ def test_a_package_registers_optimizers(folder, monkeypatch, capsys):
     assert names[-1] == "my-opt"
     assert "soap" in names
     assert rows_of(["my-opt"])[0].kwargs == {"learning_rate": 0.05}
+    # a second package that offers one of the same name
+    write(folder / "site2", "other-2.0.dist-info/METADATA", "Name: other\nVersion: 2.0\n")
+    entry = "[optzoo.optimizers]\nmy-opt = own_opts:opt\n"
+    write(folder / "site2", "other-2.0.dist-info/entry_points.txt", entry)
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(folder / "site2")
+        assert cli.main(["conformance", "my-opt"]) == 2
+        assert "two installed packages name an optimizer 'my-opt'" in capsys.readouterr().err
     install(folder, monkeypatch, "[optzoo.optimizers]\nsoap = own_opts:opt\n", own_opts=optimizers)
     assert cli.main(["conformance", "soap"]) == 2
     assert "names an optimizer 'soap', as optzoo does" in capsys.readouterr().err
