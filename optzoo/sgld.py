@@ -235,7 +235,7 @@ def rms_preconditioner(
             return jnp.where(learning, beta * v + (1 - beta) * g * g, v)
 
         def scale(v: jax.Array) -> jax.Array:
-            weight = 1 - jnp.asarray(decay, v.dtype) ** steps
+            weight = 1 - jax.lax.pow(jnp.asarray(decay, v.dtype), steps)
             return 1 / (jnp.asarray(eps, v.dtype) + jnp.sqrt(v / weight))
 
         mean_square = jax.tree.map(average, state.mean_square, grads)

@@ -1,4 +1,4 @@
-"""The command line: `theory-checks list | run [IDS] | report DIR`.
+"""The command line: `theory-checks list | run [IDS] | report DIR | conformance [OPTIMIZERS]`.
 
 Exit status: 0 all as expected; 1 something REFUTED, a control not killed, or a vacuous claim
 without a sound partner; 2 usage; 3 something INCONCLUSIVE.
@@ -11,13 +11,9 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .presets import MASTER_SEED, PRESETS, DataFolderError
-
-if TYPE_CHECKING:
-    from .claim import Claim
-    from .comparison import Comparison
 
 __all__ = ["exit_status", "main", "select"]
 
@@ -47,9 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     options = _parser().parse_args(arguments)
+    from .registration import RegistrationError
+
     try:
         return int(options.command(options))
-    except (UsageError, DataFolderError) as error:
+    except (UsageError, DataFolderError, RegistrationError) as error:
         print(f"theory-checks: {error}", file=sys.stderr)
         return USAGE
 
@@ -95,18 +93,12 @@ def exit_status(claims: Sequence[dict[str, Any]]) -> int:
     return OK
 
 
-def _subjects() -> "list[Claim | Comparison]":
-    """Everything that can be run, claims first."""
-    from .claims import CLAIMS, COMPARISONS
-
-    return [*CLAIMS, *COMPARISONS]
-
-
 def _list(options: argparse.Namespace) -> int:
     _use_all_cores()
     from .claim import Claim
+    from .registration import collected, registered
 
-    chosen = select(_subjects(), options.ids)
+    chosen = select(collected(registered(options.claims)), options.ids)
     width = max(len(one.id) for one in chosen)
     for one in chosen:
         kind = one.kind if isinstance(one, Claim) else "comparison"
@@ -122,12 +114,14 @@ def _run(options: argparse.Namespace) -> int:
     from .claim import Claim
     from .comparison import Comparison
     from .laboratory import Laboratory
+    from .registration import collected, registered
     from .report import write_report, write_summary
     from .runner import run_claims
 
     if options.resume and options.fresh_seeds:
         raise UsageError("--resume goes on with the seeds on file; --fresh-seeds draws new ones")
-    chosen = select(_subjects(), options.ids)
+    origins = registered(options.claims)
+    chosen = select(collected(origins), options.ids)
     seeds = options.seeds or PRESETS[options.preset]
     master_seed = secrets.randbits(31) if options.fresh_seeds else MASTER_SEED
     environment = record.environment(preset=options.preset, seeds=seeds, master_seed=master_seed)
@@ -144,6 +138,9 @@ def _run(options: argparse.Namespace) -> int:
         if options.resume:
             earlier = _resumed(directory, environment, options)
             environment = earlier["environment"]
+    # Where the claims that are not the repository's own were found, this time and before.
+    before = environment.get("claims_from") or []
+    environment["claims_from"] = sorted({*before, *(one.name for one in origins[1:])})
 
     _require_writable(directory)
     laboratory = Laboratory(seeds=seeds, master_seed=environment["master_seed"])
@@ -212,6 +209,20 @@ def _resumed(
                 f"this one has {environment[name]}; use --overwrite"
             )
     return results
+
+
+def _conformance(options: argparse.Namespace) -> int:
+    _use_all_cores()
+    from .conformance.targets import TargetError, print_conformance, rows_of
+
+    # A module beside the caller is found, as by `python -m`.
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        rows = rows_of(options.optimizers)
+    except TargetError as error:
+        raise UsageError(str(error)) from None
+    conforming = print_conformance(rows, strict=options.strict)
+    return OK if conforming else UNEXPECTED
 
 
 class _Progress:
@@ -286,12 +297,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     ids = "ids, prefixes or globs such as 'frank_wolfe/sarah'; everything by default"
+    own = argparse.ArgumentParser(add_help=False)
+    own.add_argument(
+        "--claims",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="a Python file with CLAIMS or COMPARISONS of your own; may be given again",
+    )
 
-    listing = commands.add_parser("list", help="list the claims and comparisons")
+    listing = commands.add_parser("list", parents=[own], help="list the claims and comparisons")
     listing.add_argument("ids", nargs="*", metavar="IDS", help=ids)
     listing.set_defaults(command=_list)
 
-    run = commands.add_parser("run", help="evaluate claims and comparisons, write the report")
+    run = commands.add_parser(
+        "run", parents=[own], help="evaluate claims and comparisons, write the report"
+    )
     run.add_argument("ids", nargs="*", metavar="IDS", help=ids)
     run.add_argument("--preset", choices=sorted(PRESETS), default="quick")
     run.add_argument("--seeds", type=_seeds, help="replicates of a first look (32 quick, 256 full)")
@@ -305,6 +327,23 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write report.html and summary.md again")
     report.add_argument("directory", type=Path, metavar="DIR")
     report.set_defaults(command=_report)
+
+    conformance = commands.add_parser(
+        "conformance",
+        help="check that an optimizer is an optax transformation under jit, vmap, wrappers, ...",
+        epilog="exit status: 0 it conforms, 1 a property fails, 2 usage",
+    )
+    conformance.add_argument(
+        "optimizers",
+        nargs="*",
+        metavar="OPTIMIZER",
+        help="'module:constructor', 'module:constructor(learning_rate=0.1)', 'module:ROW', or the "
+        "name of one of optzoo or of an installed package; those of all by default",
+    )
+    conformance.add_argument(
+        "--strict", action="store_true", help="fail where good manners are only advised, too"
+    )
+    conformance.set_defaults(command=_conformance)
     return parser
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from . import record
+from .blame import outside
 from .claim import Case, Claim
 from .comparison import Comparison
 from .laboratory import Laboratory
@@ -29,7 +30,8 @@ def run_claim(claim: Claim, laboratory: Laboratory) -> Record:
         The claim's record, as it stands in results.json.
 
     Raises:
-        ValueError: if a metric or a bound is not usable; the message names the claim.
+        ValueError: if a metric or a bound is not usable, or its own code raises; the message names
+            the claim and its line.
     """
     started = time.perf_counter()
     try:
@@ -39,8 +41,8 @@ def run_claim(claim: Claim, laboratory: Laboratory) -> Record:
             record.control_record(control, control.check.run(laboratory))
             for control in case.controls
         ]
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{claim.id}: {error}") from error
+    except Exception as error:
+        raise ValueError(_reason(claim.id, error)) from error
     seconds = time.perf_counter() - started
     return record.claim_record(
         claim, case, finding, controls, alpha=laboratory.alpha, seconds=seconds
@@ -63,9 +65,16 @@ def run_comparison(comparison: Comparison, laboratory: Laboratory) -> Record:
     started = time.perf_counter()
     try:
         outcome = comparison.evaluate(laboratory)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{comparison.id}: {error}") from error
+    except Exception as error:
+        raise ValueError(_reason(comparison.id, error)) from error
     return record.comparison_record(comparison, outcome, seconds=time.perf_counter() - started)
+
+
+def _reason(name: str, error: Exception) -> str:
+    """One's own claims raise all kinds of errors; the others are worth finishing all the same."""
+    kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
+    line = outside(error)
+    return f"{name}: {kind}{error}" + (f" ({line})" if line else "")
 
 
 @dataclass(eq=False)

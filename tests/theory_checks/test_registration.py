@@ -1,0 +1,203 @@
+"""Claims from outside the repository: files, installed packages, and what is said of mistakes."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from theory_checks import cli
+from theory_checks.claim import Claim
+from theory_checks.registration import RegistrationError, collected, load_file, registered
+
+CLAIM = """
+from pathlib import Path
+import numpy as np
+from theory_checks.checks import ExactIdentity
+from theory_checks.claim import Case, Claim, Control
+
+def case():
+    with (Path(__file__).parent / "ran").open("a") as file:
+        file.write("x")
+    def check(value):
+        return ExactIdentity(lambda: (np.array([value]), np.array([1.0])))
+    return Case("one number", {}, {}, check(1.0), (Control("half", "half of it", check(0.5)),))
+
+def claim(identifier="mine/one", prepare=case):
+    return Claim(
+        id=identifier, title="My own title", paper="My own paper", source="Theorem 1", theorem="T1",
+        algorithm="mine", statement="$1 = 1$", assumptions=(), kind="identity", metric="1",
+        unit="iteration", output="last iterate", prepare=prepare, not_shown="anything",
+    )
+"""
+GOOD = CLAIM + "CLAIMS = (claim(),)\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in; modules that are loaded from it are forgotten."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def write(folder, name, text):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def install(folder, monkeypatch, entry_points, **modules):
+    """A package as pip leaves it: modules, and a folder that says what they offer."""
+    site = folder / "site"
+    write(site, "own_methods-1.5.dist-info/METADATA", "Name: own-methods\nVersion: 1.5\n")
+    write(site, "own_methods-1.5.dist-info/entry_points.txt", entry_points)
+    for name, text in modules.items():
+        write(site, f"{name}.py", text)
+    monkeypatch.syspath_prepend(site)
+
+
+def test_a_file_is_listed_run_reported_and_resumed(folder, capsys):
+    write(folder, "mine.py", GOOD)
+    assert cli.main(["list", "mine", "--claims", "mine.py"]) == 0
+    assert capsys.readouterr().out.split() == ["mine/one", "identity", "My", "own", "title"]
+    run = ["run", "mine", "--claims", "mine.py", "--out", "out"]
+    assert cli.main(run) == 0
+    results = json.loads(Path("out/results.json").read_text())
+    (record,) = results["claims"]
+    assert (record["id"], record["verdict"]) == ("mine/one", "CONSISTENT")
+    assert record["controls"][0]["killed"]
+    assert results["environment"]["claims_from"] == ["mine.py"]
+    assert "My own title" in Path("out/report.html").read_text()
+    write(folder, "more.py", CLAIM + "CLAIMS = [claim('mine/two')]\n")
+    more = ["run", "mine/two", "--claims", "more.py", "--out", "out", "--resume"]
+    assert cli.main(more) == 0
+    results = json.loads(Path("out/results.json").read_text())
+    assert [one["id"] for one in results["claims"]] == ["mine/one", "mine/two"]
+    assert results["environment"]["claims_from"] == ["mine.py", "more.py"]
+    assert Path("ran").read_text() == "xx"  # the first was not run again
+
+
+def test_without_the_file_its_claims_are_unknown(folder, capsys):
+    write(folder, "mine.py", GOOD)
+    assert cli.main(["list", "mine"]) == 2
+    assert "no claim or comparison is named by 'mine'" in capsys.readouterr().err
+
+
+def test_a_refuted_claim_of_ones_own_fails_the_run(folder):
+    write(folder, "mine.py", GOOD.replace("check(1.0)", "check(1.5)"))
+    assert cli.main(["run", "mine", "--claims", "mine.py", "--out", "out"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "the file mine.py does not exist"),
+        ("x = 1\n", "mine.py has no claims: it must define CLAIMS"),
+        ("CLAIMS = 3\n", "CLAIMS of mine.py must be a tuple, but is 3"),
+        ("CLAIMS = ('one',)\n", "must hold objects of theory_checks.Claim, but has 'one'"),
+        (CLAIM + "CLAIMS = claim()\n", "CLAIMS of mine.py is one Claim; make it a tuple"),
+        (CLAIM + "CLAIMS = (claim(), claim())\n", "id 'mine/one' is used twice, in mine.py"),
+        (
+            CLAIM + "CLAIMS = (claim('frank_wolfe/mine'),)\n",
+            "id 'frank_wolfe/mine' of mine.py begins with 'frank_wolfe/', as ids of optzoo do",
+        ),
+        (CLAIM + "CLAIMS = (claim('Mine'),)\n", "id must be a lower-case path"),
+        (
+            "import json\n\nimport not_installed\n",
+            "ModuleNotFoundError: No module named 'not_installed' ("
+            "{folder}/mine.py, line 3: import not_installed)",
+        ),
+        ("x = 1\ny = (\n", "SyntaxError: '(' was never closed"),
+        ("import json\njson.loads('{')\n", "mine.py, line 2: json.loads('{')"),
+    ],
+)
+def test_mistakes_in_a_file_are_named(folder, capsys, text, message):
+    if text is not None:
+        write(folder, "mine.py", text)
+    assert cli.main(["list", "--claims", "mine.py"]) == 2
+    assert message.replace("{folder}", str(folder)) in capsys.readouterr().err
+
+
+def test_an_error_in_a_claims_own_code_names_its_line_and_the_others_finish(folder, capsys):
+    text = "def broken():\n    return len(3)\n"
+    write(folder, "mine.py", CLAIM + text + "CLAIMS = (claim('mine/a', broken), claim('mine/b'))")
+    assert cli.main(["run", "mine", "--claims", "mine.py", "--out", "out"]) == 2
+    error = capsys.readouterr().err
+    assert "mine/a: TypeError: object of type 'int' has no len()" in error
+    assert "mine.py, line" in error
+    assert "return len(3)" in error
+    (record,) = json.loads(Path("out/results.json").read_text())["claims"]
+    assert record["id"] == "mine/b"
+
+
+def test_files_may_share_a_stem_a_paper_and_import_their_neighbours(folder):
+    write(folder, "helpers_of_mine.py", CLAIM)
+    write(folder, "claims.py", "from helpers_of_mine import claim\nCLAIMS = (claim('mine/a'),)\n")
+    write(folder, "b/claims.py", CLAIM + "CLAIMS = (claim('mine/b'),)\n")
+    files = [Path("claims.py"), Path("b/claims.py"), Path("b/../claims.py").resolve()]
+    origins = registered(files)
+    assert [origin.name for origin in origins[-2:]] == ["claims.py", "b/claims.py"]
+    ids = [one.id for one in collected(origins)]
+    assert {"mine/a", "mine/b"} <= set(ids)
+    assert load_file(files[0].absolute()) is not load_file(files[1].absolute())
+    first_comparison = next(
+        i for i, one in enumerate(collected(origins)) if not isinstance(one, Claim)
+    )
+    assert all(isinstance(one, Claim) for one in collected(origins)[:first_comparison])
+    assert ids.index("mine/b") < first_comparison
+
+
+def test_an_installed_package_is_listed_and_run(folder, monkeypatch, capsys):
+    install(folder, monkeypatch, "[optzoo.claims]\nmine = own_claims\n", own_claims=GOOD)
+    assert cli.main(["list", "mine"]) == 0
+    assert "mine/one" in capsys.readouterr().out
+    assert cli.main(["run", "mine", "--out", "out"]) == 0
+    environment = json.loads(Path("out/results.json").read_text())["environment"]
+    assert environment["claims_from"] == ["own-methods 1.5"]
+    write(folder, "mine.py", CLAIM + "CLAIMS = (claim('mine/two'),)\n")
+    with pytest.raises(RegistrationError, match=r"'mine/', as ids of own-methods 1\.5 do"):
+        registered([Path("mine.py")])
+    write(folder, "again.py", GOOD)
+    with pytest.raises(RegistrationError, match=r"by own-methods 1\.5 and by again\.py"):
+        registered([Path("again.py")])
+
+
+def test_a_broken_package_is_named(folder, monkeypatch, capsys):
+    install(
+        folder, monkeypatch, "[optzoo.claims]\nmine = broken_claims\n", broken_claims="x = 1 / 0\n"
+    )
+    assert cli.main(["list"]) == 2
+    error = capsys.readouterr().err
+    assert "the entry point mine = broken_claims of own-methods 1.5 cannot be loaded" in error
+    assert "ZeroDivisionError" in error
+    assert "broken_claims.py, line 1: x = 1 / 0" in error
+
+
+def test_a_package_registers_optimizers(folder, monkeypatch, capsys):
+    optimizers = "import optax\ndef opt(learning_rate): return optax.sgd(learning_rate)\n"
+    install(
+        folder, monkeypatch, "[optzoo.optimizers]\nmy-opt = own_opts:opt\n", own_opts=optimizers
+    )
+    from theory_checks.conformance.targets import rows_of
+
+    names = [row.name for row in rows_of([])]
+    assert names[-1] == "my-opt"
+    assert "soap" in names
+    assert rows_of(["my-opt"])[0].kwargs == {"learning_rate": 0.05}
+    # a second package that offers one of the same name
+    write(folder / "site2", "other-2.0.dist-info/METADATA", "Name: other\nVersion: 2.0\n")
+    entry = "[optzoo.optimizers]\nmy-opt = own_opts:opt\n"
+    write(folder / "site2", "other-2.0.dist-info/entry_points.txt", entry)
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(folder / "site2")
+        assert cli.main(["conformance", "my-opt"]) == 2
+        assert "two installed packages name an optimizer 'my-opt'" in capsys.readouterr().err
+    install(folder, monkeypatch, "[optzoo.optimizers]\nsoap = own_opts:opt\n", own_opts=optimizers)
+    assert cli.main(["conformance", "soap"]) == 2
+    assert "names an optimizer 'soap', as optzoo does" in capsys.readouterr().err
