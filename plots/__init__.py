@@ -1,4 +1,4 @@
-"""Figures of convergence, comparison, scaling, agreement and tightness, for Matplotlib axes."""
+"""Figures of convergence, comparison, scaling, agreement, tightness and communication, on axes."""
 
 from .agreement import agreement
 from .comparison import band, comparison
@@ -7,6 +7,7 @@ from .scaling import scaling
 from .style import COLOURS, DARK_COLOURS, log_scale, style
 from .svg import inline_svg
 from .tightness import tightness
+from .timeline import timeline
 
 __all__ = [
     "COLOURS",
@@ -20,4 +21,5 @@ __all__ = [
     "scaling",
     "style",
     "tightness",
+    "timeline",
 ]
