@@ -21,6 +21,8 @@ _KINDS = (
     ("message", "mean", ""),
 )
 
+_CHARACTER = 0.018  # of the whole width; two numbers of rounds are at least so far apart
+
 
 def timeline(
     ax: Axes,
@@ -127,8 +129,8 @@ def _lanes(ax: Axes, lengths: _Array, starts: _Array) -> None:
                 left=starts[of_round, kind],
                 height=0.72,
                 facecolor=COLOURS[colour],
-                edgecolor=COLOURS["paper"],
-                linewidth=0.4,
+                edgecolor=COLOURS["paper"],  # of the hatch; a line would hide short bars
+                linewidth=0.0,
                 hatch=hatch,
                 label=label,
             )
@@ -139,19 +141,19 @@ def _lanes(ax: Axes, lengths: _Array, starts: _Array) -> None:
 
 
 def _round_numbers(ax: Axes, starts: _Array, ends: _Array, first: int) -> None:
+    """Where rounds begin, and their numbers as far as there is room."""
+    ax.text(-0.01, 1.02, "round", transform=ax.transAxes, ha="right", va="bottom", fontsize=8.0)
     above = blended_transform_factory(ax.transData, ax.transAxes)
+    taken = -np.inf
     for number, (start, end) in enumerate(zip(starts, ends, strict=True), first):
         if number > first:
-            ax.axvline(float(start), color=COLOURS["grid"], linewidth=0.8, zorder=0)
-        ax.text(
-            float(start + end) / 2,
-            1.02,
-            f"{number}" if number > first else f"round {number}",
-            transform=above,
-            ha="center",
-            va="bottom",
-            fontsize=8.0,
-        )
+            ax.axvline(float(start), color=COLOURS["grid"], linewidth=0.5, zorder=3)
+        middle = float(start + end) / 2
+        if middle >= taken + _CHARACTER * (1 + len(f"{number}")) * ends[-1]:
+            ax.text(
+                middle, 1.02, f"{number}", transform=above, ha="center", va="bottom", fontsize=8.0
+            )
+            taken = middle
 
 
 def _sums(totals: Axes, lengths: _Array, ends: _Array) -> None:

@@ -68,9 +68,18 @@ def test_only_what_occurs_is_drawn():
 def test_rounds_are_numbered_in_their_middles():
     ax, _ = drawn(MESSAGES, **RUN, first_round=7)
     found = {text.get_text(): text.get_position()[0] for text in ax.texts}
-    assert found == {"round 7": 15.5 / 2, "8": (15.5 + 27.0) / 2}
+    assert found == {"round": -0.01, "7": 15.5 / 2, "8": (15.5 + 27.0) / 2}
     (boundary,) = ax.get_lines()
     assert_array_equal(boundary.get_xdata(), 15.5)
+
+
+def test_numbers_of_short_rounds_leave_each_other_room():
+    ax, _ = drawn(np.ones((100, 2)))
+    assert [text.get_text() for text in ax.texts] == [
+        "round",
+        *(f"{k}" for k in (0, 4, 8, *range(14, 100, 6))),
+    ]
+    assert len(ax.get_lines()) == 99
 
 
 def test_a_longer_run_adds_up():
