@@ -3,6 +3,7 @@
 from .agreement import agreement
 from .comparison import band, comparison
 from .convergence import convergence
+from .distribution import distribution
 from .scaling import scaling
 from .style import COLOURS, DARK_COLOURS, log_scale, style
 from .svg import inline_svg
@@ -16,6 +17,7 @@ __all__ = [
     "band",
     "comparison",
     "convergence",
+    "distribution",
     "inline_svg",
     "log_scale",
     "scaling",

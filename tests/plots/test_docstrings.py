@@ -10,7 +10,7 @@ import pytest
     "name",
     [
         *("agreement", "comparison", "convergence", "scaling", "style", "svg", "tightness"),
-        "timeline",
+        *("timeline", "distribution"),
     ],
 )
 def test_examples(name):
