@@ -6,7 +6,9 @@ import sys
 from importlib import import_module
 
 import jax
+from tqdm import tqdm
 
+from .progress import progress
 from .report import RESULTS, replace_section
 
 # In this order; the second needs the extra `bench`.
@@ -35,14 +37,14 @@ def main() -> int:
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     jax.config.update("jax_enable_x64", True)
 
-    for name in names:
+    for name in progress(names, "benchmark"):
         try:
             benchmark = import_module(f".{name}", __package__)
         except ModuleNotFoundError as missing:
             print(f"{name} needs the package {missing.name}: run `make bench`.", file=sys.stderr)
             return 2
         text: str = benchmark.measure()
-        print(f"\n## {name}\n\n{text}\n", flush=True)
+        tqdm.write(f"\n## {name}\n\n{text}\n")
         before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
         RESULTS.write_text(replace_section(before, name, text), encoding="utf-8")
     return 0

@@ -29,6 +29,7 @@ from scipy.special import expit
 import optzoo
 from optzoo.problems import LogisticRegression, breast_cancer, libsvm
 
+from .progress import progress
 from .report import machine, table
 from .timing import GapWatch, Spread
 
@@ -154,7 +155,7 @@ def _outcomes(data: Data) -> dict[str, list[Outcome]]:
 
     everything = dict.fromkeys(GAPS, CAP)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in methods}
-    for seed in SEEDS:
+    for seed in progress(SEEDS, f"{data.name}, seed"):
         for name, run in methods.items():
             outcomes[name].append(_outcome(data, run, seed, everything))
     return outcomes

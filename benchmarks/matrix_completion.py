@@ -21,6 +21,7 @@ import optzoo
 from optzoo.plots.style import style
 from optzoo.problems import MatrixCompletion, observed_entries, photograph
 
+from .progress import progress
 from .report import machine, table
 from .timing import GapWatch, Spread
 
@@ -75,7 +76,7 @@ def measure(
     memory = {name: (way.held(), way.temporaries()) for name, way in ways.items()}
     error = jax.jit(lambda x: jnp.sqrt(2 * unseen.value(x.ravel())))
     runs: dict[str, list[Run]] = {name: [] for name in ways}
-    for _ in range(REPEATS):
+    for _ in progress(range(REPEATS), "repeat"):
         for name, way in ways.items():
             runs[name].append(run(way, error, dict.fromkeys(targets, limit)))
     if figure is not None:

@@ -15,6 +15,7 @@ import optax
 
 import optzoo
 
+from .progress import progress
 from .report import machine, table
 from .timing import Spread, interleaved
 
@@ -50,7 +51,7 @@ def measure() -> str:
         "share of the bare chain",
     )
     body: list[tuple[object, ...]] = []
-    for max_level in LEVELS:
+    for max_level in progress(LEVELS, "level"):
         body += _rows(max_level, samples_per_second(ways(max_level), repeats=REPEATS))
     note = (
         f"{REPLICATES} replicates under `vmap` on one device, B = {BATCH_SIZE}, d = {DIMENSION}, "

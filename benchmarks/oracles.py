@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from optzoo import lmo
 
+from .progress import progress
 from .report import machine, table
 from .timing import Timings, interleaved
 
@@ -50,7 +51,10 @@ def measure(sizes: tuple[int, ...] = SIZES) -> str:
     Returns:
         Two Markdown tables: the oracles, and the leading singular pair beside full decompositions.
     """
-    body = [_row(name, entry, d) for d in sizes for name, entry in entries(d).items()]
+    rows = {
+        f"{name}, d = {d}": (name, entry, d) for d in sizes for name, entry in entries(d).items()
+    }
+    body = [_row(*rows[row]) for row in progress(list(rows), "oracle")]
     body.sort(key=lambda row: row[0])
     header = ("set", "d", "µs an oracle", "projection / oracle", "NumPy or SciPy / oracle")
     pairs = [_leading_pair(round(d**0.5)) for d in sizes]

@@ -17,6 +17,7 @@ from theory_checks.claims.frank_wolfe.instances import balanced_probability
 from theory_checks.claims.frank_wolfe.process import Run, SarahRun, step_table
 from theory_checks.simulation import Experiment, simulate
 
+from .progress import progress
 from .report import machine, table
 from .timing import Spread, Timings, interleaved
 
@@ -80,7 +81,7 @@ def _map_against_vmap(sizes: tuple[int, ...]) -> str:
     here = jax.devices()[:1]
     repeats = 7
     body = []
-    for num_samples in sizes:
+    for num_samples in progress(sizes, "samples"):
         process = _process(num_samples)
         ways = {
             "map": _simulation(process, REPLICATES, here),

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 import optzoo
 
+from .progress import progress
 from .report import machine, table
 
 __all__ = ["SIZES", "Size", "corpus", "loss", "measure", "parameters", "passage"]
@@ -275,13 +276,14 @@ def measure(size: Size = SIZES["medium"]) -> str:
     where = machine(("jax", "optax"))
     with jax.enable_x64(False):
         tuned: dict[Make, float] = {}
-        for name in ("AdamW", "SOAP, f = 10", "Shampoo, f = 10"):  # the first runs also compile
+        # the first runs also compile
+        for name in progress(("AdamW", "SOAP, f = 10", "Shampoo, f = 10"), "tuning"):
             finals = [_final(_timed(name, size, rate, 1000)[0]) for rate in size.rates]
             tuned[METHODS[name][0]] = size.rates[int(np.argmin(finals))]
         best = {name: tuned[make] for name, (make, _) in METHODS.items()}
         curves: dict[str, list[Array]] = {name: [] for name in METHODS}
         seconds: dict[str, list[float]] = {name: [] for name in METHODS}
-        for seed in range(size.seeds):
+        for seed in progress(range(size.seeds), "seed"):
             for name in METHODS:
                 curve, time_taken = _timed(name, size, best[name], seed)
                 curves[name].append(curve)

@@ -1,5 +1,6 @@
 """Fair clocks: tasks timed in turns, and first passages with the observer off the clock."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
 
 __all__ = ["GapWatch", "Spread", "Timings", "interleaved"]
 
@@ -107,7 +109,10 @@ def interleaved(
         return clock() - start
 
     first = {name: timed(task) for name, task in tasks.items()}
-    rounds = [{name: timed(task) for name, task in tasks.items()} for _ in range(repeats)]
+    rounds = [
+        {name: timed(task) for name, task in tasks.items()}
+        for _ in tqdm(range(repeats), desc="round", leave=False, disable=not sys.stderr.isatty())
+    ]
     return Timings(
         first, {name: np.array([turn[name] for turn in rounds], float) for name in tasks}
     )

@@ -1,12 +1,14 @@
-"""Figures of convergence, comparison, scaling, agreement and tightness, for Matplotlib axes."""
+"""Figures of convergence, comparison, scaling, agreement, tightness and communication, on axes."""
 
 from .agreement import agreement
 from .comparison import band, comparison
 from .convergence import convergence
+from .distribution import distribution
 from .scaling import scaling
 from .style import COLOURS, DARK_COLOURS, log_scale, style
 from .svg import inline_svg
 from .tightness import tightness
+from .timeline import timeline
 
 __all__ = [
     "COLOURS",
@@ -15,9 +17,11 @@ __all__ = [
     "band",
     "comparison",
     "convergence",
+    "distribution",
     "inline_svg",
     "log_scale",
     "scaling",
     "style",
     "tightness",
+    "timeline",
 ]

@@ -245,10 +245,14 @@ def _total_mass(name: str, masses: Array) -> float:
 
 
 def _ends(masses: Array) -> Array:
-    """Cumulated masses; the last one is 1 whatever the rounding."""
+    """Cumulated masses, from the nearer end: where the rest is below rounding they are 1.
+
+    Summed from below alone, the rounding of all masses would fall on the last piece, which may lie
+    so far out that a share of 1e-16 decides the distance.
+    """
     ends = np.minimum(np.cumsum(masses), 1.0)
-    ends[-1] = 1.0
-    return ends
+    rest = np.append(np.cumsum(masses[:0:-1])[::-1], 0.0)
+    return np.maximum.accumulate(np.where(ends < 0.5, ends, 1.0 - rest))
 
 
 def _normal_masses(edges: Array) -> Array:

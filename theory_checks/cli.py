@@ -115,7 +115,7 @@ def _run(options: argparse.Namespace) -> int:
     from .comparison import Comparison
     from .laboratory import Laboratory
     from .registration import collected, registered
-    from .report import write_report, write_summary
+    from .report import write_summary
     from .runner import run_claims
 
     if options.resume and options.fresh_seeds:
@@ -160,7 +160,7 @@ def _run(options: argparse.Namespace) -> int:
             on_claim=progress.claim_finished,
             on_comparison=progress.comparison_finished,
         )
-    page = write_report(directory)
+    page = _drawn_report(directory)
     write_summary(directory)
     _print_outcome(record.finished_run(directory)["summary"], page, laboratory.gradient_calls)
     if failures:
@@ -180,15 +180,35 @@ def _require_writable(directory: Path) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .report import write_report, write_summary
+    from .report import write_summary
 
     try:
-        page = write_report(options.directory)
+        page = _drawn_report(options.directory)
         write_summary(options.directory)
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from None
     print(f"report: {page}")
     return OK
+
+
+def _drawn_report(directory: Path) -> Path:
+    """Writes report.html, with a bar of its figures on a terminal and a line otherwise."""
+    from tqdm import tqdm
+
+    from .report import write_report
+    from .results import load_results
+
+    results = load_results(directory)
+    total = len(results["claims"]) + len(results["comparisons"])
+    with tqdm(total=total, unit="figure", leave=False, disable=not sys.stderr.isatty()) as bar:
+        if bar.disable:
+            print(f"drawing {total} figures", flush=True)
+
+        def drawn(name: str) -> None:
+            bar.set_postfix_str(name[:60], refresh=False)
+            bar.update()
+
+        return write_report(directory, on_drawn=drawn)
 
 
 def _resumed(

@@ -5,10 +5,13 @@ hold smaller runs of the same functions against their limits.
 """
 
 import math
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from scipy import special
+from tqdm import tqdm
 
 from .evidence import Array, log_e_process
 from .verdict import Verdict, decide
@@ -23,6 +26,7 @@ __all__ = [
     "trajectories",
 ]
 
+T = TypeVar("T")
 Law = Callable[[Array], Array]
 """Turns standard normal variables into non-negative ones of mean 1."""
 
@@ -246,11 +250,17 @@ def _print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
         print("| " + " | ".join(row) + " |", flush=True)
 
 
+def _watched(rows: Collection[T], title: str) -> Iterable[T]:
+    """A bar of a table's rows on a terminal; otherwise the finished tables say how far it is."""
+    watched: Iterable[T] = tqdm(rows, desc=title, leave=False, disable=not sys.stderr.isatty())
+    return watched
+
+
 def main() -> None:
     """Print the measured rates as Markdown."""
     alpha = 0.01
     rows = []
-    for name, law in LAWS.items():
+    for name, law in _watched(LAWS.items(), "false refutation"):
         rates = []
         for checkpoints, correlation in ((1, 0.0), (20, 0.9), (20, 0.0)):
             times = refutation_times(
@@ -271,7 +281,7 @@ def main() -> None:
     )
 
     rows = []
-    for factor in (2.0, 1.5):
+    for factor in _watched((2.0, 1.5), "seeds for power"):
         for cv in (0.3, 1.0, 2.0):
             needed = [
                 f"{seeds_for_power(_times(lognormal(cv), factor, 800, *grid)):g}"
@@ -285,7 +295,7 @@ def main() -> None:
     )
 
     rows = []
-    for factor in (1.25, 1.5, 2.0, 4.0):
+    for factor in _watched((1.25, 1.5, 2.0, 4.0), "power"):
         powers = [
             f"{np.isfinite(_times(law, factor, 64, 20, correlation)).mean():.2f}"
             for law in (LAWS["exponential"], LAWS["lognormal(sigma 1)"])
@@ -305,7 +315,7 @@ def main() -> None:
     )
 
     rows = []
-    for name, law in LAWS.items():
+    for name, law in _watched(LAWS.items(), "false support"):
         one = decisions(law, ratio=1.0, seeds=32, checkpoints=1, runs=2000)
         large = decisions(law, ratio=1.0, seeds=256, checkpoints=1, runs=400)
         doubled = decisions(law, ratio=1.0, seeds=32, checkpoints=1, max_doublings=3, runs=400)
@@ -324,7 +334,7 @@ def main() -> None:
     )
 
     rows = []
-    for name, law in LAWS.items():
+    for name, law in _watched(LAWS.items(), "true claims"):
         one = decisions(law, ratio=0.3, seeds=32, checkpoints=1, runs=500)
         path = decisions(law, ratio=0.3, seeds=32, runs=500)
         doubled = decisions(law, ratio=0.3, seeds=32, max_doublings=3, runs=100)

@@ -6,6 +6,7 @@ numbers that were recorded. The prose is in `templates/`; this file reads, count
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,12 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: Path, *, on_drawn: Callable[[str], None] = lambda name: None) -> Path:
     """Writes report.html, one page that needs nothing else, from the directory's results.json.
 
     Args:
         directory: where results.json lies and report.html goes (an old one is replaced).
+        on_drawn: called with the id of each claim and each comparison whose figures are drawn.
 
     Returns:
         The path of the page.
@@ -57,7 +59,7 @@ def write_report(directory: Path) -> Path:
         'report.html'
         >>> folder.cleanup()
     """
-    return _write(directory, "report.html")
+    return _write(directory, "report.html", on_drawn)
 
 
 def write_summary(directory: Path) -> Path:
@@ -84,7 +86,7 @@ def write_summary(directory: Path) -> Path:
         '# Theory checks'
         >>> folder.cleanup()
     """
-    return _write(directory, "summary.md")
+    return _write(directory, "summary.md", lambda name: None)
 
 
 @dataclass(frozen=True)
@@ -129,15 +131,15 @@ class _Paper:
     comparisons: list[_SideBySide]
 
 
-def _write(directory: Path, name: str) -> Path:
+def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
     results = load_results(directory)
     claims: list[Record] = results["claims"]
     draw = name.endswith(".html")
-    views = _views(claims, draw=draw)
-    comparisons = [
-        _side_by_side(one, f"s{number}", draw=draw)
-        for number, one in enumerate(results["comparisons"])
-    ]
+    views = _views(claims, on_drawn, draw=draw)
+    comparisons = []
+    for number, one in enumerate(results["comparisons"]):
+        comparisons.append(_side_by_side(one, f"s{number}", draw=draw))
+        on_drawn(one["id"])
     text = (
         _environment()
         .get_template(name)
@@ -159,12 +161,13 @@ def _write(directory: Path, name: str) -> Path:
     return path
 
 
-def _views(claims: list[Record], *, draw: bool) -> list[_View]:
+def _views(claims: list[Record], on_drawn: Callable[[str], None], *, draw: bool) -> list[_View]:
     by_id = {claim["id"]: claim for claim in claims}
     canvas = Figure(figsize=(4.6, 2.9))
     views = []
     for number, claim in enumerate(claims):
         figure, legend = _figure(canvas, claim, f"c{number}") if draw else (None, [])
+        on_drawn(claim["id"])
         pairs = _pairs(claim)
         partners = [
             by_id.get(name, {"id": name, "verdict": None, "vacuous": None, "absent": True})

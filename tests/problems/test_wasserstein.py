@@ -93,6 +93,13 @@ def test_a_gaussian_far_from_zero_costs_no_digits():
     assert wasserstein(coin, Gaussian(1e6, 1.0)) == pytest.approx(near, rel=1e-9)
 
 
+def test_rounding_is_no_mass_for_a_piece_far_out():
+    near = Atoms(np.linspace(-2.0, 2.0, 999), np.full(999, 1 / 999))
+    with_far = Atoms(np.append(near.points, 1e12), np.append(near.weights, 1e-40))
+    for law in (Gaussian(0.0, 1.0), LogNormal(0.0, 1.0), near):
+        assert wasserstein(with_far, law) == pytest.approx(wasserstein(near, law), abs=1e-7)
+
+
 def test_what_cannot_be_compared_is_named():
     with pytest.raises(TypeError, match="Histogram and Gaussian"):
         wasserstein(Histogram([0.0, 1.0], [1.0]), Gaussian(0.0, 1.0))

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -316,6 +317,26 @@ def test_a_run_that_goes_on_repeats_nothing(project, tmp_path, capsys):
     assert len(project) == 3
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_drawing_the_report_says_how_far_it_is(project, tmp_path, capsys, monkeypatch, terminal):
+    out = str(tmp_path / "out")
+    assert cli.main(["run", "--out", out]) == 0
+    capsys.readouterr()
+    shown = io.StringIO()
+    shown.isatty = lambda: terminal
+    monkeypatch.setattr("sys.stderr", shown)
+    found = load_results(tmp_path / "out")
+    total = len(found["claims"]) + len(found["comparisons"])
+    assert total > 1
+    seen = []
+    monkeypatch.setattr("tqdm.tqdm.update", lambda bar, n=1: seen.append(bar.total))
+    assert cli.main(["report", out]) == 0
+    assert seen == [total] * total
+    line = f"drawing {total} figures\n"
+    assert (line in capsys.readouterr().out) is not terminal
+    assert bool(shown.getvalue()) is terminal
+
+
 def test_a_failing_comparison_is_reported_like_a_failing_claim(
     project, tmp_path, capsys, monkeypatch
 ):
@@ -398,6 +419,19 @@ def test_the_page_shows_everything_in_the_paper_s_chapter(tmp_path, monkeypatch)
     saved = load_results(tmp_path)["comparisons"][0]["panels"]
     assert [curves for curves, _ in drawn] == [panel["curves"] for panel in saved]
     assert [options for _, options in drawn] == [{"labels": ["SARAH", "SAGA"]}] * 2
+
+
+def test_a_comparison_without_seeds_says_that_nothing_was_sampled(tmp_path):
+    def exact(laboratory):
+        return Outcome((Panel("W", "k", "W", (curve(),)),), (), "a walk", 0)
+
+    page = report(tmp_path, comparison(evaluate=exact), comparison("paper/compare/sampled"))
+    words = Section(page, "paper/compare/all").words
+    assert "no verdict: computed, not sampled" in words
+    assert "none: nothing was sampled" in words
+    words = Section(page, "paper/compare/sampled").words
+    assert "the same random numbers" in words
+    assert "not sampled" not in words
 
 
 def test_the_numbers_of_the_curves_are_in_tables(tmp_path):

@@ -222,13 +222,21 @@ def test_partners_exist():
 def test_the_morphing_law_ends_at_its_diffusion():
     (one,) = [one for one in COMPARISONS if one.id == "ito_chains/compare/morph"]
     record = run_comparison(one, Laboratory())
-    below = {curve["label"]: curve for curve in record["panels"][0]["curves"]}
-    goal = below["diffusion"]
+    assert record["seeds"] == 0
 
-    def gap(label):
-        """The largest distance of the middles of the stairs from the limit."""
-        x, mean = (np.array(below[label][key], dtype=float) for key in ("x", "mean"))
-        middle = (mean[:-1:2] + np.append(0.0, mean[1:-2:2])) / 2
-        return np.max(np.abs(middle - np.interp(x[::2][: len(middle)], goal["x"], goal["mean"])))
+    def gap(panel, label):
+        """The largest distance of the middles of the risers from the limit."""
+        curves = {curve["label"]: curve for curve in panel["curves"]}
+        (x, mean), (goal_x, goal) = (
+            [np.array(curves[name][key], dtype=float) for key in ("x", "mean")]
+            for name in (label, "diffusion")
+        )
+        assert np.all(mean > 0)
+        riser = np.flatnonzero(x[1:] == x[:-1])
+        assert riser.size
+        middle = (mean[riser] + mean[riser + 1]) / 2
+        return np.max(np.abs(middle - np.interp(x[riser], goal_x, goal)))
 
-    assert gap("step 1/64") < 0.05 < gap("step 1/2")
+    for panel in record["panels"]:
+        assert gap(panel, "step 1/64") < 0.013
+        assert gap(panel, "step 1/64") < gap(panel, "step 1/4") / 2

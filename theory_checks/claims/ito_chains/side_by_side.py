@@ -29,8 +29,10 @@ CHAINS: dict[str, Callable[[float], LinearChain]] = {
 
 
 def _curve(label: str, distances: list[tuple[float, float]]) -> Curve:
-    """The distances, with what their errors allow as a band."""
+    """The distances, with what their errors allow as a band; none where they are exact."""
     value, error = np.array(distances).T
+    if not np.any(error):
+        return Curve(label, STEPS, value)
     return Curve(label, STEPS, value, np.maximum(value - error, 0.0), value + error)
 
 
@@ -64,6 +66,7 @@ def _against_the_step(laboratory: Laboratory) -> Outcome:
 
 
 VOLATILITY = 0.8
+RAREST = 1e-3
 
 
 def _binomial_tree(k: int) -> Atoms:
@@ -73,24 +76,31 @@ def _binomial_tree(k: int) -> Atoms:
     return Atoms(np.exp(walk.points), walk.weights)
 
 
-def _stairs(law: Atoms) -> tuple[Array, Array]:
-    """The distribution function with both ends of every stair."""
-    ends = np.cumsum(law.weights)
-    return np.repeat(law.points, 2)[1:], np.repeat(ends, 2)[:-1]
+def _stairs(law: Atoms) -> tuple[Array, Array, Array]:
+    """P(X <= x) and P(X > x) with both ends of every stair."""
+    below = np.append(0.0, np.cumsum(law.weights))
+    above = np.append(np.cumsum(law.weights[::-1])[::-1], 0.0)
+    x = np.repeat(law.points, 2)
+    return x, np.repeat(below, 2)[1:-1], np.repeat(above, 2)[1:-1]
+
+
+def _tail(label: str, x: Array, probability: Array) -> Curve:
+    """Where the figure has something to tell: not the middle, nor what never occurs."""
+    shown = (probability >= RAREST) & (probability <= 0.8)
+    return Curve(label, x[shown], probability[shown])
 
 
 def _morph(laboratory: Laboratory) -> Outcome:
     low, high = [], []
-    for k in (2, 8, 64):
-        x, below = _stairs(_binomial_tree(k))
-        above = 1 - below
-        low.append(Curve(f"step 1/{k}", x, below))
-        high.append(Curve(f"step 1/{k}", x, above))
+    for k in (4, 16, 64):
+        x, below, above = _stairs(_binomial_tree(k))
+        low.append(_tail(f"step 1/{k}", x, below))
+        high.append(_tail(f"step 1/{k}", x, above))
     law = GeometricBrownianMotion(0.0, VOLATILITY, 1.0).law(1.0)
-    x = np.geomspace(0.05, 12.0, 100)
+    x = np.geomspace(0.02, 50.0, 100)
     z = (np.log(x) - law.log_mean) / law.log_deviation
-    low.append(Curve("diffusion", x, special.ndtr(z)))
-    high.append(Curve("diffusion", x, special.ndtr(-z)))
+    low.append(_tail("diffusion", x, special.ndtr(z)))
+    high.append(_tail("diffusion", x, special.ndtr(-z)))
     return Outcome(
         (
             Panel("From below", "$x$", r"$P(X_k \leq x)$", tuple(low)),
@@ -101,6 +111,7 @@ def _morph(laboratory: Laboratory) -> Outcome:
             "become the log-normal law as the step falls.",
             "The chain's tails end: at most all coins fall on one side. W2 weighs them by their "
             "squared distance, and the step decides how far they reach.",
+            rf"Probabilities below {RAREST:g} are left out.",
         ),
         rf"$b = 0$, $\sigma(x) = {VOLATILITY} x$, $x_0 = 1$, $T = 1$, coins; no sampling",
         seeds=0,
