@@ -3,10 +3,14 @@
 from .agreement import agreement
 from .comparison import band, comparison
 from .convergence import convergence
+from .geometry import oracle_step
+from .levels import nested_levels
 from .scaling import scaling
+from .spectra import magnitudes, spectra
 from .style import COLOURS, DARK_COLOURS, log_scale, style
 from .svg import inline_svg
 from .tightness import tightness
+from .trajectories import trajectories
 
 __all__ = [
     "COLOURS",
@@ -17,7 +21,12 @@ __all__ = [
     "convergence",
     "inline_svg",
     "log_scale",
+    "magnitudes",
+    "nested_levels",
+    "oracle_step",
     "scaling",
+    "spectra",
     "style",
     "tightness",
+    "trajectories",
 ]

@@ -7,7 +7,11 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["agreement", "comparison", "convergence", "scaling", "style", "svg", "tightness"]
+    "name",
+    [
+        *("agreement", "comparison", "convergence", "geometry", "levels", "scaling"),
+        *("spectra", "style", "svg", "tightness", "trajectories"),
+    ],
 )
 def test_examples(name):
     outcome = doctest.testmod(importlib.import_module(f"optzoo.plots.{name}"))
