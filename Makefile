@@ -44,9 +44,9 @@ notebooks: setup  ## run the notebooks, write notebooks/rendered
 	mkdir -p build/notebooks
 	@set -e; for source in notebooks/*.py; do \
 		name=$$(basename $$source .py); \
-		$(BIN)/jupytext --quiet --to ipynb --output build/notebooks/$$name.ipynb $$source; \
-		JAX_PLATFORMS=cpu $(BIN)/jupyter nbconvert --log-level WARN --execute --to markdown \
-			--output-dir notebooks/rendered build/notebooks/$$name.ipynb; \
+		$(BIN)/python -m jupytext --quiet --to ipynb --output build/notebooks/$$name.ipynb $$source; \
+		TF_CPP_MIN_LOG_LEVEL=3 JAX_PLATFORMS=cpu $(BIN)/python -m nbconvert --log-level WARN \
+			--execute --to markdown --output-dir notebooks/rendered build/notebooks/$$name.ipynb; \
 		echo "notebooks/rendered/$$name.md"; \
 	done
 
