@@ -397,9 +397,9 @@ with jax.enable_x64(True):
         both = jax.jit(lambda g, method=method: moved(method, g))
         straight, turned_run = (both(jnp.asarray(g)) for g in (gradients, left @ gradients @ right))
         errors[name] = float(np.abs(turned_run - left @ straight @ right).max())
-print(errors)
 assert errors["SOAP"] < 1e-9
 assert errors["Adam"] > 0.05
+print(f"Adam is off by {errors['Adam']:.2f}, SOAP by round-off")
 
 # %% [markdown]
 # ## Exercise 3: what a step costs
