@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REPORT := results/quick
 
-.PHONY: verify test setup lint types test-newest bench clean help
+.PHONY: verify test setup lint types notebooks test-newest bench clean help
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,19 @@ types: setup  ## mypy on a built tree, where the import names are the real ones
 	rm -rf build/check
 	$(PIP) --no-deps --no-build-isolation --target build/check .
 	$(BIN)/mypy
+
+# A notebook runs in a Jupyter kernel here and as a plain script in the tests.
+notebooks: setup  ## run the notebooks, write notebooks/rendered
+	$(PIP) --no-build-isolation --editable '.[notebooks]'
+	rm -rf build/notebooks notebooks/rendered
+	mkdir -p build/notebooks
+	@set -e; for source in notebooks/*.py; do \
+		name=$$(basename $$source .py); \
+		$(BIN)/python -m jupytext --quiet --to ipynb --output build/notebooks/$$name.ipynb $$source; \
+		TF_CPP_MIN_LOG_LEVEL=3 JAX_PLATFORMS=cpu $(BIN)/python -m nbconvert --log-level WARN \
+			--execute --to markdown --output-dir notebooks/rendered build/notebooks/$$name.ipynb; \
+		echo "notebooks/rendered/$$name.md"; \
+	done
 
 test-newest:  ## conformance and packaging on the newest jax and a newer Python, where one is installed
 	@sh tests/newest_jax.sh

@@ -4,11 +4,15 @@ from .agreement import agreement
 from .comparison import band, comparison
 from .convergence import convergence
 from .distribution import distribution
+from .geometry import oracle_step
+from .levels import nested_levels
 from .scaling import scaling
+from .spectra import magnitudes, spectra
 from .style import COLOURS, DARK_COLOURS, log_scale, style
 from .svg import inline_svg
 from .tightness import tightness
 from .timeline import timeline
+from .trajectories import trajectories
 
 __all__ = [
     "COLOURS",
@@ -20,8 +24,13 @@ __all__ = [
     "distribution",
     "inline_svg",
     "log_scale",
+    "magnitudes",
+    "nested_levels",
+    "oracle_step",
     "scaling",
+    "spectra",
     "style",
     "tightness",
     "timeline",
+    "trajectories",
 ]

@@ -15,7 +15,7 @@ __all__ = ["band", "comparison"]
 # The first colours differ most to every eye: of the order's first 2, 3, 4, 5, 6 no two are nearer
 # than 84, 33, 25, 12, 8 in CIELAB, with full protanopia, deuteranopia or tritanopia too. Dashes
 # and markers, all different, help where colours do not.
-_STYLES = (
+LOOKS = (
     ("mean", "-", "o"),
     ("bound", "--", "s"),
     ("ink", ":", "^"),
@@ -67,9 +67,9 @@ def comparison(
     """
     names = [str(curve["label"]) for curve in curves]
     order = list(labels) or names
-    if len(order) > len(_STYLES):
+    if len(order) > len(LOOKS):
         raise ValueError(
-            f"{len(order)} curves cannot be told apart: at most {len(_STYLES)} have a look"
+            f"{len(order)} curves cannot be told apart: at most {len(LOOKS)} have a look"
         )
     for name in names:
         if name not in order or names.count(name) > 1:
@@ -85,7 +85,7 @@ def comparison(
         return ax
 
     for name, (x, mean) in zip(names, drawn, strict=True):
-        colour, dashes, marker = _STYLES[order.index(name)]
+        colour, dashes, marker = LOOKS[order.index(name)]
         ax.plot(
             x,
             mean,
@@ -102,7 +102,7 @@ def comparison(
             raise ValueError(f"the band of {name} needs both limits")
         if lower is not None and upper is not None:
             limits = column(f"lower of {name}", lower, x), column(f"upper of {name}", upper, x)
-            bands.append((x, *limits, _STYLES[order.index(name)][0], None))
+            bands.append((x, *limits, LOOKS[order.index(name)][0], None))
     return _fill(ax, bands)
 
 

@@ -9,8 +9,8 @@ import pytest
 @pytest.mark.parametrize(
     "name",
     [
-        *("agreement", "comparison", "convergence", "scaling", "style", "svg", "tightness"),
-        *("timeline", "distribution"),
+        *("agreement", "comparison", "convergence", "distribution", "geometry", "levels"),
+        *("scaling", "spectra", "style", "svg", "tightness", "timeline", "trajectories"),
     ],
 )
 def test_examples(name):
