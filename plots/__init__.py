@@ -1,8 +1,9 @@
-"""Figures of convergence, comparison, scaling, agreement and tightness, for Matplotlib axes."""
+"""Figures of convergence, comparison, scaling, agreement and tightness, and of a whole run, for Matplotlib axes."""
 
 from .agreement import agreement
 from .comparison import band, comparison
 from .convergence import convergence
+from .overview import overview
 from .scaling import scaling
 from .style import COLOURS, DARK_COLOURS, log_scale, style
 from .svg import inline_svg
@@ -17,6 +18,7 @@ __all__ = [
     "convergence",
     "inline_svg",
     "log_scale",
+    "overview",
     "scaling",
     "style",
     "tightness",

@@ -49,15 +49,10 @@ def tightness(ax: Axes, claims: Sequence[Mapping[str, Any]]) -> Axes:
     if not rows:
         note(ax, "no claim was sampled")
         return ax
-    values = [_value(claim, "tightness") for claim in rows]
-    factors = [_value(claim, "detectable_factor") for claim in rows]
+    values = [ratios(claim)[0] for claim in rows]
+    marks = [ratios(claim)[1] for claim in rows]
     lows = [_value(claim, "tightness_lower") for claim in rows]
     highs = [_value(claim, "tightness_upper") for claim in rows]
-
-    marks = [
-        factor if not factor or claim.get("kind") == "lower_bound" else 1.0 / factor
-        for claim, factor in zip(rows, factors, strict=True)
-    ]
     shown = [v for v in (*values, *lows, *highs, *marks, 1.0) if v]
     left, right = min(0.05, min(shown) / 1.6), max(2.0, max(shown) * 1.6)
     ax.set_xscale("log")
@@ -87,6 +82,25 @@ def tightness(ax: Axes, claims: Sequence[Mapping[str, Any]]) -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("metric / bound")
     return ax
+
+
+def ratios(claim: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """A claim's tightness, and where a bound would have been refuted, as shares of its bound.
+
+    Args:
+        claim: a result record.
+
+    Returns:
+        The tightness, and the reciprocal of the detectable factor (a bound from below: the factor
+        itself); None for what the record has not.
+
+    Raises:
+        ValueError: one of them is negative or not finite.
+    """
+    factor = _value(claim, "detectable_factor")
+    if factor and claim.get("kind") != "lower_bound":
+        factor = 1.0 / factor
+    return _value(claim, "tightness"), factor
 
 
 def _value(claim: Mapping[str, Any], key: str) -> float | None:
