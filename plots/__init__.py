@@ -1,4 +1,4 @@
-"""Figures of convergence, comparison, scaling, agreement and tightness, and of a whole run, for Matplotlib axes."""
+"""Matplotlib figures of convergence, comparison, scaling, agreement, tightness and whole runs."""
 
 from .agreement import agreement
 from .comparison import band, comparison

@@ -4,14 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from .style import COLOURS, note, style, tick_text
-from .tightness import ratios
+from .tightness import claim_link, ratios
 
 __all__ = ["overview"]
 
@@ -141,7 +140,7 @@ def _panel(
         verdict = str(claim.get("verdict") or "")
         colour = COLOURS.get(verdict.lower(), COLOURS["guide"])
         hollow = bool(claim.get("vacuous"))
-        link = "#" + quote(str(claim.get("id")), safe="/")
+        link = claim_link(claim)
         # The artists of one claim have one height and follow each other: they become one link.
         whole = Rectangle((x - 0.5, bottom), 1.0, top - bottom, alpha=0.0, url=link, zorder=2.5)
         ax.add_patch(whole)

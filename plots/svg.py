@@ -118,9 +118,7 @@ def _strip(element: ElementTree.Element, referred: set[str], prefix: str) -> Non
     if element.text is not None and not element.text.strip():
         element.text = None
     element.attrib = {
-        _local(key): value
-        if element.tag == "a"
-        else _attribute(_local(key), value, prefix)
+        _local(key): value if element.tag == "a" else _attribute(_local(key), value, prefix)
         for key, value in element.attrib.items()
         if key != "id" or value in referred
     }

@@ -7,7 +7,8 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["agreement", "comparison", "convergence", "scaling", "style", "svg", "tightness"]
+    "name",
+    ["agreement", "comparison", "convergence", "overview", "scaling", "style", "svg", "tightness"],
 )
 def test_examples(name):
     outcome = doctest.testmod(importlib.import_module(f"optzoo.plots.{name}"))
