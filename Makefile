@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REPORT := results/quick
 
-.PHONY: verify test setup lint types notebooks test-newest bench clean help
+.PHONY: verify test test-browser setup lint types notebooks test-newest bench clean help
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,13 @@ verify: setup  ## check every theorem (quick preset) and write the report
 	$(BIN)/python -m theory_checks run --preset quick --out $(REPORT) --overwrite
 
 test: setup  ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/browser
+
+test-browser: setup  ## run the tests of the report's page in a headless Chromium
+	@command -v chromium >/dev/null || \
+		{ echo "make test-browser needs Chromium: install the Debian package 'chromium'"; exit 1; }
+	$(PIP) --no-build-isolation --editable '.[browser]'
+	$(BIN)/python -m pytest tests/browser
 
 setup: $(VENV)/.installed  ## create .venv at the versions of constraints.txt
 

@@ -1,4 +1,4 @@
-"""Figures of convergence, comparison, scaling, agreement, tightness and communication, on axes."""
+"""Figures of runs, of single claims and for teaching, drawn on Matplotlib axes from arrays."""
 
 from .agreement import agreement
 from .comparison import band, comparison
@@ -6,6 +6,7 @@ from .convergence import convergence
 from .distribution import distribution
 from .geometry import oracle_step
 from .levels import nested_levels
+from .overview import overview
 from .scaling import scaling
 from .spectra import magnitudes, spectra
 from .style import COLOURS, DARK_COLOURS, log_scale, style
@@ -27,6 +28,7 @@ __all__ = [
     "magnitudes",
     "nested_levels",
     "oracle_step",
+    "overview",
     "scaling",
     "spectra",
     "style",

@@ -143,10 +143,11 @@ def log_ticks(axis: Axis, low: float, high: float) -> None:
     else:
         axis.set_major_locator(LogLocator(numticks=7))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(_tick_text))
+    axis.set_major_formatter(FuncFormatter(tick_text))
 
 
-def _tick_text(value: float, position: int | None = None) -> str:
+def tick_text(value: float, position: int | None = None) -> str:
+    """The label of a tick at a positive value: 0.05, 20, 10⁻⁸."""
     if value <= 0.0:
         return ""
     exponent = math.floor(math.log10(value) + 1e-9)

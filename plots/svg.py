@@ -2,6 +2,8 @@
 
 import io
 import re
+from collections.abc import Mapping
+from itertools import groupby
 from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
@@ -10,22 +12,27 @@ from .style import COLOURS, style
 
 __all__ = ["inline_svg"]
 
+_ARTIST = re.compile(r"(line2d|patch|text)_\d+")
 _REFERENCE = re.compile(r"#([\w.-]+)")
 _COLOUR_NAMES = {value: name for name, value in COLOURS.items()}
 
 
-def inline_svg(figure: Figure, *, prefix: str, title: str) -> str:
+def inline_svg(
+    figure: Figure, *, prefix: str, title: str, links: Mapping[str, str] | None = None
+) -> str:
     """The figure as one `<svg>` element, without ids or styles that could meet those of the page.
 
     Element ids are dropped, or prefixed where the drawing refers to them; the stylesheet and the
     metadata are dropped; text is text, in the page's own font; the palette's colours become CSS
     variables (`--plot-mean`, `--plot-bound`, ...) with the light colour as fallback, so that the
-    page decides what they are in the dark. The size is left to the page, too.
+    page decides what they are in the dark. The size is left to the page, too. Lines, patches and
+    texts that follow each other and have the same url (`artist.set_url`) become one link.
 
     Args:
         figure: what to draw; rendering happens in the project's style.
         prefix: put before each id that stays; different for each figure of a page.
         title: what the figure shows, for those who cannot see it.
+        links: for each url in the figure what is at its other end; the url itself by default.
 
     Returns:
         The element as text.
@@ -49,16 +56,60 @@ def inline_svg(figure: Figure, *, prefix: str, title: str) -> str:
     root = ElementTree.fromstring(buffer.getvalue())
     view_box = root.attrib["viewBox"]
 
+    linked = _join_links(root, links or {})
     referred = {
         name
         for element in root.iter()
+        if element.tag != "a"
         for key, value in element.attrib.items()
         if key.endswith("href") or value.startswith("url(")
         for name in _REFERENCE.findall(value)
     }
     _strip(root, referred, prefix)
-    root.attrib = {"viewBox": view_box, "role": "img", "aria-label": title, "class": "plot"}
+    # What is inside an image is nothing but its pixels to a screen reader, links included.
+    role = "group" if linked else "img"
+    root.attrib = {"viewBox": view_box, "role": role, "aria-label": title, "class": "plot"}
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _join_links(parent: ElementTree.Element, names: Mapping[str, str]) -> bool:
+    """Wraps artists with one url in one link; says whether there was any."""
+    found = False
+    children: list[ElementTree.Element] = []
+    for url, group in groupby(list(parent), key=_url):
+        if url is None:
+            for child in group:
+                found |= _join_links(child, names)
+                children.append(child)
+            continue
+        link = ElementTree.Element("a", {"href": url})
+        ElementTree.SubElement(link, "title").text = names.get(url, url)
+        for child in group:
+            _unlink(child)
+            link.append(child)
+        children.append(link)
+        found = True
+    parent[:] = children
+    return found
+
+
+def _url(element: ElementTree.Element) -> str | None:
+    """Where an artist links to."""
+    if not _ARTIST.fullmatch(element.get("id", "")):
+        return None
+    for inside in element.iter():
+        if _local(inside.tag) == "a":
+            return next(value for key, value in inside.items() if _local(key) == "href")
+    return None
+
+
+def _unlink(parent: ElementTree.Element) -> None:
+    """Replaces the links inside by what they hold."""
+    children: list[ElementTree.Element] = []
+    for child in parent:
+        _unlink(child)
+        children += list(child) if _local(child.tag) == "a" else [child]
+    parent[:] = children
 
 
 def _strip(element: ElementTree.Element, referred: set[str], prefix: str) -> None:
@@ -67,7 +118,7 @@ def _strip(element: ElementTree.Element, referred: set[str], prefix: str) -> Non
     if element.text is not None and not element.text.strip():
         element.text = None
     element.attrib = {
-        _local(key): _attribute(_local(key), value, prefix)
+        _local(key): value if element.tag == "a" else _attribute(_local(key), value, prefix)
         for key, value in element.attrib.items()
         if key != "id" or value in referred
     }

@@ -1,7 +1,8 @@
-"""The command line: `theory-checks list | run [IDS] | report DIR | conformance [OPTIMIZERS]`.
+"""The command line: `theory-checks list | run | report | compare | conformance`.
 
-Exit status: 0 all as expected; 1 something REFUTED, a control not killed, or a vacuous claim
-without a sound partner; 2 usage; 3 something INCONCLUSIVE.
+Exit status of a run: 0 all as expected; 1 something REFUTED, a control not killed, or a vacuous
+claim without a sound partner; 2 usage; 3 something INCONCLUSIVE. Of a comparison of two runs: 0 no
+verdict got worse; 1 one did, or a control that was killed survives; 2 usage.
 """
 
 import argparse
@@ -211,6 +212,18 @@ def _drawn_report(directory: Path) -> Path:
         return write_report(directory, on_drawn=drawn)
 
 
+def _compare(options: argparse.Namespace) -> int:
+    from .changes import changes, describe, got_worse, load_run
+
+    try:
+        old, new = load_run(options.old), load_run(options.new)
+    except (FileNotFoundError, ValueError) as error:
+        raise UsageError(str(error)) from None
+    found = changes(old, new, factor=options.factor)
+    print(describe(old, new, found, factor=options.factor))
+    return UNEXPECTED if got_worse(found) else OK
+
+
 def _resumed(
     directory: Path, environment: dict[str, Any], options: argparse.Namespace
 ) -> dict[str, Any]:
@@ -364,7 +377,30 @@ def _parser() -> argparse.ArgumentParser:
         "--strict", action="store_true", help="fail where good manners are only advised, too"
     )
     conformance.set_defaults(command=_conformance)
+
+    compare = commands.add_parser(
+        "compare",
+        help="what changed from one run to another",
+        epilog="exit status: 0 no verdict got worse, 1 one did or a control that was killed "
+        "survives, 2 usage",
+    )
+    compare.add_argument("old", type=Path, metavar="OLD", help="a run's folder or results.json")
+    compare.add_argument("new", type=Path, metavar="NEW", help="the one to set against it")
+    compare.add_argument(
+        "--factor",
+        type=_factor,
+        default=1.5,
+        help="how far tightness, detectable factor and time may move (1.5)",
+    )
+    compare.set_defaults(command=_compare)
     return parser
+
+
+def _factor(text: str) -> float:
+    factor = float(text)
+    if not 1.0 < factor < float("inf"):
+        raise argparse.ArgumentTypeError(f"a factor above 1 is needed, got {text}")
+    return factor
 
 
 def _seeds(text: str) -> int:

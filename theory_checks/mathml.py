@@ -1,6 +1,7 @@
 """Prose with TeX between dollar signs, as HTML with MathML."""
 
 import re
+from functools import cache
 from xml.etree import ElementTree
 
 from latex2mathml.converter import convert
@@ -86,6 +87,7 @@ def _piece(match: re.Match[str]) -> Markup:
     return Markup('<a href="https://doi.org/{}">{}</a>').format(match["handle"], match["doi"])
 
 
+@cache
 def math_to_html(tex: str, *, display: bool = False) -> Markup:
     r"""A formula as MathML, or as its TeX source in `<code>` where it cannot be converted.
 

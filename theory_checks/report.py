@@ -1,36 +1,31 @@
 """The two readable forms of a results file: report.html for people, summary.md for repositories.
 
 Both are functions of `results.json` alone, so that a report can be made again, anywhere, from the
-numbers that were recorded. The prose is in `templates/`; this file reads, counts and draws.
+numbers that were recorded. The prose is in `templates/`; this file reads and counts, `figures`
+draws.
 """
 
-import re
+import base64
+import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import jinja2
-from markupsafe import Markup, escape
-from matplotlib.axes import Axes
-from matplotlib.collections import Collection
-from matplotlib.colors import to_hex
-from matplotlib.container import Container
-from matplotlib.figure import Figure
+from markupsafe import Markup
 
 from optzoo import plots
 
-from .mathml import prose_to_html
+from .figures import Easel, overview, tightness
+from .rendering import TEMPLATES, template_environment
 from .results import CURVES, VERDICTS, Record, load_results
 
 __all__ = ["write_report", "write_summary"]
 
-_SHAPES = {":": "dotted", "--": "dashed", "-.": "dash-dotted", "None": "dots"}
 _MOST_LOOKS = 6
-_TEMPLATES = Path(__file__).parent / "templates"
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LONGEST_NAME = 40
 
 
 def write_report(directory: Path, *, on_drawn: Callable[[str], None] = lambda name: None) -> Path:
@@ -127,6 +122,7 @@ class _Paper:
     """What one paper's chapter shows."""
 
     name: str
+    short: str
     claims: list[_View]
     comparisons: list[_SideBySide]
 
@@ -140,8 +136,10 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
     for number, one in enumerate(results["comparisons"]):
         comparisons.append(_side_by_side(one, f"s{number}", draw=draw))
         on_drawn(one["id"])
+    papers = _grouped(views, comparisons)
+    scripts = {part: _script(f"{part}.js") for part in ("theme", "filter")} if draw else {}
     text = (
-        _environment()
+        template_environment()
         .get_template(name)
         .render(
             environment=results["environment"],
@@ -149,11 +147,20 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
             counts=_counts(views),
             failures=_failures(views),
             undecided=[view for view in views if view.record["verdict"] == "INCONCLUSIVE"],
-            papers=_grouped(views, comparisons),
+            papers=papers,
             comparisons=comparisons,
-            overview=_overview(claims) if draw else None,
+            shorts={
+                view.record["id"]: paper.short
+                for paper in papers
+                for view in (*paper.claims, *paper.comparisons)
+            },
+            algorithms=Counter(sorted(str(claim["algorithm"] or "") for claim in claims)),
+            overview=_overview(papers) if draw and claims else None,
+            tightness=tightness(claims) if draw else None,
             colours=plots.COLOURS,
             dark_colours=plots.DARK_COLOURS,
+            scripts=scripts,
+            allowed=" ".join(_digest(script) for script in scripts.values()),
         )
     )
     path = Path(directory) / name
@@ -161,12 +168,26 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
     return path
 
 
+def _overview(papers: Sequence[_Paper]) -> Markup:
+    return overview({paper.short: [view.record for view in paper.claims] for paper in papers})
+
+
+def _script(name: str) -> Markup:
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def _digest(script: str) -> str:
+    """What a Content-Security-Policy calls the only scripts that may run."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
 def _views(claims: list[Record], on_drawn: Callable[[str], None], *, draw: bool) -> list[_View]:
     by_id = {claim["id"]: claim for claim in claims}
-    canvas = Figure(figsize=(4.6, 2.9))
+    easel = Easel(4.6, 2.9)
     views = []
     for number, claim in enumerate(claims):
-        figure, legend = _figure(canvas, claim, f"c{number}") if draw else (None, [])
+        drawing = easel.claim(claim, f"c{number}") if draw else None
+        figure, legend = drawing or (None, [])
         on_drawn(claim["id"])
         pairs = _pairs(claim)
         partners = [
@@ -211,25 +232,11 @@ def _side_by_side(comparison: Record, prefix: str, *, draw: bool) -> _SideBySide
     labels = list(dict.fromkeys(curve["label"] for p in panels for curve in p["curves"]))
     if len(labels) > _MOST_LOOKS:  # each panel then has looks of its own
         labels = []
-    canvas = Figure(figsize=(4.6, 3.2))
+    easel = Easel(4.6, 3.2)
     views = []
     for number, panel in enumerate(panels):
-        figure, legend = None, []
-        if draw and any(curve["x"] and curve["mean"] for curve in panel["curves"]):
-            canvas.clear()
-            with plots.style():
-                ax = canvas.add_subplot()
-                canvas.subplots_adjust(left=0.12, right=0.97, bottom=0.1, top=0.97)
-                try:
-                    plots.comparison(ax, panel["curves"], labels=labels)
-                except (TypeError, ValueError) as error:
-                    raise ValueError(
-                        f"the curves of {comparison['id']} cannot be drawn: {error}"
-                    ) from error
-                legend = _legend(ax)
-                title = f"{panel['title']}: {', '.join(entry['label'] for entry in legend)}"
-                prefixed = f"{prefix}p{number}"
-                figure = Markup(plots.inline_svg(canvas, prefix=prefixed, title=title))
+        drawing = easel.panel(comparison, panel, f"{prefix}p{number}", labels) if draw else None
+        figure, legend = drawing or (None, [])
         views.append(_PanelView(panel, figure, legend, _tables(panel)))
     return _SideBySide(comparison, views)
 
@@ -310,7 +317,7 @@ def _grouped(views: list[_View], comparisons: list[_SideBySide]) -> list[_Paper]
 
     def paper(record: Record) -> _Paper:
         name = str(record["paper"] or record["id"].partition("/")[0])
-        return papers.setdefault(name, _Paper(name, [], []))
+        return papers.setdefault(name, _Paper(name, "", [], []))
 
     for view in views:
         paper(view.record).claims.append(view)
@@ -319,182 +326,22 @@ def _grouped(views: list[_View], comparisons: list[_SideBySide]) -> list[_Paper]
     for one in papers.values():
         theorems = list(dict.fromkeys(view.record["theorem"] for view in one.claims))
         one.claims.sort(key=lambda view: theorems.index(view.record["theorem"]))
+    _name_shortly(list(papers.values()))
     return list(papers.values())
 
 
-def _figure(
-    canvas: Figure, claim: Record, prefix: str
-) -> tuple[Markup | None, list[dict[str, str]]]:
-    if not claim["checkpoints"] or not claim["mean"]:
-        return None, []
-    canvas.clear()
-    with plots.style():
-        ax = canvas.add_subplot()
-        canvas.subplots_adjust(left=0.12, right=0.97, bottom=0.1, top=0.97)
-        try:
-            _draw(ax, claim)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"the curves of {claim['id']} cannot be drawn: {error}") from error
-        legend = _legend(ax)
-        title = f"{claim['title'] or claim['id']}: {', '.join(entry['label'] for entry in legend)}"
-        return Markup(plots.inline_svg(canvas, prefix=prefix, title=title)), legend
+def _name_shortly(papers: Sequence[_Paper]) -> None:
+    """Names a paper by the path that its ids share, which is how the command line names it too."""
+    taken: set[str] = set()
+    for paper in papers:
+        records = [view.record for view in (*paper.claims, *paper.comparisons)]
+        folders = [record["id"].split("/")[:-1] for record in records]
+        short = "/".join(_shared(folders)) or paper.name[:_LONGEST_NAME]
+        paper.short = short if short not in taken else paper.name
+        taken.add(paper.short)
 
 
-def _draw(ax: Axes, claim: Record) -> None:
-    exponent = claim["exponent"]
-    # Rates are stated as decay, k^-p; growth in a constant as theta^p.
-    sign = 1.0 if claim["kind"] == "scaling" else -1.0
-    stated, fitted = (
-        None if exponent[key] is None else sign * exponent[key] for key in ("stated", "value")
-    )
-    band = claim["lower"], claim["upper"]
-    if claim["lower"] is None or claim["upper"] is None:
-        band = None, None
-    if claim["kind"] in ("scaling", "rate"):
-        # Where nothing positive was measured inside the window, the points outside still show.
-        window = exponent["window"]
-        inside = window is not None and any(
-            value and window[0] <= x <= window[1]
-            for x, value in zip(claim["checkpoints"], claim["mean"], strict=True)
-        )
-        plots.scaling(
-            ax,
-            claim["checkpoints"],
-            claim["mean"],
-            fitted=fitted,
-            stated=stated,
-            window=(window[0], window[1]) if inside else None,
-        )
-        if ax.get_lines() and None not in band:
-            plots.band(ax, claim["checkpoints"], *band, label="confidence band")
-        return
-    if claim["kind"] in ("identity", "one_step"):
-        plots.agreement(
-            ax,
-            claim["checkpoints"],
-            claim["mean"],
-            claim["bound"],
-            exact_label="exact" if claim["kind"] == "identity" else "bound",
-        )
-        return
-    plots.convergence(
-        ax,
-        claim["checkpoints"],
-        claim["mean"],
-        *band,
-        claim["bound"],
-        lower_bound=claim["lower_bound"],
-        slope=stated,
-        band_label="band of the runs" if claim["kind"] == "lower_bound" else "confidence band",
-    )
-
-
-def _legend(ax: Axes) -> list[dict[str, str]]:
-    """What the axes show, for a legend outside the drawing that wraps on a narrow screen."""
-    names = {value: name.replace("_", "-") for name, value in plots.COLOURS.items()}
-    entries = []
-    for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-        artist: Any = handle[0] if isinstance(handle, Container) else handle
-        if isinstance(artist, Collection):
-            face: Any = artist.get_facecolor()[0]
-            colour, shape, marker = to_hex(face), "band", ""
-        else:
-            marker = str(artist.get_marker())
-            colour = to_hex(artist.get_color())
-            shape = _SHAPES.get(artist.get_linestyle(), "line")
-            if shape == "dots" and artist.get_markerfacecolor() == "none":
-                shape = "rings"
-        entries.append({"label": label, "colour": names[colour], "shape": shape, "marker": marker})
-    return entries
-
-
-def _overview(claims: list[Record]) -> Markup | None:
-    sampled = [claim for claim in claims if claim["tightness"] is not None]
-    if not sampled:
-        return None
-    width, height = 7.2, 0.6 + 0.2 * len(sampled)
-    names = 0.15 + 0.068 * max(len(claim["id"]) for claim in sampled)
-    with plots.style():
-        figure = Figure(figsize=(width, height))
-        ax = figure.add_subplot()
-        left = min(names / width, 0.6)
-        figure.subplots_adjust(left=left, right=0.985, bottom=0.45 / height, top=1 - 0.05 / height)
-        plots.tightness(ax, sampled)
-        title = "Metric as a share of the bound, for every claim that was sampled"
-        return Markup(plots.inline_svg(figure, prefix="overview", title=title))
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=format_number,
-        factor=_factor,
-        prose=_prose,
-        cell=_cell,
-        anchor=_anchor,
-        breakable=_breakable,
-    )
-    return environment
-
-
-def _factor(value: float | None) -> str:
-    text = format_number(value)
-    return text if value is None or "×" in text else f"{text}×"
-
-
-def _anchor(identifier: str) -> str:
-    return quote(identifier, safe="/")
-
-
-def _breakable(identifier: str) -> Markup:
-    """An id that a narrow column may break after its slashes."""
-    return escape(identifier).replace("/", Markup("/<wbr>"))
-
-
-def format_number(value: Any, digits: int = 3) -> str:
-    """A value as a reader wants it: three digits, powers of ten as 10⁻³, a dash for None."""
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(format_number(item, digits) for item in value) or "–"
-    if isinstance(value, dict):
-        pairs = (f"{key} = {format_number(item, digits)}" for key, item in value.items())
-        return ", ".join(pairs) or "–"
-    if isinstance(value, int):
-        return f"{value:,}".replace(",", "\u202f").replace("-", "−")
-    if not isinstance(value, float):
-        return str(value)
-    if value != 0.0 and not 1e-3 <= abs(value) < 10.0 ** max(digits, 4):
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        if "." in mantissa:
-            mantissa = mantissa.rstrip("0").rstrip(".")
-        text = f"{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    else:
-        text = f"{value:.{digits}g}"
-        if "e" in text:
-            text = f"{value:.0f}"
-    return text.replace("-", "−")
-
-
-def _prose(value: Any) -> Markup:
-    return prose_to_html(value if isinstance(value, str) and value else format_number(value))
-
-
-def _cell(value: Any) -> str:
-    """Text for one cell of a Markdown table: one line, no pipe, no HTML, formulas kept."""
-    pieces = re.split(r"(\$\$?[^$]+\$\$?)", " ".join(format_number(value).split()))
-    for index, piece in enumerate(pieces):
-        if index % 2:
-            pieces[index] = piece.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
-        else:
-            text = piece.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-            pieces[index] = text.replace("\\", "\\\\").replace("|", r"\|").replace("`", r"\`")
-    return "".join(pieces)
+def _shared(folders: Sequence[Sequence[str]]) -> list[str]:
+    """The components that all paths begin with."""
+    alike = (set(level) for level in zip(*folders, strict=False))
+    return [level.pop() for level in takewhile(lambda level: len(level) == 1, alike)]

@@ -42,7 +42,7 @@ def load_results(directory: Path) -> Record:
     """The contents of results.json, with every field that a record may lack filled in as None.
 
     Args:
-        directory: where results.json lies.
+        directory: where results.json lies, or that file itself, under any name.
 
     Returns:
         A dict with the keys "schema", "environment", "claims", "comparisons" and "summary". A file
@@ -62,7 +62,8 @@ def load_results(directory: Path) -> Record:
         ...     load_results(directory)["environment"]["python"] is None
         True
     """
-    path = Path(directory) / "results.json"
+    given = Path(directory)
+    path = given if given.is_file() else given / "results.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist: is {directory} the folder of a run?")
     try:

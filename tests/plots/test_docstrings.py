@@ -10,7 +10,16 @@ import pytest
     "name",
     [
         *("agreement", "comparison", "convergence", "distribution", "geometry", "levels"),
-        *("scaling", "spectra", "style", "svg", "tightness", "timeline", "trajectories"),
+        *(
+            "overview",
+            "scaling",
+            "spectra",
+            "style",
+            "svg",
+            "tightness",
+            "timeline",
+            "trajectories",
+        ),
     ],
 )
 def test_examples(name):

@@ -1,10 +1,12 @@
 """The overview: one row a claim, the dot, the interval and the tick where they belong."""
 
+import re
+
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from optzoo.plots import COLOURS, tightness
+from optzoo.plots import COLOURS, inline_svg, tightness
 
 
 def record(name, value, *, low=None, high=None, factor=None, verdict="CONSISTENT"):
@@ -38,6 +40,16 @@ def test_rows_carry_the_record():
     (dot_of_open,) = [line for line in ax.get_lines() if line.get_ydata()[0] == 2]
     markers = {dot.get_marker(), dot_of_open.get_marker(), "o"}
     assert len(markers) == 3, "verdicts differ in shape, not in colour alone"
+
+
+def test_every_row_links_to_its_claim():
+    figure = Figure()
+    claims = [record("a/1", 0.5, low=0.4, high=0.6, factor=1.6), record("a/t wo", 0.2)]
+    tightness(figure.add_subplot(), claims)
+    drawing = inline_svg(figure, prefix="t", title="rows")
+    links = [re.findall(rf'<a href="{link}">', drawing) for link in ("#a/1", "#a/t%20wo")]
+    assert [len(one) for one in links] == [2, 2], "the name and the marks"
+    assert drawing.count("<a ") == 4
 
 
 def test_a_bound_from_below_is_read_the_other_way_round():

@@ -1,6 +1,8 @@
 """report.html and summary.md as read back by parsers, and results files that must be refused."""
 
+import base64
 import doctest
+import hashlib
 import importlib
 import json
 import re
@@ -11,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from optzoo.plots import band, convergence
+from theory_checks.figures import Easel
 from theory_checks.mathml import math_to_html, prose_to_html
 from theory_checks.report import write_report, write_summary
 from theory_checks.results import load_results
@@ -144,7 +147,7 @@ class Page(HTMLParser):
         assert self._open.pop() == tag, f"</{tag}> closes what it opened"
 
     def handle_data(self, data):
-        if "style" in self._open:
+        if {"style", "script"} & set(self._open):
             return
         self.text.append(data)
         if {"td", "th"} & set(self._open):
@@ -216,7 +219,9 @@ def test_first_screen_counts(tmp_path):
 @pytest.mark.parametrize("verdict", ["CONSISTENT", "REFUTED", "INCONCLUSIVE", None])
 def test_every_kind_with_every_verdict(tmp_path, kind, verdict):
     parsed = page(tmp_path, [claim(kind, verdict=verdict)])
-    assert parsed.elements.count("svg") == (2 if kind in KINDS[:2] else 1)
+    assert parsed.elements.count("svg") == (3 if kind in KINDS[:2] else 2), (
+        "at a glance, its own, its row"
+    )
     assert parsed.ids.count(f"frank_wolfe/{kind}") == 1
     row = parsed.rows()[2]
     assert row[3].lstrip("✓✗?") == (verdict or "–")
@@ -232,13 +237,24 @@ def test_page_needs_nothing_from_elsewhere(tmp_path):
     assert len(parsed.ids) == len(set(parsed.ids))
     assert {unquote(link[1:]) for link in inside} <= set(parsed.ids)
     assert len(inside) >= 2 * len(KINDS)
-    assert not {"script", "link", "img", "iframe", "object", "base"} & set(parsed.elements)
+    assert not {"link", "img", "iframe", "object", "base"} & set(parsed.elements)
     for tag, name, value in parsed.attributes:
         assert not name.startswith("on")
         assert name != "src"
         assert tag == "a" or "//" not in (value or ""), (tag, name, value)
     source = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert source.count("http") == len(outside)
+    assert len(re.findall("https?:", source)) == len(outside)
+    contents = [
+        value for tag, name, value in parsed.attributes if (tag, name) == ("meta", "content")
+    ]
+    (policy,) = [content for content in contents if "src" in content]
+    rules = policy.split("; ")
+    assert rules[0] == "default-src 'none'"
+    scripts = re.findall(r"<script>(.*?)</script>", source, flags=re.DOTALL)
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
+    allowed = " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in digests)
+    assert f"script-src {allowed}" in rules
+    assert len(scripts) == parsed.elements.count("script") == 2
     assert "@import" not in source
     assert not re.search(r"url\((?!#)", source)
 
@@ -260,7 +276,8 @@ def test_hostile_strings_are_text(tmp_path):
         verdict="INCONCLUSIVE",
     )  # fmt: skip
     parsed = page(tmp_path, [hostile], environment=dict.fromkeys(("python", "created"), HOSTILE))
-    assert not {"script", "marquee", "blink"} & set(parsed.elements)
+    assert not {"marquee", "blink"} & set(parsed.elements)
+    assert parsed.elements.count("script") == 2, "those of the page itself"
     assert parsed.words.count("<script>alert('x')</script>\"&|`") > 20
     assert HOSTILE in parsed.ids
     assert smuggled.strip("$") in parsed.words
@@ -451,7 +468,7 @@ def test_exponents_in_words(tmp_path):
 def test_a_rate_without_a_positive_point_in_its_window_is_still_drawn(tmp_path):
     exponent = {"stated": 1.0, "window": [10, 100]}
     record = claim("rate", mean=[0.5, 0.0, None], exponent=exponent, verdict="INCONCLUSIVE")
-    assert page(tmp_path, [record]).elements.count("svg") == 1
+    assert page(tmp_path, [record]).elements.count("svg") == 2
 
 
 def test_bare_metrics_are_formulas_and_reasons_are_not_repeated(tmp_path):
@@ -512,6 +529,35 @@ def test_reports_are_functions_of_the_results(tmp_path):
     write(tmp_path, [claim(kind) for kind in KINDS])
     first = write_report(tmp_path).read_bytes(), write_summary(tmp_path).read_bytes()
     assert (write_report(tmp_path).read_bytes(), write_summary(tmp_path).read_bytes()) == first
+
+
+def test_drawing_in_used_axes_is_drawing_in_new_ones(tmp_path):
+    """Limits, scales, grids, ticks and colours of one figure must not reach the next."""
+    odd = [
+        claim(mean=[0.0] * 3, bound=None, lower=None, upper=None),
+        claim(mean=[5e-7, 4e-7, 3.9e-7], checkpoints=[3, 4, 5], bound=[1.0] * 3),
+        claim("identity", mean=[-3.0, 5.0, 1e4], bound=[-3.0, 5.0, 1e4]),
+        claim("scaling", exponent={"stated": -1.0, "window": [1, 10]}),
+        claim(exponent={"stated": 0.5}, lower=[0.0] * 3, lower_bound=[0.1, 0.01, 0.001]),
+    ]
+    records = [*map(claim, KINDS), *odd, *map(claim, KINDS), *odd[::-1]]
+    used = Easel(4.6, 2.9)
+    for record in load_results(
+        write(tmp_path, [r | {"id": str(i)} for i, r in enumerate(records)])
+    )["claims"]:
+        assert used.claim(record, "c") == Easel(4.6, 2.9).claim(record, "c")
+
+
+def test_short_names_of_papers(tmp_path):
+    claims = [
+        *(claim(id=f"zoo/{name}", paper="Zoo") for name in ("lion/one", "bear/one", "two")),
+        claim(id="zoo/ant/hill", paper="Ants"),
+        claim(id="zoo/hill", paper="Hills"),
+        claim(id="bare", paper="A paper whose ids have no path and whose name is long"),
+    ]
+    parsed = page(tmp_path, claims)
+    named = {value for tag, name, value in parsed.attributes if name == "data-paper"}
+    assert named == {"zoo", "zoo/ant", "Hills", "A paper whose ids have no path and whose"}
 
 
 def test_sixty_claims_stay_small(tmp_path):
@@ -643,7 +689,7 @@ def test_names_of_operators_are_upright():
     assert math_to_html(r"\operatorname*{arg\,min}_x").count('mathvariant="normal"') == 6
 
 
-@pytest.mark.parametrize("name", ["report", "results", "mathml"])
+@pytest.mark.parametrize("name", ["changes", "report", "results", "mathml"])
 def test_examples(name):
     outcome = doctest.testmod(importlib.import_module(f"theory_checks.{name}"))
     assert outcome.attempted > 0
@@ -654,4 +700,7 @@ def test_templates_are_all_used():
     templates = Path(importlib.import_module("theory_checks.report").__file__).parent / "templates"
     sources = "".join(path.read_text(encoding="utf-8") for path in templates.iterdir())
     for path in templates.iterdir():
-        assert path.name in ("report.html", "summary.md") or f'"{path.name}"' in sources
+        assert (
+            path.name in ("report.html", "summary.md", "theme.js", "filter.js")
+            or f'"{path.name}"' in sources
+        )
