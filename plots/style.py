@@ -85,7 +85,8 @@ def style() -> Iterator[None]:
     """The project's figure style, for as long as the block lasts.
 
     Figures made or saved inside the block have it; Matplotlib's global settings are what they
-    were when the block ends, also when it ends with an exception.
+    were when the block ends, also when it ends with an exception. Interactive mode alone stays as
+    the block leaves it.
 
     Returns:
         A context manager that yields nothing.
@@ -102,8 +103,16 @@ def style() -> Iterator[None]:
         >>> matplotlib.rcParams["axes.grid"] == before
         True
     """
-    with matplotlib.rc_context(_RC):
-        yield
+    interactive = matplotlib.is_interactive()
+    try:
+        with matplotlib.rc_context(_RC):
+            try:
+                yield
+            finally:
+                interactive = matplotlib.is_interactive()
+    finally:
+        # A notebook's first figure loads its backend, which turns this on for all that follow.
+        matplotlib.interactive(interactive)
 
 
 def log_scale(ax: Axes) -> Axes:

@@ -1,5 +1,6 @@
 """The style stays inside its block, and the palette keeps what the page relies on."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -21,6 +22,19 @@ def test_global_settings_are_restored(fails):
     except KeyError:
         pass
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_backend_that_is_loaded_inside_stays_interactive(fails):
+    assert not matplotlib.is_interactive()
+    try:
+        with contextlib.suppress(KeyError), style():
+            matplotlib.interactive(True)
+            if fails:
+                raise KeyError
+        assert matplotlib.is_interactive()
+    finally:
+        matplotlib.interactive(False)
 
 
 def test_palette_can_be_recoloured():
