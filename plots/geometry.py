@@ -83,8 +83,8 @@ def oracle_step(
     tip = x - _ARROW * size * g / length
     ax.annotate(
         "",
-        tip,
-        x,
+        (float(tip[0]), float(tip[1])),
+        (float(x[0]), float(x[1])),
         arrowprops={"arrowstyle": "->", "color": COLOURS["ink"], "shrinkA": 0, "shrinkB": 0},
     )
     for where, name, away in (
@@ -110,7 +110,7 @@ def _name(
     shift = 11.0 * (away / norm if norm > 0.0 else np.array([0.0, 1.0]))
     ax.annotate(
         text,
-        where,
+        (float(where[0]), float(where[1])),
         (float(shift[0]), float(shift[1])),
         textcoords="offset points",
         ha="center",
