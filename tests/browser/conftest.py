@@ -19,7 +19,7 @@ SWITCHES = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 # Longer than any pause of a busy machine; nothing here waits for time to pass.
-PATIENCE_MS = 300_000
+PATIENCE_MS = 120_000
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -36,6 +36,11 @@ def headings(page):
     return page.locator("h2.paper").evaluate_all(VISIBLE % "textContent")
 
 
+def address(page):
+    """What the address bar says now; the driver's own copy may lag behind."""
+    return page.evaluate("location.href")
+
+
 def choose(page, **values):
     for name, value in values.items():
         if name == "q":
@@ -154,23 +159,23 @@ def test_two_hundred_claims(open_page, large_report):
 def test_the_address_holds_the_filter(open_page, report):
     page = open_page(report)
     choose(page, q="a & b=c #1 %", paper="birds", verdict="REFUTED", algorithm="wren")
-    assert parse_qs(urlsplit(page.url).query) == {
+    assert parse_qs(urlsplit(address(page)).query) == {
         "q": ["a & b=c #1 %"], "paper": ["birds"], "verdict": ["REFUTED"], "algorithm": ["wren"],
     }  # fmt: skip
     choose(page, q="bound")
-    again = open_page(page.url)
+    again = open_page(address(page))
     values = "[...document.getElementById('filter').elements].map((one) => one.value)"
     assert again.evaluate(values) == page.evaluate(values)
     assert rows(again) == rows(page) == ["birds/wren/broken"]
     again.locator("[name=clear]").click()
-    assert again.url == report
+    assert address(again) == report
 
 
 def test_choices_that_the_page_does_not_offer_are_none(open_page, report):
     page = open_page(f"{report}?paper=fishes&verdict=FINE&algorithm=<b>&q=wren&more=1")
     assert rows(page) == ["birds/wren/vacuous", "birds/wren/broken", "birds/wren/survivor"]
     choose(page, q="wren broken")
-    assert parse_qs(urlsplit(page.url).query) == {"q": ["wren broken"], "more": ["1"]}
+    assert parse_qs(urlsplit(address(page)).query) == {"q": ["wren broken"], "more": ["1"]}
 
 
 def test_a_link_to_a_claim_that_the_filter_leaves_out(open_page, report):
@@ -182,7 +187,7 @@ def test_a_link_to_a_claim_that_the_filter_leaves_out(open_page, report):
     choose(page, verdict="INCONCLUSIVE")
     choose(page, verdict="REFUTED")
     assert sections(page) == ["birds/wren/broken"], "another choice, another page"
-    assert not urlsplit(page.url).fragment
+    assert not urlsplit(address(page)).fragment
 
 
 def test_links_on_the_page_find_what_is_left_out(open_page, report):
@@ -203,6 +208,7 @@ def test_every_column_of_the_overview_leads_to_its_claim(open_page, report, resu
     page = open_page(report)
     for number in (0, 3, 7):
         column = page.locator("#overview svg a").nth(number)
+        column.scroll_into_view_if_needed()
         # In the column, away from its mark and its bar.
         box = column.bounding_box()
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 0.7 * box["height"])
@@ -223,10 +229,11 @@ def test_the_keyboard_is_enough(open_page, report):
         " || document.activeElement.className"
     )
     order = []
-    for _ in range(6):
+    while "algorithm" not in order and len(order) < 20:
         page.keyboard.press("Tab")
         order.append(page.evaluate(focused))
-    assert order == ["skip", "theme", "q", "paper", "verdict", "algorithm"]
+    boxes = ["id"] * 3  # the links to what is not as expected, and to what is undecided
+    assert order == ["skip", "theme", *boxes, "q", "paper", "verdict", "algorithm"]
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("#birds/finch/convex-rate$"))
@@ -346,16 +353,18 @@ def test_without_scripts_everything_is_there(open_page, report, results):
 def test_the_page_is_not_allowed_to_load_anything(browser, report):
     context = browser.new_context()
     page = context.new_page()
-    sent = []
-    page.on("request", lambda request: sent.append(request.url))
+    finished, failed = [], []
+    page.on("requestfinished", lambda request: finished.append(request.url))
+    page.on("requestfailed", lambda request: failed.append((request.url, request.failure)))
     page.goto(report)
-    refused = page.evaluate(
-        """() => new Promise((resolve) => {
-          const refuse = (event) => resolve(event.blockedURI);
-          document.addEventListener("securitypolicyviolation", refuse);
-          new Image().src = "https://elsewhere.invalid/pixel.png";
-        })"""
+    image = "https://elsewhere.invalid/pixel.png"
+    page.evaluate(
+        """(image) => new Promise((resolve) => {
+          document.addEventListener("securitypolicyviolation", resolve);
+          new Image().src = image;
+        }).then(() => null)""",
+        image,
     )
     context.close()
-    assert refused.startswith("https://elsewhere.invalid")
-    assert sent == [report]
+    assert finished == [report]
+    assert failed == [(image, "csp")]
