@@ -92,6 +92,7 @@ with style():
         ax.set_xlim(-3, 3)
     panels[1].set_ylabel("")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncol=4)
+    plt.show()
 
 # %% [markdown]
 # The stairs never vanish, they become small. That is the first lesson: the chain forgets the
@@ -205,6 +206,7 @@ with style():
         log_scale(ax)
     panels[0].set_ylabel(r"$W_2(X_k, Z_T)$")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncol=5)
+    plt.show()
 
 # %%
 EXPECTED = {  # exponents for gamma = 0 and 1
@@ -316,6 +318,7 @@ with style():
         ax.legend(loc="lower right")
         log_scale(ax)
     panels[0].set_ylabel(r"$W_2$ to the diffusion stated")
+    plt.show()
 
 # %% [markdown]
 # A wrong diffusion is a floor: $W_2$ stops falling, at the distance of the two diffusions. That
@@ -473,6 +476,7 @@ with style():
     ax.set_xlabel("coefficient of the body mass index")
     ax.set_xlim(x[0], x[-1])
     figure.legend(loc="outside upper center", ncol=2)
+    plt.show()
 
 # %% [markdown]
 # A short step with full gradients is indistinguishable here. A long step samples a wider law,

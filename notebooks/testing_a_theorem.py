@@ -555,6 +555,14 @@ assert status == 1
 # comes that can see it: here the null. Its exact mean, in place of the bound, would refute the
 # mutant.
 #
+# ## What may not be concluded from these plots
+#
+# - *Consistent* is not *proved*: the curves show one instance, at the checkpoints that were looked
+#   at, with the seeds that were drawn.
+# - A small e-value is no evidence for a theorem, and a tightness near zero is none either: ask what
+#   the same run would have refuted (the detectable factor), and whether a planted mistake dies.
+# - Killed controls speak of these mistakes alone. A mistake that nobody planted may live.
+#
 # ## 5. From here
 #
 # - A package can register its claims by an entry point instead of `--claims`; see "Bring your own"

@@ -332,6 +332,7 @@ with style():
         log_scale(ax)
     panels[0].set_ylabel(r"$\|z^k - z^*\|^2 / \|z^0 - z^*\|^2$")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncol=4)
+    plt.show()
 
 # %%
 print(f"to {TARGET:g}   {'rounds':>18}{'vectors a worker':>20}{'server calls':>16}")
@@ -450,6 +451,8 @@ assert np.all(broadcast == 2 * WIDTH * dimension)
 assert set(refresh[:, 0]) == {0.0, WIDTH * dimension}
 assert broadcast[0] == 2 * WORKERS * message[0, 0]
 
+plt.show()
+
 # %% [markdown]
 # The blue slivers are the compressed messages, $1/n$ of a vector. The broadcast, two vectors, is
 # $2n$ times as long: compression of the uplink has made the downlink the bottleneck. The paper
@@ -491,6 +494,8 @@ with style():
 
 # In the mean a step costs 3/2 and 2/n vectors: a factor of 12.
 assert 8 * ROUNDS < fitting < 18 * ROUNDS
+
+plt.show()
 
 # %% [markdown]
 # ## What the compiled program sends

@@ -122,7 +122,13 @@ def _run(options: argparse.Namespace) -> int:
     if options.resume and options.fresh_seeds:
         raise UsageError("--resume goes on with the seeds on file; --fresh-seeds draws new ones")
     origins = registered(options.claims)
-    chosen = select(collected(origins), options.ids)
+    chosen = [
+        one
+        for one in select(collected(origins), options.ids)
+        if isinstance(one, Claim) or options.preset in one.presets
+    ]
+    if not chosen:
+        raise UsageError(f"{', '.join(options.ids)}: not in the preset {options.preset}")
     seeds = options.seeds or PRESETS[options.preset]
     master_seed = secrets.randbits(31) if options.fresh_seeds else MASTER_SEED
     environment = record.environment(preset=options.preset, seeds=seeds, master_seed=master_seed)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .presets import PRESETS
+
 if TYPE_CHECKING:
     from .laboratory import Laboratory
 
@@ -130,9 +132,10 @@ class Comparison:
         paper: authors, title, year, arXiv number, as the paper's claims have it.
         description: what is compared, on what terms, and how the bands were made.
         evaluate: runs the methods in the laboratory, whose replicates are the claims' own.
+        presets: of those of the command line, the ones that it is evaluated in.
 
     Raises:
-        ValueError: if the id is not a lower-case path.
+        ValueError: if the id is not a lower-case path, or a preset is unknown.
     """
 
     id: str
@@ -140,8 +143,12 @@ class Comparison:
     paper: str
     description: str
     evaluate: Callable[["Laboratory"], Outcome]
+    presets: tuple[str, ...] = tuple(PRESETS)
 
     def __post_init__(self) -> None:
+        for preset in self.presets:
+            if preset not in PRESETS:
+                raise ValueError(f"presets must be of {', '.join(PRESETS)}, got {preset!r}")
         if self.id != self.id.lower() or " " in self.id or self.id.count("/") < 1:
             raise ValueError(
                 f"id must be a lower-case path such as 'paper/compare/this', got {self.id!r}"

@@ -2,7 +2,7 @@
 
 from ...claim import Claim
 from ...comparison import Comparison
-from . import adafactor, parity, regret, symmetries
+from . import adafactor, parity, regret, side_by_side, symmetries
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
@@ -13,4 +13,4 @@ CLAIMS: tuple[Claim, ...] = (
     *regret.CLAIMS,
 )
 
-COMPARISONS: tuple[Comparison, ...] = ()
+COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS

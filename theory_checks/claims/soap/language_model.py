@@ -1,0 +1,293 @@
+"""A small language model and its training by SOAP, Shampoo and AdamW.
+
+A transformer predicts the characters of Python's own documentation, `pydoc_data.topics`. Every
+method has its learning rate tuned on one seed, at f = 10, and is then run on several others, all
+with the same initial weights and batches. The learning rate rises linearly and is constant
+afterwards, so that a run may be read off at any of its steps.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from pydoc_data.topics import topics
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from numpy.typing import NDArray
+
+import optzoo
+
+__all__ = [
+    "METHODS",
+    "TUNED",
+    "Size",
+    "corpus",
+    "final_loss",
+    "loss",
+    "parameters",
+    "passage",
+    "training_curve",
+    "tuned_rates",
+]
+
+Array = NDArray[np.float64]
+Params = dict[str, jax.Array]
+Make = Callable[[Any, Any], optax.GradientTransformationExtraArgs]
+
+B1 = B2 = 0.95
+PRECEDING = 0.05  # share of the steps in which the learning rate rises
+TUNED = ("AdamW", "SOAP, f = 10", "Shampoo, f = 10")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the model is and how long it is trained.
+
+    Args:
+        width: of the residual stream; twice as many hidden units.
+        layers: number of them.
+        length: characters that are predicted from those before them in a sequence.
+        batch: sequences in a step.
+        steps: of a run.
+        every: steps between two looks at the loss on text that is not trained on.
+        rates: learning rates that are tried.
+        seeds: runs at the best one.
+    """
+
+    width: int
+    layers: int
+    length: int
+    batch: int
+    steps: int
+    every: int
+    rates: tuple[float, ...]
+    seeds: int
+
+
+# --- Text and model ---
+
+
+@cache
+def corpus() -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
+    """The text as numbers: what is trained on, the last tenth, and how many characters there are.
+
+    Example:
+        >>> train, held_out, characters = corpus()
+        >>> len(train) > 300_000, len(held_out) > 30_000, 60 < characters < 200
+        (True, True, True)
+    """
+    text = "\n".join(topics[name] for name in sorted(topics))
+    alphabet, numbers = np.unique(list(text), return_inverse=True)
+    cut = len(text) * 9 // 10
+    numbers = numbers.astype(np.int32)
+    return numbers[:cut], numbers[cut:], len(alphabet)
+
+
+def parameters(key: jax.Array, size: Size, characters: int) -> Params:
+    """Weights before training: all of them matrices, in float32.
+
+    Args:
+        key: of the random numbers.
+        size: of the model.
+        characters: how many different ones there are.
+
+    Returns:
+        name -> matrix.
+    """
+    d = size.width
+    shapes = {"tokens": (characters, d), "positions": (size.length, d), "output": (d, characters)}
+    for layer in range(size.layers):
+        shapes |= {f"{layer}.{name}": (d, d) for name in ("q", "k", "v", "o")}
+        shapes |= {f"{layer}.up": (d, 2 * d), f"{layer}.down": (2 * d, d)}
+    keys = jax.random.split(key, len(shapes))
+    params = {}
+    for one, (name, shape) in zip(keys, shapes.items(), strict=True):
+        deviation = 0.02 if name in ("tokens", "positions") else shape[0] ** -0.5
+        if name.endswith((".o", ".down")):
+            deviation /= (2 * size.layers) ** 0.5
+        params[name] = deviation * jax.random.normal(one, shape, jnp.float32)
+    return params
+
+
+def loss(params: Params, text: jax.Array, size: Size) -> jax.Array:
+    """Mean negative log-likelihood of a character given those before it, in nats.
+
+    Args:
+        params: weights.
+        text: numbers of characters, shape (sequences, length + 1).
+        size: of the model.
+
+    Returns:
+        A number.
+    """
+    heads = max(size.width // 32, 1)
+    x = params["tokens"][text[:, :-1]] + params["positions"][None]
+    allowed = jnp.tril(jnp.ones((size.length, size.length), bool))[None, None]
+
+    def normed(x: jax.Array) -> jax.Array:
+        return x * jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + 1e-6)
+
+    def split(x: jax.Array) -> jax.Array:
+        return x.reshape(*x.shape[:2], heads, -1)
+
+    for layer in range(size.layers):
+        h = normed(x)
+        q, k, v = (split(h @ params[f"{layer}.{name}"]) for name in ("q", "k", "v"))
+        scores = jnp.einsum("bqhc,bkhc->bhqk", q, k) / q.shape[-1] ** 0.5
+        weights = jax.nn.softmax(jnp.where(allowed, scores, -1e30), axis=-1)
+        mixed = jnp.einsum("bhqk,bkhc->bqhc", weights, v).reshape(h.shape)
+        x = x + mixed @ params[f"{layer}.o"]
+        x = x + jax.nn.gelu(normed(x) @ params[f"{layer}.up"]) @ params[f"{layer}.down"]
+    logits = normed(x) @ params["output"]
+    return jnp.mean(optax.losses.softmax_cross_entropy_with_integer_labels(logits, text[:, 1:]))
+
+
+# --- Methods and runs ---
+
+
+def _adamw(schedule: Any, frequency: Any) -> optax.GradientTransformationExtraArgs:
+    del frequency
+    return optax.with_extra_args_support(optax.adamw(schedule, B1, B2, weight_decay=0.0))
+
+
+def _soap(schedule: Any, frequency: Any) -> optax.GradientTransformationExtraArgs:
+    return optzoo.soap(schedule, B1, B2, weight_decay=0.0, precondition_frequency=frequency)
+
+
+def _shampoo(schedule: Any, frequency: Any) -> optax.GradientTransformationExtraArgs:
+    return optzoo.shampoo(
+        schedule,
+        eps=1e-12,
+        beta=B2,
+        momentum=B1,
+        precondition_frequency=frequency,
+        graft=optax.scale_by_adam(B1, B2),
+    )
+
+
+FREQUENCIES = (1, 10, 100)
+METHODS: dict[str, tuple[Make, int]] = {
+    "AdamW": (_adamw, 1),
+    **{f"SOAP, f = {f}": (_soap, f) for f in FREQUENCIES},
+    **{f"Shampoo, f = {f}": (_shampoo, f) for f in FREQUENCIES},
+}
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _run(
+    make: Make,
+    size: Size,
+    text: jax.Array,
+    unseen: jax.Array,
+    params: Params,
+    rate: jax.Array,
+    f: jax.Array,
+    key: jax.Array,
+) -> jax.Array:
+    """The loss on `unseen` sequences after every `every` steps, shape (steps / every,)."""
+    window = jnp.arange(size.length + 1)
+    rising = max(round(PRECEDING * size.steps), 1)
+
+    def schedule(k: jax.Array) -> jax.Array:
+        return rate * jnp.minimum((k + 1) / rising, 1)
+
+    method = make(schedule, f)
+
+    def step(carry: tuple[Params, Any], k: jax.Array) -> tuple[tuple[Params, Any], None]:
+        params, state = carry
+        places = jax.random.randint(
+            jax.random.fold_in(key, k), (size.batch,), 0, len(text) - size.length
+        )
+        batch = text[places[:, None] + window[None]]
+        gradient = jax.grad(loss)(params, batch, size)
+        updates, state = method.update(gradient, state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    def look(carry: tuple[Params, Any], first: jax.Array) -> tuple[tuple[Params, Any], jax.Array]:
+        carry, _ = jax.lax.scan(step, carry, first + jnp.arange(size.every))
+        return carry, loss(carry[0], unseen, size)
+
+    firsts = jnp.arange(0, size.steps, size.every)
+    return jax.lax.scan(look, (params, method.init(params)), firsts)[1]
+
+
+def training_curve(name: str, size: Size, rate: float, seed: int) -> Array:
+    """The loss on text that is not trained on, every `size.every` steps.
+
+    Args:
+        name: one of METHODS.
+        size: of the model and of the run.
+        rate: the learning rate after its rise.
+        seed: of the initial weights and the batches.
+
+    Returns:
+        Nats a character, shape (steps / every,).
+    """
+    make, frequency = METHODS[name]
+    train, held_out, characters = corpus()
+    starts = np.linspace(0, len(held_out) - size.length - 1, 2 * size.batch).astype(np.int32)
+    unseen = held_out[starts[:, None] + np.arange(size.length + 1)]
+    start_key, data_key = jax.random.split(jax.random.key(seed))
+    params = parameters(start_key, size, characters)
+    given = (jnp.asarray(train), jnp.asarray(unseen), params)
+    numbers = (jnp.float32(rate), jnp.int32(frequency), data_key)
+    return np.asarray(_run(make, size, *given, *numbers), np.float64)
+
+
+def final_loss(curve: Array) -> float:
+    """The mean of the last tenth, infinite if the run diverged.
+
+    Args:
+        curve: as `training_curve` returns it.
+
+    Returns:
+        Nats a character.
+
+    Example:
+        >>> final_loss(np.array([4.0, 3.0, 2.0]))
+        2.0
+    """
+    last = float(np.mean(curve[-max(len(curve) // 10, 1) :]))
+    return last if np.isfinite(last) else float("inf")
+
+
+def passage(curve: Array, target: float, every: int) -> float:
+    """Steps until a curve is at or below the target, interpolated; infinite if it never is.
+
+    Args:
+        curve: the loss after every `every` steps.
+        target: the loss to reach.
+        every: steps between its points.
+
+    Returns:
+        A number of steps.
+
+    Example:
+        >>> passage(np.array([4.0, 3.0, 1.0]), 2.0, every=10)
+        25.0
+    """
+    below = np.flatnonzero(curve <= target)
+    if below.size == 0:
+        return float("inf")
+    first = int(below[0])
+    if first == 0:
+        return float(every)
+    share = (curve[first - 1] - target) / (curve[first - 1] - curve[first])
+    return float(every * (first + share))
+
+
+def tuned_rates(size: Size) -> Iterator[tuple[str, float]]:
+    """The rate of the least final loss for every method of TUNED, on a seed that is used once.
+
+    Args:
+        size: of the model and of the runs.
+
+    Yields:
+        The method, and its rate for all frequencies.
+    """
+    for name in TUNED:
+        finals = [final_loss(training_curve(name, size, rate, 1000)) for rate in size.rates]
+        yield name.partition(",")[0], size.rates[int(np.argmin(finals))]
