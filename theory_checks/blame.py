@@ -70,7 +70,7 @@ def _innermost(error: BaseException, libraries: tuple[str, ...]) -> str | None:
 def _is_library(file: str, libraries: tuple[str, ...]) -> bool:
     # Installed packages lie in a folder of the standard library's.
     standard = file.startswith(_STANDARD_LIBRARY) and "site-packages" not in file
-    return standard or file.startswith(("<frozen", *_folders(libraries)))
+    return standard or file.startswith(("<frozen", "<string>", *_folders(libraries)))
 
 
 def _line(file: str, number: int | None, text: str | None) -> str:

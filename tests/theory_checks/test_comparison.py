@@ -6,6 +6,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -173,10 +174,10 @@ def test_failures_name_the_comparison_and_leave_the_others_standing(tmp_path):
         [claim()],
         [comparison("paper/x/lost", lost), comparison("paper/x/bad", damaged), comparison()],
     )
-    assert sorted(failures) == [
-        "paper/x/bad: mean of the curve 'SARAH' has shape (1,), but x has shape (3,)",
-        "paper/x/lost: no such data",
-    ]
+    bad, lost_one = sorted(failures)
+    assert bad.startswith("paper/x/bad: mean of the curve 'SARAH' has shape (1,), but x has shape")
+    assert lost_one.startswith("paper/x/lost: no such data")
+    assert all(Path(__file__).name in failure for failure in failures), "where to look"
     results = load_results(tmp_path)
     assert [c["id"] for c in results["comparisons"]] == ["paper/compare/all"]
     assert len(results["claims"]) == 1
