@@ -89,9 +89,10 @@ def overview(
             left = _LEFT
             for title in row:
                 size = min(sizes[title], usable)
-                place = (left, top - _TOP - _HEIGHT, size, _HEIGHT)
-                scale = (width, height, width, height)
-                ax = figure.add_axes(tuple(p / s for p, s in zip(place, scale, strict=True)))
+                bottom = top - _TOP - _HEIGHT
+                ax = figure.add_axes(
+                    (left / width, bottom / height, size / width, _HEIGHT / height)
+                )
                 _panel(ax, title, shown[title], size / column, column, limits)
                 ax.tick_params(labelleft=title == row[0])
                 left += size + _BETWEEN

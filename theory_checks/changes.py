@@ -217,13 +217,11 @@ def _claim_changes(old: Record, new: Record, factor: float) -> Iterator[Change]:
     for name in ("tightness", "detectable_factor"):
         if _moved(old.get(name), new.get(name), factor):
             yield Change(name, identifier, old.get(name), new.get(name))
-    times = old.get("seconds"), new.get("seconds")
-    if (
-        None not in times
-        and _moved(*times, factor)
-        and abs(times[1] - times[0]) > (_NOTICEABLE_SECONDS)
-    ):
-        yield Change("seconds", identifier, *times)
+    before, after = old.get("seconds"), new.get("seconds")
+    if before is None or after is None:
+        return
+    if _moved(before, after, factor) and abs(after - before) > _NOTICEABLE_SECONDS:
+        yield Change("seconds", identifier, before, after)
 
 
 def _control_changes(old: Record, new: Record) -> Iterator[Change]:

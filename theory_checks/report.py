@@ -126,6 +126,11 @@ class _Paper:
     claims: list[_View]
     comparisons: list[_SideBySide]
 
+    @property
+    def records(self) -> list[Record]:
+        claims = [view.record for view in self.claims]
+        return claims + [beside.record for beside in self.comparisons]
+
 
 def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
     results = load_results(directory)
@@ -149,11 +154,7 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
             undecided=[view for view in views if view.record["verdict"] == "INCONCLUSIVE"],
             papers=papers,
             comparisons=comparisons,
-            shorts={
-                view.record["id"]: paper.short
-                for paper in papers
-                for view in (*paper.claims, *paper.comparisons)
-            },
+            shorts={one["id"]: paper.short for paper in papers for one in paper.records},
             algorithms=Counter(sorted(str(claim["algorithm"] or "") for claim in claims)),
             overview=_overview(papers) if draw and claims else None,
             tightness=tightness(claims) if draw else None,
@@ -334,8 +335,7 @@ def _name_shortly(papers: Sequence[_Paper]) -> None:
     """Names a paper by the path that its ids share, which is how the command line names it too."""
     taken: set[str] = set()
     for paper in papers:
-        records = [view.record for view in (*paper.claims, *paper.comparisons)]
-        folders = [record["id"].split("/")[:-1] for record in records]
+        folders = [record["id"].split("/")[:-1] for record in paper.records]
         short = "/".join(_shared(folders)) or paper.name[:_LONGEST_NAME]
         paper.short = short if short not in taken else paper.name
         taken.add(paper.short)

@@ -402,8 +402,8 @@ def test_the_page_shows_everything_in_the_paper_s_chapter(tmp_path, monkeypatch)
     object.__setattr__(other, "paper", "Another paper")
     page = report(tmp_path, comparison(), claims=[claim(), other])
     order = ['id="verdicts"', 'href="#paper/compare/all"', '"paper">A paper</h2>',
-             'id="paper/claim"', "<h2>Side by side</h2>", 'id="paper/compare/all"',
-             '"paper">Another paper</h2>', 'id="other/claim"']  # fmt: skip
+             '"claim" id="paper/claim"', "<h2>Side by side</h2>", '"claim" id="paper/compare/all"',
+             '"paper">Another paper</h2>', '"claim" id="other/claim"']  # fmt: skip
     assert [page.index(one) for one in order] == sorted(page.index(one) for one in order)
     assert page.count("Side by side</h2>") == 1
     assert "<b>1</b> side by side" in page
