@@ -82,8 +82,8 @@ def corpus() -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
     text = "\n".join(topics[name] for name in sorted(topics))
     alphabet, numbers = np.unique(list(text), return_inverse=True)
     cut = len(text) * 9 // 10
-    numbers = numbers.astype(np.int32)
-    return numbers[:cut], numbers[cut:], len(alphabet)
+    codes = numbers.astype(np.int32)
+    return codes[:cut], codes[cut:], len(alphabet)
 
 
 def parameters(key: jax.Array, size: Size, characters: int) -> Params:
