@@ -174,6 +174,8 @@ def test_the_address_holds_the_filter(open_page, report):
 def test_choices_that_the_page_does_not_offer_are_none(open_page, report):
     page = open_page(f"{report}?paper=fishes&verdict=FINE&algorithm=<b>&q=wren&more=1")
     assert rows(page) == ["birds/wren/vacuous", "birds/wren/broken", "birds/wren/survivor"]
+    for name in ("paper", "verdict", "algorithm"):
+        assert page.locator(f"[name={name}]").evaluate("(one) => one.selectedIndex") == 0, "any"
     choose(page, q="wren broken")
     assert parse_qs(urlsplit(address(page)).query) == {"q": ["wren broken"], "more": ["1"]}
 
