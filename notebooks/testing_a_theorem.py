@@ -4,7 +4,7 @@
 # A theorem about a stochastic method says $E[\text{metric}_k] \le \text{bound}_k$. We have runs,
 # and runs are random. What can they say about the theorem, and what can they not?
 #
-# **You will learn**
+# ## What you will learn
 #
 # - to *refute* a bound with an e-value, which stays valid however often you look;
 # - what *power* is, and how many seeds a mistake of a given size needs;
