@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import scipy.linalg  # loads the OpenBLAS that jax calls, which cannot be limited before
 from threadpoolctl import ThreadpoolController
 
 import optzoo
@@ -102,6 +103,8 @@ def measure(width: int = 256, layers: int = 4, layers_to_compile: int = LAYERS_T
     rate = _sgemm_rate()
     # OpenBLAS inside jax's LAPACK calls would otherwise start threads beside XLA's own.
     openblas = ThreadpoolController().select(internal_api="openblas")
+    if not any("scipy" in library["filepath"] for library in openblas.info()):
+        raise RuntimeError(f"{scipy.__name__}'s OpenBLAS was not found: {openblas.info()}")
     with jax.enable_x64(False), openblas.limit(limits=1):
         text = _steps(shapes, rate)
         compilation = _compilations(gpt(64, layers_to_compile, vectors=True))

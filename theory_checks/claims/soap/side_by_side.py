@@ -22,7 +22,7 @@ __all__ = ["COMPARISONS"]
 
 Array = NDArray[np.float64]
 
-RATES = (3e-3, 1e-2, 3e-2)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 SEEDS_OF_A_RUN = 32  # replicates of a claim that cost as much as one training run here
 LEFT_OUT = "Shampoo, f = 100"  # a panel has six curves
 
