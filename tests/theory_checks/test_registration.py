@@ -73,7 +73,9 @@ def test_a_file_is_listed_run_reported_and_resumed(folder, capsys):
     assert (record["id"], record["verdict"]) == ("mine/one", "CONSISTENT")
     assert record["controls"][0]["killed"]
     assert results["environment"]["claims_from"] == ["mine.py"]
-    assert "My own title" in Path("out/report.html").read_text()
+    page = Path("out/report.html").read_text()
+    assert "My own title" in page
+    assert "with the claims of mine.py" in page
     write(folder, "more.py", CLAIM + "CLAIMS = [claim('mine/two')]\n")
     more = ["run", "mine/two", "--claims", "more.py", "--out", "out", "--resume"]
     assert cli.main(more) == 0
