@@ -123,7 +123,7 @@ FAULTS = {
         "updates of float32 parameters have float64, not float32",
     ),
     "counts under MultiSteps": (
-        lambda: faulty(step=lambda g, state: -0.1 / (1 + state[0] % 2 + 1e-9 * next(calls)) * g),
+        lambda: faulty(step=lambda g, state: -0.1 / (1 + state[0] % 2 + 1e-4 * next(calls)) * g),
         "same under MultiSteps",
         "",
     ),
