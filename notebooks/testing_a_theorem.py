@@ -492,7 +492,9 @@ folder = tempfile.TemporaryDirectory()
 own = Path(folder.name) / "lazy.py"
 own.write_text(FILE)
 results = Path(folder.name) / "results"
-status = cli.main(["run", "lazy_descent", "--claims", str(own), "--out", str(results)])
+with contextlib.redirect_stdout(io.StringIO()) as printed:
+    status = cli.main(["run", "lazy_descent", "--claims", str(own), "--out", str(results)])
+print(printed.getvalue().replace(folder.name, "."))
 (record,) = json.loads((results / "results.json").read_text())["claims"]
 print(f"\nexit status {status}; {record['verdict']}: {record['decided']}")
 for control in record["controls"]:
