@@ -220,6 +220,27 @@ def test_a_stacked_leaf_is_so_many_separate_leaves():
         )
 
 
+def test_leaves_of_one_size_share_a_program_and_nothing_else():
+    """More of them than are decomposed side by side."""
+    leaves = np.random.default_rng(3).standard_normal((4, 7, 3, 3))
+    method = scale_by_soap(precondition_frequency=1, eps=1e-3)
+
+    @jax.jit
+    def directions(gradients):
+        state = method.init(gradients[0])
+        for gradient in gradients:
+            updates, state = method.update(gradient, state)
+        return updates, state.basis
+
+    together = directions([list(map(jnp.asarray, call)) for call in leaves])
+    for i in range(7):
+        alone = directions([[jnp.asarray(call[i])] for call in leaves])
+        for found, expected in zip(together, alone, strict=True):
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b, atol=1e-9), found[i], expected[0]
+            )
+
+
 def test_a_convolution_is_the_matrix_of_its_merged_axes():
     start, gradients = start_and_gradients({"w": (2, 3, 4, 5)}, 30)
     matrices = [{"w": np.moveaxis(g["w"], (2, 0), (0, 1)).reshape(8, 15)} for g in gradients]
