@@ -68,11 +68,11 @@ def power_step(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
     an embedding that were never looked up, and for gradients that vanished, it makes the QR
     return the old vectors instead of arbitrary ones.
     """
-    trace = jnp.trace(gram_matrix)
-    relative = float(tv.finfo(basis.dtype).eps) / gram_matrix.shape[-1]
-    ridge = jnp.where(trace > 0, relative * trace, 1)
     images = jnp.matmul(basis, gram_matrix, precision=jax.lax.Precision.HIGHEST)
     rayleigh = jnp.sum(images * basis, axis=1)
+    trace = jnp.sum(rayleigh)
+    relative = float(tv.finfo(basis.dtype).eps) / gram_matrix.shape[-1]
+    ridge = jnp.where(trace > 0, relative * trace, 1)
     order = jnp.argsort(rayleigh, descending=True)
     slots = jnp.argsort(order)
     return _qr((images + ridge * basis)[order].T).T[slots]

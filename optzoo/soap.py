@@ -31,7 +31,9 @@ References:
   Stabilizing Shampoo using Adam", ICLR 2025, arXiv:2409.11321.
 """
 
+import functools
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -62,6 +64,7 @@ from ._soap_basis import (
     gram,
     power_step,
     rotate,
+    sharding_of,
 )
 
 __all__ = ["SoapState", "scale_by_soap", "soap"]
@@ -77,6 +80,11 @@ class SoapState(NamedTuple):
     nu: optax.Updates  # V, likewise
     gram: Any  # L, R, ...: for every leaf a tuple over its matrix axes, at least float32
     basis: Any  # Q_L^T, Q_R^T, ...: eigenvectors in rows; None for an axis without a basis
+
+
+# What happens to one leaf is traced and lowered once for all leaves of its shape. With hundreds of
+# leaves that is most of the time between the Python function and XLA's.
+_once_for_every_shape: Any = functools.partial(jax.jit, static_argnames="view")
 
 
 class _Hyperparameters(NamedTuple):
@@ -370,7 +378,7 @@ def _direction(
     ]
 
     # A finite squared norm leaves no room for an overflow in V or in a Gram matrix either.
-    norms = [jnp.sum(jnp.square(g)) for g in gradients]
+    norms = _squared_norms(gradients)
     finite = jnp.all(jnp.stack([jnp.isfinite(norm) for norm in norms] or [jnp.array(True)]))
     t = state.count
     # A branch, because its result is computed once. A plain expression would be fused into each of
@@ -408,6 +416,19 @@ def _direction(
     return treedef.unflatten(directions), new_state
 
 
+def _squared_norms(gradients: list[jax.Array]) -> list[jax.Array]:
+    """Of every leaf; one of all leaves with at most one axis, which have many small programs."""
+    summands = defaultdict(list)
+    for place, g in enumerate(gradients):
+        joined = g.ndim < 2 and sharding_of(g) is None
+        summands[str(g.dtype) if joined else place].append(g.ravel() if joined else g)
+    return [
+        jnp.sum(jnp.square(gs[0] if len(gs) == 1 else jnp.concatenate(gs)))
+        for gs in summands.values()
+    ]
+
+
+@_once_for_every_shape
 def _adam(
     g: jax.Array,
     m: jax.Array,
@@ -437,6 +458,7 @@ def _adam(
     return _narrow(m_wide, m), _narrow(v_wide, v), u
 
 
+@_once_for_every_shape
 def _averaged_grams(
     g: jax.Array, factors: Factors, view: View, finite: jax.Array, numbers: _Hyperparameters
 ) -> Factors:
@@ -498,6 +520,7 @@ def _decomposed(
     return treedef.unflatten(new), failures
 
 
+@_once_for_every_shape
 def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Array:
     """M, out of the old basis and into the new one."""
     if not jax.tree.leaves(old):
