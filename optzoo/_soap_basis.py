@@ -5,7 +5,6 @@ second moment uses. LAPACK returns Q column by column, which is R row by row: ro
 transposing copy, at a refresh or at any step.
 """
 
-import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -47,14 +46,17 @@ def rotate(x: jax.Array, bases: Factors, *, batched: bool, back: bool = False) -
     return x
 
 
-def eigenvectors(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
-    """Rows: the eigenvectors, by descending eigenvalue, whatever the basis was."""
-    del basis
-    return _eigh(gram_matrix)[:, ::-1].T
+Decomposed = tuple[jax.Array, jax.Array]  # a basis, and whether its decomposition failed
 
 
-def power_step(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
-    r"""One step of the power iteration, A the Gram matrix and R the basis.
+def eigenvectors(gram_matrix: jax.Array) -> Decomposed:
+    """Rows: the eigenvectors, by descending eigenvalue; the coordinates if it fails."""
+    coordinates = jnp.eye(len(gram_matrix), dtype=gram_matrix.dtype)
+    return _unless_it_fails(_eigh(gram_matrix)[:, ::-1].T, coordinates)
+
+
+def power_step(gram_matrix: jax.Array, basis: jax.Array) -> Decomposed:
+    r"""One step of the power iteration, A the Gram matrix and R the basis; R if it fails.
 
     The rows of R A are A q_i; those with the largest Rayleigh quotients come first in
 
@@ -71,14 +73,17 @@ def power_step(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
     images = jnp.matmul(basis, gram_matrix, precision=jax.lax.Precision.HIGHEST)
     rayleigh = jnp.sum(images * basis, axis=1)
     trace = jnp.sum(rayleigh)
-    relative = float(tv.finfo(basis.dtype).eps) / gram_matrix.shape[-1]
+    relative = float(tv.finfo(basis.dtype).eps) / len(basis)
     ridge = jnp.where(trace > 0, relative * trace, 1)
     order = jnp.argsort(rayleigh, descending=True)
     slots = jnp.argsort(order)
-    return _qr((images + ridge * basis)[order].T).T[slots]
+    return _unless_it_fails(_qr((images + ridge * basis)[order].T).T[slots], basis)
 
 
-Decomposition = Callable[[jax.Array, jax.Array], jax.Array]  # of a Gram matrix, from a basis
+def _unless_it_fails(new: jax.Array, otherwise: jax.Array) -> Decomposed:
+    failed = ~jnp.all(jnp.isfinite(new))
+    return jnp.where(failed, otherwise, new), failed
+
 
 # Bases of one size share a program, because compiling one for every axis would take most of the
 # time before the first step. It needs them stacked: a copy, too large where the axes are long.
@@ -87,52 +92,43 @@ _STACKS_OF_A_SIZE = 4  # decomposed side by side
 
 
 def decomposed(
-    decomposition: Decomposition, grams: Sequence[jax.Array], bases: Sequence[jax.Array]
+    decomposition: Callable[..., Decomposed], *operands: Sequence[jax.Array]
 ) -> tuple[list[jax.Array], jax.Array]:
-    """The new bases, and the number of decompositions that failed.
+    """The decomposition for every axis, and the number of those that failed.
 
-    A result that is not finite is a failure and leaves the old basis. Matrices are decomposed one
-    after the other, never as a batch: on CPUs, batched LAPACK calls that run at the same time can
-    wait for each other forever.
+    Matrices are decomposed one after the other, never as a batch: on CPUs, batched LAPACK calls
+    that run at the same time can wait for each other forever.
     """
-    guarded = functools.partial(_guarded, decomposition)
-    new = list(bases)
+    new: dict[int, jax.Array] = {}
     failures = jnp.zeros([], jnp.int32)
-    for places in _groups(bases):
+    for places in _groups(operands[0]):
+        of_group = [[matrices[i] for i in places] for matrices in operands]
         if len(places) > 1:
-            stacks = tuple(jnp.stack([x[i] for i in places]) for x in (grams, bases))
-            found, failed = jax.lax.map(guarded, stacks)
-        elif bases[places[0]].ndim > 2:
-            found, failed = jax.lax.map(guarded, (grams[places[0]], bases[places[0]]))
-            found = found[None]
+            stacks = [jnp.stack(matrices) for matrices in of_group]
+            found, failed = jax.lax.map(lambda pair: decomposition(*pair), stacks)
         else:
-            found, failed = guarded((grams[places[0]], bases[places[0]]))
+            alone = [matrix for (matrix,) in of_group]
+            if alone[0].ndim > 2:
+                found, failed = jax.lax.map(lambda pair: decomposition(*pair), alone)
+            else:
+                found, failed = decomposition(*alone)
             found = found[None]
         failures += jnp.sum(failed, dtype=jnp.int32)
-        for place, basis in zip(places, found, strict=True):
-            new[place] = basis
-    return new, failures
+        new |= dict(zip(places, found, strict=True))
+    return [new[place] for place in range(len(new))], failures
 
 
-def _groups(bases: Sequence[jax.Array]) -> list[list[int]]:
-    """The places of the bases that share a program."""
+def _groups(matrices: Sequence[jax.Array]) -> list[list[int]]:
+    """The places of the matrices that share a program."""
     alike = defaultdict(list)
-    for place, basis in enumerate(bases):
-        shareable = basis.ndim == 2 and len(basis) <= _LONGEST_STACKED
-        alike[basis.shape, str(basis.dtype), None if shareable else place].append(place)
+    for place, matrix in enumerate(matrices):
+        shareable = matrix.ndim == 2 and len(matrix) <= _LONGEST_STACKED
+        alike[matrix.shape, str(matrix.dtype), None if shareable else place].append(place)
     return [
         places[start::_STACKS_OF_A_SIZE]
         for places in alike.values()
         for start in range(min(len(places), _STACKS_OF_A_SIZE))
     ]
-
-
-def _guarded(
-    decomposition: Decomposition, pair: tuple[jax.Array, jax.Array]
-) -> tuple[jax.Array, jax.Array]:
-    new = decomposition(*pair)
-    failed = ~jnp.all(jnp.isfinite(new))
-    return jnp.where(failed, pair[1], new), failed
 
 
 def sharding_of(x: jax.Array) -> Any:

@@ -57,7 +57,7 @@ from ._soap_axes import (
     views,
 )
 from ._soap_basis import (
-    Decomposition,
+    Decomposed,
     Factors,
     decomposed,
     eigenvectors,
@@ -504,19 +504,18 @@ def _refresh(
         return new, transported, failures
 
     def first(bases: list[Factors], mu: list[jax.Array]) -> Any:
-        new, failures = _decomposed(eigenvectors, grams, bases)
+        new, failures = _decomposed(eigenvectors, grams)
         return new, mu, failures  # M is still zero
 
     return jax.lax.switch(phase, (keep, power_steps, first), bases, mu)
 
 
 def _decomposed(
-    decomposition: Decomposition, grams: list[Factors], bases: list[Factors]
+    decomposition: Callable[..., Decomposed], *operands: list[Factors]
 ) -> tuple[list[Factors], jax.Array]:
     """The decomposition for every axis with a basis, and the number of failures."""
-    leaves = jax.tree.leaves(bases)
-    treedef: Any = jax.tree.structure(bases)
-    new, failures = decomposed(decomposition, jax.tree.leaves(grams), leaves)
+    treedef: Any = jax.tree.structure(operands[0])
+    new, failures = decomposed(decomposition, *map(jax.tree.leaves, operands))
     return treedef.unflatten(new), failures
 
 
