@@ -82,11 +82,6 @@ class SoapState(NamedTuple):
     basis: Any  # Q_L^T, Q_R^T, ...: eigenvectors in rows; None for an axis without a basis
 
 
-# What happens to one leaf is traced and lowered once for all leaves of its shape. With hundreds of
-# leaves that is most of the time between the Python function and XLA's.
-_once_for_every_shape: Any = functools.partial(jax.jit, static_argnames="view")
-
-
 class _Hyperparameters(NamedTuple):
     b1: Any
     b2: Any
@@ -393,6 +388,7 @@ def _direction(
         lambda: (jnp.array(False), jnp.array(False), jnp.array(_KEEP, jnp.int32)),
     )
 
+    # What happens to one leaf is jitted, so that it is traced once for all leaves of its shape.
     mu, nu, grams, directions = [], [], [], []
     for g, m, v, factors, bases, view in zip(
         gradients, old_mu, old_nu, old_gram, old_basis, leaf_views, strict=True
@@ -428,7 +424,7 @@ def _squared_norms(gradients: list[jax.Array]) -> list[jax.Array]:
     ]
 
 
-@_once_for_every_shape
+@functools.partial(jax.jit, static_argnames="view")
 def _adam(
     g: jax.Array,
     m: jax.Array,
@@ -458,7 +454,7 @@ def _adam(
     return _narrow(m_wide, m), _narrow(v_wide, v), u
 
 
-@_once_for_every_shape
+@functools.partial(jax.jit, static_argnames="view")
 def _averaged_grams(
     g: jax.Array, factors: Factors, view: View, finite: jax.Array, numbers: _Hyperparameters
 ) -> Factors:
@@ -519,7 +515,7 @@ def _decomposed(
     return treedef.unflatten(new), failures
 
 
-@_once_for_every_shape
+@functools.partial(jax.jit, static_argnames="view")
 def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Array:
     """M, out of the old basis and into the new one."""
     if not jax.tree.leaves(old):
