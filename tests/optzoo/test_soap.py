@@ -287,11 +287,13 @@ def test_long_axes_and_one_sided_leaves_have_the_bases_they_should():
 # What can go wrong.
 
 
+@pytest.mark.parametrize("where", ["w", "b", "c"])
 @pytest.mark.parametrize(("bad", "when"), [(np.nan, 0), (np.inf, 3), (1e200, 4)])
-def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been(bad, when):
-    start, gradients = start_and_gradients({"w": (3, 4), "b": (2,)}, 12)
+def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been(bad, when, where):
+    start, gradients = start_and_gradients({"w": (3, 4), "b": (2,), "c": ()}, 12)
     method = soap(0.01, precondition_frequency=4)
-    spoiled = {"w": gradients[0]["w"], "b": np.array([1.0, bad])}
+    spoiled = {**gradients[0], where: np.array(gradients[0][where])}
+    spoiled[where].flat[-1] = bad
     path, state = run(method, start, [*gradients[:when], spoiled, *gradients[when:]])
     expected, clean = run(method, start, gradients)
     assert int(state.skipped) == 1
