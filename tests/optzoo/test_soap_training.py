@@ -172,10 +172,10 @@ def test_data_parallel_training_is_that_of_the_whole_batch():
 
 
 def test_leaves_split_over_devices_keep_their_sharding_and_their_numbers():
-    start, *gradients = problem()
+    start, *gradients = ({**tree, "d": tree["w"][0]} for tree in problem())
     expected, _ = run(soap(0.01, precondition_frequency=4), start, gradients)
     mesh = jax.make_mesh((2, 4), ("x", "y"), axis_types=(AxisType.Explicit,) * 2)
-    specs = {"w": ("x", None), "c": (None, "x", "y"), "b": ("x",)}
+    specs = {"w": ("x", None), "c": (None, "x", "y"), "b": ("x",), "d": ("y",)}
     shardings = {k: NamedSharding(mesh, PartitionSpec(*spec)) for k, spec in specs.items()}
     with jax.set_mesh(mesh):
         split = jax.device_put(start, shardings)
