@@ -27,7 +27,7 @@ from .timing import Spread, interleaved
 __all__ = ["gpt", "matmul_work", "measure"]
 
 FREQUENCY, CALLS_EVERY_STEP = 10, 2  # calls of a round, at f = 10 and at f = 1
-ROUNDS = 3
+ROUNDS = 5
 LAYERS_TO_COMPILE = 24  # 245 leaves with their vectors
 
 Shapes = Mapping[str, tuple[int, ...]]
