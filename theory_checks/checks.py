@@ -2,7 +2,7 @@
 
 Sampled: `UpperBound`, `PathwiseLowerBound`, `SampledIdentity`, `Law`, `Passage`, `Rate`,
 `Minimizer`.
-Exact: `ExactIdentity`, `ExactInequality`, `ExactScaling`.
+Exact: `ExactIdentity`, `ExactInequality`, `ExactLowerBound`, `ExactScaling`.
 """
 
 import re
@@ -22,6 +22,7 @@ from .verdict import Decision, assess_pathwise, decide, identity_z
 __all__ = [
     "ExactIdentity",
     "ExactInequality",
+    "ExactLowerBound",
     "ExactScaling",
     "Law",
     "Minimizer",
@@ -263,6 +264,47 @@ class ExactInequality:
             tightness=float(ratio.max()),
             detectable_factor=float(1 / ratio.max()),
             vacuous=bool(ratio.max() < 0.1),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ExactLowerBound:
+    """measured >= bound in every case, without sampling.
+
+    All cases decide; those closest to the bound are kept for the record, the closest first.
+
+    Args:
+        compute: returns (measured, bound), each of shape (cases,), no bound negative. A bound of
+            zero is met by every case and not kept.
+        tolerance: relative to the largest bound.
+        what: what was computed, for the report.
+    """
+
+    compute: Callable[[], tuple[ArrayLike, ArrayLike]]
+    tolerance: float = 1e-10
+    what: str = "every outcome enumerated"
+
+    name = "exact bound from below"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Compares all cases."""
+        measured, bound = (np.asarray(side, dtype=np.float64) for side in self.compute())
+        _require_finite(measured, bound)
+        below = (bound - measured) / np.max(bound) > self.tolerance
+        ratio = np.full_like(measured, np.inf)
+        np.divide(measured, bound, out=ratio, where=bound > 0)
+        closest = np.argsort(ratio)[: min(_STATES_KEPT, int(np.sum(bound > 0)))]
+        least = float(ratio[closest[0]])
+        return Finding(
+            verdict="REFUTED" if np.any(below) else "CONSISTENT",
+            decided=f"{self.what}: measured / bound is at least {least:.6f} over {len(bound)} cases"
+            + (f"; {int(np.sum(below))} violate it" if np.any(below) else ""),
+            checkpoints=np.arange(1.0, len(closest) + 1),
+            mean=measured[closest],
+            bound=bound[closest],
+            tightness=least,
+            detectable_factor=least,
+            vacuous=bool(least > 10),
         )
 
 
