@@ -19,6 +19,7 @@ def convergence(
     *,
     lower_bound: npt.ArrayLike | None = None,
     slope: float | None = None,
+    mean_label: str = "mean over seeds",
     band_label: str = "confidence band",
 ) -> Axes:
     r"""Mean, confidence band and bound of a metric on log-log axes.
@@ -40,6 +41,7 @@ def convergence(
         bound: the bound from above, shape (m,).
         lower_bound: the bound from below, shape (m,).
         slope: exponent of the guide in k, negative for decay.
+        mean_label: the legend's name for the mean.
         band_label: the legend's name for the band.
 
     Returns:
@@ -99,7 +101,7 @@ def convergence(
             marker=_marker(below, "_"),
             label="lower bound",
         )
-    ax.plot(x, measured, color=COLOURS["mean"], marker="o", label="mean over seeds")
+    ax.plot(x, measured, color=COLOURS["mean"], marker="o", label=mean_label)
     if slope is not None:
         _guide(ax, x, measured, slope)
     if bottom is not None:

@@ -149,6 +149,7 @@ def _draw(ax: Axes, claim: Record) -> None:
         claim["bound"],
         lower_bound=claim["lower_bound"],
         slope=stated,
+        mean_label="computed exactly" if claim["seeds"] is None else "mean over seeds",
         band_label="band of the runs" if claim["kind"] == "lower_bound" else "confidence band",
     )
 

@@ -80,6 +80,18 @@ def test_at_first_everything_is_shown(open_page, report, results):
     assert page.locator("[name=clear]").is_disabled()
 
 
+def test_every_row_of_every_table_is_shown(open_page, report):
+    page = open_page(report)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    heights = page.evaluate(
+        "[...document.querySelectorAll('td')].map((cell) => cell.getBoundingClientRect().height)"
+    )
+    inside = page.locator("section.claim tbody tr").count()
+    assert inside > 20, "constants, controls and numbers are rows inside the claims"
+    assert len(heights) > inside
+    assert min(heights) > 0
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

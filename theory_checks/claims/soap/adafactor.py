@@ -175,7 +175,7 @@ CLAIMS: tuple[Claim, ...] = (
             r"sums of $E_B[G_B'^2]$ along rows and columns"
         ),
         assumptions=(r"$L$ and $R$ are invertible", r"$\epsilon = 0$"),
-        metric="an entry of the step",
+        metric=r"\text{an entry of the step}",
         prepare=_case,
         not_shown=(
             "Anything about SOAP's own second moment, which is not factorized, or about bases that "

@@ -218,7 +218,7 @@ CLAIMS: tuple[Claim, ...] = (
             "float64",
             "the first gradient has full rank along every axis with a basis",
         ),
-        metric=r"an entry of $W_t$",
+        metric=r"\text{an entry of } W_t",
         prepare=_case,
         not_shown=(
             "That a run in float32 stays as close: a swap of two nearly equal eigenvalues in the "

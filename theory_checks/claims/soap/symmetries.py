@@ -273,7 +273,7 @@ CLAIMS: tuple[Claim, ...] = (
             r"for more than two"
         ),
         assumptions=("float64", "the first gradient has full rank along every axis"),
-        metric=r"an entry of $W_t$",
+        metric=r"\text{an entry of } W_t",
         prepare=_equivariance_case,
         not_shown=NOT_SHOWN,
     ),
@@ -287,7 +287,7 @@ CLAIMS: tuple[Claim, ...] = (
             r"is $\eta \frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t} \frac{M}{\sqrt V + \epsilon}$"
         ),
         assumptions=("no axis has a basis", "no decay"),
-        metric=r"an entry of $W_t$",
+        metric=r"\text{an entry of } W_t",
         prepare=_reduction_case,
         not_shown="Anything about leaves with a basis.",
     ),
@@ -301,7 +301,7 @@ CLAIMS: tuple[Claim, ...] = (
             r"$\ell \times m \times n$ whose first axis is declared to be no matrix axis"
         ),
         assumptions=("float64",),
-        metric=r"an entry of $W_t$",
+        metric=r"\text{an entry of } W_t",
         prepare=_stacked_case,
         not_shown="Speed, or memory.",
     ),
@@ -312,7 +312,7 @@ CLAIMS: tuple[Claim, ...] = (
         theorem="S5",
         statement=r"$$W_t(c\, G_1, \dots, c\, G_t) = W_t(G_1, \dots, G_t), \qquad c > 0$$",
         assumptions=(r"$\epsilon = 0$",),
-        metric=r"an entry of $W_t$",
+        metric=r"\text{an entry of } W_t",
         prepare=_scaled_case,
         not_shown="What a change of scale in the middle of a run does.",
     ),

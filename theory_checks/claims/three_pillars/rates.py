@@ -414,7 +414,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
         assumptions=("PermK",),
         kind="identity",
-        metric="vectors a worker",
+        metric=r"\text{vectors a worker}",
         output="counters",
         not_shown="Bytes on the wire: tests compare the counters with the compiled program.",
         pairs_with=(),
