@@ -395,6 +395,23 @@ def test_verdict_of_a_lower_bound_in_words(tmp_path):
     assert "These runs refute even a bound 2 times smaller." in words
 
 
+@pytest.mark.parametrize(
+    ("kind", "side", "moved"),
+    [("upper_bound", "above", "smaller"), ("lower_bound", "below", "larger")],
+)
+def test_verdict_of_a_bound_without_chance_in_words(tmp_path, kind, side, moved):
+    record = claim(kind, seeds=None, e_value=None, detectable_factor=3.1)
+    words = page(tmp_path, [record]).words
+    assert "Nothing is left to chance here" in words
+    assert f"No value lies {side} its bound." in words
+    assert f"The same numbers would have caught a bound 3.1 times {moved}." in words
+    for chance in ("bootstrap-t one", "independent runs the", "These runs", "mean over seeds"):
+        assert chance not in words
+    assert "computed exactly" in words, "the legend"
+    words = page(tmp_path, [record | {"verdict": "REFUTED"}]).words
+    assert f"Some value lies {side} its bound: the claim" in words
+
+
 def test_large_factors_have_one_multiplication_sign(tmp_path):
     assert page(tmp_path, [claim(detectable_factor=34300.0)]).rows()[2][5] == "3.43×10⁴"
 
