@@ -208,6 +208,7 @@ def soap(
         )
         moves = (state.count > 0) & (new_state.count > state.count)
 
+        @functools.partial(jax.jit, static_argnames="decays")
         def step(u: jax.Array, m: jax.Array, decays: bool, p: Any) -> jax.Array:
             rate = jnp.asarray(eta, u.dtype)
             u = -rate * u
@@ -412,11 +413,14 @@ def _direction(
     return treedef.unflatten(directions), new_state
 
 
+_SMALL = 2**14  # numbers in a leaf
+
+
 def _squared_norms(gradients: list[jax.Array]) -> list[jax.Array]:
-    """Of every leaf; one of all leaves with at most one axis, which have many small programs."""
+    """Of every leaf, and one of all small ones together: a sum for each takes long to compile."""
     summands = defaultdict(list)
     for place, g in enumerate(gradients):
-        joined = g.ndim < 2 and sharding_of(g) is None
+        joined = g.size <= _SMALL and sharding_of(g) is None
         summands[str(g.dtype) if joined else place].append(g.ravel() if joined else g)
     return [
         jnp.sum(jnp.square(gs[0] if len(gs) == 1 else jnp.concatenate(gs)))

@@ -17,7 +17,7 @@ from optzoo.problems import (
 )
 
 from ...checks import ExactIdentity, ExactInequality, ExactLowerBound
-from ...claim import Case, Claim, Control
+from ...claim import Case, Check, Claim, Control
 from .bounds import Pillars
 from .enumeration import after_messages, random_states
 from .instances import Place, saddle
@@ -204,6 +204,7 @@ def _hard_lower(pace: float = 2.0) -> Sides:
 
 def _hard_case(side: str) -> Case:
     place, _ = _hard(8, 160.0)
+    check: Check
     if side == "upper":
         check = ExactInequality(_hard_upper, what=NO_SAMPLING)
         controls = (
