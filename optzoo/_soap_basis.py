@@ -46,16 +46,16 @@ def rotate(x: jax.Array, bases: Factors, *, batched: bool, back: bool = False) -
     return x
 
 
-Decomposed = tuple[jax.Array, jax.Array]  # a basis, and whether its decomposition failed
+Attempt = tuple[jax.Array, jax.Array]  # a basis, and whether finding it failed
 
 
-def eigenvectors(gram_matrix: jax.Array) -> Decomposed:
+def eigenvectors(gram_matrix: jax.Array) -> Attempt:
     """Rows: the eigenvectors, by descending eigenvalue; the coordinates if it fails."""
     coordinates = jnp.eye(len(gram_matrix), dtype=gram_matrix.dtype)
     return _unless_it_fails(_eigh(gram_matrix)[:, ::-1].T, coordinates)
 
 
-def power_step(gram_matrix: jax.Array, basis: jax.Array) -> Decomposed:
+def power_step(gram_matrix: jax.Array, basis: jax.Array) -> Attempt:
     r"""One step of the power iteration, A the Gram matrix and R the basis; R if it fails.
 
     The rows of R A are A q_i; those with the largest Rayleigh quotients come first in
@@ -80,7 +80,7 @@ def power_step(gram_matrix: jax.Array, basis: jax.Array) -> Decomposed:
     return _unless_it_fails(_qr((images + ridge * basis)[order].T).T[slots], basis)
 
 
-def _unless_it_fails(new: jax.Array, otherwise: jax.Array) -> Decomposed:
+def _unless_it_fails(new: jax.Array, otherwise: jax.Array) -> Attempt:
     failed = ~jnp.all(jnp.isfinite(new))
     return jnp.where(failed, otherwise, new), failed
 
@@ -92,26 +92,26 @@ _STACKS_OF_A_SIZE = 4  # decomposed side by side
 
 
 def decomposed(
-    decomposition: Callable[..., Decomposed], *operands: Sequence[jax.Array]
+    decomposition: Callable[..., Attempt], *operands: Sequence[jax.Array]
 ) -> tuple[list[jax.Array], jax.Array]:
     """The decomposition for every axis, and the number of those that failed.
 
     Matrices are decomposed one after the other, never as a batch: on CPUs, batched LAPACK calls
     that run at the same time can wait for each other forever.
     """
+
+    def one_by_one(stacks: list[jax.Array]) -> Attempt:
+        return jax.lax.map(lambda matrices: decomposition(*matrices), stacks)
+
     new: dict[int, jax.Array] = {}
     failures = jnp.zeros([], jnp.int32)
     for places in _groups(operands[0]):
         of_group = [[matrices[i] for i in places] for matrices in operands]
         if len(places) > 1:
-            stacks = [jnp.stack(matrices) for matrices in of_group]
-            found, failed = jax.lax.map(lambda pair: decomposition(*pair), stacks)
+            found, failed = one_by_one([jnp.stack(matrices) for matrices in of_group])
         else:
             alone = [matrix for (matrix,) in of_group]
-            if alone[0].ndim > 2:
-                found, failed = jax.lax.map(lambda pair: decomposition(*pair), alone)
-            else:
-                found, failed = decomposition(*alone)
+            found, failed = one_by_one(alone) if alone[0].ndim > 2 else decomposition(*alone)
             found = found[None]
         failures += jnp.sum(failed, dtype=jnp.int32)
         new |= dict(zip(places, found, strict=True))

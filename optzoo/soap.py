@@ -57,7 +57,7 @@ from ._soap_axes import (
     views,
 )
 from ._soap_basis import (
-    Decomposed,
+    Attempt,
     Factors,
     decomposed,
     eigenvectors,
@@ -511,7 +511,7 @@ def _refresh(
 
 
 def _decomposed(
-    decomposition: Callable[..., Decomposed], *operands: list[Factors]
+    decomposition: Callable[..., Attempt], *operands: list[Factors]
 ) -> tuple[list[Factors], jax.Array]:
     """The decomposition for every axis with a basis, and the number of failures."""
     treedef: Any = jax.tree.structure(operands[0])

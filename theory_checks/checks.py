@@ -247,23 +247,8 @@ class ExactInequality:
         measured, bound = (np.asarray(side, dtype=np.float64) for side in self.compute())
         _require_finite(measured, bound)
         excess = (measured - bound) / np.max(np.abs(bound))
-        worst = int(np.argmax(excess))
-        holds = bool(excess[worst] <= self.tolerance)
-        ratio = measured / bound
-        closest = np.argsort(-ratio)[:_STATES_KEPT]
-        return Finding(
-            verdict="CONSISTENT" if holds else "REFUTED",
-            decided=(
-                f"{self.what}: measured / bound is at most {ratio.max():.6f} over "
-                f"{len(bound)} states"
-                + ("" if holds else f"; {int(np.sum(excess > self.tolerance))} violate it")
-            ),
-            checkpoints=np.arange(1.0, len(closest) + 1),
-            mean=measured[closest],
-            bound=bound[closest],
-            tightness=float(ratio.max()),
-            detectable_factor=float(1 / ratio.max()),
-            vacuous=bool(ratio.max() < 0.1),
+        return _at_the_closest(
+            measured, bound, measured / bound, violated=excess > self.tolerance, what=self.what
         )
 
 
@@ -293,19 +278,39 @@ class ExactLowerBound:
         below = (bound - measured) / np.max(bound) > self.tolerance
         ratio = np.full_like(measured, np.inf)
         np.divide(measured, bound, out=ratio, where=bound > 0)
-        closest = np.argsort(ratio)[: min(_STATES_KEPT, int(np.sum(bound > 0)))]
-        least = float(ratio[closest[0]])
-        return Finding(
-            verdict="REFUTED" if np.any(below) else "CONSISTENT",
-            decided=f"{self.what}: measured / bound is at least {least:.6f} over {len(bound)} cases"
-            + (f"; {int(np.sum(below))} violate it" if np.any(below) else ""),
-            checkpoints=np.arange(1.0, len(closest) + 1),
-            mean=measured[closest],
-            bound=bound[closest],
-            tightness=least,
-            detectable_factor=least,
-            vacuous=bool(least > 10),
+        return _at_the_closest(
+            measured, bound, ratio, violated=below, what=self.what, from_below=True
         )
+
+
+def _at_the_closest(
+    measured: Array,
+    bound: Array,
+    ratio: Array,
+    *,
+    violated: NDArray[np.bool_],
+    what: str,
+    from_below: bool = False,
+) -> Finding:
+    """The finding on all cases, with those kept whose ratio to a bound is closest to violation."""
+    order = np.argsort(ratio if from_below else -ratio)
+    closest = order[bound[order] != 0][:_STATES_KEPT]
+    extreme = ratio[closest[0]]
+    detectable = float(extreme if from_below else 1 / extreme)
+    return Finding(
+        verdict="REFUTED" if np.any(violated) else "CONSISTENT",
+        decided=(
+            f"{what}: measured / bound is at {'least' if from_below else 'most'} {extreme:.6f} "
+            f"over {len(bound)} cases"
+            + (f"; {int(np.sum(violated))} violate it" if np.any(violated) else "")
+        ),
+        checkpoints=np.arange(1.0, len(closest) + 1),
+        mean=measured[closest],
+        bound=bound[closest],
+        tightness=float(extreme),
+        detectable_factor=detectable,
+        vacuous=bool(detectable > 10),
+    )
 
 
 @dataclass(frozen=True, eq=False)
