@@ -32,11 +32,11 @@ from optzoo import plots
 from theory_checks import cli
 from theory_checks.checks import UpperBound
 from theory_checks.claims.frank_wolfe.process import line_test
-from theory_checks.evidence import log_e_process
-from theory_checks.honesty import LAWS, refutation_times, seeds_for_power, trajectories
-from theory_checks.laboratory import Laboratory
 from theory_checks.simulation import Experiment
-from theory_checks.verdict import assess
+from theory_checks.simulation.laboratory import Laboratory
+from theory_checks.statistics.evidence import log_e_process
+from theory_checks.statistics.honesty import LAWS, refutation_times, seeds_for_power, trajectories
+from theory_checks.statistics.verdict import assess
 
 jax.config.update("jax_enable_x64", True)
 ALPHA = 1e-3  # probability of refuting a true claim, at most

@@ -1,21 +1,23 @@
-"""A claim: one statement of one paper, where it is evaluated, and what must fail beside it."""
+"""A claim: a theorem on a setting or on a grid of them, and what must fail beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .log_log import Exponent
-from .verdict import Decision
+from optzoo.theorems import Theorem
+
+from .setting import Setting
+from .statistics.log_log import Exponent
+from .statistics.verdict import Decision
 
 if TYPE_CHECKING:
-    from optzoo.problems import Constant
+    from .simulation.laboratory import Laboratory
 
-    from .laboratory import Laboratory
-
-__all__ = ["Case", "Check", "Claim", "Control", "Finding", "Kind"]
+__all__ = ["Case", "Check", "Claim", "Control", "Finding", "Grid", "Kind", "grid"]
 
 Array = NDArray[np.float64]
 Kind = Literal["upper_bound", "lower_bound", "identity", "one_step", "scaling", "rate"]
@@ -62,11 +64,21 @@ class Finding:
 
 
 class Check(Protocol):
-    """A way to find out whether a claim holds."""
+    """A way to find out whether a claim holds: an experiment or a computation made a finding.
+
+    `kind` is the shape of that finding, by which the report and the figures go: a bound from above
+    or from below along the checkpoints, an identity or an inequality over cases (one_step), the
+    exponent in a constant (scaling) or in the steps (rate). `name` says what decides: "e-value",
+    "exact enumeration", ... A check raises where it cannot be evaluated; it never guesses.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """The shape of the finding."""
 
     @property
     def name(self) -> str:
-        """What decides, in words: "e-value", "exact enumeration", ..."""
+        """What decides, in words."""
 
     def run(self, laboratory: "Laboratory") -> Finding:
         """Evaluates the claim."""
@@ -91,73 +103,108 @@ class Control:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """The instance on which a claim is evaluated.
+    """A theorem on one setting.
 
     Args:
-        problem: the instance in words and numbers.
-        constants: the constants that the bound needs, each with its certificate.
-        parameters: what the theorem prescribes for the method, as shown in the report.
-        check: how the claim is evaluated.
-        controls: what must fail (or must not) beside it.
+        setting: where it is evaluated.
+        check: how.
+        controls: what must fail (or must not) beside it; see `controls.controls`.
     """
 
-    problem: str
-    constants: dict[str, "Constant"]
-    parameters: dict[str, float | int | str]
+    setting: Setting
     check: Check
     controls: tuple[Control, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Claim:
-    r"""One statement of one paper as an object.
+class Grid:
+    """Cases by their names; see `grid`."""
 
-    Texts are plain sentences with TeX between dollar signs. The instance is made only when the
-    claim runs (`prepare`), so that listing the claims costs nothing.
+    cases: Mapping[str, Callable[[], Case]]
+
+
+def grid(
+    prepare: Callable[..., Case],
+    *,
+    where: Callable[..., bool] = lambda **choice: True,
+    **axes: Iterable[Any],
+) -> Grid:
+    """A theorem on a grid of settings: all choices along the axes, or those of them `where`.
+
+    Args:
+        prepare: makes the case of a choice, when it runs.
+        where: whether a choice is evaluated.
+        **axes: the values of each of the arguments of `prepare`.
+
+    Returns:
+        The cases; the words of a choice are its name: "least squares, l1 ball".
+
+    Raises:
+        ValueError: if nothing is left, or two choices have one name.
+
+    Example:
+        >>> cases = grid(lambda problem, step: ..., problem=("least_squares", "logistic"),
+        ...              step=(1,), where=lambda problem, step: problem != "logistic").cases
+        >>> list(cases)
+        ['least squares, 1']
+    """
+    choices: list[dict[str, Any]] = [{}]
+    for name, values in axes.items():
+        choices = [choice | {name: value} for choice in choices for value in tuple(values)]
+    chosen = [choice for choice in choices if where(**choice)]
+    cases = {
+        ", ".join(str(value).replace("_", " ") for value in choice.values()): partial(
+            prepare, **choice
+        )
+        for choice in chosen
+    }
+    if not chosen or len(cases) < len(chosen):
+        raise ValueError(f"a grid needs choices with different names, got {list(cases)}")
+    return Grid(cases)
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    r"""A theorem on a setting, or on a grid of them.
+
+    The setting is made only when the claim runs, so that listing the claims costs nothing. On a
+    grid the case closest to its bound is the claim's, and all are in its table.
 
     Args:
         id: path-like, unique: "frank_wolfe/sarah/...".
         title: a short line.
-        paper: authors, title, year, arXiv number.
-        source: the theorem of the paper, and the label of the form evaluated here.
-        theorem: that label alone, such as "F3".
-        algorithm: the public name of the method.
-        statement: the inequality or identity.
-        assumptions: what it needs.
-        form: "paper" for the paper's constants, "explicit" for ours.
-        kind: upper_bound, lower_bound, identity, one_step, scaling or rate.
-        metric: what is measured, in TeX.
-        unit: what k counts.
-        output: which iterate the statement speaks of.
-        prepare: makes the instance.
-        not_shown: what a reader may not conclude.
+        theorem: what is claimed.
+        prepare: makes the case, or a grid of them.
+        not_shown: what a reader may not conclude from this evaluation; the theorem's own if None.
         pairs_with: ids of claims that could have failed where this one is slack.
         x_label: axis of the checkpoints.
-        rate: the bound falls like k^(-rate), drawn as a guide; None where it follows no power.
 
     Raises:
         ValueError: if the id is not a lower-case path.
+        TypeError: if the theorem is not one.
     """
 
     id: str
     title: str
-    paper: str
-    source: str
-    theorem: str
-    algorithm: str
-    statement: str
-    assumptions: tuple[str, ...]
-    kind: Kind
-    metric: str
-    unit: str
-    output: str
-    prepare: Callable[[], Case]
-    not_shown: str
-    form: Literal["paper", "explicit"] = "explicit"
+    theorem: Theorem
+    prepare: Callable[[], Case] | Grid
+    not_shown: str | None = None
     pairs_with: tuple[str, ...] = ()
     x_label: str = "step $k$"
-    rate: float | None = None
+
+    WITHOUT_NAME: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         if self.id != self.id.lower() or " " in self.id or self.id.count("/") < 1:
             raise ValueError(f"id must be a lower-case path such as 'paper/claim', got {self.id!r}")
+        if not isinstance(self.theorem, Theorem):
+            raise TypeError(
+                f"the theorem of {self.id} must be an optzoo.theorems.Theorem, got {self.theorem!r}"
+            )
+
+    @property
+    def cases(self) -> Mapping[str, Callable[[], Case]]:
+        """What makes each case, by its name; one without a name where there is no grid."""
+        if isinstance(self.prepare, Grid):
+            return self.prepare.cases
+        return {self.WITHOUT_NAME: self.prepare}

@@ -85,7 +85,7 @@ def select(subjects: Sequence[Subject], patterns: Sequence[str]) -> list[Subject
 
 def exit_status(claims: Sequence[dict[str, Any]]) -> int:
     """The status that a run's records call for."""
-    from .record import unmet_expectations
+    from .records.write import unmet_expectations
 
     if unmet_expectations(claims):
         return UNEXPECTED
@@ -102,8 +102,8 @@ def _list(options: argparse.Namespace) -> int:
     chosen = select(collected(registered(options.claims)), options.ids)
     width = max(len(one.id) for one in chosen)
     for one in chosen:
-        kind = one.kind if isinstance(one, Claim) else "comparison"
-        print(f"{one.id:<{width}}  {kind:<11}  {one.title}")
+        stated = one.theorem.root.label if isinstance(one, Claim) else "comparison"
+        print(f"{one.id:<{width}}  {stated:<10}  {one.title}")
     return OK
 
 
@@ -111,13 +111,13 @@ def _run(options: argparse.Namespace) -> int:
     _use_all_cores()
     import jax
 
-    from . import record
     from .claim import Claim
-    from .comparison import Comparison
-    from .laboratory import Laboratory
+    from .records import write as record
     from .registration import collected, registered
-    from .report import write_summary
-    from .runner import run_claims
+    from .report.page import write_summary
+    from .side_by_side import Comparison
+    from .simulation.laboratory import Laboratory
+    from .simulation.runner import run_claims
 
     if options.resume and options.fresh_seeds:
         raise UsageError("--resume goes on with the seeds on file; --fresh-seeds draws new ones")
@@ -187,7 +187,7 @@ def _require_writable(directory: Path) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .report import write_summary
+    from .report.page import write_summary
 
     try:
         page = _drawn_report(options.directory)
@@ -202,8 +202,8 @@ def _drawn_report(directory: Path) -> Path:
     """Writes report.html, with a bar of its figures on a terminal and a line otherwise."""
     from tqdm import tqdm
 
-    from .report import write_report
-    from .results import load_results
+    from .records.read import load_results
+    from .report.page import write_report
 
     results = load_results(directory)
     total = len(results["claims"]) + len(results["comparisons"])
@@ -219,7 +219,7 @@ def _drawn_report(directory: Path) -> Path:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from .changes import changes, describe, got_worse, load_run
+    from .records.diff import changes, describe, got_worse, load_run
 
     try:
         old, new = load_run(options.old), load_run(options.new)
@@ -234,7 +234,7 @@ def _resumed(
     directory: Path, environment: dict[str, Any], options: argparse.Namespace
 ) -> dict[str, Any]:
     """The interrupted run in the directory, if this one can go on with it."""
-    from .record import finished_run
+    from .records.write import finished_run
 
     try:
         results = finished_run(directory)

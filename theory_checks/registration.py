@@ -16,7 +16,7 @@ from typing import Any
 
 from .blame import place
 from .claim import Claim
-from .comparison import Comparison
+from .side_by_side import Comparison
 
 __all__ = [
     "CLAIMS_GROUP",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from theory_checks.report import write_report
+from theory_checks.report.page import write_report
 
 CHROMIUM = shutil.which("chromium")
 SWITCHES = (

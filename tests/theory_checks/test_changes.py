@@ -5,7 +5,7 @@ import json
 import pytest
 
 from theory_checks import cli
-from theory_checks.changes import Change, changes, describe, got_worse, load_run
+from theory_checks.records.diff import Change, changes, describe, got_worse, load_run
 
 
 def claim(name="a/1", **more):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from theory_checks.checks import ExactLowerBound
-from theory_checks.laboratory import Laboratory
+from theory_checks.simulation.laboratory import Laboratory
 
 
 def finding(measured, bound):

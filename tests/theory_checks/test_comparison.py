@@ -13,13 +13,15 @@ import pytest
 
 import theory_checks.claims
 from optzoo.plots import comparison as draw_comparison
-from theory_checks import cli, record, runner
+from theory_checks import cli
 from theory_checks.checks import ExactIdentity
 from theory_checks.claim import Case, Claim
-from theory_checks.comparison import Comparison, Curve, Outcome, Panel
-from theory_checks.laboratory import Laboratory
-from theory_checks.report import write_report, write_summary
-from theory_checks.results import load_results
+from theory_checks.records import write as record
+from theory_checks.records.read import load_results
+from theory_checks.report.page import write_report, write_summary
+from theory_checks.side_by_side import Comparison, Curve, Outcome, Panel
+from theory_checks.simulation import runner
+from theory_checks.simulation.laboratory import Laboratory
 
 ENVIRONMENT = {"version": "0", "preset": "quick", "seeds": 8, "master_seed": 0}
 X = np.array([1.0, 10.0, 100.0])
@@ -507,6 +509,6 @@ def test_the_summary_has_titles_and_notes(tmp_path):
 
 
 def test_examples():
-    outcome = doctest.testmod(importlib.import_module("theory_checks.comparison"))
+    outcome = doctest.testmod(importlib.import_module("theory_checks.side_by_side"))
     assert outcome.attempted > 0
     assert outcome.failed == 0

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory_checks.exponents import (
+from theory_checks.statistics.exponents import (
     better_scaling,
     first_passage,
     law_exponent,
     rate_exponent,
     scaling_exponent,
 )
-from theory_checks.log_log import curvature, one_sided_limits, slope
+from theory_checks.statistics.log_log import curvature, one_sided_limits, slope
 
 K = np.geomspace(1, 10_000, 24)
 WINDOW = (10.0, 1000.0)

@@ -10,8 +10,9 @@ from theory_checks.claims import CLAIMS
 from theory_checks.claims.frank_wolfe import enumeration
 from theory_checks.claims.frank_wolfe.bounds import Saga, Sarah
 from theory_checks.claims.frank_wolfe.process import step_table, variance_factor
-from theory_checks.laboratory import Laboratory
-from theory_checks.runner import run_claim
+from theory_checks.simulation.laboratory import Laboratory
+from theory_checks.simulation.runner import run_claim
+from theory_checks.statistics.protocol import Protocol
 
 positive = st.floats(1e-2, 1e2)
 instances = st.builds(
@@ -192,7 +193,7 @@ CHOSEN = (
 @pytest.mark.parametrize("identifier", CHOSEN)
 def test_claim_is_consistent_and_its_controls_are_killed(identifier):
     (claim,) = [one for one in CLAIMS if one.id == identifier]
-    found = run_claim(claim, Laboratory(seeds=32, alpha=1e-4))
+    found = run_claim(claim, Laboratory(seeds=32, protocol=Protocol(alpha=1e-4)))
     assert found["verdict"] == "CONSISTENT", found["decided"]
     assert found["controls"]
     assert all(control["killed"] for control in found["controls"]), found["controls"]

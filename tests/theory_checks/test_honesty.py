@@ -1,12 +1,12 @@
 """Rates of error of the verdicts, held against their limits at fixed seeds.
 
-`python -m theory_checks.honesty` measures the same rates with more runs.
+`python -m theory_checks.statistics.honesty` measures the same rates with more runs.
 """
 
 import numpy as np
 import pytest
 
-from theory_checks.honesty import (
+from theory_checks.statistics.honesty import (
     LAWS,
     decisions,
     lognormal,

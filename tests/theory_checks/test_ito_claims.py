@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from theory_checks.checks.exact_exponent import ExactExponent
 from theory_checks.claims import CLAIMS, COMPARISONS
 from theory_checks.claims.ito_chains.bounds import (
     i1,
@@ -15,12 +16,12 @@ from theory_checks.claims.ito_chains.bounds import (
     lattice_floor,
     uniform_in_time,
 )
-from theory_checks.claims.ito_chains.exponent import ExactExponent
 from theory_checks.claims.ito_chains.exponents import effective_exponent, theta
 from theory_checks.claims.ito_chains.laws import LinearChain
 from theory_checks.claims.ito_chains.multiplicative import GeometricChain
-from theory_checks.laboratory import Laboratory
-from theory_checks.runner import run_claim, run_comparison
+from theory_checks.simulation.laboratory import Laboratory
+from theory_checks.simulation.runner import run_claim
+from theory_checks.statistics.protocol import Protocol, run_comparison
 
 # --- The bounds ---
 
@@ -208,7 +209,7 @@ CHOSEN = (
 @pytest.mark.parametrize("identifier", CHOSEN)
 def test_claim_is_consistent_and_its_controls_are_killed(identifier):
     (claim,) = [one for one in OURS if one.id == identifier]
-    found = run_claim(claim, Laboratory(seeds=32, alpha=1e-4))
+    found = run_claim(claim, Laboratory(seeds=32, protocol=Protocol(alpha=1e-4)))
     assert found["verdict"] == "CONSISTENT", found["decided"]
     assert found["controls"]
     assert all(control["killed"] for control in found["controls"]), found["controls"]

@@ -17,7 +17,13 @@ from optzoo.problems import (
     two_state_switch,
 )
 from theory_checks.claims import CLAIMS, COMPARISONS
-from theory_checks.claims.markovian_noise import accelerated, baselines, descent, extragradient
+from theory_checks.claims.markovian_noise import (
+    accelerated,
+    baselines,
+    descent,
+    extragradient,
+    mutants,
+)
 from theory_checks.claims.markovian_noise.exact_runs import (
     mixed_noise_quadratic,
     ratios,
@@ -36,10 +42,10 @@ from theory_checks.claims.markovian_noise.weights import (
     path_moments,
     shipped_weights,
 )
-from theory_checks.laboratory import Laboratory
-from theory_checks.mutants import markovian_noise as mutants
-from theory_checks.runner import run_claim
 from theory_checks.simulation import Experiment, simulate
+from theory_checks.simulation.laboratory import Laboratory
+from theory_checks.simulation.runner import run_claim
+from theory_checks.statistics.protocol import Protocol
 
 MARKOV = [claim for claim in CLAIMS if claim.id.startswith("markovian_noise/")]
 
@@ -244,7 +250,7 @@ EXACT = (
 @pytest.mark.parametrize("name", EXACT)
 def test_claim_is_consistent_and_its_controls_are_killed(name):
     (claim,) = [one for one in MARKOV if one.id == f"markovian_noise/{name}"]
-    found = run_claim(claim, Laboratory(seeds=32, alpha=1e-4))
+    found = run_claim(claim, Laboratory(seeds=32, protocol=Protocol(alpha=1e-4)))
     assert found["verdict"] == "CONSISTENT", found["decided"]
     assert found["controls"]
     assert all(control["killed"] for control in found["controls"]), found["controls"]

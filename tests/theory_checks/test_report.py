@@ -13,10 +13,10 @@ from urllib.parse import unquote
 import pytest
 
 from optzoo.plots import band, convergence
-from theory_checks.figures import Easel
-from theory_checks.mathml import math_to_html, prose_to_html
-from theory_checks.report import write_report, write_summary
-from theory_checks.results import load_results
+from theory_checks.records.read import load_results
+from theory_checks.report.figures import Easel
+from theory_checks.report.mathml import math_to_html, prose_to_html
+from theory_checks.report.page import write_report, write_summary
 
 KINDS = ("upper_bound", "lower_bound", "identity", "one_step", "scaling", "rate")
 HOSTILE = "<script>alert('x')</script>\"&|`"
@@ -714,7 +714,8 @@ def test_examples(name):
 
 
 def test_templates_are_all_used():
-    templates = Path(importlib.import_module("theory_checks.report").__file__).parent / "templates"
+    page = importlib.import_module("theory_checks.report.page")
+    templates = Path(page.__file__).parent / "templates"
     sources = "".join(path.read_text(encoding="utf-8") for path in templates.iterdir())
     for path in templates.iterdir():
         assert (

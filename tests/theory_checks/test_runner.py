@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from optzoo.problems import Constant
-from theory_checks import cli, record, runner
+from theory_checks import cli
 from theory_checks.checks import ExactIdentity, UpperBound
 from theory_checks.claim import Case, Claim, Control
 from theory_checks.claims import CLAIMS, COMPARISONS
-from theory_checks.laboratory import Laboratory
-from theory_checks.results import load_results
+from theory_checks.records import write as record
+from theory_checks.records.read import load_results
+from theory_checks.simulation import runner
+from theory_checks.simulation.laboratory import Laboratory
 
 ENVIRONMENT = {"version": "0", "preset": "quick", "seeds": 8, "master_seed": 0}
 

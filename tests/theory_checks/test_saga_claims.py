@@ -12,6 +12,7 @@ import pytest
 from optzoo.problems import pytree_dataclass
 from theory_checks.checks import Minimizer
 from theory_checks.claims import CLAIMS
+from theory_checks.claims.frank_wolfe import saga_mutants as mutants
 from theory_checks.claims.frank_wolfe.process import floyd_subset
 from theory_checks.claims.frank_wolfe.saga.process import (
     SagaRun,
@@ -19,10 +20,10 @@ from theory_checks.claims.frank_wolfe.saga.process import (
     refresh_probability,
 )
 from theory_checks.claims.frank_wolfe.saga.settings import Setting, saga_bounds
-from theory_checks.laboratory import Laboratory
-from theory_checks.mutants import saga_frank_wolfe as mutants
-from theory_checks.runner import run_claim
 from theory_checks.simulation import Experiment, Process
+from theory_checks.simulation.laboratory import Laboratory
+from theory_checks.simulation.runner import run_claim
+from theory_checks.statistics.protocol import Protocol
 
 
 @pytest.mark.parametrize(("n", "b"), [(5, 2), (4, 3), (6, 1), (3, 3)])
@@ -135,7 +136,7 @@ CHOSEN = (
 @pytest.mark.parametrize("identifier", CHOSEN)
 def test_claim_is_consistent_and_its_controls_are_killed(identifier):
     (claim,) = [one for one in CLAIMS if one.id == identifier]
-    found = run_claim(claim, Laboratory(seeds=32, alpha=1e-4))
+    found = run_claim(claim, Laboratory(seeds=32, protocol=Protocol(alpha=1e-4)))
     assert found["verdict"] == "CONSISTENT", found["decided"]
     assert found["controls"]
     assert all(control["killed"] for control in found["controls"]), found["controls"]

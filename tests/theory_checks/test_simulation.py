@@ -10,8 +10,8 @@ import pytest
 import optzoo
 from optzoo.problems import pytree_dataclass, random_least_squares
 from theory_checks.claims.frank_wolfe.process import SarahRun, line_test, step_table
-from theory_checks.laboratory import Laboratory
 from theory_checks.simulation import Experiment, Process, simulate
+from theory_checks.simulation.laboratory import Laboratory
 
 
 @pytree_dataclass
@@ -83,7 +83,7 @@ def test_steps_of_a_walk_have_the_law_they_should():
 
 
 def test_one_program_serves_all_instances_of_a_shape():
-    from theory_checks.simulation import _replicates
+    from theory_checks.simulation.experiment import _replicates
 
     _replicates.clear_cache()
     for drift in (0.0, 1.0, 2.0):

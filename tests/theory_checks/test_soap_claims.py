@@ -7,11 +7,12 @@ import pytest
 
 import optzoo
 from theory_checks.claims import CLAIMS
+from theory_checks.claims.soap import mutants
 from theory_checks.claims.soap.iterates import WINDOW, drifting_gradients, farthest, iterates
 from theory_checks.claims.soap.regret import regret_bound
-from theory_checks.laboratory import Laboratory
-from theory_checks.mutants import soap as mutants
-from theory_checks.runner import run_claim
+from theory_checks.simulation.laboratory import Laboratory
+from theory_checks.simulation.runner import run_claim
+from theory_checks.statistics.protocol import Protocol
 
 
 def test_farthest_finds_one_wrong_entry_of_one_call():
@@ -72,7 +73,7 @@ CHOSEN = ("soap/adafactor", "soap/scale", "soap/shampoo/any-step")
 @pytest.mark.parametrize("identifier", CHOSEN)
 def test_claim_is_consistent_and_its_controls_are_killed(identifier):
     (claim,) = [one for one in CLAIMS if one.id == identifier]
-    found = run_claim(claim, Laboratory(seeds=32, alpha=1e-4))
+    found = run_claim(claim, Laboratory(seeds=32, protocol=Protocol(alpha=1e-4)))
     assert found["verdict"] == "CONSISTENT", found["decided"]
     assert found["controls"]
     assert all(control["killed"] for control in found["controls"]), found["controls"]

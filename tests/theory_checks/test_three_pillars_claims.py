@@ -11,7 +11,7 @@ import optzoo
 from optzoo.compressors import Compressor, Identity, PermK, RandK, SampledClients
 from optzoo.problems import CompressedMoments, Messages
 from theory_checks.claims import CLAIMS
-from theory_checks.claims.three_pillars import one_step
+from theory_checks.claims.three_pillars import mutants, one_step
 from theory_checks.claims.three_pillars.bounds import Pillars, message_constant
 from theory_checks.claims.three_pillars.enumeration import (
     after_messages,
@@ -22,9 +22,9 @@ from theory_checks.claims.three_pillars.enumeration import (
 )
 from theory_checks.claims.three_pillars.instances import saddle
 from theory_checks.claims.three_pillars.process import FullExtragradient
-from theory_checks.laboratory import Laboratory
-from theory_checks.mutants import three_pillars as mutants
-from theory_checks.runner import run_claim
+from theory_checks.simulation.laboratory import Laboratory
+from theory_checks.simulation.runner import run_claim
+from theory_checks.statistics.protocol import Protocol
 
 OURS = [claim for claim in CLAIMS if claim.id.startswith("three_pillars/")]
 PLACE = {"n": 4, "half_dim": 2, "mu": 0.3, "size": 3.0, "local_steps": 3}
@@ -200,7 +200,7 @@ CHOSEN = (
 @pytest.mark.parametrize("identifier", CHOSEN)
 def test_claim_is_consistent_and_its_controls_are_killed(identifier):
     (claim,) = [one for one in OURS if one.id == identifier]
-    found = run_claim(claim, Laboratory(seeds=32, alpha=1e-4))
+    found = run_claim(claim, Laboratory(seeds=32, protocol=Protocol(alpha=1e-4)))
     assert found["verdict"] == "CONSISTENT", found["decided"]
     assert found["controls"]
     assert all(control["killed"] for control in found["controls"]), found["controls"]

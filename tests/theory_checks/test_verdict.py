@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from theory_checks.evidence import (
+from theory_checks.statistics.evidence import (
     BET_SIZES,
     MIN_SEEDS,
     ROUND_OFF,
@@ -17,7 +17,8 @@ from theory_checks.evidence import (
     log_e_process,
     mean_limits,
 )
-from theory_checks.verdict import assess, assess_pathwise, decide, identity_z
+from theory_checks.statistics.protocol import Protocol
+from theory_checks.statistics.verdict import assess, assess_pathwise, decide, identity_z
 
 TABLES = hnp.arrays(
     np.float64,
@@ -351,7 +352,7 @@ class TestDecide:
 
     def test_number_of_looks(self):
         calls = []
-        decide(self.recorder(1.0, calls)[0], 8, max_doublings=0)
+        decide(self.recorder(1.0, calls)[0], 8, protocol=Protocol(looks=1))
         assert calls == [(0, 8)]
 
     def test_bad_arguments_raise(self):
@@ -361,8 +362,8 @@ class TestDecide:
             decide(lambda first, count: exponential(count, count), 8)
         with pytest.raises(ValueError, match="seeds must be at least 1, got 0"):
             decide(lambda first, count: np.ones((count, 2)), 0)
-        with pytest.raises(ValueError, match="max_doublings must be at least 0"):
-            decide(lambda first, count: np.ones((count, 2)), 8, max_doublings=-1)
+        with pytest.raises(ValueError, match="looks must be at least 1"):
+            Protocol(looks=0)
 
 
 class TestPathwise:

@@ -1,7 +1,7 @@
 """All claims and comparisons, one package a paper."""
 
 from ..claim import Claim
-from ..comparison import Comparison
+from ..side_by_side import Comparison
 from . import frank_wolfe, ito_chains, markovian_noise, soap, three_pillars
 
 __all__ = ["CLAIMS", "COMPARISONS"]

@@ -1,7 +1,7 @@
 """Claims on Frank-Wolfe methods: the estimator, convex and non-convex rates, and their laws."""
 
 from ...claim import Claim
-from ...comparison import Comparison
+from ...side_by_side import Comparison
 from . import closed_form, convex, estimator, laws, nonconvex, sandwich, side_by_side
 from .saga import closed_form as saga_closed_form
 from .saga import convex as saga_convex

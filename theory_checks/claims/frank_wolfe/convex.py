@@ -1,260 +1,312 @@
-r"""Convergence of Sarah Frank-Wolfe on convex functions: F3 for any steps."""
+r"""The convex rates for any steps, F3 and F6: on generic instances, where the noise decides, and
+between two bounds.
+"""
 
-from dataclasses import replace
-from functools import cache, partial
-
-import jax.numpy as jnp
 import numpy as np
-import optax
-from numpy.typing import NDArray
 
 import optzoo
+from optzoo.problems import Constant
+from optzoo.theorems.frank_wolfe import F3, F6, F9
 
-from ...checks import UpperBound
-from ...claim import Case, Claim, Control
-from ...mutants import frank_wolfe as mutants
+from ...checks import PathwiseLowerBound, UpperBound
+from ...claim import Case, Claim, grid
+from ...controls import controls, mutant, wrong
+from ...setting import Stated
 from ...simulation import Experiment
-from .bounds import Sarah
-from .instances import SETS, balanced_probability, data_files, instance
-from .paper import PARTNERS, sarah_claim
-from .process import Method, noise_tight_run, step_table
+from . import mutants, saga_mutants
+from .partners import SAGA_PARTNERS, SARAH_PARTNERS
+from .processes import (
+    Method,
+    SagaRun,
+    SarahRun,
+    noise_tight_saga,
+    noise_tight_sarah,
+    refresh_probability,
+    step_table,
+    variance_factor,
+)
+from .settings import (
+    PROBLEMS,
+    SAGA_STEPS,
+    SARAH_STEPS,
+    SETS,
+    OnInstance,
+    SagaSetting,
+    SarahSetting,
+    data_files,
+    log_spaced,
+    sandwich,
+    sarah_run,
+)
 
-__all__ = [
-    "CLAIMS",
-    "CONVEX",
-    "RECURSION",
-    "SCHEDULES",
-    "SUBOPTIMALITY",
-    "parameters",
-    "schedule_of",
-    "setting",
-]
+__all__ = ["CLAIMS", "SAGA_WAYS", "recursion"]
 
-Array = NDArray[np.float64]
+# --- On generic instances ---
 
-SCHEDULES = {
-    "restart": r"\frac{2}{k + 4/p}",
-    "stich": r"\text{Stich's schedule, } d = 2/p",
-    "classic": r"\frac{2}{k + 2}",
+
+def recursion(setting: OnInstance, *, with_control: bool = False) -> Case:
+    """F3 or F6 on a setting, with the oracle's wrong sign beside it on request."""
+    theorem, wrong_sign = (
+        (F3, mutants.wrong_sign_of_the_oracle)
+        if isinstance(setting, SarahSetting)
+        else (F6, saga_mutants.wrong_sign_of_the_oracle)
+    )
+    bound = setting.at_checkpoints(setting.bound(theorem, setting.steps))
+
+    def check(method: Method | None = None) -> UpperBound:
+        width = setting.place.f_star.width
+        return UpperBound(setting.experiment(method), "suboptimality", bound, uncertainty=width)
+
+    changes = (mutant(wrong_sign),) if with_control else ()
+    return Case(setting, check(), controls(check, *changes))
+
+
+def _sarah(problem: str, set_name: str, schedule: str) -> Case:
+    setting = SarahSetting(
+        problem=problem,
+        set_name=set_name,
+        schedule=schedule,
+        replacement=(problem, set_name) != ("logistic", "l1_ball"),  # both kinds of sampling occur
+    )
+    return recursion(setting, with_control=(set_name, schedule) == ("l1_ball", "restart"))
+
+
+SAGA_WAYS = {
+    "l1 ball, exact table": {"set_name": "l1_ball", "schedule": "table", "replacement": False},
+    "simplex, table of zeros": {"set_name": "simplex", "schedule": "table", "warm": False},
+    "simplex, classic steps": {
+        "set_name": "simplex",
+        "schedule": "classic",
+        "warm": False,
+        "replacement": False,
+    },
 }
-# Before 10/p steps the bound is mostly its start r_0, and says little about L, Lpm or p.
-START, HORIZON = 10, 40
-TABLE = 4096  # every schedule is handed over as an array of one length: one program for all
-RECURSION = (
-    r"$$E[f(x^k) - f^*] \le R_k,\quad R_{k+1} = (1-\eta_k) R_k + \eta_k D \sqrt{\bar E_k} "
-    r"+ \tfrac{L}{2} D^2 \eta_k^2,\quad R_0 = f(x^0) - f^*$$ with $\bar E_{k+1} = (1-p)(\bar E_k "
-    r"+ \nu L_\pm^2 D^2 \eta_k^2)$, $\bar E_0 = 0$"
-)
-CONVEX = (
-    r"$f$ convex and $L$-smooth",
-    r"Hessian variance $L_\pm$",
-    r"diameter $D$",
-    r"steps fixed in advance, in $[0, 1]$",
-)
-SUBOPTIMALITY = r"E[f(x^k) - f^*]"
 
 
-def _batch_size(num_samples: int) -> int:
-    return round(num_samples**0.5)
+def _saga(problem: str, way: str) -> Case:
+    setting = SagaSetting(problem=problem, **SAGA_WAYS[way])  # type: ignore[arg-type]
+    return recursion(setting, with_control=setting.set_name == "l1_ball")
 
 
-def _with_replacement(problem: str, set_name: str) -> bool:
-    """Both kinds of sampling occur."""
-    return (problem, set_name) != ("logistic", "l1_ball")
+# --- Where the noise is nearly all there is ---
+
+SLOPE, NOISE_TIGHT = 0.02, rf"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $c = {0.02}$, $n = 64$: "
+NO_CURVATURE = "$L = 0$, so that the only error is the estimator's"
 
 
-def schedule_of(name: str, p: float, horizon: int) -> optax.Schedule:
-    if name == "stich":
-        return optzoo.stich_schedule(horizon, p)
-    return optzoo.open_loop_schedule(4 / p if name == "restart" else 2.0)
+def _chosen(value: float) -> Constant:
+    return Constant(value, "exact", derivation="chosen")
 
 
-@cache
-def setting(
-    problem: str, set_name: str, schedule: str, method: Method = optzoo.sarah_frank_wolfe
-) -> tuple[Experiment, Sarah, Array]:
-    """The experiment, the bounds with their constants, and the steps."""
-    place = instance(problem, set_name)
-    n = place.problem.num_samples
-    b = _batch_size(n)
-    p = balanced_probability(n, b)
-    horizon = round(HORIZON / p)
-    steps = np.asarray(step_table(schedule_of(schedule, p, horizon), max(TABLE, horizon)))
-    checkpoints = np.unique(np.round(np.geomspace(START / p, horizon, 12)).astype(int))
-    replacement = _with_replacement(problem, set_name)
-    name = f"{place.name}-{schedule}-{method.__name__}"
-    run = place.run(jnp.asarray(steps), p, b, replacement=replacement, method=method)
-    experiment = Experiment(name, run, tuple(checkpoints.tolist()))
-    return experiment, place.bounds(p, b, replacement=replacement), steps[:horizon]
-
-
-def parameters(problem: str, set_name: str, schedule: str) -> dict[str, float | int | str]:
-    n = instance(problem, set_name).problem.num_samples
-    b = _batch_size(n)
-    p = balanced_probability(n, b)
-    return {
-        "p": p,
-        "batch size": b,
-        "replacement": str(_with_replacement(problem, set_name)),
-        "steps": f"${SCHEDULES[schedule]}$",
-        "horizon K": round(HORIZON / p),
+def _noise_tight(
+    run: SarahRun | SagaRun, more: dict[str, Constant], parameters: dict[str, float | int | str]
+) -> Stated:
+    constants = {
+        **run.problem.constants,
+        "D": Constant(2.0, "exact", derivation="length of [-1, 1]"),
+        "nu": Constant(
+            variance_factor(64, run.batch_size, replacement=run.replacement),
+            "exact",
+            derivation="variance factor of a batch",
+        ),
+        "r_0": Constant(2 * SLOPE, "exact", derivation="f(1) - f(-1)"),
+        **more,
     }
+    return Stated(NOISE_TIGHT + NO_CURVATURE, constants, parameters)
 
 
-def _recursion_case(problem: str, set_name: str, schedule: str) -> Case:
-    experiment, bounds, steps = setting(problem, set_name, schedule)
-    at = np.asarray(experiment.checkpoints)
-    place = instance(problem, set_name)
+def _sarah_tight() -> Case:
+    p, b, horizon = 0.05, 1, 25_600
+    steps = step_table(optzoo.open_loop_schedule(4 / p), horizon)
+    points = log_spaced(10 / p, horizon, 16)
 
-    def check(bound: Array, method: Method = optzoo.sarah_frank_wolfe) -> UpperBound:
-        mutant, _, _ = setting(problem, set_name, schedule, method)
-        return UpperBound(
-            mutant, "suboptimality", bound, uncertainty=instance(problem, set_name).f_star.width
+    def run(method: Method = optzoo.sarah_frank_wolfe) -> SarahRun:
+        return noise_tight_sarah(
+            slope=SLOPE, restart_probability=p, batch_size=b, steps=steps, method=method
         )
 
-    bound = bounds.convex(steps)[at]
-    return Case(
-        problem=place.description,
-        constants=place.constants,
-        parameters=parameters(problem, set_name, schedule),
-        check=check(bound),
-        controls=_wrong_sign(partial(check, bound)) if (set_name, schedule) in WRONG_SIGN else (),
+    setting = _noise_tight(
+        run(), {"p": _chosen(p)}, {"p": p, "batch size": b, "steps": f"${SARAH_STEPS['restart']}$"}
     )
 
-
-WRONG_SIGN = {("l1_ball", "restart")}
-
-
-def _wrong_sign(check: "partial[UpperBound]") -> tuple[Control, ...]:
-    return (
-        Control(
-            "wrong sign of the oracle",
-            "the oracle maximizes where it should minimize",
-            check(mutants.wrong_sign_oracle),
-        ),
-    )
-
-
-def _recursion_claim(problem: str, set_name: str, schedule: str) -> Claim:
-    label = f"{problem}-{set_name}".replace("_", "-").lower()
-    return sarah_claim(
-        id=f"frank_wolfe/sarah/convex/{label}-{schedule}",
-        title=f"Convex rate, {problem.replace('_', ' ').replace('/', ' ')}, "
-        f"{set_name.replace('_', ' ')}, {schedule} steps",
-        source="convex theorem; explicit form F3, any steps",
-        theorem="F3",
-        statement=RECURSION,
-        assumptions=CONVEX,
-        kind="upper_bound",
-        metric=SUBOPTIMALITY,
-        unit="iteration",
-        output="last iterate",
-        rate=1.0,
-        prepare=partial(_recursion_case, problem, set_name, schedule),
-        pairs_with=PARTNERS,
-        not_shown=(
-            "One instance from one start, past its first $10/p$ steps. The bound is for the worst "
-            "one; on a polytope whose minimizer lies on a face Frank-Wolfe is faster than it. A "
-            "small ratio does not mean that the theorem can be improved, and where the run is "
-            "vacuous it says nothing about the constants: its partners do."
-        ),
-    )
-
-
-# --- The instance on which the noise term is nearly attained ---
-
-TIGHT = {"c": 0.02, "p": 0.05, "b": 1}
-TIGHT_HORIZON = 25_600
-
-
-@cache
-def _tight(method: Method = optzoo.sarah_frank_wolfe) -> Experiment:
-    checkpoints = np.unique(np.round(np.geomspace(10 / TIGHT["p"], TIGHT_HORIZON, 16)).astype(int))
-    run = noise_tight_run(
-        slope=TIGHT["c"],
-        restart_probability=TIGHT["p"],
-        batch_size=int(TIGHT["b"]),
-        steps=step_table(optzoo.open_loop_schedule(4 / TIGHT["p"]), TIGHT_HORIZON),
-        method=method,
-    )
-    return Experiment(f"noise-tight-{method.__name__}", run, tuple(checkpoints.tolist()), lanes=16)
-
-
-def _tight_case() -> Case:
-    c, p, b = TIGHT["c"], TIGHT["p"], TIGHT["b"]
-    problem = noise_tight_run(
-        slope=c, restart_probability=p, batch_size=int(b), steps=jnp.ones(1)
-    ).problem
-    bounds = Sarah(L=0.0, L_pm=1.0, D=2.0, p=p, nu=1 / b, r_0=2 * c)
-    steps = np.asarray(step_table(optzoo.open_loop_schedule(4 / p), TIGHT_HORIZON))
-    bound = bounds.convex(steps)[np.asarray(_tight().checkpoints)]
-
-    def check(method: Method = optzoo.sarah_frank_wolfe) -> UpperBound:
-        return UpperBound(_tight(method), "suboptimality", bound)
+    def check(method: Method = optzoo.sarah_frank_wolfe, **changes: float) -> UpperBound:
+        experiment = Experiment("noise-tight-sarah_frank_wolfe", run(method), points, lanes=16)
+        bound = setting.bound(F3, np.asarray(steps), **changes)[np.asarray(points)]
+        return UpperBound(experiment, "suboptimality", bound)
 
     return Case(
-        problem=(
-            rf"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $c = {c}$, $n = 64$: $L = 0$, so that the "
-            "only error is the estimator's"
-        ),
-        constants=problem.constants,
-        parameters={"p": p, "batch size": int(b), "steps": f"${SCHEDULES['restart']}$"},
-        check=check(),
-        controls=(
-            Control(
-                "never restarted",
-                "only the first gradient is full, the bound is computed with the claimed $p$",
-                check(mutants.never_restarted),
-            ),
-            Control(
-                "constant batch",
-                "plain stochastic Frank-Wolfe with the same batches",
-                check(mutants.constant_batch),
-            ),
-            Control(
-                "noise term divided by 30",
-                r"a false claim: the bound with $L_\pm/30$",
-                UpperBound(
-                    _tight(),
-                    "suboptimality",
-                    replace(bounds, L_pm=1 / 30).convex(steps)[np.asarray(_tight().checkpoints)],
-                ),
-            ),
-            Control(
-                "wrong sign of the oracle",
-                "the oracle maximizes where it should minimize",
-                check(mutants.wrong_sign_oracle),
-            ),
+        setting,
+        check(),
+        controls(
+            check,
+            mutant(mutants.never_restarted),
+            mutant(mutants.constant_batch),
+            wrong("noise term divided by 30", r"a false claim: $L_\pm/30$", L_pm=1 / 30),
+            mutant(mutants.wrong_sign_of_the_oracle),
         ),
     )
 
 
-def _recursion_claims() -> tuple[Claim, ...]:
-    problems = ["least_squares", "logistic", "breast_cancer", *data_files()]
-    return tuple(
-        _recursion_claim(problem, set_name, schedule)
-        for problem in problems
-        for set_name in SETS
-        for schedule in SCHEDULES
+def _saga_tight() -> Case:
+    n, b, horizon = 64, 2, 12_800
+    a = refresh_probability(n, b, replacement=False)
+    steps = step_table(optzoo.open_loop_schedule(8 / a), horizon)
+    points = log_spaced(10 / a, horizon, 12)
+
+    def run(method: Method = optzoo.saga_sarah_frank_wolfe) -> SagaRun:
+        return noise_tight_saga(
+            num_samples=n, batch_size=b, steps=steps, slope=SLOPE, method=method
+        )
+
+    setting = _noise_tight(
+        run(),
+        {"a": _chosen(a), "mixing": _chosen(a / 2)},
+        {
+            "lambda": a / 2,
+            "batch size": b,
+            "replacement": "False",
+            "table": "first gradients",
+            "steps": f"${SAGA_STEPS['table']}$",
+        },
     )
 
+    def check(method: Method = optzoo.saga_sarah_frank_wolfe, **changes: float) -> UpperBound:
+        name = "saga-tight-saga_sarah_frank_wolfe-None"
+        experiment = Experiment(name, run(method), points, lanes=16)
+        bound = setting.bound(F6, np.asarray(steps), **changes)[np.asarray(points)]
+        return UpperBound(experiment, "suboptimality", bound)
+
+    return Case(
+        setting,
+        check(),
+        controls(
+            check,
+            mutant(saga_mutants.never_mixed),
+            wrong(
+                "noise term divided by 40",
+                r"a false claim: $L_\pm/40$ and $\tilde L/40$",
+                L_pm=1 / 40,
+                L_tilde=1 / 40,
+            ),
+            mutant(saga_mutants.wrong_sign_of_the_oracle),
+        ),
+    )
+
+
+# --- Between two bounds, on |x|^2 / 2 over the simplex ---
+
+POINTS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181)
+
+
+def _sandwich() -> Stated:
+    place = sandwich()
+    p, b, d = 0.2, 1, place.problem.dim
+    return Stated(
+        place.words,
+        {
+            **place.constants,
+            "p": _chosen(p),
+            "nu": Constant(1 / b, "exact", derivation="1/b, with replacement"),
+            "d": Constant(d, "exact", derivation="chosen"),
+        },
+        {"p": p, "batch size": b, "steps": f"${SARAH_STEPS['classic']}$"},
+    )
+
+
+def _sandwiched(method: Method = optzoo.sarah_frank_wolfe) -> Experiment:
+    steps = step_table(optzoo.open_loop_schedule(2.0), 256)
+    run = sarah_run(sandwich(), steps, 0.2, 1, method=method)
+    return Experiment("sandwich-sarah_frank_wolfe", run, POINTS)
+
+
+def _floor() -> Case:
+    setting = _sandwich()
+
+    def check(method: Method = optzoo.sarah_frank_wolfe, scale: float = 1.0) -> PathwiseLowerBound:
+        bound = scale * setting.bound(F9, POINTS)
+        return PathwiseLowerBound(_sandwiched(method), "suboptimality", bound)
+
+    return Case(
+        setting,
+        check(),
+        controls(
+            check,
+            mutant(mutants.projection_in_place_of_the_oracle),
+            wrong("bound times ten", "a false claim where the bound is not slack", scale=10.0),
+        ),
+    )
+
+
+def _between() -> Case:
+    setting = _sandwich()
+    steps = np.asarray(step_table(optzoo.open_loop_schedule(2.0), 256))
+    return Case(
+        setting,
+        UpperBound(
+            _sandwiched(),
+            "suboptimality",
+            setting.bound(F3, steps)[np.asarray(POINTS)],
+            lower_bound=F9.bound(setting.of(F9), POINTS),
+        ),
+    )
+
+
+PAST_THE_START = (
+    "Few instances from one start each, past their first {} steps. The bound is for the worst one; "
+    "where a run is vacuous it says nothing about the constants: its partners do."
+)
+UNTUNED = "The slope $c$ is tuned to no horizon here: see the laws for the attained rate."
 
 CLAIMS: tuple[Claim, ...] = (
-    *_recursion_claims(),
-    sarah_claim(
+    Claim(
+        id="frank_wolfe/sarah/convex/generic",
+        title="Convex rate on generic instances",
+        theorem=F3,
+        prepare=grid(
+            _sarah,
+            problem=(*PROBLEMS, *data_files()),
+            set_name=SETS,
+            schedule=("restart", "stich", "classic"),
+        ),
+        pairs_with=SARAH_PARTNERS,
+        not_shown=PAST_THE_START.format("$10/p$"),
+    ),
+    Claim(
         id="frank_wolfe/sarah/convex/noise-tight",
         title="Convex rate where the noise decides",
-        source="convex theorem; explicit form F3, any steps",
-        theorem="F3",
-        statement=RECURSION,
-        assumptions=CONVEX,
-        kind="upper_bound",
-        metric=SUBOPTIMALITY,
-        unit="iteration",
-        output="last iterate",
-        rate=1.0,
-        prepare=_tight_case,
-        pairs_with=PARTNERS,
-        not_shown="The slope $c$ is tuned to no horizon here: see the laws for the attained rate.",
+        theorem=F3,
+        prepare=_sarah_tight,
+        pairs_with=SARAH_PARTNERS,
+        not_shown=UNTUNED,
+    ),
+    Claim(
+        id="frank_wolfe/sarah/sandwich/from-below",
+        title="No method with this oracle is faster",
+        theorem=F9,
+        prepare=_floor,
+    ),
+    Claim(
+        id="frank_wolfe/sarah/sandwich/from-above",
+        title="Between the upper and the lower bound",
+        theorem=F3,
+        prepare=_between,
+        pairs_with=(*SARAH_PARTNERS, "frank_wolfe/sarah/sandwich/from-below"),
+        not_shown="The two bounds differ by a constant factor that neither of them explains.",
+    ),
+    Claim(
+        id="frank_wolfe/saga/convex/generic",
+        title="Convex rate without full gradients, on generic instances",
+        theorem=F6,
+        prepare=grid(_saga, problem=PROBLEMS, way=tuple(SAGA_WAYS)),
+        pairs_with=SAGA_PARTNERS,
+        not_shown=PAST_THE_START.format("$5n/b$"),
+    ),
+    Claim(
+        id="frank_wolfe/saga/convex/noise-tight",
+        title="Convex rate without full gradients where the noise decides",
+        theorem=F6,
+        prepare=_saga_tight,
+        pairs_with=SAGA_PARTNERS,
+        not_shown=UNTUNED,
     ),
 )

@@ -18,9 +18,9 @@ from optzoo.problems import Constant, dilated, random_least_squares, scaled
 
 from ...checks import ExactScaling, Law, Passage, Rate
 from ...claim import Case, Claim, Control, Kind
-from ...laboratory import Laboratory
-from ...mutants import frank_wolfe as mutants
 from ...simulation import Experiment
+from ...simulation.laboratory import Laboratory
+from . import mutants
 from .bounds import Sarah
 from .instances import sandwich
 from .paper import sarah_claim

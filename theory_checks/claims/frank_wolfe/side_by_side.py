@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 import optzoo
 
-from ...comparison import Comparison, Curve, Outcome, Panel
-from ...laboratory import Laboratory
+from ...side_by_side import Comparison, Curve, Outcome, Panel
 from ...simulation import Experiment
+from ...simulation.laboratory import Laboratory
 from .instances import Instance, balanced_probability, instance
 from .paper import PAPER
 from .process import FiniteSumRun, step_table

@@ -1,7 +1,7 @@
 """Claims on Ito chains: their law, its distance to the diffusion, and exponents in the step."""
 
 from ...claim import Claim
-from ...comparison import Comparison
+from ...side_by_side import Comparison
 from . import drift, exponents, gaussian, multiplicative, one_step, side_by_side, window
 
 __all__ = ["CLAIMS", "COMPARISONS"]

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...checks import ExactInequality
+from ...checks.exact_exponent import ExactExponent
 from ...claim import Case, Claim, Control
 from .bounds import drift_shift
-from .exponent import ExactExponent
 from .laws import LinearChain
 from .paper import chosen, ito_claim
 

@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from ...checks.exact_exponent import ExactExponent
 from ...claim import Case, Claim, Control
 from .bounds import CONSTANTS, i1, i3
-from .exponent import ExactExponent
 from .laws import LinearChain
 from .paper import PARTNERS, chosen, ito_claim
 

@@ -21,10 +21,10 @@ from optzoo.problems import (
 )
 
 from ...checks import ExactIdentity, ExactInequality
+from ...checks.exact_exponent import ExactExponent
 from ...claim import Case, Claim, Control
-from ...mutants import ito_chains as mutants
+from . import mutants
 from .bounds import i1, uniform_in_time
-from .exponent import ExactExponent
 from .laws import LinearChain
 from .paper import PARTNERS, chosen, ito_claim
 from .shipped import STEPS, Method, linear_laws

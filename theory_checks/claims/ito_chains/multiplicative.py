@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from optzoo.problems import Gaussian, GeometricBrownianMotion, Histogram, LogNormal, wasserstein
 
 from ...checks import ExactInequality
+from ...checks.exact_exponent import ExactExponent
 from ...claim import Case, Claim, Control
 from .bounds import i2
-from .exponent import ExactExponent
 from .paper import PARTNERS, chosen, ito_claim
 
 __all__ = ["CLAIMS", "GROWTH", "START", "VOLATILITY"]

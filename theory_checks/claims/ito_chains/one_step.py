@@ -14,7 +14,7 @@ from optzoo.problems import linear_chain_law
 
 from ...checks import ExactIdentity
 from ...claim import Case, Claim, Control
-from ...mutants import ito_chains as mutants
+from . import mutants
 from .paper import chosen, ito_claim
 from .shipped import STEPS, Method, all_paths, linear_laws, states_after
 

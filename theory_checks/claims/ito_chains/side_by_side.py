@@ -8,8 +8,8 @@ from scipy import special
 
 from optzoo.problems import Atoms, GeometricBrownianMotion, weighted_sum_law
 
-from ...comparison import Comparison, Curve, Outcome, Panel
-from ...laboratory import Laboratory
+from ...side_by_side import Comparison, Curve, Outcome, Panel
+from ...simulation.laboratory import Laboratory
 from .laws import LinearChain
 from .paper import PAPER
 

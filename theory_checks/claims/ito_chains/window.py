@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from optzoo.problems import Gaussian, wasserstein, weighted_sum_law
 
 from ...checks import ExactIdentity, ExactInequality
+from ...checks.exact_exponent import ExactExponent
 from ...claim import Case, Claim, Control
 from .bounds import CONSTANTS, i3, i3_closed_form, lattice_floor
-from .exponent import ExactExponent
 from .laws import NOISES, LinearChain, Noise
 from .paper import PARTNERS, chosen, ito_claim
 from .shipped import STEPS, linear_laws

@@ -1,7 +1,7 @@
 """Claims on first-order methods under Markovian noise: estimator, bounds along runs, laws."""
 
 from ...claim import Claim
-from ...comparison import Comparison
+from ...side_by_side import Comparison
 from . import (
     accelerated,
     batch,

@@ -25,8 +25,8 @@ from optzoo.problems import (
     randomized_gd_moments,
 )
 
-from ...scaling import first_passage
 from ...simulation import Experiment
+from ...statistics.scaling import first_passage
 from .paper import slow_chain
 from .process import StreamRun, stream_run
 

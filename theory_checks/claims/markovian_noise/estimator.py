@@ -14,7 +14,7 @@ from optzoo.problems import MarkovChain, level_weights, multilevel_moments, weig
 
 from ...checks import ExactIdentity, ExactInequality
 from ...claim import Case, Claim, Control
-from ...mutants import markovian_noise as mutants
+from . import mutants
 from .batch import noises
 from .paper import CHAIN_WORDS, chains, markov_claim, tau_range
 from .weights import (

@@ -24,8 +24,8 @@ from optzoo.problems import (
 
 from ...checks import ExactScaling, Passage
 from ...claim import Case, Claim, Control, Kind
-from ...laboratory import Laboratory
 from ...simulation import Experiment
+from ...simulation.laboratory import Laboratory
 from .paper import markov_claim, slow_chain
 from .process import gradient_descent, stream_run
 

@@ -20,8 +20,8 @@ import optzoo
 from optzoo.problems import MarkovChain, pytree_dataclass
 
 from ...claim import Check, Finding
-from ...laboratory import Laboratory
 from ...simulation import Process
+from ...simulation.laboratory import Laboratory
 
 __all__ = [
     "AtIterations",

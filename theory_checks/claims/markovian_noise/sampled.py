@@ -20,8 +20,8 @@ from optzoo.problems import (
 
 from ...checks import SampledIdentity
 from ...claim import Case, Claim, Control
-from ...mutants import markovian_noise as mutants
 from ...simulation import Experiment
+from . import mutants
 from .paper import chains, markov_claim, slow_chain
 from .process import (
     AtIterations,

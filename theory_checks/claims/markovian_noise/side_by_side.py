@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ...comparison import Comparison, Curve, Outcome, Panel
-from ...laboratory import Laboratory
+from ...side_by_side import Comparison, Curve, Outcome, Panel
+from ...simulation.laboratory import Laboratory
 from .baselines import ADAPTIVE, DELTA, LINEAR, SIGMA, START, TARGET, adagrad_experiment, tuned
 from .paper import PAPER
 

@@ -1,7 +1,7 @@
 """Claims on SOAP: what it is, step by step, and what it cannot see; and on Shampoo's regret."""
 
 from ...claim import Claim
-from ...comparison import Comparison
+from ...side_by_side import Comparison
 from . import adafactor, parity, regret, side_by_side, symmetries
 
 __all__ = ["CLAIMS", "COMPARISONS"]

@@ -11,7 +11,7 @@ import optzoo
 
 from ...checks import ExactIdentity
 from ...claim import Case, Claim, Control
-from ...mutants import soap as mutants
+from . import mutants
 from .iterates import drifting_gradients, farthest, iterates
 from .paper import soap_claim
 

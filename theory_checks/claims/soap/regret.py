@@ -21,7 +21,7 @@ from optzoo.problems import (
 
 from ...checks import ExactInequality
 from ...claim import Case, Claim, Control
-from ...mutants import shampoo as mutants
+from . import shampoo_mutants as mutants
 from .paper import SHAMPOO_PAPER, soap_claim
 
 __all__ = ["CLAIMS", "regret_bound"]

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from ...comparison import Comparison, Curve, Outcome, Panel
-from ...laboratory import Laboratory
+from ...side_by_side import Comparison, Curve, Outcome, Panel
+from ...simulation.laboratory import Laboratory
 from .language_model import (
     METHODS,
     Size,

@@ -1,7 +1,7 @@
 """Claims on Three Pillars: its step, its second moments, its rates and laws, what it sends."""
 
 from ...claim import Claim
-from ...comparison import Comparison
+from ...side_by_side import Comparison
 from . import laws, local_steps, messages, moments, one_step, rates, side_by_side, variants
 
 __all__ = ["CLAIMS", "COMPARISONS"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from optzoo.compressors import Compressor, Identity, PermK, RandK, SampledClients
 from optzoo.problems import DistributedOperator
 
-from ...mutants.three_pillars import Scaled
+from .mutants import Scaled
 from .process import PillarsRun
 
 __all__ = ["after_messages", "message_energy", "random_states", "solutions", "terms"]

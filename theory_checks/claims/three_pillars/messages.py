@@ -12,7 +12,7 @@ from optzoo.problems import hard_saddle
 
 from ...checks import ExactIdentity, ExactInequality
 from ...claim import Case, Claim, Control
-from ...mutants import three_pillars as mutants
+from . import mutants
 from .bounds import message_constant
 from .enumeration import after_messages, random_states, solutions
 from .instances import Place, saddle

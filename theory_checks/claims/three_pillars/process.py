@@ -13,8 +13,8 @@ import optzoo
 from optzoo.compressors import Compressor
 from optzoo.problems import DistributedOperator, pytree_dataclass
 
-from ...mutants.three_pillars import Scaled
 from ...simulation import Process
+from .mutants import Scaled
 
 __all__ = ["AXIS", "FullExtragradient", "OperatorSum", "PillarsRun", "Run", "ScaledRun"]
 

@@ -13,8 +13,8 @@ from optzoo.problems import hard_saddle
 
 from ...checks import SampledIdentity, UpperBound
 from ...claim import Case, Claim, Control
-from ...mutants import three_pillars as mutants
 from ...simulation import Experiment
+from . import mutants
 from .instances import Place, saddle
 from .paper import PARTNERS, pillars_claim
 from .process import OperatorSum

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from optzoo.compressors import Compressor, Identity, PermK
 from optzoo.problems import breast_cancer, libsvm, robust_linear_regression
 
-from ...comparison import Comparison, Curve, Outcome, Panel
-from ...laboratory import Laboratory
 from ...presets import data_folder
+from ...side_by_side import Comparison, Curve, Outcome, Panel
 from ...simulation import Experiment
+from ...simulation.laboratory import Laboratory
 from .instances import Place
 from .paper import PAPER
 from .process import FullExtragradient

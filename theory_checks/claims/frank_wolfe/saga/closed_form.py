@@ -10,7 +10,7 @@ from optzoo.problems import Constant
 
 from ....checks import ExactInequality, ExactScaling, UpperBound
 from ....claim import Case, Claim, Control
-from ....laboratory import Laboratory
+from ....simulation.laboratory import Laboratory
 from ..bounds import Saga, Sarah
 from ..paper import SAGA_PARTNERS, saga_claim
 from .process import refresh_probability

@@ -18,8 +18,8 @@ from optzoo.problems import Constant, NoiseTight
 
 from ....checks import ExactIdentity, ExactInequality, Minimizer, UpperBound
 from ....claim import Case, Claim, Control
-from ....mutants import saga_frank_wolfe as mutants
 from ....simulation import Experiment
+from .. import saga_mutants as mutants
 from ..bounds import Saga
 from ..paper import saga_claim
 from ..process import variance_factor

@@ -14,8 +14,8 @@ from optzoo.problems import Constant
 
 from ....checks import Law, Rate
 from ....claim import Case, Claim, Control, Kind
-from ....mutants import saga_frank_wolfe as mutants
 from ....simulation import Experiment
+from .. import saga_mutants as mutants
 from ..paper import saga_claim
 from ..process import SlopeFamily, step_table
 from .process import Method, SagaRun, noise_tight_saga, refresh_probability

@@ -1,0 +1,27 @@
+"""The ways in which a claim is checked; each turns an experiment or a computation into a finding.
+
+A check says what shape its finding has, its `kind`: a bound from above or below, an equality, one
+step (cases of an inequality), a scaling or a rate. Sampled: `UpperBound`, `PathwiseLowerBound`,
+`SampledIdentity`, `Law`, `Passage`, `Rate`, `Minimizer`. Exact: `ExactIdentity`, `ExactInequality`,
+`ExactLowerBound`, `ExactScaling`, `ExactExponent`.
+"""
+
+from .bounds import PathwiseLowerBound, SampledIdentity, UpperBound
+from .exact import ExactIdentity, ExactInequality, ExactLowerBound, ExactScaling
+from .exact_exponent import ExactExponent
+from .exponents import Law, Minimizer, Passage, Rate
+
+__all__ = [
+    "ExactExponent",
+    "ExactIdentity",
+    "ExactInequality",
+    "ExactLowerBound",
+    "ExactScaling",
+    "Law",
+    "Minimizer",
+    "Passage",
+    "PathwiseLowerBound",
+    "Rate",
+    "SampledIdentity",
+    "UpperBound",
+]

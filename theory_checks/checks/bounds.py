@@ -1,0 +1,204 @@
+"""Sampled bounds and identities: what runs say about a mean, at every checkpoint."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..claim import Finding, Kind
+from ..simulation import Experiment
+from ..simulation.laboratory import Laboratory
+from ..statistics.verdict import assess_pathwise, decide, identity_z
+
+__all__ = ["PathwiseLowerBound", "SampledIdentity", "UpperBound", "calls"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class UpperBound:
+    """E[metric_k] <= bound_k at every checkpoint: refuted by an e-value, supported by limits.
+
+    Args:
+        experiment: where the metric is observed.
+        metric: its name there.
+        bound: shape (checkpoints,), positive.
+        lower_bound: a curve from below for the figure, shape (checkpoints,).
+        last_only: the bound speaks of the last checkpoint alone; its shape is (1,).
+        uncertainty: half-width of what the metric rests on, such as f*; it must be far below the
+            smallest mean that is measured.
+    """
+
+    experiment: Experiment
+    metric: str
+    bound: ArrayLike
+    lower_bound: ArrayLike | None = None
+    last_only: bool = False
+    uncertainty: float = 0.0
+
+    kind: ClassVar[Kind] = "upper_bound"
+    name: ClassVar[str] = "e-value"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Adds seeds until decided."""
+        points = self.experiment.checkpoints[-1:] if self.last_only else self.experiment.checkpoints
+        bound = _positive_bound(self.bound, self.experiment, len(points))
+
+        def ratios(first: int, count: int) -> Array:
+            sample = laboratory.sample(self.experiment, first, count)[self.metric]
+            table = sample[:, -len(points) :] / bound
+            if not np.all(np.isfinite(table)):
+                raise _Diverged
+            return table
+
+        try:
+            verdict, table = decide(
+                ratios, laboratory.seeds, protocol=laboratory.protocol, points=points
+            )
+        except _Diverged:
+            return _diverged(points, bound)
+        smallest = float(np.min(verdict.mean * bound))
+        if self.uncertainty > 0.01 * smallest:
+            raise ValueError(
+                f"{self.metric} of {self.experiment.name} is known to {self.uncertainty:.1e} only, "
+                f"not far below the smallest mean measured, {smallest:.1e}"
+            )
+        return Finding(
+            verdict=verdict.verdict,
+            decided=verdict.reason,
+            checkpoints=np.asarray(points, dtype=np.float64),
+            mean=verdict.mean * bound,
+            lower=verdict.lower * bound,
+            upper=verdict.upper * bound,
+            bound=bound,
+            lower_bound=None if self.lower_bound is None else np.asarray(self.lower_bound),
+            seeds=len(table),
+            tightness=verdict.tightness,
+            tightness_lower=verdict.tightness_lower,
+            tightness_upper=verdict.tightness_upper,
+            detectable_factor=verdict.detectable_factor,
+            vacuous=verdict.vacuous,
+            e_value=verdict.e_value,
+            gradient_calls=calls(laboratory, self.experiment, len(table)),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PathwiseLowerBound:
+    """metric_k >= bound_k on every path: one path below refutes.
+
+    Args:
+        experiment: where the metric is observed.
+        metric: its name there.
+        bound: shape (checkpoints,), positive.
+    """
+
+    experiment: Experiment
+    metric: str
+    bound: ArrayLike
+
+    kind: ClassVar[Kind] = "lower_bound"
+    name: ClassVar[str] = "pathwise"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Looks at every path."""
+        bound = _positive_bound(self.bound, self.experiment, len(self.experiment.checkpoints))
+        paths = laboratory.sample(self.experiment, 0, laboratory.seeds)[self.metric]
+        verdict = assess_pathwise(
+            paths / bound,
+            vacuous=laboratory.protocol.vacuous,
+            points=self.experiment.checkpoints,
+        )
+        return Finding(
+            verdict=verdict.verdict,
+            decided=verdict.reason,
+            checkpoints=np.asarray(self.experiment.checkpoints, dtype=np.float64),
+            mean=verdict.mean * bound,
+            lower=verdict.lower * bound,
+            upper=verdict.upper * bound,
+            bound=bound,
+            seeds=verdict.seeds,
+            tightness=verdict.tightness,
+            tightness_lower=verdict.tightness_lower,
+            tightness_upper=verdict.tightness_upper,
+            detectable_factor=verdict.detectable_factor,
+            vacuous=verdict.vacuous,
+            gradient_calls=calls(laboratory, self.experiment, len(paths)),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SampledIdentity:
+    """E[left - right] = 0 at every checkpoint, tested seed by seed with |z| < 4.
+
+    Args:
+        experiment: where both sides are observed.
+        left, right: functions of the metrics, each result of shape (seeds, checkpoints).
+        looks: the number of seeds is this many times the laboratory's.
+    """
+
+    experiment: Experiment
+    left: Callable[[Mapping[str, Array]], Array]
+    right: Callable[[Mapping[str, Array]], Array]
+    looks: int = 4
+
+    kind: ClassVar[Kind] = "identity"
+    name: ClassVar[str] = "z-test"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Compares the sides seed by seed."""
+        seeds = self.looks * laboratory.seeds
+        metrics = laboratory.sample(self.experiment, 0, seeds)
+        left, right = self.left(metrics), self.right(metrics)
+        left, right = np.broadcast_arrays(left, right)
+        test = identity_z(left - right, max_z=laboratory.protocol.max_z)
+        error = left.std(axis=0, ddof=1) / np.sqrt(seeds)
+        mean, exact = left.mean(axis=0), right.mean(axis=0)
+        ratio = mean / exact
+        worst = int(np.argmax(np.abs(ratio - 1)))
+        return Finding(
+            verdict=test.verdict,
+            decided=f"{test.reason}; measured / exact = {ratio[worst]:.4f} where farthest from 1",
+            checkpoints=np.asarray(self.experiment.checkpoints, dtype=np.float64),
+            mean=mean,
+            lower=mean - 3 * error,
+            upper=mean + 3 * error,
+            bound=exact,
+            seeds=seeds,
+            tightness=float(ratio[worst]),
+            tightness_lower=float((ratio - 3 * error / exact)[worst]),
+            tightness_upper=float((ratio + 3 * error / exact)[worst]),
+            gradient_calls=calls(laboratory, self.experiment, seeds),
+        )
+
+
+class _Diverged(Exception):
+    """A metric is not finite."""
+
+
+def _diverged(points: Sequence[int], bound: Array) -> Finding:
+    """A metric that is not finite is above every bound: its mean is."""
+    return Finding(
+        verdict="REFUTED",
+        decided="the metric is not finite in some of the seeds",
+        checkpoints=np.asarray(points, dtype=np.float64),
+        mean=np.full(len(points), np.nan),
+        bound=bound,
+    )
+
+
+def _positive_bound(bound: ArrayLike, experiment: Experiment, points: int) -> Array:
+    values = np.asarray(bound, dtype=np.float64)
+    if values.shape != (points,) or not np.all(values > 0):
+        raise ValueError(
+            f"the bound of {experiment.name} must be positive at each of its {points} "
+            f"checkpoints, got {values}"
+        )
+    return values
+
+
+def calls(laboratory: Laboratory, experiment: Experiment, seeds: int) -> float | None:
+    calls = laboratory.sample(experiment, 0, seeds).get("gradientcalls")
+    return None if calls is None else float(calls[:, -1].mean())

@@ -1,0 +1,194 @@
+"""Sampled laws: exponents of a constant or of the steps, and where a mean is smallest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..claim import Finding, Kind
+from ..simulation import Experiment
+from ..simulation.laboratory import Laboratory
+from ..statistics.exponents import Exponent, law_exponent, rate_exponent, scaling_exponent
+from ..statistics.log_log import Relation
+from ..statistics.verdict import Decision
+
+__all__ = ["Law", "Minimizer", "Passage", "Rate"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """mean metric ~ theta^q: one experiment for each theta, common replicate indices.
+
+    Args:
+        theta: the varied constant, at least 5 values over 1.5 decades.
+        experiments: one for each value; the last checkpoint counts.
+        metric: its name.
+        stated: q.
+        relation: "exactly" or "at_most".
+        looks: the number of seeds is this many times the laboratory's.
+    """
+
+    theta: Sequence[float]
+    experiments: Sequence[Experiment]
+    metric: str
+    stated: float
+    relation: Relation = "exactly"
+    looks: int = 4
+
+    kind: ClassVar[Kind] = "scaling"
+    name: ClassVar[str] = "exponent with interval"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Measures the exponent."""
+        seeds = self.looks * laboratory.seeds
+        values = np.stack(
+            [laboratory.sample(e, 0, seeds)[self.metric][:, -1] for e in self.experiments]
+        )
+        exponent = law_exponent(self.theta, values, stated=self.stated, relation=self.relation)
+        return _exponent_finding(exponent, seeds)
+
+
+@dataclass(frozen=True, eq=False)
+class Passage:
+    """Steps until the mean metric is at most eps ~ theta^q.
+
+    Args:
+        theta: the varied constant, at least 5 values over 1.5 decades.
+        experiments: one for each value, all with equally many checkpoints.
+        metric: its name.
+        eps: the threshold.
+        stated: q.
+        relation: "exactly" or "at_most".
+        looks: the number of seeds is this many times the laboratory's.
+    """
+
+    theta: Sequence[float]
+    experiments: Sequence[Experiment]
+    metric: str
+    eps: float
+    stated: float
+    relation: Relation = "at_most"
+    looks: int = 1
+
+    kind: ClassVar[Kind] = "scaling"
+    name: ClassVar[str] = "exponent with interval"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Measures the exponent."""
+        seeds = self.looks * laboratory.seeds
+        values = np.stack([laboratory.sample(e, 0, seeds)[self.metric] for e in self.experiments])
+        exponent = scaling_exponent(
+            self.theta,
+            np.array([experiment.checkpoints for experiment in self.experiments]),
+            values,
+            self.eps,
+            stated=self.stated,
+            relation=self.relation,
+        )
+        return _exponent_finding(exponent, seeds)
+
+
+@dataclass(frozen=True, eq=False)
+class Rate:
+    """The mean metric falls at least as fast as k^(-stated) over a window.
+
+    Args:
+        experiment: where the metric is observed.
+        metric: its name there.
+        stated: the exponent.
+        window: (k0, k1).
+        looks: the number of seeds is this many times the laboratory's.
+    """
+
+    experiment: Experiment
+    metric: str
+    stated: float
+    window: tuple[float, float]
+    looks: int = 4
+
+    kind: ClassVar[Kind] = "rate"
+    name: ClassVar[str] = "exponent with interval"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Measures the exponent."""
+        seeds = self.looks * laboratory.seeds
+        values = laboratory.sample(self.experiment, 0, seeds)[self.metric]
+        exponent = rate_exponent(
+            self.experiment.checkpoints,
+            values,
+            stated=self.stated,
+            window=self.window,
+        )
+        return _exponent_finding(exponent, seeds)
+
+
+@dataclass(frozen=True, eq=False)
+class Minimizer:
+    """The value of a constant at which a mean metric is smallest lies in a window.
+
+    The minimizer over the values tried is found anew for 1000 resamples of the seeds, which are
+    common to all values. Supported iff 99% of them fall into the window, refuted iff 99% do not.
+
+    Args:
+        theta: the values tried, shape (values,).
+        experiment: observes "metric@j" for value j, averaged over its checkpoints.
+        metric: its name there.
+        window: first and last value allowed.
+        looks: the number of seeds is this many times the laboratory's.
+    """
+
+    theta: Sequence[float]
+    experiment: Experiment
+    metric: str
+    window: tuple[float, float]
+    looks: int = 4
+
+    kind: ClassVar[Kind] = "scaling"
+    name: ClassVar[str] = "minimizer over resamples"
+
+    def run(self, laboratory: Laboratory) -> Finding:
+        """Resamples the seeds."""
+        seeds = self.looks * laboratory.seeds
+        sample = laboratory.sample(self.experiment, 0, seeds)
+        theta = np.asarray(self.theta, dtype=np.float64)
+        values = np.stack(
+            [sample[f"{self.metric}@{j}"].mean(axis=1) for j in range(len(theta))], axis=1
+        )
+        generator = np.random.default_rng(0)
+        weights = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=1000) / seeds
+        means = weights @ values
+        best = theta[np.argmin(means, axis=1)]
+        share = float(np.mean((best >= self.window[0]) & (best <= self.window[1])))
+        verdict: Decision = "INCONCLUSIVE"
+        if share >= 0.99:
+            verdict = "CONSISTENT"
+        elif share <= 0.01:
+            verdict = "REFUTED"
+        mean = values.mean(axis=0)
+        return Finding(
+            verdict=verdict,
+            decided=(
+                f"smallest at {theta[np.argmin(mean)]:.3g}; in {share:.1%} of 1000 resamples of "
+                f"the seeds between {self.window[0]:.3g} and {self.window[1]:.3g}"
+            ),
+            checkpoints=theta,
+            mean=mean,
+            lower=np.quantile(means, 0.01, axis=0),
+            upper=np.quantile(means, 0.99, axis=0),
+            seeds=seeds,
+        )
+
+
+def _exponent_finding(exponent: Exponent, seeds: int) -> Finding:
+    return Finding(
+        verdict=exponent.verdict,
+        decided=exponent.reason,
+        checkpoints=np.asarray(exponent.points),
+        mean=np.asarray(exponent.levels),
+        seeds=seeds,
+        exponent=exponent,
+    )

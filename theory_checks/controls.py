@@ -1,0 +1,91 @@
+"""Controls as a table of changes: what must be refuted beside a claim, and what must not."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .claim import Check, Control
+
+__all__ = ["Change", "controls", "mutant", "null", "wrong"]
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """A row of the table: a name, what it does in a sentence, what it changes of the check."""
+
+    name: str
+    description: str
+    arguments: Mapping[str, Any]
+    expected: Literal["REFUTED", "NOT_REFUTED"] = "REFUTED"
+
+
+def wrong(name: str, description: str, **arguments: Any) -> Change:
+    """A false claim, or a run that is not the theorem's: it must be REFUTED.
+
+    Args:
+        name: short.
+        description: what was changed, in a sentence.
+        **arguments: of the check.
+
+    Returns:
+        The row.
+    """
+    return Change(name, description, arguments)
+
+
+def null(name: str, description: str, **arguments: Any) -> Change:
+    """A change that makes nothing false, such as an exact mean as the bound: not REFUTED.
+
+    Args:
+        name: short.
+        description: what was changed, in a sentence.
+        **arguments: of the check.
+
+    Returns:
+        The row.
+    """
+    return Change(name, description, arguments, expected="NOT_REFUTED")
+
+
+def mutant(method: Callable[..., Any], **arguments: Any) -> Change:
+    """The method with a mistake in it, in the place of `method`: it must be REFUTED.
+
+    Args:
+        method: the mutant; its name and the first line of its docstring are the control's words.
+        **arguments: further changes.
+
+    Returns:
+        The row.
+
+    Example:
+        >>> def wrong_sign_of_the_oracle():
+        ...     '''The oracle maximizes where it should minimize.'''
+        >>> mutant(wrong_sign_of_the_oracle).name
+        'wrong sign of the oracle'
+    """
+    name = method.__name__.replace("_", " ")
+    described = (inspect.getdoc(method) or name).splitlines()[0].rstrip(".")
+    return Change(name, described[0].lower() + described[1:], {"method": method} | arguments)
+
+
+def controls(check: Callable[..., Check], *changes: Change) -> tuple[Control, ...]:
+    """The controls of a claim.
+
+    Args:
+        check: makes the claim's check; a change's arguments are handed to it by name.
+        *changes: rows, made by `wrong`, `mutant` and `null`.
+
+    Returns:
+        A control for each row.
+
+    Raises:
+        ValueError: if two rows have one name.
+    """
+    names = [change.name for change in changes]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two controls have one name: {names}")
+    return tuple(
+        Control(change.name, change.description, check(**change.arguments), change.expected)
+        for change in changes
+    )

@@ -1,0 +1,1 @@
+"""results.json: written after every claim, read back strictly, and compared between runs."""

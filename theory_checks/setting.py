@@ -1,0 +1,95 @@
+"""A setting: a method on an instance, where a theorem is evaluated."""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from optzoo.problems import Constant
+from optzoo.theorems import Theorem
+
+__all__ = ["Setting", "Stated"]
+
+Parameters = Mapping[str, float | int | str]
+
+
+class Setting(abc.ABC):
+    """Where a theorem is evaluated: an instance in words, its constants, the parameters.
+
+    A paper's setting is a final frozen dataclass of the choices that its grids vary. It adds what
+    its claims need: `experiment(**changes)`, the run with those changes. The constants flow once:
+    what `bound` takes is what the report shows.
+    """
+
+    @property
+    @abc.abstractmethod
+    def words(self) -> str:
+        """The instance in words and numbers; TeX between dollar signs."""
+
+    @property
+    @abc.abstractmethod
+    def constants(self) -> Mapping[str, Constant]:
+        """Every constant of the theorems evaluated here, with how it is known."""
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> Parameters:
+        """What the theorem prescribes for the method, as shown in the report."""
+
+    def of(self, theorem: Theorem, **changes: Any) -> Any:
+        """The theorem's constants here, an object of its class.
+
+        Args:
+            theorem: whose constants.
+            **changes: of their values, for false claims.
+
+        Returns:
+            The constants.
+
+        Raises:
+            TypeError: if the theorem has no constants.
+            ValueError: if the setting does not know one of them.
+        """
+        if theorem.constants is None:
+            raise TypeError(f"{theorem.label} has no constants")
+        return theorem.constants.of(dict(self.constants) | changes)
+
+    def bound(self, theorem: Theorem, *arguments: Any, **changes: Any) -> Any:
+        """The theorem's bound here, or that with changed constants: a false claim.
+
+        Args:
+            theorem: whose bound.
+            *arguments: what the bound takes beside the constants.
+            **changes: of the constants.
+
+        Returns:
+            The bound.
+        """
+        return theorem.bound(self.of(theorem, **changes), *arguments)
+
+
+@dataclass(frozen=True)
+class Stated(Setting):
+    """A setting that is stated: made for one claim, or arithmetic alone.
+
+    Args:
+        text: the instance in words and numbers.
+        known: the constants that the bound needs.
+        chosen: the parameters of the method.
+    """
+
+    text: str
+    known: Mapping[str, Constant] = field(default_factory=dict)
+    chosen: Parameters = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        return self.text
+
+    @property
+    def constants(self) -> Mapping[str, Constant]:
+        return self.known
+
+    @property
+    def parameters(self) -> Parameters:
+        return self.chosen

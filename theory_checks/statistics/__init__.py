@@ -1,0 +1,1 @@
+"""Evidence and verdicts: e-values, limits of means, exponents, and how honest all of it is."""

@@ -1,0 +1,470 @@
+"""From samples of metric / bound to a verdict on "E[metric] <= bound at every checkpoint".
+
+Refuting and supporting are two questions with two tools. An e-value refutes: it is valid for any
+tail, any dependence between checkpoints and any rule for stopping. Bootstrap-t upper limits
+support: they are asymptotic, because no upper limit for an unbounded mean can hold for every law.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from .evidence import (
+    MIN_SEEDS,
+    ROUND_OFF,
+    Array,
+    column_scale,
+    hill_index,
+    is_constant,
+    log_e_process,
+    mean_limits,
+)
+from .protocol import Protocol
+
+__all__ = [
+    "Decision",
+    "IdentityTest",
+    "Verdict",
+    "assess",
+    "assess_pathwise",
+    "decide",
+    "identity_z",
+]
+
+Decision = Literal["REFUTED", "CONSISTENT", "INCONCLUSIVE"]
+
+_DEFAULT = Protocol()
+_HILL_MIN_SEEDS = 200
+_HILL_ALARM_BELOW = 2.5
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What the replicates say about one claim.
+
+    With Z[r, k] = metric / bound of replicate r at checkpoint k:
+
+    Attributes:
+        verdict: REFUTED (the e-value reached 1 / alpha), CONSISTENT (every upper limit is at most
+            1 and no tail alarm; asymptotic) or INCONCLUSIVE.
+        reason: one sentence: which check decided, and where.
+        log_e_value: natural logarithm of the largest e-value over the seeds so far.
+        tightness: max_k mean_r Z[r, k] (min over paths and checkpoints for a pathwise bound).
+        tightness_lower: lower limit of the mean at the checkpoint where it is largest.
+        tightness_upper: largest upper limit; it covers max_k E Z at the stated confidence.
+        detectable_factor: smallest c >= 0 such that the same data refute bound / c; infinity where
+            none does (Z = 0 everywhere). For a pathwise lower bound, bound * c.
+        vacuous: the run could not have failed for a tenfold mistake: every upper limit is below
+            0.1, or the detectable factor above 10 (noisy limits must not hide slackness).
+        mean: mean over seeds, shape (checkpoints,).
+        lower: one-sided lower confidence limits of the mean, (checkpoints,), clipped at 0.
+        upper: one-sided upper confidence limits of the mean, (checkpoints,); infinite where the
+            seeds allow none.
+        tail_alarm: pairs (checkpoint index, why) where the largest seeds carry too much.
+        seeds: number of replicates.
+    """
+
+    verdict: Decision
+    reason: str
+    log_e_value: float
+    tightness: float
+    tightness_lower: float
+    tightness_upper: float
+    detectable_factor: float
+    vacuous: bool
+    mean: Array
+    lower: Array
+    upper: Array
+    tail_alarm: tuple[tuple[int, str], ...]
+    seeds: int
+
+    @property
+    def e_value(self) -> float:
+        """The largest e-value, infinite where it overflows (`log_e_value` does not)."""
+        return math.exp(self.log_e_value) if self.log_e_value < 709.0 else math.inf
+
+
+def assess(
+    ratios: ArrayLike,
+    alpha: float = _DEFAULT.alpha,
+    *,
+    confidence: float = _DEFAULT.confidence,
+    resamples: int = _DEFAULT.resamples,
+    vacuous: float = _DEFAULT.vacuous,
+    seed: int = 0,
+    points: Sequence[float] | None = None,
+) -> Verdict:
+    """Verdict on the claim E Z[., k] <= 1 at every checkpoint k.
+
+    REFUTED iff max_n e_n >= 1 / alpha (`log_e_process`). Otherwise CONSISTENT iff every upper
+    limit (`mean_limits`) is at most 1 and no tail alarm sounds. Every limit has to pass, so none
+    is corrected for their number. A tail alarm sounds at k where
+
+    - upper_k + max_r Z[r, k] / S > 1: one more seed like the largest would change the verdict;
+    - from 200 seeds on, the Hill index a of the top tenth is below 2.5 and
+      upper_k + (max_r Z[r, k] / S) a / (a - 1) > 1: that is how much of the mean a Pareto tail of
+      index a leaves beyond the largest of S samples (all of it for a <= 1). The index alone would
+      not do: the top tenth of squared normal variables has index 2.4.
+
+    No alarm sounds where all seeds agree.
+
+    Args:
+        ratios: Z = metric / bound, shape (seeds, checkpoints), in the order in which the seeds
+            were drawn. Seeds are independent, checkpoints may depend on each other in any way.
+        alpha: probability of refuting a true claim, at most.
+        confidence: one-sided level of the limits that support the claim.
+        resamples: number of bootstrap resamples.
+        vacuous: a bound is vacuous if one so many times smaller would have passed as well.
+        seed: seed of the resampling.
+        points: the steps k of the checkpoints, for the reason; their numbers if None.
+
+    Returns:
+        The verdict with its evidence.
+
+    Raises:
+        ValueError: if `ratios` is not a non-empty table of finite numbers >= 0 (to round-off), or
+            `alpha`, `confidence` or `resamples` are out of range.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> ratios = 0.5 * rng.exponential(size=(64, 20))
+        >>> assess(ratios).verdict, assess(4.0 * ratios).verdict
+        ('CONSISTENT', 'REFUTED')
+        >>> factor = assess(ratios).detectable_factor
+        >>> print(f"these runs would have caught a bound {factor:.1f}x smaller")
+        these runs would have caught a bound 2.9x smaller
+    """
+    table = _table(ratios)
+    if not 0.0 < alpha < 1.0:
+        raise ValueError(f"alpha must lie in (0, 1), got {alpha}")
+    seeds = len(table)
+    scale = column_scale(table)
+    mean = scale * (table / scale).mean(axis=0)
+    lower, upper = mean_limits(table, confidence=confidence, resamples=resamples, seed=seed)
+    log_e = log_e_process(table)
+    alarms = _tail_alarms(table, upper)
+
+    verdict: Decision
+    threshold = -math.log(alpha)
+    crossed = np.flatnonzero(log_e >= threshold)
+    above = np.flatnonzero(~(upper <= 1.0 + ROUND_OFF))
+    if crossed.size:
+        verdict = "REFUTED"
+        reason = (
+            f"e-value {_format_exp(log_e[crossed[0]])} >= {1 / alpha:g} after "
+            f"{crossed[0] + 1} seeds"
+        )
+    elif seeds < MIN_SEEDS:
+        verdict = "INCONCLUSIVE"
+        reason = f"an upper limit needs at least {MIN_SEEDS} seeds, got {seeds}"
+    elif above.size:
+        verdict = "INCONCLUSIVE"
+        worst = int(above[np.argmax(upper[above])])
+        reason = f"upper limit {upper[worst]:.3g} > 1 at {_at(worst, points)}"
+    elif alarms:
+        verdict = "INCONCLUSIVE"
+        reason = f"tail alarm at {_at(alarms[0][0], points)}: {alarms[0][1]}"
+    else:
+        verdict = "CONSISTENT"
+        worst = int(np.argmax(upper))
+        reason = (
+            f"largest upper limit {upper[worst]:.3g} <= 1 at {_at(worst, points)} (asymptotic, "
+            f"{seeds} seeds)"
+        )
+    tightest = int(np.argmax(mean))
+    detectable = _detectable_factor(table, threshold)
+    return Verdict(
+        verdict=verdict,
+        reason=reason,
+        log_e_value=float(log_e.max()),
+        tightness=float(mean[tightest]),
+        tightness_lower=float(lower[tightest]),
+        tightness_upper=float(upper.max()),
+        detectable_factor=detectable,
+        vacuous=bool(np.all(upper < 1 / vacuous) or detectable > vacuous),
+        mean=mean,
+        lower=lower,
+        upper=upper,
+        tail_alarm=alarms,
+        seeds=seeds,
+    )
+
+
+def decide(
+    draw: Callable[[int, int], ArrayLike],
+    seeds: int,
+    *,
+    protocol: Protocol = _DEFAULT,
+    seed: int = 0,
+    points: Sequence[float] | None = None,
+) -> tuple[Verdict, Array]:
+    """Add seeds until decided: looks at S, 2S, 4S, ... replicates, going on when INCONCLUSIVE.
+
+    The e-value runs over all seeds in their order, so every look is covered by the one alpha. The
+    support is asked once a look; four looks at the default 98.75% make a nominal 5% of false
+    support at the boundary (simulated: 2-4% for exponential to log-normal(1) tails, about 10% for
+    log-normal(1.5)). Replicates are only ever added: none is drawn again.
+
+    Args:
+        draw: `draw(first, count)` returns Z of replicates first, ..., first + count - 1, shape
+            (count, checkpoints).
+        seeds: S, the replicates of the first look, at least 1.
+        protocol: the probabilities, and how many looks there are at most.
+        seed: seed of the resampling.
+        points: the steps k of the checkpoints, for the reason.
+
+    Returns:
+        The last look's verdict, and all ratios drawn, shape (seeds, checkpoints).
+
+    Raises:
+        ValueError: if `seeds` is out of range, `draw` returns a table of the wrong shape, or
+            `assess` finds the ratios unusable.
+
+    Example:
+        >>> verdict, ratios = decide(lambda first, count: np.full((count, 1), 0.9), 32)
+        >>> verdict.verdict, ratios.shape
+        ('CONSISTENT', (32, 1))
+    """
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {seeds}")
+    ratios = _drawn(draw, 0, seeds)
+    for look in range(1, protocol.looks + 1):
+        verdict = assess(
+            ratios,
+            protocol.alpha,
+            confidence=protocol.confidence,
+            resamples=protocol.resamples,
+            vacuous=protocol.vacuous,
+            seed=seed,
+            points=points,
+        )
+        if verdict.verdict != "INCONCLUSIVE" or look == protocol.looks:
+            break
+        more = _drawn(draw, len(ratios), len(ratios))
+        if more.shape[1] != ratios.shape[1]:
+            raise ValueError(
+                f"draw must keep its {ratios.shape[1]} checkpoints, got {more.shape[1]}"
+            )
+        ratios = np.concatenate([ratios, more])
+    return verdict, ratios
+
+
+def assess_pathwise(
+    ratios: ArrayLike,
+    *,
+    tolerance: float = 1e-9,
+    vacuous: float = _DEFAULT.vacuous,
+    points: Sequence[float] | None = None,
+) -> Verdict:
+    """Verdict on a pathwise lower bound, metric >= bound on every path at every checkpoint.
+
+    One path with Z < 1 - tolerance refutes, without any probability: its e-value is infinite.
+    Paths that keep the bound do not contradict it, and the e-value stays 1. VACUOUS means that
+    every path lies above ten times the bound.
+
+    Args:
+        ratios: Z = metric / bound (as for `assess`, and not its inverse), shape
+            (paths, checkpoints).
+        tolerance: relative round-off allowed, in [0, 1).
+        vacuous: a bound is vacuous if one so many times larger would have passed as well.
+        points: the steps k of the checkpoints, for the reason; their numbers if None.
+
+    Returns:
+        The verdict; `lower` and `upper` are the smallest and largest Z among the paths, and
+        `tightness` the smallest of all.
+
+    Raises:
+        ValueError: if `ratios` is not a non-empty table of finite numbers >= 0, or `tolerance` is
+            out of range.
+
+    Example:
+        >>> assess_pathwise([[1.0, 1.5], [1.2, 0.9]]).reason
+        'metric is 0.9 of its lower bound on path 1 at checkpoint 1'
+    """
+    table = _table(ratios)
+    if not 0.0 <= tolerance < 1.0:
+        raise ValueError(f"tolerance must lie in [0, 1), got {tolerance}")
+    lower, upper = table.min(axis=0), table.max(axis=0)
+    scale = column_scale(table)
+    worst = float(table.min())
+    path, checkpoint = np.unravel_index(int(np.argmin(table)), table.shape)
+    where = f"of its lower bound on path {path} at {_at(int(checkpoint), points)}"
+    refuted = worst < 1.0 - tolerance
+    return Verdict(
+        verdict="REFUTED" if refuted else "CONSISTENT",
+        reason=f"metric is {worst:.6g} {where}"
+        if refuted
+        else f"no path is below: metric is at least {worst:.6g} {where}",
+        log_e_value=math.inf if refuted else 0.0,
+        tightness=worst,
+        tightness_lower=worst,
+        tightness_upper=worst,
+        detectable_factor=float(np.nextafter(worst / (1.0 - tolerance), np.inf)),
+        vacuous=bool(np.all(lower > vacuous)),
+        mean=scale * (table / scale).mean(axis=0),
+        lower=lower,
+        upper=upper,
+        tail_alarm=(),
+        seeds=len(table),
+    )
+
+
+@dataclass(frozen=True)
+class IdentityTest:
+    """Outcome of `identity_z`.
+
+    Attributes:
+        verdict: CONSISTENT if |z| < 4, else REFUTED.
+        reason: one sentence with the largest deviation.
+        z: standard score of the column farthest from 0, signed; may be infinite.
+        mean: its mean difference.
+        standard_error: of that mean: what the test could resolve.
+    """
+
+    verdict: Decision
+    reason: str
+    z: float
+    mean: float
+    standard_error: float
+
+
+def identity_z(
+    differences: ArrayLike, *, tolerance: float = 1e-12, max_z: float = _DEFAULT.max_z
+) -> IdentityTest:
+    """Two-sided test of a sampled identity, E[left - right] = 0, from seed-wise differences.
+
+    The t statistic mean / (sd / sqrt(S)) is turned into the normal score of the same tail
+    probability, so that few seeds do not reject too often; |z| < 4 passes (6e-5 for normal
+    differences).
+
+    Args:
+        differences: left - right, one row a seed, shape (seeds,) or (seeds, quantities).
+        tolerance: a mean difference of at most this size is round-off, in the unit of the
+            differences.
+        max_z: the largest |z| that passes.
+
+    Returns:
+        The outcome for the quantity farthest from 0.
+
+    Raises:
+        ValueError: if there are fewer than 2 seeds, no quantities, or values are not finite.
+
+    Example:
+        >>> differences = np.random.default_rng(0).normal(size=(200, 3))
+        >>> identity_z(differences).verdict, identity_z(differences + 0.5).verdict
+        ('CONSISTENT', 'REFUTED')
+    """
+    table = np.asarray(differences, dtype=np.float64)
+    table = table[:, None] if table.ndim == 1 else table
+    if table.ndim != 2 or table.shape[0] < 2 or table.shape[1] < 1:
+        raise ValueError(
+            "differences must have shape (seeds,) or (seeds, quantities) with at least 2 seeds, "
+            f"got {np.shape(differences)}"
+        )
+    if not np.all(np.isfinite(table)):
+        raise ValueError("differences must be finite, got NaN or infinity")
+    if not tolerance >= 0.0:
+        raise ValueError(f"tolerance must be at least 0, got {tolerance}")
+    seeds = len(table)
+    mean = table.mean(axis=0)
+    error = table.std(axis=0, ddof=1) / math.sqrt(seeds)
+    spread = error > 0.0
+    t = np.where(spread, np.abs(mean) / np.where(spread, error, 1.0), np.inf)
+    tail = stats.t.sf(t, df=seeds - 1)
+    z = np.where(np.abs(mean) <= tolerance, 0.0, np.copysign(stats.norm.isf(tail), mean))
+    worst = int(np.argmax(np.abs(z)))
+    passed = bool(abs(z[worst]) < max_z)
+    return IdentityTest(
+        verdict="CONSISTENT" if passed else "REFUTED",
+        reason=f"|z| = {abs(z[worst]):.2f} {'<' if passed else '>='} {max_z:g} for quantity "
+        f"{worst}: mean difference {mean[worst]:.3g} +- {error[worst]:.2g} over {seeds} seeds",
+        z=float(z[worst]),
+        mean=float(mean[worst]),
+        standard_error=float(error[worst]),
+    )
+
+
+def _at(checkpoint: int, points: Sequence[float] | None) -> str:
+    return f"checkpoint {checkpoint}" if points is None else f"k = {points[checkpoint]}"
+
+
+def _table(ratios: ArrayLike) -> Array:
+    """Z as float64 with its round-off below 0 clipped; anything worse is an error."""
+    table = np.array(ratios, dtype=np.float64)
+    if table.ndim != 2 or table.size == 0:
+        raise ValueError(
+            f"ratios must be a non-empty table of shape (seeds, checkpoints), got {table.shape}"
+        )
+    bad = ~np.isfinite(table) | (table < -ROUND_OFF)
+    if bad.any():
+        seed, checkpoint = np.argwhere(bad)[0]
+        raise ValueError(
+            f"ratios must be finite and >= 0 (to round-off, {ROUND_OFF:g}), got "
+            f"{table[seed, checkpoint]} at seed {seed}, checkpoint {checkpoint} "
+            f"({int(bad.sum())} such values)"
+        )
+    return np.maximum(table, 0.0)
+
+
+def _drawn(draw: Callable[[int, int], ArrayLike], first: int, count: int) -> Array:
+    rows = np.asarray(draw(first, count), dtype=np.float64)
+    if rows.ndim != 2 or len(rows) != count:
+        raise ValueError(f"draw({first}, {count}) must return {count} rows, got shape {rows.shape}")
+    return rows
+
+
+def _tail_alarms(table: Array, upper: Array) -> tuple[tuple[int, str], ...]:
+    seeds = len(table)
+    share = table.max(axis=0) / seeds
+    alarms = []
+    for k in np.flatnonzero(~is_constant(table)):
+        if upper[k] + share[k] > 1.0:
+            alarms.append(
+                (int(k), f"upper limit {upper[k]:.3g} plus largest seed's share {share[k]:.2g} > 1")
+            )
+        elif seeds >= _HILL_MIN_SEEDS and (index := hill_index(table[:, k])) < _HILL_ALARM_BELOW:
+            unseen = share[k] * index / (index - 1.0) if index > 1.0 else math.inf
+            if upper[k] + unseen > 1.0:
+                alarms.append(
+                    (
+                        int(k),
+                        f"upper limit {upper[k]:.3g} plus unseen tail {unseen:.2g} > 1 "
+                        f"(Hill index {index:.2f})",
+                    )
+                )
+    return tuple(alarms)
+
+
+def _detectable_factor(table: Array, threshold: float) -> float:
+    """Smallest c with max_n e_n(c Z) >= exp(threshold): e_n is non-decreasing in c."""
+    top = float(table.max())
+    if top == 0.0:
+        return math.inf
+    unit = table / top
+
+    def refutes(factor: float) -> bool:
+        return bool(log_e_process(factor * unit).max() >= threshold)
+
+    high = 1.0
+    while not refutes(high):
+        high *= 2.0
+    low = high / 2.0
+    while refutes(low):
+        low /= 2.0
+    while high > low * (1.0 + 1e-9):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if refutes(middle) else (middle, high)
+    # A subnormal ratio would need a factor beyond the largest float.
+    return high / top if top > high / np.finfo(np.float64).max else math.inf
+
+
+def _format_exp(log_value: float) -> str:
+    exponent = math.floor(log_value / math.log(10.0))
+    if abs(exponent) < 3:
+        return f"{math.exp(log_value):.3g}"
+    return f"{10.0 ** (log_value / math.log(10.0) - exponent):.1f}e{exponent:+03d}"
