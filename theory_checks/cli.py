@@ -118,6 +118,7 @@ def _run(options: argparse.Namespace) -> int:
     from .side_by_side import Comparison
     from .simulation.laboratory import Laboratory
     from .simulation.runner import run_claims
+    from .statistics.protocol import Protocol
 
     if options.resume and options.fresh_seeds:
         raise UsageError("--resume goes on with the seeds on file; --fresh-seeds draws new ones")
@@ -131,8 +132,16 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError(f"{', '.join(options.ids)}: not in the preset {options.preset}")
     seeds = options.seeds or PRESETS[options.preset]
     master_seed = secrets.randbits(31) if options.fresh_seeds else MASTER_SEED
-    environment = record.environment(preset=options.preset, seeds=seeds, master_seed=master_seed)
-    earlier: dict[str, Any] = {"claims": [], "comparisons": [], "summary": {"seconds": 0.0}}
+    protocol = Protocol()
+    environment = record.environment(
+        preset=options.preset, seeds=seeds, master_seed=master_seed, protocol=protocol
+    )
+    earlier: dict[str, Any] = {
+        "theorems": [],
+        "claims": [],
+        "comparisons": [],
+        "summary": {"seconds": 0.0},
+    }
     directory: Path = options.out
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         if not directory.is_dir():
@@ -150,7 +159,7 @@ def _run(options: argparse.Namespace) -> int:
     environment["claims_from"] = sorted({*before, *(one.name for one in origins[1:])})
 
     _require_writable(directory)
-    laboratory = Laboratory(seeds=seeds, master_seed=environment["master_seed"])
+    laboratory = Laboratory(seeds=seeds, master_seed=environment["master_seed"], protocol=protocol)
     done = {one["id"] for one in (*earlier["claims"], *earlier["comparisons"])}
     with _Progress(len(chosen), sum(one.id in done for one in chosen)) as progress:
         laboratory.on_block = progress.detail
@@ -162,6 +171,7 @@ def _run(options: argparse.Namespace) -> int:
             comparisons=[one for one in chosen if isinstance(one, Comparison)],
             finished=earlier["claims"],
             finished_comparisons=earlier["comparisons"],
+            finished_theorems=earlier["theorems"],
             seconds=earlier["summary"]["seconds"],
             workers=len(jax.devices()),
             on_claim=progress.claim_finished,
@@ -218,14 +228,15 @@ def _drawn_report(directory: Path) -> Path:
         return write_report(directory, on_drawn=drawn)
 
 
-def _compare(options: argparse.Namespace) -> int:
-    from .records.diff import changes, describe, got_worse, load_run
+def _diff(options: argparse.Namespace) -> int:
+    from .records.diff import changes, describe, got_worse, load_renames, load_run
 
     try:
         old, new = load_run(options.old), load_run(options.new)
+        renamed = None if options.renamed is None else load_renames(options.renamed)
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from None
-    found = changes(old, new, factor=options.factor)
+    found = changes(old, new, factor=options.factor, renamed=renamed)
     print(describe(old, new, found, factor=options.factor))
     return UNEXPECTED if got_worse(found) else OK
 
@@ -384,21 +395,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     conformance.set_defaults(command=_conformance)
 
-    compare = commands.add_parser(
-        "compare",
+    diff = commands.add_parser(
+        "diff",
+        aliases=["compare"],  # its name until 0.1
         help="what changed from one run to another",
         epilog="exit status: 0 no verdict got worse, 1 one did or a control that was killed "
         "survives, 2 usage",
     )
-    compare.add_argument("old", type=Path, metavar="OLD", help="a run's folder or results.json")
-    compare.add_argument("new", type=Path, metavar="NEW", help="the one to set against it")
-    compare.add_argument(
+    diff.add_argument("old", type=Path, metavar="OLD", help="a run's folder or results.json")
+    diff.add_argument("new", type=Path, metavar="NEW", help="the one to set against it")
+    diff.add_argument(
+        "--renamed",
+        type=Path,
+        metavar="FILE",
+        help="a JSON object from ids of OLD to ids of NEW, or to [id, case]",
+    )
+    diff.add_argument(
         "--factor",
         type=_factor,
         default=1.5,
         help="how far tightness, detectable factor and time may move (1.5)",
     )
-    compare.set_defaults(command=_compare)
+    diff.set_defaults(command=_diff)
     return parser
 
 

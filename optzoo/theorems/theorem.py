@@ -135,7 +135,7 @@ class Paper:
 
     Args:
       citation: authors, title, venue, year, arXiv number.
-      known: what is known of the paper's own statements, in a sentence or two.
+      known: what is known here of the paper's own statements, in a sentence or two.
 
     Example:
       >>> from optzoo.theorems import frank_wolfe
@@ -144,7 +144,7 @@ class Paper:
     """
 
     citation: str
-    known: str
+    known: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from theory_checks import cli
-from theory_checks.records.diff import Change, changes, describe, got_worse, load_run
+from theory_checks.records.diff import Change, changes, describe, got_worse, load_renames, load_run
 
 
 def claim(name="a/1", **more):
@@ -31,7 +31,7 @@ def run(tmp_path):
     def write(name, *claims, **more):
         folder = tmp_path / name
         folder.mkdir()
-        results = {"schema": 1, "claims": claims} | more
+        results = {"schema": 2, "claims": claims} | more
         (folder / "results.json").write_text(json.dumps(results))
         return folder
 
@@ -121,6 +121,30 @@ def test_numbers_that_moved_by_more_than_the_factor(run, name):
     both = load_run(run("old2", *old)), load_run(run("new2", *new))
     assert changes(*both, factor=1.6) == [moved[0], *moved[2:]]
     assert changes(*both, factor=1.48)[0] == Change(name, "0", 1.0, 1.49)
+
+
+def test_cases_of_a_grid_are_claims_of_their_own_and_may_have_had_other_names(run, tmp_path):
+    killed = [control("wrong sign: one", "REFUTED", True), control("half: two", "REFUTED", True)]
+    grid = claim("a/all", controls=killed)
+    grid["cases"] = [{"name": "one", "verdict": "CONSISTENT", "tightness": 0.5},
+                     {"name": "two", "verdict": "CONSISTENT", "tightness": 0.9}]  # fmt: skip
+    plain = {"verdict": "CONSISTENT", "vacuous": None, "seconds": None, "detectable_factor": None}
+    before = [
+        claim("a/1", tightness=0.5, controls=[control("wrong sign", "REFUTED", True)], **plain),
+        claim("a/2", tightness=0.1, controls=[control("half", "REFUTED", True)], **plain),
+    ]
+    file = tmp_path / "renamed.json"
+    file.write_text('{"a/1": ["a/all", "one"], "a/2": ["a/all", "two"]}')
+    found = between(run, before, [grid], renamed=load_renames(file))
+    assert found == [Change("tightness", "a/all: two", 0.1, 0.9)]
+    file.write_text('{"a/1": 3}')
+    with pytest.raises(ValueError, match="must be an object: old id -> new id"):
+        load_renames(file)
+
+
+def test_a_file_of_an_older_version_says_what_it_lacks(run):
+    old = load_run(run("old", claim(), schema=1))
+    assert "without theorems and tables of cases" in describe(old, old, []).splitlines()[0]
 
 
 def test_time_has_to_move_noticeably(run):

@@ -19,9 +19,12 @@ from theory_checks.claim import Case, Claim
 from theory_checks.records import write as record
 from theory_checks.records.read import load_results
 from theory_checks.report.page import write_report, write_summary
+from theory_checks.setting import Stated
 from theory_checks.side_by_side import Comparison, Curve, Outcome, Panel
 from theory_checks.simulation import runner
 from theory_checks.simulation.laboratory import Laboratory
+
+from .statements import stated
 
 ENVIRONMENT = {"version": "0", "preset": "quick", "seeds": 8, "master_seed": 0}
 X = np.array([1.0, 10.0, 100.0])
@@ -49,13 +52,9 @@ def comparison(identifier="paper/compare/all", evaluate=lambda laboratory: outco
 def claim(identifier="paper/claim", before=lambda: None):
     def prepare():
         before()
-        return Case("a problem", {}, {}, ExactIdentity(lambda: (np.ones(1), np.ones(1))))
+        return Case(Stated("a problem"), ExactIdentity(lambda: (np.ones(1), np.ones(1))))
 
-    return Claim(
-        id=identifier, title="A title", paper="A paper", source="Theorem 1", theorem="T1",
-        algorithm="a", statement="$a = b$", assumptions=(), kind="identity", metric="a",
-        unit="iteration", output="last iterate", prepare=prepare, not_shown="nothing",
-    )  # fmt: skip
+    return Claim(id=identifier, title="A title", theorem=stated(), prepare=prepare)
 
 
 def run(directory, claims, comparisons, **options):

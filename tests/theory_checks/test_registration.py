@@ -14,21 +14,27 @@ CLAIM = """
 from pathlib import Path
 import numpy as np
 from theory_checks.checks import ExactIdentity
-from theory_checks.claim import Case, Claim, Control
+from optzoo.theorems import Paper, Theorem
+from theory_checks.claim import Case, Claim
+from theory_checks.controls import controls, wrong
+from theory_checks.setting import Stated
 
 def case():
     with (Path(__file__).parent / "ran").open("a") as file:
         file.write("x")
     def check(value):
         return ExactIdentity(lambda: (np.array([value]), np.array([1.0])))
-    return Case("one number", {}, {}, check(1.0), (Control("half", "half of it", check(0.5)),))
+    half = wrong("half", "half of it", value=0.5)
+    return Case(Stated("one number"), check(1.0), controls(check, half))
+
+T1 = Theorem(
+    label="T1", title="One is one", paper=Paper("My own paper"), source="Theorem 1",
+    algorithm="mine", statement="$1 = 1$", assumptions=(), metric="1", output="last iterate",
+    side="equal", not_shown="anything",
+)
 
 def claim(identifier="mine/one", prepare=case):
-    return Claim(
-        id=identifier, title="My own title", paper="My own paper", source="Theorem 1", theorem="T1",
-        algorithm="mine", statement="$1 = 1$", assumptions=(), kind="identity", metric="1",
-        unit="iteration", output="last iterate", prepare=prepare, not_shown="anything",
-    )
+    return Claim(id=identifier, title="My own title", theorem=T1, prepare=prepare)
 """
 GOOD = CLAIM + "CLAIMS = (claim(),)\n"
 

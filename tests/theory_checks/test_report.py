@@ -118,7 +118,7 @@ class Page(HTMLParser):
     def __init__(self, source):
         super().__init__()
         self.ids, self.links, self.elements, self.text = [], [], [], []
-        self.tables, self.attributes, self._open = [], [], []
+        self.tables, self.classes, self.attributes, self._open = [], [], [], []
         self.feed(source)
         self.close()
         assert self._open == [], "every element is closed"
@@ -138,6 +138,7 @@ class Page(HTMLParser):
             self.links.append(attributes["href"])
         if tag == "table":
             self.tables.append([])
+            self.classes.append(attributes.get("class", ""))
         if tag == "tr":
             self.tables[-1].append([])
         if tag in ("td", "th"):
@@ -157,8 +158,10 @@ class Page(HTMLParser):
     def words(self):
         return " ".join("".join(self.text).split())
 
-    def rows(self, table=0):
-        return [[" ".join(cell.split()) for cell in row] for row in self.tables[table]]
+    def rows(self, kind="verdicts"):
+        """Of the first table of a class."""
+        table = self.tables[self.classes.index(kind)]
+        return [[" ".join(cell.split()) for cell in row] for row in table]
 
 
 def page(directory, claims, **changes):
@@ -196,6 +199,49 @@ def test_table_of_verdicts_has_one_row_a_claim_grouped_by_paper_and_theorem(tmp_
         "✓CONSISTENT",
     ]
     assert rows[-1][-1] == "–"
+
+
+def theorem(label, **changes):
+    record = {
+        "paper": "Sarah Frank-Wolfe", "known": "Known by its order only.", "label": label,
+        "root": label, "title": f"What {label} says", "source": "Theorem 2", "statement": "$a < b$",
+        "assumptions": [{"text": "$f$ convex", "checked": True}], "side": "above",
+        "code": "def bound(self):\n    return self.L < 1", "form": "explicit", "proof": "By hand.",
+        "constants": [{"name": "L", "meaning": "smoothness", "weakens": "up"}],
+    }  # fmt: skip
+    return record | changes
+
+
+def test_the_page_begins_with_theorems(tmp_path):
+    claims = [
+        claim(id="a/slack", theorem="F3", detectable_factor=30.0, verdict="INCONCLUSIVE"),
+        claim(id="a/sharp", theorem="F3", detectable_factor=1.5,
+              constants={"L": {"value": 2.5, "how": "exact"}},
+              cases=[{"name": "one"}, {"name": "two"}, {"name": "three"}], case="two"),
+        claim("lower_bound", id="a/below", theorem="F3", detectable_factor=1.2),
+        claim(id="a/other", theorem="F4", detectable_factor=None),
+    ]  # fmt: skip
+    parts = [theorem("F3"), theorem("F3, one step", root="F3", code=None, side="equal")]
+    parsed = page(tmp_path, claims, schema=2, theorems=[theorem("F4"), *parts])
+    assert parsed.classes[0] == "theorems"
+    header, f4, f3 = parsed.rows("theorems")
+    assert f3 == ["F3", "What F3 says", "?INCONCLUSIVE", "a/sharp", "1.5×", "a/below", "5",
+                  "slack, sharp, below"]  # fmt: skip
+    assert f4 == ["F4", "What F4 says", "✓CONSISTENT", "–", "–", "–", "1", "other"]
+    assert "a/theorem/F3" in parsed.ids
+    assert "#a/theorem/F3" in parsed.links
+    assert "return self.L < 1" in parsed.words
+    assert "Known by its order only." in parsed.words
+    assert "Nothing to evaluate: both sides are computed." in parsed.words
+    assert parsed.rows("constants")[1] == ["L", "smoothness", "larger", "2.5 exact"]
+    assert "All 3 instances" in parsed.words
+    assert "older version" not in parsed.words
+
+
+def test_a_file_of_an_older_version_says_what_it_lacks(tmp_path):
+    parsed = page(tmp_path, [claim(theorem="F3", detectable_factor=9.0)])
+    assert "written by an older version: they have no theorem pages" in parsed.words
+    assert parsed.rows("theorems")[1][:2] == ["F3", "Title of upper_bound"]
 
 
 def test_first_screen_counts(tmp_path):
@@ -306,7 +352,7 @@ def test_nulls_inside_are_dashes(tmp_path):
         bound=[1.0, None, 0.0],
     )
     parsed = page(tmp_path, [record])
-    (numbers,) = [rows for rows in map(parsed.rows, range(4)) if rows[0][1:2] == ["mean"]]
+    numbers = parsed.rows("numbers")
     assert [row[1] for row in numbers[1:]] == ["–", "0.05", "0.005"]
     assert [row[-1] for row in numbers[1:]] == ["–", "–", "–"]
     assert "has no outcome" in parsed.words
@@ -354,7 +400,7 @@ def test_failures_come_first(tmp_path):
 def test_the_numbers_are_in_a_table(tmp_path):
     record = claim(mean=[0.5, 0.075, 0.0], bound=[1.0, 0.1, 0.01])
     parsed = page(tmp_path, [record])
-    (numbers,) = [rows for rows in map(parsed.rows, range(4)) if rows[0][1:2] == ["mean"]]
+    numbers = parsed.rows("numbers")
     assert numbers == [
         ["iteration k", "mean", "lower", "upper", "bound", "ratio"],
         ["1", "0.5", "0.5", "0.6", "1", "0.5"],
@@ -432,7 +478,7 @@ def test_exact_checks_in_words(tmp_path):
 def test_rings_are_exact_values_of_identities_and_bounds_of_inequalities(tmp_path, kind, other):
     parsed = page(tmp_path, [claim(kind)])
     assert f"{other}measured" in "".join("".join(parsed.text).split())
-    (numbers,) = [rows for rows in map(parsed.rows, range(4)) if rows[0][1:2] == ["measured"]]
+    numbers = parsed.rows("numbers")
     assert numbers[0][4] == other
 
 
@@ -635,7 +681,7 @@ def test_missing_results(tmp_path, function):
         ('{"schema": 1, "claims": [{"id"', "not complete, strict JSON"),
         ('{"schema": 1, "claims": [{"id": "a", "tightness": NaN}]}', "NaN is not a JSON value"),
         ('{"schema": 1, "claims": [{"id": "a", "e_value": Infinity}]}', "Infinity is not a JSON"),
-        ('{"schema": 2, "claims": []}', "has schema 2, but this version reads schema 1"),
+        ('{"schema": 3, "claims": []}', "has schema 3, but this version reads schemas 1 and 2"),
         ('{"claims": []}', "has schema None"),
         ("[]", "has schema 'list'"),
         ('{"schema": 1}', '"claims" in .* must be a list of records'),
@@ -706,7 +752,11 @@ def test_names_of_operators_are_upright():
     assert math_to_html(r"\operatorname*{arg\,min}_x").count('mathvariant="normal"') == 6
 
 
-@pytest.mark.parametrize("name", ["changes", "report", "results", "mathml"])
+@pytest.mark.parametrize(
+    "name",
+    ["records.diff", "records.read", "records.theorems", "report.page", "report.mathml",
+     "report.theorems"],
+)  # fmt: skip
 def test_examples(name):
     outcome = doctest.testmod(importlib.import_module(f"theory_checks.{name}"))
     assert outcome.attempted > 0

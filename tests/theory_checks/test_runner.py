@@ -18,8 +18,11 @@ from theory_checks.claim import Case, Claim, Control
 from theory_checks.claims import CLAIMS, COMPARISONS
 from theory_checks.records import write as record
 from theory_checks.records.read import load_results
+from theory_checks.setting import Stated
 from theory_checks.simulation import runner
 from theory_checks.simulation.laboratory import Laboratory
+
+from .statements import stated
 
 ENVIRONMENT = {"version": "0", "preset": "quick", "seeds": 8, "master_seed": 0}
 
@@ -30,29 +33,15 @@ def exact(measured, stated=1.0):
 
 def claim(identifier="paper/claim", *, check=None, controls=(), pairs_with=(), prepare=None):
     def default():
-        return Case(
-            problem="a problem",
-            constants={"L": Constant(2.0, "exact", derivation="given")},
-            parameters={"p": 0.5},
-            check=check or exact(1.0),
-            controls=tuple(controls),
-        )
+        constants = {"L": Constant(2.0, "exact", derivation="given")}
+        setting = Stated("a problem", constants, {"p": 0.5})
+        return Case(setting, check or exact(1.0), tuple(controls))
 
     return Claim(
         id=identifier,
         title="A title",
-        paper="A paper",
-        source="Theorem 1",
-        theorem="T1",
-        algorithm="sarah_frank_wolfe",
-        statement="$a = b$",
-        assumptions=("none",),
-        kind="identity",
-        metric="a",
-        unit="iteration",
-        output="last iterate",
+        theorem=stated(),
         prepare=prepare or default,
-        not_shown="nothing",
         pairs_with=tuple(pairs_with),
     )
 
@@ -73,7 +62,9 @@ def test_a_record_has_every_key_of_the_schema(tmp_path):
     ]
     run(claim(controls=controls), directory=tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
-    assert set(results) == {"schema", "environment", "claims", "comparisons", "summary"}
+    parts = {"schema", "environment", "theorems", "claims", "comparisons", "summary"}
+    assert set(results) == parts
+    assert [one["label"] for one in results["theorems"]] == ["T1"]
     (found,) = results["claims"]
     stated = (
         "id paper source statement assumptions form kind unit output problem constants seeds "
@@ -84,6 +75,7 @@ def test_a_record_has_every_key_of_the_schema(tmp_path):
     assert found["constants"]["L"] == {
         "value": 2.0,
         "how": "exact",
+        "side": "exact",
         "width": 0.0,
         "derivation": "given",
     }
@@ -141,7 +133,7 @@ def test_finished_claims_are_kept_when_a_later_one_dies(tmp_path):
 
     def fine():
         ran.append("fine")
-        return Case("p", {}, {}, exact(1.0))
+        return Case(Stated("p"), exact(1.0))
 
     def dies():
         raise KeyboardInterrupt
@@ -180,7 +172,7 @@ def test_errors_name_the_claim_and_leave_the_others_standing(tmp_path):
 
 
 def test_a_metric_that_is_not_finite_is_refuted():
-    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.claims.frank_wolfe.processes import line_test
     from theory_checks.simulation import Experiment
 
     class Diverging(Laboratory):
@@ -194,22 +186,8 @@ def test_a_metric_that_is_not_finite_is_refuted():
     assert "not finite" in found.decided
 
 
-def test_one_name_is_one_experiment():
-    from theory_checks.claims.frank_wolfe.process import line_test
-    from theory_checks.simulation import Experiment
-
-    laboratory = Laboratory(seeds=8)
-    for step, fails in ((0.1, False), (0.1, False), (0.2, True)):
-        line = Experiment("named", line_test(restart_probability=0.5, step=step), (1, 2))
-        if fails:
-            with pytest.raises(ValueError, match="two experiments have the name 'named'"):
-                laboratory.sample(line, 0, 8)
-        else:
-            laboratory.sample(line, 0, 8)
-
-
 def test_what_a_metric_rests_on_must_be_known_well():
-    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.claims.frank_wolfe.processes import line_test
     from theory_checks.simulation import Experiment
 
     line = Experiment("resolved", line_test(restart_probability=0.1, step=0.1), (4, 8))
@@ -256,7 +234,7 @@ def test_bad_claim_ids():
 
 
 def test_upper_bounds_must_be_positive():
-    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.claims.frank_wolfe.processes import line_test
     from theory_checks.simulation import Experiment
 
     line = Experiment("bad-bound", line_test(restart_probability=0.5, step=0.1), (1, 2))

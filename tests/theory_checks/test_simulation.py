@@ -1,6 +1,7 @@
 """Replicates: reproducible, independent of the number of devices, and counted right."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,8 @@ import pytest
 
 import optzoo
 from optzoo.problems import pytree_dataclass, random_least_squares
-from theory_checks.claims.frank_wolfe.process import SarahRun, line_test, step_table
-from theory_checks.simulation import Experiment, Process, simulate
+from theory_checks.claims.frank_wolfe.processes import SarahRun, line_test, step_table
+from theory_checks.simulation import Experiment, Mean, Process, Sum, simulate
 from theory_checks.simulation.laboratory import Laboratory
 
 
@@ -20,15 +21,24 @@ class Walk(Process):
     """x_{k+1} = x_k + drift + a standard normal."""
 
     drift: jax.Array
+    name: str = field(default="", metadata={"static": True})
 
     def init(self, key):
         return jnp.zeros([])
 
-    def step(self, carry, k, key):
-        return carry + self.drift + jax.random.normal(key)
+    def step(self, position, k, key):
+        return position + self.drift + jax.random.normal(key)
 
-    def measure(self, carry):
-        return {"x": carry, "square": carry**2}
+
+def x(process, position):
+    return position
+
+
+def square(process, position):
+    return position**2
+
+
+Walk.watch = {"x": x, "square": square}
 
 
 def walk(name="walk", **kwargs):
@@ -73,6 +83,70 @@ def test_names_and_master_seed_choose_the_random_numbers():
     assert not np.allclose(simulate(walk(), first=0, count=4, master_seed=1)["x"], base)
     shared = simulate(walk("other", randomness="walk"), first=0, count=4)["x"]
     np.testing.assert_array_equal(shared, base)
+
+
+def test_what_is_watched_along_the_run_is_what_the_steps_were():
+    """Sums and weighted means over every step, against the path itself."""
+    every = Experiment("walk", Walk(jnp.asarray(0.5)), tuple(range(8)))
+    path = simulate(every, first=0, count=3)["x"]
+    along = {
+        "mean": Mean(x),
+        "weighted": Mean(square, weight=lambda process, k: k + process.drift),
+        "moves": Sum(lambda process, k, before, after: k * (after - before)),
+        "x": x,
+    }
+    seen = simulate(replace(every, checkpoints=(3, 7), watch=along), first=0, count=3)
+    np.testing.assert_allclose(seen["x"], path[:, [3, 7]], rtol=1e-12)
+    weight = np.arange(7) + 0.5
+    for at, K in enumerate((3, 7)):
+        before, moved = path[:, :K], np.diff(path[:, : K + 1])
+        expected = (before**2) @ weight[:K] / weight[:K].sum()
+        np.testing.assert_allclose(seen["mean"][:, at], before.mean(axis=1), rtol=1e-12)
+        np.testing.assert_allclose(seen["weighted"][:, at], expected, rtol=1e-12)
+        np.testing.assert_allclose(seen["moves"][:, at], moved @ np.arange(K), rtol=1e-12)
+
+
+@pytree_dataclass
+@dataclass(frozen=True)
+class Scaled(Process):
+    """A walk whose step is a function, which is no number of the process."""
+
+    start: jax.Array
+    move: Callable[[jax.Array], jax.Array] = field(metadata={"static": True})
+    batch_size: int = field(metadata={"static": True})
+
+    watch = {"x": x, "square": square}  # noqa: RUF012
+
+    def init(self, key):
+        return self.start
+
+    def step(self, position, k, key):
+        return position + self.move(jnp.mean(jax.random.normal(key, (self.batch_size,))))
+
+
+def test_an_experiment_is_what_it_is_and_not_what_it_is_called():
+    """Each of these once shared its numbers with the first, silently, if it had its name."""
+    process = Scaled(jnp.asarray(0.5), jnp.sin, 2)
+    base = Experiment("named", process, (4, 8))
+    others = {
+        "method": replace(base, process=replace(process, move=jnp.cos)),
+        "batch size": replace(base, process=replace(process, batch_size=4)),
+        "a number": replace(base, process=replace(process, start=jnp.asarray(0.25))),
+        "checkpoints": replace(base, checkpoints=(5, 8)),
+        "randomness": replace(base, randomness="other"),
+        "what is watched": replace(base, watch={"x": square}),
+        "lanes": replace(base, lanes=2),
+    }
+    laboratory = Laboratory(seeds=4)
+    first = laboratory.sample(base, 0, 4)["x"]
+    for what, other in others.items():
+        assert other.identity != base.identity, what
+        alone = simulate(other, first=0, count=4)["x"]
+        np.testing.assert_array_equal(laboratory.sample(other, 0, 4)["x"], alone, what)
+        assert np.array_equal(alone, first) == (what == "lanes"), what
+    assert replace(base, process=Scaled(jnp.asarray(0.5), jnp.sin, 2)).identity == base.identity
+    narrow = replace(process, start=jnp.asarray(0.5, jnp.float32))
+    assert replace(base, process=narrow).identity != base.identity
 
 
 def test_steps_of_a_walk_have_the_law_they_should():

@@ -1,10 +1,11 @@
 """What changed between two runs: claims, verdicts, controls, sharpness and time.
 
-Not to be confused with a comparison (`comparison.py`), which sets methods side by side in one run.
+Not to be confused with methods side by side in one run (`side_by_side`).
 """
 
+import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from ..report.rendering import format_number
 from .read import Record, load_results
 
-__all__ = ["Change", "changes", "describe", "got_worse", "load_run"]
+__all__ = ["Change", "changes", "describe", "got_worse", "load_renames", "load_run"]
 
 # A verdict gets worse by moving to the right.
 _ORDER = {"CONSISTENT": 0, "INCONCLUSIVE": 1, None: 1, "REFUTED": 2}
@@ -65,7 +66,7 @@ def load_run(path: Path) -> Record:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be read, or is not complete strict JSON of schema 1.
+        ValueError: it cannot be read, or is not complete strict JSON of a known schema.
 
     Example:
         >>> import pathlib, tempfile
@@ -84,7 +85,74 @@ def load_run(path: Path) -> Record:
         raise ValueError(f"{path} cannot be read: {error}") from None
 
 
-def changes(old: Record, new: Record, *, factor: float = 1.5) -> list[Change]:
+def load_renames(path: Path) -> dict[str, str]:
+    """A table from the ids of the first run to those of the second one.
+
+    Args:
+        path: a JSON object: old id -> new id, or old id -> [new id, name of the case].
+
+    Returns:
+        Old id -> new id, with the case's name after a colon.
+
+    Raises:
+        ValueError: it cannot be read or is no such object.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder) / "renamed.json"
+        ...     _ = file.write_text('{"a/old": "a/new", "a/one": ["a/all", "one"]}')
+        ...     load_renames(file)
+        {'a/old': 'a/new', 'a/one': 'a/all: one'}
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(table, dict) or not all(_is_name(name) for name in table.values()):
+        raise ValueError(f"{path} must be an object: old id -> new id, or -> [new id, case]")
+    return {old: new if isinstance(new, str) else _of_case(*new) for old, new in table.items()}
+
+
+def _is_name(name: Any) -> bool:
+    parts = [name] if isinstance(name, str) else name
+    return (
+        isinstance(parts, list)
+        and len(parts) in (1, 2)
+        and all(isinstance(part, str) for part in parts)
+        and (isinstance(name, str) or len(parts) == 2)
+    )
+
+
+def _of_case(identifier: str, case: str) -> str:
+    return f"{identifier}: {case}"
+
+
+def _cases_apart(run: Record) -> dict[str, Record]:
+    """The claims by their ids, each case of a grid as a claim of its own."""
+    found = {}
+    for claim in run["claims"]:
+        if not claim.get("cases"):
+            found[claim["id"]] = claim
+        for case in claim.get("cases") or ():
+            ending = f": {case['name']}"
+            controls = [
+                control | {"name": control["name"].removesuffix(ending)}
+                for control in claim["controls"]
+                if control["name"].endswith(ending)
+            ]
+            identifier = _of_case(claim["id"], case["name"])
+            found[identifier] = case | {"id": identifier, "controls": controls}
+    return found
+
+
+def changes(
+    old: Record,
+    new: Record,
+    *,
+    factor: float = 1.5,
+    renamed: Mapping[str, str] | None = None,
+) -> list[Change]:
     """What is not in the second run as it was in the first.
 
     A verdict gets worse from CONSISTENT to INCONCLUSIVE to REFUTED. Tightness and detectable
@@ -95,6 +163,7 @@ def changes(old: Record, new: Record, *, factor: float = 1.5) -> list[Change]:
         old: the first run, from `load_run`.
         new: the second one.
         factor: how far a number may move, above 1.
+        renamed: ids of the first run -> those of the second, from `load_renames`.
 
     Returns:
         The changes, in the order in which `describe` prints them.
@@ -112,8 +181,10 @@ def changes(old: Record, new: Record, *, factor: float = 1.5) -> list[Change]:
     """
     if not (math.isfinite(factor) and factor > 1.0):
         raise ValueError(f"factor must be a finite number above 1, but is {factor}")
-    before, after = ({c["id"]: c for c in run["claims"]} for run in (old, new))
-    found = [*_came_and_went(old, new)]
+    table = renamed or {}
+    before, after = _cases_apart(old), _cases_apart(new)
+    before = {table.get(name, name): claim for name, claim in before.items()}
+    found = [*_came_and_went(before, after), *_came_and_went(*_beside(old, new))]
     for identifier in before.keys() & after.keys():
         found += _claim_changes(before[identifier], after[identifier], factor)
     place = {identifier: index for index, identifier in enumerate((*after, *before))}
@@ -185,17 +256,17 @@ def describe(old: Record, new: Record, found: Sequence[Change], *, factor: float
     return "\n".join(lines)
 
 
-def _came_and_went(old: Record, new: Record) -> Iterator[Change]:
-    before, after = (
-        {one["id"]: one.get("verdict") for one in (*run["claims"], *run["comparisons"])}
-        for run in (old, new)
-    )
-    for identifier, verdict in before.items():
+def _beside(old: Record, new: Record) -> list[dict[str, Record]]:
+    return [{one["id"]: one for one in run["comparisons"]} for run in (old, new)]
+
+
+def _came_and_went(before: Mapping[str, Record], after: Mapping[str, Record]) -> Iterator[Change]:
+    for identifier, one in before.items():
         if identifier not in after:
-            yield Change("gone", identifier, verdict, None)
-    for identifier, verdict in after.items():
+            yield Change("gone", identifier, one.get("verdict"), None)
+    for identifier, one in after.items():
         if identifier not in before:
-            yield Change("new", identifier, None, verdict)
+            yield Change("new", identifier, None, one.get("verdict"))
 
 
 def _claim_changes(old: Record, new: Record, factor: float) -> Iterator[Change]:
@@ -252,6 +323,8 @@ def _moved(old: float | None, new: float | None, factor: float) -> bool:
 def _run_in_words(run: Record) -> str:
     environment = run["environment"]
     claims = f"{len(run['claims'])} claims"
+    if run.get("schema") == 1:
+        claims += ", written by an older version: without theorems and tables of cases"
     seconds = run["summary"].get("seconds")
     facts = [claims, environment.get("created")]
     facts.append(f"{format_number(seconds)} s" if seconds is not None else None)

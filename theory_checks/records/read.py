@@ -10,7 +10,7 @@ __all__ = ["CURVES", "VERDICTS", "Record", "load_results"]
 
 Record = dict[str, Any]
 
-_SCHEMA = 1
+_SCHEMAS = (1, 2)
 _KINDS = ("upper_bound", "lower_bound", "identity", "one_step", "scaling", "rate")
 VERDICTS = ("CONSISTENT", "REFUTED", "INCONCLUSIVE")
 CURVES = ("mean", "lower", "upper", "bound", "lower_bound")
@@ -32,8 +32,19 @@ _CLAIM_FIELDS = (
         "cases",
     ),
 )
+_CASE_FIELDS = (
+    *("name", "problem", "constants", "parameters", "seeds", "verdict", "decided", "tightness"),
+    *("tightness_lower", "tightness_upper", "detectable_factor", "vacuous"),
+    *("checkpoints", "mean", "lower", "upper", "bound"),
+)
+_THEOREM_FIELDS = (
+    *("paper", "known", "label", "root", "title", "source", "algorithm", "statement"),
+    *("assumptions", "metric", "unit", "output", "side", "rate", "form", "constants", "code"),
+    *("proof", "not_shown"),
+)
 _ENVIRONMENT_FIELDS = (
-    *("created", "preset", "master_seed", "version", "python", "jax", "optax", "numpy"),
+    *("created", "preset", "master_seed", "protocol"),
+    *("version", "python", "jax", "optax", "numpy"),
     *("platform", "cpus", "devices"),
 )
 _EXPONENT_FIELDS = ("stated", "value", "lower", "upper", "window", "x")
@@ -55,12 +66,12 @@ def load_results(directory: Path) -> Record:
         directory: where results.json lies, or that file itself, under any name.
 
     Returns:
-        A dict with the keys "schema", "environment", "claims", "comparisons" and "summary". A file
-        without comparisons has an empty list of them.
+        A dict with the keys "schema", "environment", "theorems", "claims", "comparisons" and
+        "summary". A file of schema 1 has no theorems and no tables of cases; the lists are empty.
 
     Raises:
         FileNotFoundError: there is no results.json.
-        ValueError: results.json is not complete strict JSON of schema 1, or a record in it
+        ValueError: results.json is not complete strict JSON of a known schema, or a record in it
             contradicts itself (curves of different lengths, an unknown verdict, an id used twice).
 
     Example:
@@ -80,16 +91,20 @@ def load_results(directory: Path) -> Record:
         results = json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_strict)
     except ValueError as error:
         raise ValueError(f"{path} is not complete, strict JSON: {error}") from error
-    if not isinstance(results, dict) or results.get("schema") != _SCHEMA:
+    if not isinstance(results, dict) or results.get("schema") not in _SCHEMAS:
         found = results.get("schema") if isinstance(results, dict) else type(results).__name__
-        raise ValueError(f"{path} has schema {found!r}, but this version reads schema {_SCHEMA}")
+        known = " and ".join(str(schema) for schema in _SCHEMAS)
+        raise ValueError(f"{path} has schema {found!r}, but this version reads schemas {known}")
     claims, comparisons = results.get("claims"), results.get("comparisons") or []
-    for key, records in (("claims", claims), ("comparisons", comparisons)):
+    theorems = results.get("theorems") or []
+    listed = {"claims": claims, "comparisons": comparisons, "theorems": theorems}
+    for key, records in listed.items():
         if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
             raise ValueError(f'"{key}" in {path} must be a list of records')
     results["environment"] = _filled(results.get("environment") or {}, _ENVIRONMENT_FIELDS)
     results["summary"] = _filled(results.get("summary") or {}, ("seconds",))
     results["claims"] = [_completed(claim) for claim in claims or ()]
+    results["theorems"] = [_completed_theorem(one) for one in theorems]
     results["comparisons"] = [_completed_comparison(one) for one in comparisons]
     records = (*results["claims"], *results["comparisons"])
     for identifier, times in Counter(one["id"] for one in records).items():
@@ -116,6 +131,7 @@ def _completed(claim: Record) -> Record:
         name: _filled(constant or {}, _CONSTANT_FIELDS)
         for name, constant in (record["constants"] or {}).items()
     }
+    record["cases"] = [_filled(case, _CASE_FIELDS) for case in record["cases"] or ()]
     record["exponent"] = _filled(record["exponent"] or {}, _EXPONENT_FIELDS)
     if isinstance(record["metric"], str) and "$" not in record["metric"]:
         record["metric"] = f"${record['metric']}$"  # a bare formula: metrics are always TeX
@@ -130,6 +146,20 @@ def _completed(claim: Record) -> Record:
             raise ValueError(
                 f"{identifier} has {points} checkpoints, but {name} has {len(record[name])} values"
             )
+    return record
+
+
+def _completed_theorem(theorem: Record) -> Record:
+    record = _filled(theorem, _THEOREM_FIELDS)
+    for name in ("paper", "label", "root"):
+        if not isinstance(record[name], str) or not record[name]:
+            raise ValueError(f"a theorem's {name} must be a non-empty string, got {record[name]!r}")
+    record["assumptions"] = [
+        _filled(one, ("text", "checked")) for one in _listed(record["assumptions"])
+    ]
+    record["constants"] = [
+        _filled(one, ("name", "meaning", "weakens")) for one in _listed(record["constants"])
+    ]
     return record
 
 

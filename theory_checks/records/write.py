@@ -22,6 +22,7 @@ from optzoo.problems import Constant
 from ..claim import Case, Claim, Control, Finding
 from ..side_by_side import Comparison, Outcome
 from ..statistics.log_log import Exponent
+from ..statistics.protocol import Protocol
 from .read import load_results
 
 __all__ = [
@@ -35,11 +36,11 @@ __all__ = [
     "write",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 RESULTS = "results.json"
 
 
-def environment(*, preset: str, seeds: int, master_seed: int) -> dict[str, Any]:
+def environment(*, preset: str, seeds: int, master_seed: int, protocol: Protocol) -> dict[str, Any]:
     """Where and how the run was made."""
     packages = ("optzoo", "jax", "optax", "numpy", "scipy")
     versions = {name: importlib.metadata.version(name) for name in packages}
@@ -53,6 +54,7 @@ def environment(*, preset: str, seeds: int, master_seed: int) -> dict[str, Any]:
         "preset": preset,
         "seeds": seeds,
         "master_seed": master_seed,
+        "protocol": protocol.record,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
@@ -300,12 +302,14 @@ def write(
     claims: Sequence[dict[str, Any]],
     seconds: float,
     *,
+    theorems: Sequence[dict[str, Any]] = (),
     comparisons: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Replaces results.json atomically: a reader sees the old file or the new one."""
     results = {
         "schema": SCHEMA,
         "environment": environment,
+        "theorems": list(theorems),
         "claims": list(claims),
         "comparisons": list(comparisons),
         "summary": summary(claims, seconds) | {"comparisons": len(comparisons)},
@@ -327,7 +331,8 @@ def finished_run(directory: Path) -> dict[str, Any]:
         directory: where results.json lies.
 
     Returns:
-        The contents of results.json; "comparisons" is empty where it was written without.
+        The contents of results.json; "comparisons" and "theorems" are empty where it was written
+        without.
 
     Raises:
         FileNotFoundError: if there is no results.json.
@@ -336,6 +341,7 @@ def finished_run(directory: Path) -> dict[str, Any]:
     load_results(directory)  # raises where the file is not sound
     results: dict[str, Any] = json.loads((directory / RESULTS).read_text(encoding="utf-8"))
     results["comparisons"] = results.get("comparisons") or []
+    results["theorems"] = results.get("theorems") or []
     return results
 
 

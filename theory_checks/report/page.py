@@ -9,7 +9,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from optzoo import plots
 from ..records.read import CURVES, VERDICTS, Record, load_results
 from .figures import Easel, overview, tightness
 from .rendering import TEMPLATES, template_environment
+from .theorems import TheoremView, theorem_views
 
 __all__ = ["write_report", "write_summary"]
 
@@ -125,6 +126,8 @@ class _Paper:
     short: str
     claims: list[_View]
     comparisons: list[_SideBySide]
+    theorems: list[TheoremView] = field(default_factory=list)
+    known: str | None = None
 
     @property
     def records(self) -> list[Record]:
@@ -142,12 +145,18 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
         comparisons.append(_side_by_side(one, f"s{number}", draw=draw))
         on_drawn(one["id"])
     papers = _grouped(views, comparisons)
+    for paper in papers:
+        records = [view.record for view in paper.claims]
+        paper.theorems = theorem_views(results["theorems"], records, paper.name)
+        known = (one["known"] for one in results["theorems"] if one["paper"] == paper.name)
+        paper.known = next(known, None)
     scripts = {part: _script(f"{part}.js") for part in ("theme", "filter")} if draw else {}
     text = (
         template_environment()
         .get_template(name)
         .render(
             environment=results["environment"],
+            older=results["schema"] == 1,
             seconds=results["summary"]["seconds"],
             counts=_counts(views),
             failures=_failures(views),

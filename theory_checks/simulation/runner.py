@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from ..blame import outside
 from ..claim import Claim
 from ..records import write as record
+from ..records.theorems import merged, theorem_records
 from ..side_by_side import Comparison
 from .laboratory import Laboratory
 
@@ -110,6 +111,7 @@ def run_claims(
     comparisons: Sequence[Comparison] = (),
     finished: Iterable[Record] = (),
     finished_comparisons: Iterable[Record] = (),
+    finished_theorems: Iterable[Record] = (),
     seconds: float = 0.0,
     workers: int = 1,
     on_claim: Callable[[Record], None] = lambda claim: None,
@@ -128,6 +130,7 @@ def run_claims(
         comparisons: what to put side by side when the claims are done.
         finished: records of an earlier, interrupted run; their claims are not run again.
         finished_comparisons: the same of comparisons.
+        finished_theorems: records of the theorems of those claims.
         seconds: wall clock that the earlier run took.
         workers: claims or comparisons in progress at a time.
         on_claim: called with the record of every claim that was run.
@@ -145,12 +148,15 @@ def run_claims(
         on_comparison,
     )
 
+    theorems = merged(finished_theorems, theorem_records(claim.theorem for claim in claims))
+
     def write() -> None:
         record.write(
             directory,
             environment,
             verdicts.records(),
             seconds + time.perf_counter() - started,
+            theorems=theorems,
             comparisons=side_by_side.records(),
         )
 

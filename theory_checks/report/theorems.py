@@ -1,0 +1,89 @@
+"""The report's chapters begin with theorems: each as it stands on its page, and what was found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..records.read import Record
+
+__all__ = ["TheoremView", "theorem_views"]
+
+_WORST = ("REFUTED", "INCONCLUSIVE", None, "CONSISTENT")
+
+
+@dataclass(frozen=True)
+class TheoremView:
+    """One theorem of a paper, its parts, and the claims on all of them.
+
+    Attributes:
+        label: of the theorem.
+        statements: the records of the theorem and its parts; empty in files without theorems.
+        claims: the records of the claims.
+        verdict: the worst of theirs.
+        sharpest: the claim that would have caught the smallest violation; None where none can.
+        below: the claim on a bound from below that comes closest, or None.
+        instances: number of settings, the cases of grids counted.
+        constants: what is known of each constant of the theorem where it is sharpest.
+    """
+
+    label: str
+    statements: list[Record]
+    claims: list[Record]
+    verdict: str | None
+    sharpest: Record | None
+    below: Record | None
+    instances: int
+    constants: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """Of the theorem, or of its first claim in a file without theorems."""
+        return str(self.statements[0]["title"] if self.statements else self.claims[0]["title"])
+
+
+def theorem_views(
+    theorems: Sequence[Record], claims: Sequence[Record], paper: str
+) -> list[TheoremView]:
+    """The theorems of a paper in the order of its page, with what the run says of them.
+
+    Args:
+        theorems: records of all theorems, in order.
+        claims: records of the paper's claims.
+        paper: its citation.
+
+    Returns:
+        A view for each theorem that a claim speaks of.
+
+    Example:
+        >>> claim = {"theorem": "F3", "verdict": "CONSISTENT", "kind": "upper_bound", "cases": [],
+        ...          "detectable_factor": 9.0, "constants": {}, "title": "A rate"}
+        >>> [(view.label, view.instances, view.title) for view in theorem_views([], [claim], "")]
+        [('F3', 1, 'A rate')]
+    """
+    of_paper = [one for one in theorems if one["paper"] == paper]
+    labels = dict.fromkeys(one["root"] for one in of_paper)
+    labels |= dict.fromkeys(str(claim["theorem"]) for claim in claims if claim["theorem"])
+    views = []
+    for label in labels:
+        mine = [claim for claim in claims if str(claim["theorem"]) == label]
+        if mine:
+            statements = [one for one in of_paper if one["root"] == label]
+            views.append(_view(label, statements, mine))
+    return views
+
+
+def _view(label: str, statements: list[Record], claims: list[Record]) -> TheoremView:
+    sharp = [claim for claim in claims if claim["detectable_factor"] is not None]
+    above = [claim for claim in sharp if claim["kind"] != "lower_bound"]
+    below = [claim for claim in sharp if claim["kind"] == "lower_bound"]
+    sharpest = min(above or sharp, key=lambda claim: claim["detectable_factor"], default=None)
+    return TheoremView(
+        label=label,
+        statements=statements,
+        claims=claims,
+        verdict=min((claim["verdict"] for claim in claims), key=_WORST.index),
+        sharpest=sharpest,
+        below=min(below, key=lambda claim: claim["detectable_factor"], default=None),
+        instances=sum(max(len(claim["cases"]), 1) for claim in claims),
+        constants={} if sharpest is None else sharpest["constants"],
+    )
