@@ -453,7 +453,7 @@ F5_EXACT = F5.part(
     assumptions=(FRESH_BATCHES,),
     metric=r"E\, e_{k+1}^2,\ E\, Y_{k+1}",
     side="equal",
-    formula=None,
+    formula=Table.one_step,
     not_shown="Nothing about rates: the identity is about one step of the estimator.",
 )
 

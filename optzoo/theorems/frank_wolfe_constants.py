@@ -248,6 +248,23 @@ class Table(Constants):
     )
     refreshed_with_new: bool = True
 
+    def one_step(
+        self, error: ArrayLike, variance: ArrayLike, stale: ArrayLike, moved: ArrayLike
+    ) -> tuple[Array, Array]:
+        r"""F5, exactly: (1-lambda)^2 e_k^2 + nu Var_i(X_i), and (1-a) S_k, plus a M_k if old.
+
+        Args:
+            error: e_k^2.
+            variance: of X_i over i.
+            stale: S_k = (1/n) sum_i |grad f_i(x^{k+1}) - y_i|^2.
+            moved: M_k = (1/n) sum_i |grad f_i(x^{k+1}) - grad f_i(x^k)|^2.
+        """
+        old = 0.0 if self.refreshed_with_new else self.a
+        return (
+            np.asarray((1 - self.mixing) ** 2 * np.asarray(error) + self.nu * np.asarray(variance)),
+            np.asarray((1 - self.a) * np.asarray(stale) + old * np.asarray(moved)),
+        )
+
     def estimator(self, steps: ArrayLike) -> tuple[Array, Array]:
         r"""F5: bounds of E e_k^2 and of the table's staleness E Y_k, for k = 0..K.
 
@@ -259,10 +276,9 @@ class Table(Constants):
         for k, step in enumerate(eta):
             root, move = math.sqrt(staleness[k]), self.L_tilde * self.D * step
             noise = self.L_pm * self.D * step + self.mixing * root
-            error[k + 1] = (1 - self.mixing) ** 2 * error[k] + self.nu * noise**2
-            staleness[k + 1] = (1 - self.a) * (root + move) ** 2
-            if not self.refreshed_with_new:
-                staleness[k + 1] += self.a * move**2
+            error[k + 1], staleness[k + 1] = self.one_step(
+                error[k], noise**2, (root + move) ** 2, move**2
+            )
         return error, staleness
 
     def error(self, steps: ArrayLike) -> Array:
