@@ -7,7 +7,6 @@ the average over a grid of slopes: no single tuned instance, whose own scale wou
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
