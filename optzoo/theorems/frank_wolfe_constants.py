@@ -46,7 +46,7 @@ class Batch(Constants):
     p: float = constant("probability of a restart", weakens="down", positive=True, most=1.0)
     nu: float = constant("variance factor of a batch", weakens="up")
 
-    def estimator_error(self, before: ArrayLike, variance: ArrayLike) -> Any:
+    def estimator_error(self, before: Any, variance: Any) -> Any:
         r"""F1: (1-p) (e_k^2 + nu V_k)."""
         return (1 - self.p) * (before + self.nu * variance)
 
@@ -104,7 +104,7 @@ class Smooth(Constants):
     def descent(self, step: ArrayLike, error: ArrayLike) -> Array:
         r"""F2: eta D e_k + L D^2 eta^2 / 2."""
         eta = np.asarray(step, dtype=np.float64)
-        return np.asarray(eta * self.D * error + self.L / 2 * (self.D * eta) ** 2)
+        return np.asarray(eta * self.D * np.asarray(error) + self.L / 2 * (self.D * eta) ** 2)
 
 
 @dataclass(frozen=True, kw_only=True)

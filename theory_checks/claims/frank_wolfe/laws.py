@@ -117,7 +117,7 @@ def _on_the_family(**parameters: float | int | str) -> Stated:
     return Stated(FAMILY, known, {**parameters, "steps": f"${SARAH_STEPS['restart']}$"})
 
 
-def _on_the_saga_family(size: str = "", **parameters: float | int | str) -> Stated:
+def _on_the_saga_family(size: str, **parameters: float | int | str) -> Stated:
     known = {
         "L": exactly(0.0, "f is linear"),
         "L_pm": exactly(1.0, "every |f_i''| is 1 and f'' = 0"),
@@ -214,7 +214,7 @@ def _samples() -> Case:
         _saga_family(f"saga-law-n-{n}", _saga(SAGA_HORIZON, n=n, b=4), [SAGA_HORIZON], 2e-3)
         for n in sizes
     ]
-    setting = _on_the_saga_family(**{"batch size": 4, "horizon K": SAGA_HORIZON})
+    setting = _on_the_saga_family("", **{"batch size": 4, "horizon K": SAGA_HORIZON})
     return _exponent(setting, sizes, runs, 0.5, _no_root(1.0), _no_dependence("n"))
 
 

@@ -134,11 +134,15 @@ def attained_step(run: SagaRun) -> tuple[Array, Array, Array, Array, Array]:
         jnp.array([-1.0, 0.0, 0.1, 1.0, 10.0]),
         jnp.array([0.0, 0.1, -2.0]),
     )
-    eta, off, error = (axis.ravel() for axis in grid)
-    after = _attained(run, eta, off, error)
-    found = (eta, error**2, off**2, *after)
-    eta, error, stale, error_after, stale_after = (np.asarray(values) for values in found)
-    return eta, error, stale, error_after, stale_after
+    steps, off, error = (axis.ravel() for axis in grid)
+    after, stale_after = _attained(run, steps, off, error)
+    return (
+        np.asarray(steps),
+        np.asarray(error**2),
+        np.asarray(off**2),
+        np.asarray(after),
+        np.asarray(stale_after),
+    )
 
 
 @jax.jit

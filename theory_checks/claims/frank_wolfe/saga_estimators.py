@@ -301,7 +301,8 @@ def _on_a_line(theorem: Theorem, metric: str) -> Case:
 
 def _mixing() -> Case:
     setting = _line_setting(**{"lambda": "b/2n times 1/8 to 8"})
-    family = MixingFamily(setting.run, setting.run.mixing * jnp.asarray(MULTIPLES))
+    run = _line_run()
+    family = MixingFamily(run, run.mixing * jnp.asarray(MULTIPLES))
     # Past 10 n/b steps the error is stationary; the points are far enough apart to differ.
     experiment = Experiment("saga-line-mixing", family, tuple(range(200, 680, 40)), lanes=16)
 

@@ -186,8 +186,8 @@ class OnRun(Setting):
                 "table": "first gradients" if run.warm else "zeros",
             }
         )
-        how = {"batch size": run.batch_size, "replacement": str(run.replacement)}
-        return {**own, **how, **self.chosen}
+        own |= {"batch size": run.batch_size, "replacement": str(run.replacement)}
+        return {**own, **self.chosen}
 
 
 @dataclass(frozen=True, kw_only=True)
