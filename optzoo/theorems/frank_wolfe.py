@@ -390,7 +390,7 @@ F4 = Theorem(
     statement=(
         r"$$\frac1k \sum_{j<k} E\, G_j \le \frac{1}{\eta k}\left(r_0 + D \eta \sum_{j<k} "
         r"\sqrt{\bar E_j} + \tfrac L2 D^2 \eta^2 k\right)$$ with the Frank-Wolfe gap "
-        r"$G_j = \max_{s} \langle \nabla f(x^j), x^j - s\rangle$; $r_0 = f(x^0)$, since $f > 0$"
+        r"$G_j = \max_{s} \langle \nabla f(x^j), x^j - s\rangle$ and $r_0 \ge f(x^0) - \min f$"
     ),
     assumptions=(SMOOTH, HESSIAN_VARIANCE, DIAMETER, FIXED_STEPS),
     metric=r"\frac1k \sum_{j<k} E\, G_j",

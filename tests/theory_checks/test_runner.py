@@ -180,7 +180,7 @@ def test_errors_name_the_claim_and_leave_the_others_standing(tmp_path):
 
 
 def test_a_metric_that_is_not_finite_is_refuted():
-    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.claims.frank_wolfe.processes import line_test
     from theory_checks.simulation import Experiment
 
     class Diverging(Laboratory):
@@ -195,7 +195,7 @@ def test_a_metric_that_is_not_finite_is_refuted():
 
 
 def test_one_name_is_one_experiment():
-    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.claims.frank_wolfe.processes import line_test
     from theory_checks.simulation import Experiment
 
     laboratory = Laboratory(seeds=8)
@@ -209,7 +209,7 @@ def test_one_name_is_one_experiment():
 
 
 def test_what_a_metric_rests_on_must_be_known_well():
-    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.claims.frank_wolfe.processes import line_test
     from theory_checks.simulation import Experiment
 
     line = Experiment("resolved", line_test(restart_probability=0.1, step=0.1), (4, 8))
@@ -256,7 +256,7 @@ def test_bad_claim_ids():
 
 
 def test_upper_bounds_must_be_positive():
-    from theory_checks.claims.frank_wolfe.process import line_test
+    from theory_checks.claims.frank_wolfe.processes import line_test
     from theory_checks.simulation import Experiment
 
     line = Experiment("bad-bound", line_test(restart_probability=0.5, step=0.1), (1, 2))

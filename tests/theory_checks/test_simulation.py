@@ -1,6 +1,7 @@
 """Replicates: reproducible, independent of the number of devices, and counted right."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 
 import optzoo
 from optzoo.problems import pytree_dataclass, random_least_squares
-from theory_checks.claims.frank_wolfe.process import SarahRun, line_test, step_table
+from theory_checks.claims.frank_wolfe.processes import SarahRun, line_test, step_table
 from theory_checks.simulation import Experiment, Process, simulate
 from theory_checks.simulation.laboratory import Laboratory
 
@@ -21,14 +22,16 @@ class Walk(Process):
 
     drift: jax.Array
 
+    watch: ClassVar = {
+        "x": lambda walk, position: position,
+        "square": lambda walk, position: position**2,
+    }
+
     def init(self, key):
         return jnp.zeros([])
 
-    def step(self, carry, k, key):
-        return carry + self.drift + jax.random.normal(key)
-
-    def measure(self, carry):
-        return {"x": carry, "square": carry**2}
+    def step(self, position, k, key):
+        return position + self.drift + jax.random.normal(key)
 
 
 def walk(name="walk", **kwargs):
