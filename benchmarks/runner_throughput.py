@@ -13,8 +13,8 @@ import numpy as np
 
 import optzoo
 from optzoo.problems import random_least_squares
-from theory_checks.claims.frank_wolfe.instances import balanced_probability
-from theory_checks.claims.frank_wolfe.process import Run, SarahRun, step_table
+from theory_checks.claims.frank_wolfe.processes import Position, SarahRun, step_table
+from theory_checks.claims.frank_wolfe.settings import balanced_probability
 from theory_checks.simulation import Experiment, simulate
 
 from .progress import progress
@@ -145,15 +145,15 @@ def _python_loop(process: SarahRun) -> Way:
     """One replicate as one would write it: a jitted step, called once an iteration."""
 
     @jax.jit
-    def step(carry: Run, k: int, key: jax.Array) -> Run:
-        return process.step(carry, jnp.asarray(k), jax.random.fold_in(key, k))
+    def step(position: Position, k: int, key: jax.Array) -> Position:
+        return process.step(position, jnp.asarray(k), jax.random.fold_in(key, k))
 
     def run() -> float:
         start_key, step_key = jax.random.split(jax.random.key(0))
-        carry = process.init(start_key)
+        position = process.init(start_key)
         for k in range(STEPS):
-            carry = step(carry, k, step_key)
-        state = carry.state
+            position = step(position, k, step_key)
+        state = position.state
         return float(optzoo.gradient_calls(state, process.problem.num_samples, process.batch_size))
 
     return run

@@ -31,7 +31,7 @@ from scipy import stats
 from optzoo import plots
 from theory_checks import cli
 from theory_checks.checks import UpperBound
-from theory_checks.claims.frank_wolfe.process import line_test
+from theory_checks.claims.frank_wolfe.processes import line_test
 from theory_checks.simulation import Experiment
 from theory_checks.simulation.laboratory import Laboratory
 from theory_checks.statistics.evidence import log_e_process
@@ -324,19 +324,22 @@ assert needed["exponential", 1.25] > 100
 # A file that `theory-checks` can run has five parts, marked below:
 #
 # 1. the **method**, an optax transformation; its random key is part of its state;
-# 2. a **process**: what one replicate does, and what is measured. Its arrays are arguments of the
-#    compiled program, so that controls share it;
-# 3. the **instance**, with constants whose origin is stated, and the **bound** as code;
-# 4. **controls**: mistakes of the kind one makes, which must come out REFUTED, and a null, which
-#    must not;
-# 5. the **claim**: the statement in words, and what may not be concluded from it.
+# 2. the **theorem**: its constants, each with the direction in which it weakens the bound, the
+#    bound as code, and the statement in words. A condition that can be told from the constants is
+#    a predicate, and a bound outside of it is refused;
+# 3. a **process**: what one replicate does. Its arrays are arguments of the compiled program, so
+#    that controls share it. What is observed stands apart, in `watch`;
+# 4. the **setting**, with constants whose origin is stated, and beside the check its **controls**,
+#    a table of changes: mistakes of the kind one makes, which must come out REFUTED, and a null,
+#    which must not;
+# 5. the **claim**: the theorem on the setting.
 
 # %%
 FILE = r'''
 """Lazy descent: a method, its theorem as a claim, and its row for the conformance table."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -344,9 +347,12 @@ import numpy as np
 import optax
 
 from optzoo.problems import Constant, pytree_dataclass
+from optzoo.theorems import Assumption, Constants, Paper, Theorem, constant
 from theory_checks.checks import UpperBound
-from theory_checks.claim import Case, Claim, Control
+from theory_checks.claim import Case, Claim
 from theory_checks.conformance import Row
+from theory_checks.controls import controls, mutant, null, wrong
+from theory_checks.setting import Stated
 from theory_checks.simulation import Experiment, Process
 
 # --- 1. The method ---
@@ -374,7 +380,46 @@ def lazy_descent(learning_rate, probability=0.5, seed=0):
 
 ROW = Row("lazy_descent", lazy_descent, {"learning_rate": 0.05, "probability": 0.5})
 
-# --- 2. What one replicate does ---
+# --- 2. The theorem ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lazy(Constants):
+    L: float = constant("$f$ is $L$-smooth", weakens="up")
+    mu: float = constant(r"$f$ is $\mu$-strongly convex", weakens="down", positive=True)
+    r_0: float = constant("$f(x^0) - f^*$", weakens="up")
+    q: float = constant("probability of a step", weakens=None, positive=True, most=1.0)
+    eta: float = constant("step", weakens=None, positive=True)
+
+    def suboptimality(self, k):
+        return (1 - self.eta * self.mu) ** np.asarray(k) * self.r_0
+
+
+Z1 = Theorem(
+    label="Z1",
+    title="Lazy descent converges linearly",
+    paper=Paper("Lazy descent (an example)", known="All of it: it stands in the notebook."),
+    source="Theorem of the notebook",
+    algorithm="lazy_descent",
+    statement=r"$$E[f(x^k) - f^*] \le (1 - \eta\mu)^k (f(x^0) - f^*)$$",
+    assumptions=(
+        Assumption(r"$f$ is $L$-smooth and $\mu$-strongly convex"),
+        Assumption(r"$\eta \le q/L$", lambda lazy, k: lazy.eta <= lazy.q / lazy.L),
+    ),
+    metric="E[f(x^k) - f^*]",
+    output="last iterate",
+    side="above",
+    constants=Lazy,
+    formula=Lazy.suboptimality,
+    not_shown="Other functions than this quadratic, other steps than q/L.",
+)
+
+# --- 3. What one replicate does ---
+
+
+def suboptimality(run, position):
+    x, _ = position
+    return jnp.sum(run.curvatures * x**2) / 2
 
 
 @pytree_dataclass
@@ -385,78 +430,72 @@ class LazyRun(Process):
     probability: jax.Array
     method: object = field(default=lazy_descent, metadata={"static": True})
 
+    watch: ClassVar = {"suboptimality": suboptimality}
+
     def init(self, key):
         x = jnp.ones_like(self.curvatures)
         state = self.method(self.learning_rate, self.probability).init(x)
         return x, state._replace(key=key)
 
-    def step(self, carry, k, key):
-        x, state = carry
+    def step(self, position, k, key):
+        x, state = position
         method = self.method(self.learning_rate, self.probability)
         updates, state = method.update(self.curvatures * x, state, x)
         return optax.apply_updates(x, updates), state
 
-    def measure(self, carry):
-        return {"suboptimality": jnp.sum(self.curvatures * carry[0] ** 2) / 2}
 
-
-# --- 3. The instance and the bound ---
+# --- 4. The setting, the check and its controls ---
 
 CURVATURES = np.array([0.5, 1.0, 2.0])
-MU, L, Q = 0.5, 2.0, 0.25
-ETA = Q / L
+Q, ETA = 0.25, 0.25 / 2.0
 AT = np.array([1, 2, 4, 8, 16, 32, 64, 96])
 
+SETTING = Stated(
+    "$f(x) = \\sum_i a_i x_i^2 / 2$ with $a = 1/2, 1, 2$, from $x = (1, 1, 1)$",
+    {
+        "L": Constant(2.0, "exact", derivation="the largest curvature"),
+        "mu": Constant(0.5, "exact", derivation="the smallest curvature"),
+        "r_0": Constant(1.75, "exact", derivation="half the sum of the curvatures"),
+        "q": Constant(Q, "exact", derivation="chosen"),
+        "eta": Constant(ETA, "exact", derivation="chosen, q/L"),
+    },
+    {"q": Q, "step": ETA},
+)
 
-def bound(k, eta=ETA):
-    return (1 - eta * MU) ** k * np.sum(CURVATURES) / 2
 
-
-def exact_mean(k, eta=ETA):
+def exact_mean(k):
     """E a_i x_i^2 / 2 shrinks by 1 - 2 eta a_i + eta^2 a_i^2 / q in a step."""
-    rho = 1 - 2 * eta * CURVATURES + (eta * CURVATURES) ** 2 / Q
+    rho = 1 - 2 * ETA * CURVATURES + (ETA * CURVATURES) ** 2 / Q
     return np.sum(CURVATURES / 2 * rho ** np.asarray(k)[:, None], axis=1)
 
 
-# --- 4. Controls ---
-
-
 def forgets_to_divide(learning_rate, probability=0.5, seed=0):
+    """A step is eta instead of eta/q."""
     return lazy_descent(learning_rate * probability, probability, seed)
 
 
 def climbs(learning_rate, probability=0.5, seed=0):
+    """The step has the wrong sign."""
     return lazy_descent(-learning_rate, probability, seed)
 
 
 def case():
-    def check(name, method=lazy_descent, eta=ETA, limit=None):
+    def check(method=lazy_descent, eta=ETA, limit=None):
         run = LazyRun(jnp.asarray(CURVATURES), jnp.asarray(eta), jnp.asarray(Q), method)
-        experiment = Experiment(f"lazy/{name}", run, tuple(AT.tolist()), lanes=32)
-        return UpperBound(experiment, "suboptimality", bound(AT) if limit is None else limit)
+        experiment = Experiment("lazy/theorem", run, tuple(AT.tolist()), lanes=32)
+        return UpperBound(
+            experiment, "suboptimality", SETTING.bound(Z1, AT) if limit is None else limit
+        )
 
     return Case(
-        problem="f(x) = sum_i a_i x_i^2 / 2 with a = 1/2, 1, 2, from x = (1, 1, 1)",
-        constants={
-            "L": Constant(L, "exact", derivation="the largest curvature"),
-            "mu": Constant(MU, "exact", derivation="the smallest curvature"),
-        },
-        parameters={"q": Q, "step": ETA},
-        check=check("theorem"),
-        controls=(
-            Control("climbs", "the step has the wrong sign", check("climbs", climbs)),
-            Control(
-                "no 1/q", "a step is eta instead of eta/q", check("no 1/q", forgets_to_divide)
-            ),
-            Control(
-                "step 1/L", "the condition on the step without q", check("step 1/L", eta=1 / L)
-            ),
-            Control(
-                "exact mean",
-                "a null: the bound is the mean itself",
-                check("null", limit=exact_mean(AT)),
-                expected="NOT_REFUTED",
-            ),
+        SETTING,
+        check(),
+        controls(
+            check,
+            mutant(climbs),
+            mutant(forgets_to_divide),
+            wrong("step 1/L", "the condition on the step without q", eta=1 / 2.0),
+            null("exact mean", "the bound is the mean itself", limit=exact_mean(AT)),
         ),
     )
 
@@ -467,18 +506,8 @@ CLAIMS = (
     Claim(
         id="lazy_descent/strongly-convex",
         title="Lazy descent on a quadratic",
-        paper="Lazy descent (an example)",
-        source="Theorem of the notebook",
-        theorem="Z1",
-        algorithm="lazy_descent",
-        statement=r"$$E[f(x^k) - f^*] \le (1 - \eta\mu)^k (f(x^0) - f^*)$$",
-        assumptions=(r"$f$ is $L$-smooth and $\mu$-strongly convex", r"$\eta \le q/L$"),
-        kind="upper_bound",
-        metric=r"E[f(x^k) - f^*]",
-        unit="iteration",
-        output="last iterate",
+        theorem=Z1,
         prepare=case,
-        not_shown="Other functions than this quadratic, other steps than q/L.",
     ),
 )
 '''
@@ -499,7 +528,7 @@ print(printed.getvalue().replace(folder.name, "."))
 print(f"\nexit status {status}; {record['verdict']}: {record['decided']}")
 for control in record["controls"]:
     outcome = "as expected" if control["killed"] else "NOT AS EXPECTED"
-    print(f"  {control['name']:<12} {control['verdict']:<13} {outcome}")
+    print(f"  {control['name']:<18} {control['verdict']:<13} {outcome}")
 assert status == 0
 assert all(control["killed"] for control in record["controls"])
 
@@ -526,8 +555,8 @@ print(f"tightness {record['tightness']:.2f}, would catch {record['detectable_fac
 #
 # ### Exercise 6: a control that survives
 #
-# Somebody replaces the control "no 1/q" by a weaker mistake: a step of $0.9\,\eta/q$. Does the
-# claim notice? What does the exit status say?
+# Somebody replaces the control "forgets to divide" by a weaker mistake: a step of $0.9\,\eta/q$.
+# Does the claim notice? What does the exit status say?
 
 # %% [markdown]
 # ### Solution

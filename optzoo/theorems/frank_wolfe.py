@@ -25,17 +25,28 @@ a = the probability that an index is in a batch.
  F8   counts of gradients and of oracle calls to an accuracy
  F9   a bound from below for every method with this oracle
 
+The constants and, as their methods, the bounds stand in `optzoo.theorems.frank_wolfe_constants`:
+Batch (F1), Estimator (F1b), Smooth (F2), Sarah (F3, F4), Table (F5), Saga (F6, F7), Dimension (F9).
 Derivations: docs/theory/frank_wolfe.md.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .theorem import Assumption, Constants, Paper, Theorem, constant
+from .frank_wolfe_constants import (
+    Batch,
+    Descent,
+    Dimension,
+    Estimator,
+    Saga,
+    Sarah,
+    Smooth,
+    Table,
+)
+from .theorem import Assumption, Paper, Theorem
 
 __all__ = [
     "F1",
@@ -53,12 +64,14 @@ __all__ = [
     "F9",
     "PAPER",
     "Batch",
+    "Descent",
     "Dimension",
+    "Estimator",
     "Saga",
     "Sarah",
+    "Smooth",
+    "Table",
 ]
-
-Array = NDArray[np.float64]
 
 PAPER = Paper(
     'Beznosikov, Dobre, Gidel, "Sarah Frank-Wolfe: Methods for Constrained Optimization with '
@@ -72,7 +85,7 @@ PAPER = Paper(
 # --- Assumptions that theorems share ---
 
 
-def _fixed_steps(constants: Any, steps: ArrayLike) -> bool:
+def _in_unit_interval(constants: Any, steps: ArrayLike, *more: Any) -> bool:
     eta = np.asarray(steps, dtype=np.float64)
     return bool(np.all((eta >= 0) & (eta <= 1)))
 
@@ -84,39 +97,10 @@ HESSIAN_VARIANCE = Assumption(
     r"$d_i = \nabla f_i(x) - \nabla f_i(y)$"
 )
 DIAMETER = Assumption(r"diameter $D$ of the set")
-FIXED_STEPS = Assumption(r"steps fixed in advance, in $[0, 1]$", _fixed_steps)
-STEPS_OF_SCHEDULE = Assumption(r"steps fixed in advance, in $[0, 1]$")
+FIXED_STEPS = Assumption(r"steps fixed in advance, in $[0, 1]$", _in_unit_interval)
 FRESH_BATCHES = Assumption("batches drawn uniformly and independently, after $x^{k+1}$")
 
 # --- Sarah Frank-Wolfe: the estimator ---
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch(Constants):
-    r"""What the exact error of Sarah's estimator depends on.
-
-    Args:
-        p: restart probability.
-        nu: variance factor of a batch.
-
-    Example:
-        >>> Batch(p=0.5, nu=0.25).estimator_error(1.0, 2.0)
-        0.75
-    """
-
-    p: float = constant("probability of a restart", weakens="down", positive=True, most=1.0)
-    nu: float = constant("variance factor of a batch", weakens="up")
-
-    def estimator_error(self, before: ArrayLike, variance: ArrayLike) -> Any:
-        r"""F1: (1-p) (e_k^2 + nu V_k)."""
-        return (1 - self.p) * (before + self.nu * variance)
-
-    def line_error(self, step: float, k: ArrayLike) -> Array:
-        r"""F1 where V = h^2 at every step: nu h^2 [(1-p) - (1-p)^{k+1}] / p after k steps."""
-        kept = 1 - self.p
-        powers = kept ** (np.asarray(k, dtype=np.float64) + 1)
-        return np.asarray(self.nu * step**2 * (kept - powers) / self.p)
-
 
 F1 = Theorem(
     label="F1",
@@ -166,114 +150,6 @@ F1_ON_A_LINE = F1.part(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sarah(Batch):
-    r"""Constants of one instance of Sarah Frank-Wolfe, and what the theorems say about it.
-
-    Args:
-        L: f is L-smooth on the set.
-        L_pm: Hessian variance: (1/n) sum_i |d_i - mean d|^2 <= L_pm^2 |x - y|^2.
-        D: Euclidean diameter of the set.
-        p: restart probability.
-        nu: variance factor of a batch.
-        r_0: f(x^0) - f*, or an upper bound of it.
-
-    Example:
-        >>> bounds = Sarah(L=1.0, L_pm=1.0, D=2.0, p=1.0, nu=1.0, r_0=2.0)
-        >>> bounds.convex(2 / (2 + np.arange(4.0)))[1:].round(3).tolist()
-        [2.0, 1.556, 1.278, 1.087]
-    """
-
-    L: float = constant("$f$ is $L$-smooth on the set", weakens="up")
-    L_pm: float = constant(r"Hessian variance $L_\pm$", weakens="up")
-    D: float = constant("Euclidean diameter of the set", weakens="up")
-    r_0: float = constant("$f(x^0) - f^*$, or an upper bound of it", weakens="up")
-
-    def estimator(self, steps: ArrayLike) -> Array:
-        r"""F1b: E e_k^2 <= nu Lpm^2 D^2 sum_{j<k} (1-p)^{k-j} eta_j^2, for k = 0..K."""
-        eta = np.asarray(steps, dtype=np.float64)
-        bound = np.zeros(len(eta) + 1)
-        for k, step in enumerate(eta):
-            bound[k + 1] = self.estimator_error(bound[k], (self.L_pm * self.D * step) ** 2)
-        return bound
-
-    def descent(self, step: ArrayLike, error: ArrayLike) -> Array:
-        r"""F2: eta D e_k + L D^2 eta^2 / 2."""
-        return _descent(step, error, L=self.L, D=self.D)
-
-    def convex(self, steps: ArrayLike) -> Array:
-        r"""F3: R_{k+1} = (1-eta_k) R_k + eta_k D sqrt(Ebar_k) + L D^2 eta_k^2 / 2, k = 0..K."""
-        return _convex(steps, self.estimator(steps), L=self.L, D=self.D, r_0=self.r_0)
-
-    @property
-    def A(self) -> float:
-        r"""A = D^2 (L/2 + Lpm sqrt(2 nu (1-p) / p)), the constant of F3a and F3b."""
-        noise = self.L_pm * math.sqrt(2 * self.nu * (1 - self.p) / self.p)
-        return self.D**2 * (self.L / 2 + noise)
-
-    def convex_closed_form(self, k: ArrayLike) -> Array:
-        r"""F3a, for eta_k = 2/(k+c), c = 4/p: [(c-1)(c-2) r_0 + 4Ak] / [(k+c-1)(k+c-2)]."""
-        return _open_loop(k, offset=4 / self.p, start=self.r_0, A=self.A)
-
-    def convex_stich(self, horizon: int) -> float:
-        r"""F3b at k = K, for the Stich schedule with d = 2/p and k_0 = ceil(K/2)."""
-        d = 2 / self.p
-        constant_steps = horizon if horizon <= d else math.ceil(horizon / 2)
-        left = (1 - 1 / d) ** constant_steps
-        middle = left * self.r_0 + self.A / d * (1 - left)
-        if horizon <= d:
-            return middle
-        return float(_open_loop(horizon - constant_steps, offset=2 * d, start=middle, A=self.A))
-
-    @property
-    def M(self) -> float:
-        r"""M = 1 / (Lpm sqrt(2 p (1-p) nu)), the weight of e_k^2 in F3b's Lyapunov function.
-
-        Where there is no noise, e_k = 0 and M is not needed: it is 0 then.
-        """
-        if self.p == 1 or self.nu == 0 or self.L_pm == 0:
-            return 0.0
-        return 1 / (self.L_pm * math.sqrt(2 * self.p * (1 - self.p) * self.nu))
-
-    def lyapunov(self, step: ArrayLike) -> Array:
-        r"""F3b, one step: A eta^2."""
-        return np.asarray(self.A * np.asarray(step, dtype=np.float64) ** 2)
-
-    def nonconvex(self, steps: ArrayLike) -> Array:
-        r"""F4: bound of sum eta_k E G_k / sum eta_k over the first K steps, for K = 1, 2, ..."""
-        return _nonconvex(steps, self.estimator(steps), L=self.L, D=self.D, r_0=self.r_0)
-
-
-def _descent(step: ArrayLike, error: ArrayLike, *, L: float, D: float) -> Array:
-    eta = np.asarray(step, dtype=np.float64)
-    return np.asarray(eta * D * error + L / 2 * (D * eta) ** 2)
-
-
-def _convex(steps: ArrayLike, error: Array, *, L: float, D: float, r_0: float) -> Array:
-    """R_0 = r_0 and R_{k+1} = (1-eta_k) R_k + eta_k D sqrt(Ebar_k) + L D^2 eta_k^2 / 2."""
-    eta = np.asarray(steps, dtype=np.float64)
-    added = _descent(eta, np.sqrt(error[:-1]), L=L, D=D)
-    bound = np.full(len(eta) + 1, r_0)
-    for k, step in enumerate(eta):
-        bound[k + 1] = (1 - step) * bound[k] + added[k]
-    return bound
-
-
-def _open_loop(k: ArrayLike, *, offset: float, start: float, A: float) -> Array:
-    """[(c-1)(c-2) R_0 + 4Ak] / [(k+c-1)(k+c-2)]: R_{k+1} <= (1-eta_k) R_k + A eta_k^2 unrolled."""
-    count, c = np.asarray(k, dtype=np.float64), offset
-    return np.asarray(
-        ((c - 1) * (c - 2) * start + 4 * A * count) / ((count + c - 1) * (count + c - 2))
-    )
-
-
-def _nonconvex(steps: ArrayLike, error: Array, *, L: float, D: float, r_0: float) -> Array:
-    """[r_0 + D sum eta_k sqrt(Ebar_k) + (L/2) D^2 sum eta_k^2] / sum eta_k, running."""
-    eta = np.asarray(steps, dtype=np.float64)
-    added = _descent(eta, np.sqrt(error[:-1]), L=L, D=D)
-    return np.asarray((r_0 + np.cumsum(added)) / np.cumsum(eta))
-
-
 F1B = Theorem(
     label="F1b",
     title="The error of Sarah's estimator is bounded",
@@ -288,14 +164,16 @@ F1B = Theorem(
     metric=r"E\, e_{k-1}^2",
     output="estimate",
     side="above",
-    constants=Sarah,
-    formula=Sarah.estimator,
+    constants=Estimator,
+    formula=Estimator.estimator,
     proof=r"F1 with $V_k \le L_\pm^2 |x^{k+1} - x^k|^2 \le L_\pm^2 D^2 \eta_k^2$, and $e_0 = 0$.",
     not_shown=(
         "The worst case: an instance whose gradients differ alike along every step attains "
         "the bound (the line test), this one does not."
     ),
 )
+
+# --- What an error of the gradient costs, for both methods ---
 
 F2 = Theorem(
     label="F2",
@@ -310,13 +188,13 @@ F2 = Theorem(
     assumptions=(
         SMOOTH,
         DIAMETER,
-        Assumption(r"$\eta \in [0, 1]$", lambda constants, step, error: _fixed_steps(None, step)),
+        Assumption(r"$\eta \in [0, 1]$", _in_unit_interval),
     ),
     metric=r"f(x^{k+1}) - f(x^k) + \eta G_k",
     output="last iterate",
     side="above",
-    constants=Sarah,
-    formula=Sarah.descent,
+    constants=Smooth,
+    formula=Smooth.descent,
     proof=(
         r"Smoothness gives $f(x^{k+1}) \le f(x^k) + \eta \langle \nabla f, s - x^k \rangle + "
         r"\frac L2 \eta^2 D^2$. With $v$ the oracle's answer to $\nabla f(x^k)$, $\langle \nabla "
@@ -324,6 +202,9 @@ F2 = Theorem(
         r"\rangle = -G_k + \langle \nabla f - g, s - v \rangle \le -G_k + D e_k$."
     ),
 )
+
+
+# --- Sarah Frank-Wolfe: rates ---
 
 F3 = Theorem(
     label="F3",
@@ -509,7 +390,7 @@ F4 = Theorem(
     statement=(
         r"$$\frac1k \sum_{j<k} E\, G_j \le \frac{1}{\eta k}\left(r_0 + D \eta \sum_{j<k} "
         r"\sqrt{\bar E_j} + \tfrac L2 D^2 \eta^2 k\right)$$ with the Frank-Wolfe gap "
-        r"$G_j = \max_{s} \langle \nabla f(x^j), x^j - s\rangle$; $r_0 = f(x^0)$, since $f > 0$"
+        r"$G_j = \max_{s} \langle \nabla f(x^j), x^j - s\rangle$ and $r_0 \ge f(x^0) - \min f$"
     ),
     assumptions=(SMOOTH, HESSIAN_VARIANCE, DIAMETER, FIXED_STEPS),
     metric=r"\frac1k \sum_{j<k} E\, G_j",
@@ -526,116 +407,9 @@ F4 = Theorem(
 
 # --- Saga Sarah Frank-Wolfe ---
 
-
-@dataclass(frozen=True, kw_only=True)
-class Saga(Constants):
-    r"""Constants of one instance, and what the theorems say about Saga Sarah Frank-Wolfe.
-
-    Args:
-        L: f is L-smooth on the set.
-        L_pm: Hessian variance.
-        L_tilde: average smoothness.
-        D: Euclidean diameter of the set.
-        a: probability that an index is refreshed in a step.
-        mixing: lambda.
-        nu: variance factor of a batch.
-        r_0: f(x^0) - f*, or an upper bound of it.
-        E_0: E |g^0 - grad f(x^0)|^2.
-        Y_0: (1/n) sum_i |grad f_i(x^0) - y_i^0|^2.
-        refreshed_with_new: the table keeps grad f_i(x^{k+1}); otherwise grad f_i(x^k).
-
-    Example:
-        >>> bounds = Saga(L=1.0, L_pm=1.0, L_tilde=1.0, D=2.0, a=0.5, mixing=0.25, nu=1.0, r_0=2.0)
-        >>> [round(float(x), 3) for x in bounds.estimator([0.5, 0.5])[0]]
-        [0.0, 1.0, 1.947]
-    """
-
-    L: float = constant("$f$ is $L$-smooth on the set", weakens="up")
-    L_pm: float = constant(r"Hessian variance $L_\pm$", weakens="up")
-    L_tilde: float = constant(r"average smoothness $\tilde L$ of the $f_i$", weakens="up")
-    D: float = constant("Euclidean diameter of the set", weakens="up")
-    a: float = constant(
-        "probability that an index is in a batch", weakens="down", positive=True, most=1.0
-    )
-    mixing: float = constant(r"share $\lambda$ of the table", weakens=None, most=1.0)
-    nu: float = constant("variance factor of a batch", weakens="up")
-    r_0: float = constant("$f(x^0) - f^*$, or an upper bound of it", weakens="up")
-    E_0: float = constant(r"$E|g^0 - \nabla f(x^0)|^2$", weakens="up", default=0.0)
-    Y_0: float = constant(
-        r"$\frac1n \sum_i |\nabla f_i(x^0) - y_i^0|^2$, the table's staleness",
-        weakens="up",
-        default=0.0,
-    )
-    refreshed_with_new: bool = True
-
-    def estimator(self, steps: ArrayLike) -> tuple[Array, Array]:
-        r"""F5: bounds of E e_k^2 and of the table's staleness E Y_k, for k = 0..K.
-
-        E_{k+1} <= (1-lambda)^2 E_k + nu (Lpm D eta_k + lambda sqrt(Y_k))^2,
-        Y_{k+1} <= (1-a) (sqrt(Y_k) + Lt D eta_k)^2, plus a (Lt D eta_k)^2 for the old refresh.
-        """
-        eta = np.asarray(steps, dtype=np.float64)
-        error, staleness = np.full(len(eta) + 1, self.E_0), np.full(len(eta) + 1, self.Y_0)
-        for k, step in enumerate(eta):
-            root, move = math.sqrt(staleness[k]), self.L_tilde * self.D * step
-            noise = self.L_pm * self.D * step + self.mixing * root
-            error[k + 1] = (1 - self.mixing) ** 2 * error[k] + self.nu * noise**2
-            staleness[k + 1] = (1 - self.a) * (root + move) ** 2
-            if not self.refreshed_with_new:
-                staleness[k + 1] += self.a * move**2
-        return error, staleness
-
-    def error(self, steps: ArrayLike) -> Array:
-        """F5: the bound of E e_k^2 alone."""
-        return self.estimator(steps)[0]
-
-    def staleness(self, steps: ArrayLike) -> Array:
-        """F5: the bound of the table's staleness E Y_k alone."""
-        return self.estimator(steps)[1]
-
-    def convex(self, steps: ArrayLike) -> Array:
-        r"""F6: the recursion of F3 with the estimator's bound F5, k = 0..K."""
-        return _convex(steps, self.error(steps), L=self.L, D=self.D, r_0=self.r_0)
-
-    def nonconvex(self, steps: ArrayLike) -> Array:
-        r"""F7 at any steps: F4 with the estimator's bound F5, over the first 1, 2, ... steps."""
-        return _nonconvex(steps, self.error(steps), L=self.L, D=self.D, r_0=self.r_0)
-
-    def nonconvex_closed_form(self, step: float, horizon: int) -> float:
-        r"""F7 at constant steps: r_0/(eta K) + eta D^2 (L/2 + 2 Lt sqrt(nu/(a(1-a/4))))."""
-        noise = 2 * self.L_tilde * math.sqrt(self.nu / (self.a * (1 - self.a / 4)))
-        return self.r_0 / (step * horizon) + step * self.D**2 * (self.L / 2 + noise)
-
-    @property
-    def A(self) -> float:
-        r"""A = D^2 (L/2 + sqrt(cE)), the constant of F6a."""
-        rho = 1 + self.a / 8
-        if self.refreshed_with_new:
-            q = math.sqrt(1 - self.a) * rho
-            stale = q / (1 - q)
-        else:
-            q = (1 - self.a) * rho**2
-            stale = (q + math.sqrt(q**2 + (1 - q) * (q + self.a * rho**2))) / (1 - q)
-        noise = (self.L_pm + self.mixing * stale * self.L_tilde) ** 2 * rho**2
-        error = self.nu * noise / (1 - (1 - self.mixing) ** 2 * rho**2)
-        return self.D**2 * (self.L / 2 + math.sqrt(error))
-
-    def convex_closed_form(self, k: ArrayLike) -> Array:
-        r"""F6a, for eta_k = 2/(k+c), c = 8/a: [(c-1)(c-2) r_0 + 4Ak] / [(k+c-1)(k+c-2)]."""
-        return _open_loop(k, offset=8 / self.a, start=self.r_0, A=self.A)
-
-
 SMOOTH_ON_AVERAGE = Assumption(r"$f$ $L$-smooth, $f_i$ on average $\tilde L$-smooth")
 CONVEX = Assumption(r"$f$ convex")
 _ON_A_LINE = Assumption("points fixed in advance on a line with steps of length $h$")
-
-
-def _half_refreshed(constants: Saga, *arguments: Any) -> bool:
-    exact_table = constants.E_0 == 0 and constants.Y_0 == 0
-    return exact_table and math.isclose(constants.mixing, constants.a / 2, rel_tol=1e-9)
-
-
-FIRST_TABLE = Assumption(r"$\lambda = a/2$, table of first gradients", _half_refreshed)
 
 F5 = Theorem(
     label="F5",
@@ -654,8 +428,8 @@ F5 = Theorem(
     metric=r"E_{k+1},\ Y_{k+1}",
     output="estimate and table",
     side="above",
-    constants=Saga,
-    formula=Saga.estimator,
+    constants=Table,
+    formula=Table.estimator,
     proof=(
         r"With $X_i = d_i + \lambda(\nabla f_i(x^k) - y_i^k)$ the new error is $(1-\lambda)$ times "
         r"the old one plus the batch mean of $X_i - \bar X$: mean 0, variance at most $\nu \frac1n "
@@ -679,7 +453,7 @@ F5_EXACT = F5.part(
     assumptions=(FRESH_BATCHES,),
     metric=r"E\, e_{k+1}^2,\ E\, Y_{k+1}",
     side="equal",
-    formula=None,
+    formula=Table.one_step,
     not_shown="Nothing about rates: the identity is about one step of the estimator.",
 )
 
@@ -702,7 +476,7 @@ F5_LINE_ERROR = F5.part(
     assumptions=(_ON_A_LINE,),
     metric=r"E\, e_{k-1}^2",
     output="estimate",
-    formula=Saga.error,
+    formula=Table.error,
     not_shown="Points that depend on the estimate: the enumerated runs have those.",
 )
 
@@ -711,7 +485,7 @@ F5_LINE_STALENESS = F5_LINE_ERROR.part(
     "The table's staleness on a straight line",
     metric=r"E\, Y_{k-1}",
     output="table",
-    formula=Saga.staleness,
+    formula=Table.staleness,
 )
 
 _RECURSION = (
@@ -726,7 +500,7 @@ F5_ERROR = F5.part(
     statement=rf"$$E\, e_{{k-1}}^2 \le \bar E_{{k-1}}$$ {_RECURSION}",
     metric=r"E\, e_{k-1}^2",
     output="estimate",
-    formula=Saga.error,
+    formula=Table.error,
 )
 
 F5_STALENESS = F5.part(
@@ -735,7 +509,7 @@ F5_STALENESS = F5.part(
     statement=rf"$$E\, Y_{{k-1}} \le \bar Y_{{k-1}}$$ {_RECURSION}",
     metric=r"E\, Y_{k-1}",
     output="table",
-    formula=Saga.staleness,
+    formula=Table.staleness,
 )
 
 F5_MIXING = F5.part(
@@ -756,6 +530,14 @@ F5_MIXING = F5.part(
     formula=None,
     not_shown="Other ways through the set, on which the best lambda can be another.",
 )
+
+
+def _half_refreshed(constants: Saga, *arguments: Any) -> bool:
+    exact_table = constants.E_0 == 0 and constants.Y_0 == 0
+    return exact_table and math.isclose(constants.mixing, constants.a / 2, rel_tol=1e-9)
+
+
+FIRST_TABLE = Assumption(r"$\lambda = a/2$, table of first gradients", _half_refreshed)
 
 F6 = Theorem(
     label="F6",
@@ -892,26 +674,6 @@ F8 = Theorem(
 )
 
 # --- From below ---
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dimension(Constants):
-    """The dimension d of the simplex on which a vertex a step is too little.
-
-    Args:
-        d: number of coordinates.
-
-    Example:
-        >>> float(Dimension(d=4).floor(1))
-        0.125
-    """
-
-    d: int = constant("dimension of the simplex", weakens="down", positive=True)
-
-    def floor(self, k: ArrayLike) -> Array:
-        """F9: (1/2) (1/(k+1) - 1/d)."""
-        return np.asarray(0.5 * (1 / (np.asarray(k, dtype=np.float64) + 1) - 1 / self.d))
-
 
 F9 = Theorem(
     label="F9",

@@ -1,177 +1,253 @@
-r"""The closed forms of the convex rate, F3a and F3b, and both against what they unroll."""
+r"""The closed forms of the convex rates, F3a, F3b and F6a, against runs and against what they
+unroll, and the counts that they guarantee, F8.
+"""
 
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optzoo.problems import Constant
+import optzoo
+from optzoo.theorems import Theorem
+from optzoo.theorems.frank_wolfe import F3A, F3A_UNROLLED, F3B, F4, F6, F6A, F6A_UNROLLED, F7, F8
 
-from ...checks import ExactInequality, UpperBound
-from ...claim import Case, Claim, Control
-from .bounds import Sarah
-from .convex import CONVEX, SUBOPTIMALITY, parameters, schedule_of, setting
-from .instances import instance
-from .paper import PARTNERS, sarah_claim
-from .process import step_table
+from ...checks import ExactInequality, ExactScaling, UpperBound
+from ...claim import Case, Claim, grid
+from ...controls import controls, wrong
+from ...setting import Stated
+from ...simulation.laboratory import Laboratory
+from .partners import SAGA_PARTNERS, SARAH_PARTNERS
+from .processes import refresh_probability, step_table
+from .settings import PROBLEMS, OnInstance, SagaSetting, SarahSetting, balanced_probability, exactly
 
 __all__ = ["CLAIMS"]
 
 Array = NDArray[np.float64]
 
-# --- F3a and F3b: closed forms ---
+# --- On the runs of the recursions ---
+
+INSTANCES = {"least_squares": "l1_ball", "logistic": "simplex", "breast_cancer": "l1_ball"}
 
 
-def _closed_form_case(problem: str, set_name: str) -> Case:
-    experiment, bounds, _ = setting(problem, set_name, "restart")
-    place = instance(problem, set_name)
-    bound = bounds.convex_closed_form(np.asarray(experiment.checkpoints))
+def _stays_below(setting: OnInstance, bound: Array, *, last_only: bool = False) -> Case:
+    width = setting.place.f_star.width
     return Case(
-        problem=place.description,
-        constants=place.constants,
-        parameters=parameters(problem, set_name, "restart"),
-        check=UpperBound(experiment, "suboptimality", bound, uncertainty=place.f_star.width),
-    )
-
-
-def _closed_form_claim(problem: str, set_name: str) -> Claim:
-    label = f"{problem}-{set_name}".replace("_", "-")
-    return sarah_claim(
-        id=f"frank_wolfe/sarah/closed-form/{label}",
-        title=f"Convex rate in closed form, {problem.replace('_', ' ')}, "
-        f"{set_name.replace('_', ' ')}",
-        source=r"convex theorem; explicit form F3a, steps $2/(k+4/p)$",
-        theorem="F3a",
-        statement=(
-            r"$$E[f(x^k) - f^*] \le \frac{(c-1)(c-2)\, r_0 + 4Ak}{(k+c-1)(k+c-2)},\quad c = 4/p,"
-            r"\quad A = D^2\left(\tfrac L2 + L_\pm\sqrt{2\nu(1-p)/p}\right)$$"
-        ),
-        assumptions=CONVEX,
-        kind="upper_bound",
-        metric=SUBOPTIMALITY,
-        unit="iteration",
-        output="last iterate",
-        rate=1.0,
-        prepare=partial(_closed_form_case, problem, set_name),
-        pairs_with=PARTNERS,
-        not_shown="The closed form is slacker than the recursion F3 that it is derived from.",
-    )
-
-
-def _stich_case(problem: str, set_name: str) -> Case:
-    experiment, bounds, steps = setting(problem, set_name, "stich")
-    place = instance(problem, set_name)
-    horizon = len(steps)
-    return Case(
-        problem=place.description,
-        constants=place.constants,
-        parameters=parameters(problem, set_name, "stich"),
-        check=UpperBound(
-            experiment,
-            "suboptimality",
-            np.array([bounds.convex_stich(horizon)]),
-            last_only=True,
-            uncertainty=place.f_star.width,
+        setting,
+        UpperBound(
+            setting.experiment(), "suboptimality", bound, last_only=last_only, uncertainty=width
         ),
     )
 
 
-def _stich_claim(problem: str, set_name: str) -> Claim:
-    label = f"{problem}-{set_name}".replace("_", "-")
-    return sarah_claim(
-        id=f"frank_wolfe/sarah/stich/{label}",
-        title=f"Convex rate at the horizon, {problem.replace('_', ' ')}, "
-        f"{set_name.replace('_', ' ')}",
-        source="convex theorem; explicit form F3b, Stich's steps with $d = 2/p$",
-        theorem="F3b",
-        statement=(
-            r"$$E[f(x^K) - f^*] \le \frac{(2d-1)(2d-2) P + 4AJ}{(J+2d-1)(J+2d-2)}$$ with "
-            r"$k_0 = \lceil K/2 \rceil$, $J = K - k_0$, $P = (1-\tfrac1d)^{k_0} r_0 + "
-            r"\tfrac Ad (1 - (1-\tfrac1d)^{k_0})$, for $K > d$"
-        ),
-        assumptions=CONVEX,
-        kind="upper_bound",
-        metric=SUBOPTIMALITY,
-        unit="iteration",
-        output="last iterate",
-        prepare=partial(_stich_case, problem, set_name),
-        pairs_with=("frank_wolfe/sarah/one-step/lyapunov", *PARTNERS),
-        not_shown="Only the horizon itself: the schedule depends on it.",
+def _open_loop(problem: str) -> Case:
+    setting = SarahSetting(problem=problem, set_name=INSTANCES[problem], schedule="restart")
+    return _stays_below(setting, setting.bound(F3A, setting.checkpoints))
+
+
+def _stich(problem: str) -> Case:
+    setting = SarahSetting(problem=problem, set_name=INSTANCES[problem], schedule="stich")
+    bound = np.array([setting.bound(F3B, setting.horizon)])
+    return _stays_below(setting, bound, last_only=True)
+
+
+def _from_a_table(problem: str) -> Case:
+    setting = SagaSetting(problem=problem, set_name="l1_ball", schedule="table", replacement=False)
+    return _stays_below(setting, setting.bound(F6A, setting.checkpoints))
+
+
+# --- Against what they unroll ---
+
+ARITHMETIC = "no method: the arithmetic of the bounds themselves"
+STEP, HORIZON = 0.05, 2000
+
+
+def _unrolled(
+    setting: Stated, sides: Callable[[], tuple[list[float], list[float]]], what: str, factor: float
+) -> Case:
+    def check(scale: float = 1.0) -> ExactInequality:
+        def compute() -> tuple[Array, Array]:
+            unrolled, closed = sides()
+            return np.array(unrolled), scale * np.array(closed)
+
+        return ExactInequality(compute, what=what)
+
+    smaller = wrong(
+        f"closed forms divided by {factor}",
+        "a false claim: closed forms that are too small by that factor",
+        scale=1 / factor,
+    )
+    return Case(setting, check(), controls(check, smaller))
+
+
+def _sarah_unrolled() -> Case:
+    chosen = {"L": 1.0, "L_pm": 2.0, "D": 1.5, "nu": 0.25, "r_0": 3.0}
+    setting = Stated(
+        ARITHMETIC,
+        {name: exactly(value) for name, value in chosen.items()},
+        {"p": "0.02, 0.1, 0.5"},
     )
 
+    def lyapunov(p: float, schedule: Callable[..., object], horizon: int) -> float:
+        """Phi_{k+1} = (1 - eta_k) Phi_k + A eta_k^2."""
+        bounds = setting.of(F3A, p=p)
+        value: float = bounds.r_0
+        for eta in np.asarray(step_table(schedule, 5000))[:horizon]:
+            value = (1 - eta) * value + bounds.lyapunov(eta)
+        return value
 
-# --- The closed forms against the recursions they unroll ---
+    def sides() -> tuple[list[float], list[float]]:
+        unrolled, closed = [], []
+        for p in (0.02, 0.1, 0.5):
+            for horizon in (round(1 / p), round(10 / p), round(100 / p)):
+                unrolled += [
+                    lyapunov(p, optzoo.open_loop_schedule(4 / p), horizon),
+                    lyapunov(p, optzoo.stich_schedule(horizon, p), horizon),
+                ]
+                closed += [
+                    float(setting.bound(F3A, horizon, p=p)),
+                    setting.bound(F3B, horizon, p=p),
+                ]
+            unrolled.append(setting.bound(F4, np.full(HORIZON, STEP), p=p)[-1])
+            closed.append(setting.of(F4, p=p).nonconvex_closed_form(STEP, HORIZON))
+        return unrolled, closed
 
-UNROLLED = Sarah(L=1.0, L_pm=2.0, D=1.5, p=0.1, nu=0.25, r_0=3.0)
-
-
-def _unrolled(scale: float = 1.0) -> tuple[Array, Array]:
-    """Values of Phi_{k+1} = (1 - eta_k) Phi_k + A eta_k^2 beside F3a and F3b."""
-    left, right = [], []
-    for p in (0.02, 0.1, 0.5):
-        bounds = replace(UNROLLED, p=p)
-        for horizon in (round(1 / p), round(10 / p), round(100 / p)):
-            for schedule in ("restart", "stich"):
-                steps = np.asarray(step_table(schedule_of(schedule, p, horizon), 5000))
-                value = bounds.r_0
-                for eta in steps[:horizon]:
-                    value = (1 - eta) * value + bounds.A * eta**2
-                stich = schedule == "stich"
-                left.append(value)
-                right.append(
-                    bounds.convex_stich(horizon)
-                    if stich
-                    else float(bounds.convex_closed_form(horizon))
-                )
-        eta = 0.05
-        constant = bounds.D**2 * (bounds.L / 2 + bounds.L_pm * np.sqrt(bounds.nu * (1 - p) / p))
-        left.append(float(bounds.nonconvex(np.full(2000, eta))[-1]))
-        right.append(bounds.r_0 / (eta * 2000) + eta * constant)
-    return np.array(left), scale * np.array(right)
-
-
-def _unrolled_case() -> Case:
     what = "three restart probabilities, three horizons, both schedules, and constant steps"
+    return _unrolled(setting, sides, what, 1.1)
+
+
+def _saga_unrolled() -> Case:
+    chosen = {"L": 1.0, "L_pm": 2.0, "L_tilde": 2.5, "D": 1.5, "nu": 0.25, "r_0": 3.0}
+    setting = Stated(
+        ARITHMETIC,
+        {name: exactly(value) for name, value in chosen.items()},
+        {"a": "0.01, 0.1, 0.5, 0.99", "lambda": "a/2"},
+    )
+
+    def sides() -> tuple[list[float], list[float]]:
+        unrolled, closed = [], []
+        for a in (0.01, 0.1, 0.5, 0.99):
+            horizons = [round(multiple / a) for multiple in (1, 10, 100)]
+            steps = 2 / (np.arange(horizons[-1]) + 8 / a)
+            for new in (True, False):
+                changes = {"a": a, "mixing": a / 2, "refreshed_with_new": new}
+                unrolled += list(setting.bound(F6, steps, **changes)[horizons])
+                closed += list(setting.bound(F6A, horizons, **changes))
+            constant = np.full(HORIZON, STEP)
+            unrolled.append(setting.bound(F7, constant, a=a, mixing=a / 2)[-1])
+            bounds = setting.of(F7, a=a, mixing=a / 2)
+            closed.append(bounds.nonconvex_closed_form(STEP, HORIZON))
+        return unrolled, closed
+
+    what = "four refresh probabilities, three horizons, both refreshes, and constant steps"
+    return _unrolled(setting, sides, what, 1.2)
+
+
+# --- F8: guaranteed counts ---
+
+COUNTED = tuple(4**power for power in range(4, 9))  # n = 256 ... 65536
+EPS = 1e-7
+
+
+def _steps_until(setting: Stated, theorem: Theorem, **changes: float) -> int:
+    """The first k at which a closed form, falling in k, is at most eps."""
+
+    def above(k: int) -> bool:
+        return bool(setting.bound(theorem, k, **changes) > EPS)
+
+    low, high = 1, 2
+    while above(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if above(middle) else (low, middle)
+    return high
+
+
+def _counts() -> Case:
+    setting = Stated(
+        f"no method: what F6a and F3a promise for accuracy {EPS}, $L = L_\\pm = D = r_0$",
+        {name: exactly(1.0) for name in ("L", "L_pm", "L_tilde", "D", "r_0")},
+        {"batch size": r"$\sqrt n$", "p": "b/(n+b)", "lambda": "a/2", "eps": EPS},
+    )
+
+    def guaranteed(n: int, b: int) -> list[float]:
+        """Oracle calls and gradients to eps, of Saga Sarah and of Sarah Frank-Wolfe."""
+        a, p = refresh_probability(n, b, replacement=True), balanced_probability(n, b)
+        saga = _steps_until(setting, F6A, a=a, mixing=a / 2, nu=1 / b)
+        sarah = _steps_until(setting, F3A, p=p, nu=1 / b)
+        return [saga, n + 2 * b * saga, sarah, n + sarah * (p * n + 2 * (1 - p) * b)]
+
+    def check(
+        exponents: tuple[float, ...] = (0.0, 0.5, 0.0, 0.5), root: float = 0.5
+    ) -> ExactScaling:
+        def compute(laboratory: Laboratory) -> tuple[Array, Array]:
+            rows = [guaranteed(n, round(n**root)) for n in COUNTED]
+            return np.asarray(COUNTED) / COUNTED[0], np.array(rows, dtype=np.float64)
+
+        return ExactScaling(compute, exponents, tolerance=0.15)
+
     return Case(
-        problem="no method: the arithmetic of the bounds themselves",
-        constants={
-            name: Constant(getattr(UNROLLED, name), "exact", derivation="chosen")
-            for name in ("L", "L_pm", "D", "nu", "r_0")
-        },
-        parameters={"p": "0.02, 0.1, 0.5"},
-        check=ExactInequality(_unrolled, what=what),
-        controls=(
-            Control(
-                "closed forms divided by 1.1",
-                "a false claim: closed forms that are a tenth too small",
-                ExactInequality(partial(_unrolled, 1 / 1.1), what=what),
+        setting,
+        check(),
+        controls(
+            check,
+            wrong(
+                "batches of n^(1/4)",
+                r"a false claim: the counts of $b = \sqrt n$ for smaller batches",
+                root=0.25,
+            ),
+            wrong(
+                "gradients linear in n",
+                "a false claim: as many passes over the data whatever n",
+                exponents=(0.0, 1.0, 0.0, 1.0),
             ),
         ),
     )
 
 
-CLOSED_FORMS = (("least_squares", "l1_ball"), ("logistic", "simplex"), ("breast_cancer", "l1_ball"))
+CASES = "case, the closest to the bound first"
 
 CLAIMS: tuple[Claim, ...] = (
-    *(_closed_form_claim(*names) for names in CLOSED_FORMS),
-    *(_stich_claim(*names) for names in CLOSED_FORMS),
-    sarah_claim(
+    Claim(
+        id="frank_wolfe/sarah/closed-form/generic",
+        title="Convex rate in closed form",
+        theorem=F3A,
+        prepare=grid(_open_loop, problem=INSTANCES),
+        pairs_with=SARAH_PARTNERS,
+    ),
+    Claim(
+        id="frank_wolfe/sarah/stich/generic",
+        title="Convex rate at the horizon",
+        theorem=F3B,
+        prepare=grid(_stich, problem=INSTANCES),
+        pairs_with=("frank_wolfe/sarah/one-step/lyapunov", *SARAH_PARTNERS),
+    ),
+    Claim(
         id="frank_wolfe/sarah/closed-form/unrolled",
         title="The closed forms bound what they unroll, closely",
-        source="explicit forms F3a, F3b and F4 against their own recursions",
-        theorem="F3a",
-        statement=(
-            r"$\Phi_{k+1} = (1-\eta_k)\Phi_k + A\eta_k^2$ stays below F3a (steps $2/(k+4/p)$) and "
-            r"F3b (Stich's steps), and F4's sum at constant steps below $r_0/(\eta K) + \eta C$"
-        ),
-        assumptions=("arithmetic only",),
-        kind="one_step",
-        metric=r"\Phi_K",
-        unit="iteration",
-        output="bound",
-        x_label="case, the closest to the bound first",
-        prepare=_unrolled_case,
-        not_shown="That any method obeys the recursions: the one-step claims show that.",
+        theorem=F3A_UNROLLED,
+        prepare=_sarah_unrolled,
+        x_label=CASES,
+    ),
+    Claim(
+        id="frank_wolfe/saga/closed-form/generic",
+        title="Convex rate without full gradients in closed form",
+        theorem=F6A,
+        prepare=grid(_from_a_table, problem=PROBLEMS),
+        pairs_with=SAGA_PARTNERS,
+    ),
+    Claim(
+        id="frank_wolfe/saga/closed-form/unrolled",
+        title="The closed forms of Saga Sarah Frank-Wolfe bound what they unroll, closely",
+        theorem=F6A_UNROLLED,
+        prepare=_saga_unrolled,
+        x_label=CASES,
+    ),
+    Claim(
+        id="frank_wolfe/saga/counts",
+        title="Guaranteed counts: the root of n in gradients, none of n in oracle calls",
+        theorem=F8,
+        prepare=_counts,
+        x_label="$n / 256$",
     ),
 )

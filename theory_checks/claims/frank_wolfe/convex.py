@@ -5,13 +5,11 @@ between two bounds.
 import numpy as np
 
 import optzoo
-from optzoo.problems import Constant
 from optzoo.theorems.frank_wolfe import F3, F6, F9
 
 from ...checks import PathwiseLowerBound, UpperBound
 from ...claim import Case, Claim, grid
 from ...controls import controls, mutant, wrong
-from ...setting import Stated
 from ...simulation import Experiment
 from . import mutants, saga_mutants
 from .partners import SAGA_PARTNERS, SARAH_PARTNERS
@@ -23,7 +21,6 @@ from .processes import (
     noise_tight_sarah,
     refresh_probability,
     step_table,
-    variance_factor,
 )
 from .settings import (
     PROBLEMS,
@@ -31,9 +28,11 @@ from .settings import (
     SARAH_STEPS,
     SETS,
     OnInstance,
+    OnRun,
     SagaSetting,
     SarahSetting,
     data_files,
+    exactly,
     log_spaced,
     sandwich,
     sarah_run,
@@ -90,44 +89,24 @@ def _saga(problem: str, way: str) -> Case:
 
 # --- Where the noise is nearly all there is ---
 
-SLOPE, NOISE_TIGHT = 0.02, rf"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $c = {0.02}$, $n = 64$: "
-NO_CURVATURE = "$L = 0$, so that the only error is the estimator's"
-
-
-def _chosen(value: float) -> Constant:
-    return Constant(value, "exact", derivation="chosen")
-
-
-def _noise_tight(
-    run: SarahRun | SagaRun, more: dict[str, Constant], parameters: dict[str, float | int | str]
-) -> Stated:
-    constants = {
-        **run.problem.constants,
-        "D": Constant(2.0, "exact", derivation="length of [-1, 1]"),
-        "nu": Constant(
-            variance_factor(64, run.batch_size, replacement=run.replacement),
-            "exact",
-            derivation="variance factor of a batch",
-        ),
-        "r_0": Constant(2 * SLOPE, "exact", derivation="f(1) - f(-1)"),
-        **more,
-    }
-    return Stated(NOISE_TIGHT + NO_CURVATURE, constants, parameters)
+SLOPE = 0.02
+NOISE_TIGHT = (
+    rf"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $c = {SLOPE}$, $n = 64$: $L = 0$, so that the only "
+    "error is the estimator's"
+)
 
 
 def _sarah_tight() -> Case:
-    p, b, horizon = 0.05, 1, 25_600
+    p, horizon = 0.05, 25_600
     steps = step_table(optzoo.open_loop_schedule(4 / p), horizon)
     points = log_spaced(10 / p, horizon, 16)
 
     def run(method: Method = optzoo.sarah_frank_wolfe) -> SarahRun:
         return noise_tight_sarah(
-            slope=SLOPE, restart_probability=p, batch_size=b, steps=steps, method=method
+            slope=SLOPE, restart_probability=p, batch_size=1, steps=steps, method=method
         )
 
-    setting = _noise_tight(
-        run(), {"p": _chosen(p)}, {"p": p, "batch size": b, "steps": f"${SARAH_STEPS['restart']}$"}
-    )
+    setting = OnRun(NOISE_TIGHT, run(), chosen={"steps": f"${SARAH_STEPS['restart']}$"})
 
     def check(method: Method = optzoo.sarah_frank_wolfe, **changes: float) -> UpperBound:
         experiment = Experiment("noise-tight-sarah_frank_wolfe", run(method), points, lanes=16)
@@ -158,17 +137,7 @@ def _saga_tight() -> Case:
             num_samples=n, batch_size=b, steps=steps, slope=SLOPE, method=method
         )
 
-    setting = _noise_tight(
-        run(),
-        {"a": _chosen(a), "mixing": _chosen(a / 2)},
-        {
-            "lambda": a / 2,
-            "batch size": b,
-            "replacement": "False",
-            "table": "first gradients",
-            "steps": f"${SAGA_STEPS['table']}$",
-        },
-    )
+    setting = OnRun(NOISE_TIGHT, run(), chosen={"steps": f"${SAGA_STEPS['table']}$"})
 
     def check(method: Method = optzoo.saga_sarah_frank_wolfe, **changes: float) -> UpperBound:
         name = "saga-tight-saga_sarah_frank_wolfe-None"
@@ -196,27 +165,23 @@ def _saga_tight() -> Case:
 # --- Between two bounds, on |x|^2 / 2 over the simplex ---
 
 POINTS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181)
-
-
-def _sandwich() -> Stated:
-    place = sandwich()
-    p, b, d = 0.2, 1, place.problem.dim
-    return Stated(
-        place.words,
-        {
-            **place.constants,
-            "p": _chosen(p),
-            "nu": Constant(1 / b, "exact", derivation="1/b, with replacement"),
-            "d": Constant(d, "exact", derivation="chosen"),
-        },
-        {"p": p, "batch size": b, "steps": f"${SARAH_STEPS['classic']}$"},
-    )
+SANDWICH_STEPS = optzoo.open_loop_schedule(2.0)
 
 
 def _sandwiched(method: Method = optzoo.sarah_frank_wolfe) -> Experiment:
-    steps = step_table(optzoo.open_loop_schedule(2.0), 256)
-    run = sarah_run(sandwich(), steps, 0.2, 1, method=method)
+    run = sarah_run(sandwich(), step_table(SANDWICH_STEPS, 256), 0.2, 1, method=method)
     return Experiment("sandwich-sarah_frank_wolfe", run, POINTS)
+
+
+def _sandwich() -> OnRun:
+    place, run = sandwich(), _sandwiched().process
+    assert isinstance(run, SarahRun)
+    return OnRun(
+        place.words,
+        run,
+        {**place.constants, "d": exactly(place.problem.dim)},
+        {"steps": f"${SARAH_STEPS['classic']}$"},
+    )
 
 
 def _floor() -> Case:
@@ -239,14 +204,13 @@ def _floor() -> Case:
 
 def _between() -> Case:
     setting = _sandwich()
-    steps = np.asarray(step_table(optzoo.open_loop_schedule(2.0), 256))
     return Case(
         setting,
         UpperBound(
             _sandwiched(),
             "suboptimality",
-            setting.bound(F3, steps)[np.asarray(POINTS)],
-            lower_bound=F9.bound(setting.of(F9), POINTS),
+            setting.bound(F3, np.asarray(setting.run.steps))[np.asarray(POINTS)],
+            lower_bound=setting.bound(F9, POINTS),
         ),
     )
 

@@ -6,6 +6,7 @@ one-step inequalities of the theorems can be compared with exact expectations, i
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,46 +15,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
-from optzoo.problems import minimize_over, random_least_squares
+from optzoo.problems import random_least_squares
 
-from .bounds import Sarah
-from .process import (
-    Method,
-    Run,
-    SarahRun,
-    noise_tight_run,
-    sample_variance,
-    variance_factor,
-    with_slope,
-)
+from .processes import Method, Position, SarahRun, sample_variance, squared_error, with_slope
 
-__all__ = ["descent_step", "estimator_moments", "lyapunov_step", "small_run"]
+__all__ = [
+    "BATCH",
+    "DIMENSION",
+    "SAMPLES",
+    "SMALL",
+    "all_batches",
+    "descent_step",
+    "estimator_moments",
+    "lyapunov_step",
+    "small_instance",
+    "small_sarah",
+]
 
 Array = NDArray[np.float64]
 SAMPLES, BATCH, DIMENSION = 4, 2, 3
+SMALL = f"least squares, $n = {SAMPLES}$, $d = {DIMENSION}$, over the $\\ell_1$ ball"
 
 
-def small_run(
-    *,
-    p: float,
-    replacement: bool,
-    step: float = 0.3,
-    method: Method = optzoo.sarah_frank_wolfe,
-    seed: int = 0,
-) -> SarahRun:
+def small_instance(seed: int = 0) -> dict[str, Any]:
     """Least squares with 4 functions in 3 dimensions over an l1 ball, batches of 2."""
-    problem = random_least_squares(SAMPLES, DIMENSION, seed)
     constraint = optzoo.lmo.l1_ball(1.0)
+    return {
+        "problem": random_least_squares(SAMPLES, DIMENSION, seed),
+        "constraint": constraint,
+        "x0": constraint.lmo(jnp.zeros(DIMENSION)),
+        "steps": jnp.full(4, 0.3),
+        "f_star": jnp.zeros([]),
+        "batch_size": BATCH,
+    }
+
+
+def all_batches(replacement: bool) -> jax.Array:
+    """All batches, equally likely, (outcomes, BATCH)."""
+    if replacement:
+        return jnp.array(list(itertools.product(range(SAMPLES), repeat=BATCH)))
+    return jnp.array(list(itertools.combinations(range(SAMPLES), BATCH)))
+
+
+def small_sarah(*, p: float, replacement: bool, seed: int = 0) -> SarahRun:
+    """Sarah Frank-Wolfe on the small instance."""
     return SarahRun(
-        problem=problem,
-        constraint=constraint,
-        x0=constraint.lmo(jnp.zeros(DIMENSION)),
-        steps=jnp.full(4, step),
-        restart_probability=jnp.asarray(p),
-        f_star=jnp.asarray(minimize_over(problem, constraint).lower),
-        batch_size=BATCH,
-        replacement=replacement,
-        method=method,
+        **small_instance(seed), restart_probability=jnp.asarray(p), replacement=replacement
     )
 
 
@@ -65,82 +72,60 @@ def estimator_moments(
     Both steps enumerate all batches and both outcomes of the coin.
 
     Args:
-        run: from `small_run`.
+        run: from `small_sarah`.
         states: number of random states.
         reuse_batch: the second step takes the batch of the first (a mutant).
 
     Returns:
         Three arrays of shape (states,).
     """
-    batches, (coins, weights) = _batches(run.replacement), _coins(run)
-
-    def over_outcomes(
-        after: Callable[[jax.Array, jax.Array], jax.Array], choices: jax.Array
-    ) -> Any:
-        """Expectation over a batch, uniform among the choices, and a coin."""
-        each = jax.vmap(jax.vmap(after, (0, None)), (None, 0))(choices, coins)
-        return jnp.tensordot(weights, jnp.mean(each, axis=1), axes=1)
+    batches, coins = all_batches(run.replacement), _coins(run)
 
     def expectations(state: _State) -> jax.Array:
         def after_first(batch: jax.Array, coin: jax.Array) -> jax.Array:
             first = _advance(run, _start(run, state), batch, coin)
             variance = sample_variance(run.problem, first.x, first.state.previous)
-            after = over_outcomes(
-                lambda other, toss: _squared_error(run, _advance(run, first, other, toss)),
+            after = _expected(
+                lambda other, toss: squared_error(run, _advance(run, first, other, toss)),
                 batch[None] if reuse_batch else batches,
+                coins,
             )
-            return jnp.stack([after, _squared_error(run, first), variance])
+            return jnp.stack([after, squared_error(run, first), variance])
 
-        return over_outcomes(after_first, batches)
+        return _expected(after_first, batches, coins)
 
     table = np.asarray(jax.jit(jax.vmap(expectations))(_random_states(run, states)))
     return table[:, 0], table[:, 1], table[:, 2]
 
 
-def lyapunov_step(
-    *, p: float, eta: float, method: Method = optzoo.sarah_frank_wolfe, weight: float = 1.0
-) -> tuple[Array, Array]:
-    r"""E Phi_{k+1} - (1 - eta) Phi_k and its bound A eta^2, on f_i(x) = c x +- x^2 / 2.
+def lyapunov_step(template: SarahRun, weight: float) -> Array:
+    r"""E Phi_{k+1} - (1 - eta) Phi_k for Phi = f - f* + M e^2, on f_i(x) = c x +- x^2 / 2.
 
-    Phi = f - f* + M e^2. The states are a grid over the slope c, the point x and the estimate g;
-    near g = 0 with the wrong sign the bound is nearly attained.
+    The states are a grid over the slope c, the point x and the estimate g; near g = 0 with the
+    wrong sign the bound is nearly attained.
 
     Args:
-        p: restart probability.
-        eta: step, at most p/2.
-        method: the transformation.
-        weight: multiplies M (a mutant of the statement, where it is not 1).
+        template: a run on that problem, with any slope.
+        weight: M.
 
     Returns:
-        Two arrays of shape (states,).
+        An array of shape (states,).
     """
-    nu = variance_factor(SAMPLES, BATCH, replacement=True)
-    bounds = Sarah(L=0.0, L_pm=1.0, D=2.0, p=p, nu=nu, r_0=0.0)
-    template = noise_tight_run(
-        slope=1.0,
-        restart_probability=p,
-        batch_size=BATCH,
-        steps=jnp.full(4, eta),
-        num_samples=SAMPLES,
-        method=method,
-    )
-    batches, (coins, weights) = _batches(True), _coins(template)
+    batches, coins = all_batches(template.replacement), _coins(template)
 
     def left(slope: jax.Array, x: jax.Array, g: jax.Array) -> jax.Array:
         run = with_slope(template, slope)
         # A step whose old and new points agree leaves the estimate at g, and moves along it.
-        first = _advance(run, _start(run, _State(x, g, x)), batches[0], coins[0])
-
-        def error_after(batch: jax.Array, coin: jax.Array) -> jax.Array:
-            return _squared_error(run, _advance(run, first, batch, coin))
-
-        each = jax.vmap(jax.vmap(error_after, (0, None)), (None, 0))(batches, coins)
-        expected = jnp.dot(weights, jnp.mean(each, axis=1))
+        first = _advance(run, _start(run, _State(x, g, x)), batches[0], coins.keys[0])
+        expected = _expected(
+            lambda batch, coin: squared_error(run, _advance(run, first, batch, coin)),
+            batches,
+            coins,
+        )
         error = jnp.sum((g - run.problem.gradient(x)) ** 2)
-        m = weight * bounds.M
-        before = run.problem.value(x) - run.f_star + m * error
-        after = run.problem.value(first.x) - run.f_star + m * expected
-        return after - (1 - eta) * before
+        before = run.problem.value(x) - run.f_star + weight * error
+        after = run.problem.value(first.x) - run.f_star + weight * expected
+        return after - (1 - run.steps[0]) * before
 
     grid = jnp.meshgrid(
         jnp.linspace(0.02, 1.0, 50),
@@ -148,50 +133,61 @@ def lyapunov_step(
         jnp.array([-1.0, -0.3, -0.1, -1e-9, 0.1, 1.0]),
     )
     slopes, points, estimates = (axis.ravel() for axis in grid)
-    measured = jax.jit(jax.vmap(left))(slopes, points[:, None], estimates[:, None])
-    return np.asarray(measured), np.full(len(measured), bounds.A * eta**2)
+    return np.asarray(jax.jit(jax.vmap(left))(slopes, points[:, None], estimates[:, None]))
 
 
-def descent_step(method: Method = optzoo.sarah_frank_wolfe) -> tuple[Array, Array, Array]:
-    r"""f(x^{k+1}) - f(x^k) + eta G_k, and its bound's terms eta D e_k and (L/2) D^2 eta^2.
+def descent_step(
+    curvature: float, method: Method = optzoo.sarah_frank_wolfe
+) -> tuple[Array, Array, Array]:
+    r"""f(x^{k+1}) - f(x^k) + eta G_k for a step eta with an estimate that is off by e_k.
 
-    On f(x) = c x + L x^2 / 2 over [-1, 1] either term is attained: the second at the end where
-    f is larger with an exact gradient, the first for L = 0 with an estimate of the wrong sign.
+    On f(x) = c x + L x^2 / 2 over [-1, 1] either term of the bound is attained: that in L at the
+    end where f is larger with an exact gradient, that in e_k for L = 0 with an estimate of the
+    wrong sign.
+
+    Args:
+        curvature: L.
+        method: the transformation.
 
     Returns:
-        The left-hand side and the two terms, of shape (states,).
+        The left-hand side, eta and e_k, each of shape (states,).
     """
-    constraint = optzoo.lmo.box(-1.0, 1.0)
-
-    def sides(
-        slope: jax.Array, curvature: jax.Array, eta: jax.Array, x: jax.Array, error: jax.Array
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        def value(z: jax.Array) -> jax.Array:
-            return (slope * z + curvature * z**2 / 2)[0]
-
-        gradient = jax.grad(value)(x)
-        g = gradient + error
-        tx = method(constraint, lambda k: eta, 1.0, key=jax.random.key(0))
-        # The first step restarts: the full gradient it is given is the estimate g.
-        updates, state = tx.update(g, tx.init(x), x, grad_fn=lambda z: g, full_grad_fn=lambda z: g)
-        gap = optzoo.frank_wolfe_gap(constraint, gradient, x)
-        off = jnp.abs(state.estimate - gradient)[0]
-        left = value(x + updates) - value(x) + eta * gap
-        return left, eta * 2.0 * off, curvature / 2 * (2.0 * eta) ** 2
-
     grid = jnp.meshgrid(
         jnp.array([0.0, 0.1, 0.5]),
-        jnp.array([0.0, 0.5, 2.0]),
         jnp.array([0.1, 0.5, 1.0]),
         jnp.linspace(-1.0, 1.0, 5),
         jnp.array([-3.0, -0.5 - 1e-9, -0.1 - 1e-9, 0.0, 0.4, 3.0]),
     )
-    slopes, curvatures, etas, points, errors = (axis.ravel() for axis in grid)
-    keep = (jnp.abs(errors) > 0) | (curvatures > 0)  # otherwise both terms vanish
-    cases = (slopes, curvatures, etas, points[:, None], errors[:, None])
-    found = jax.jit(jax.vmap(sides))(*(case[keep] for case in cases))
-    left, error_term, curvature_term = (np.asarray(side) for side in found)
-    return left, error_term, curvature_term
+    slopes, steps, points, errors = (axis.ravel() for axis in grid)
+    found = _descents(jnp.asarray(curvature), slopes, steps, points[:, None], errors, method)
+    left, off = (np.asarray(side) for side in found)
+    bounded = (off > 0) | (curvature > 0)  # elsewhere both terms vanish
+    return left[bounded], np.asarray(steps)[bounded], off[bounded]
+
+
+@partial(jax.jit, static_argnames="method")
+@partial(jax.vmap, in_axes=(None, 0, 0, 0, 0, None))
+def _descents(
+    curvature: jax.Array,
+    slope: jax.Array,
+    eta: jax.Array,
+    x: jax.Array,
+    error: jax.Array,
+    method: Method,
+) -> tuple[jax.Array, jax.Array]:
+    constraint = optzoo.lmo.box(-1.0, 1.0)
+
+    def value(z: jax.Array) -> jax.Array:
+        return (slope * z + curvature * z**2 / 2)[0]
+
+    gradient = jax.grad(value)(x)
+    g = gradient + error
+    tx = method(constraint, lambda k: eta, 1.0, key=jax.random.key(0))
+    # The first step restarts: the full gradient it is given is the estimate g.
+    updates, state = tx.update(g, tx.init(x), x, grad_fn=lambda z: g, full_grad_fn=lambda z: g)
+    gap = optzoo.frank_wolfe_gap(constraint, gradient, x)
+    off = jnp.abs(state.estimate - gradient)[0]
+    return value(x + updates) - value(x) + eta * gap, off
 
 
 class _State(NamedTuple):
@@ -202,15 +198,15 @@ class _State(NamedTuple):
     old: jax.Array
 
 
-def _batches(replacement: bool) -> jax.Array:
-    """All batches, equally likely, (outcomes, BATCH)."""
-    if replacement:
-        return jnp.array(list(itertools.product(range(SAMPLES), repeat=BATCH)))
-    return jnp.array(list(itertools.combinations(range(SAMPLES), BATCH)))
+class _Coins(NamedTuple):
+    """Keys that come out as no restart and as a restart, and the probabilities of that."""
+
+    keys: jax.Array
+    weights: jax.Array
 
 
-def _coins(run: SarahRun) -> tuple[jax.Array, jax.Array]:
-    """A key whose coins at steps 1 and 2 come out as no restart, one as restarts; and weights."""
+def _coins(run: SarahRun) -> _Coins:
+    """A key whose coins at steps 1 and 2 come out as no restart, one as restarts."""
     keys = jax.random.split(jax.random.key(0), 512)
     batch = jnp.zeros(BATCH, int)
     start = _start(run, _State(run.x0, run.x0, run.x0))
@@ -222,19 +218,27 @@ def _coins(run: SarahRun) -> tuple[jax.Array, jax.Array]:
     counts = np.asarray(jax.jit(jax.vmap(restarts))(keys))
     found = [np.flatnonzero((counts == wanted).all(axis=1)) for wanted in ([0, 0], [1, 2])]
     p = run.restart_probability
-    return keys[jnp.array([indices[0] for indices in found])], jnp.stack([1 - p, p])
+    return _Coins(keys[jnp.array([indices[0] for indices in found])], jnp.stack([1 - p, p]))
 
 
-def _advance(run: SarahRun, before: Run, batch: jax.Array, key: jax.Array) -> Run:
+def _expected(
+    after: Callable[[jax.Array, jax.Array], jax.Array], batches: jax.Array, coins: _Coins
+) -> jax.Array:
+    """Expectation over a batch, uniform among those given, and a coin."""
+    each = jax.vmap(jax.vmap(after, (0, None)), (None, 0))(batches, coins.keys)
+    return jnp.tensordot(coins.weights, jnp.mean(each, axis=1), axes=1)
+
+
+def _advance(run: SarahRun, before: Position, batch: jax.Array, key: jax.Array) -> Position:
     """One step of the shipped code with this batch, its coin taken from this key."""
-    return run.advance(Run(before.x, before.state._replace(key=key)), batch)
+    return run.advance(Position(before.x, before.state._replace(key=key)), batch)
 
 
-def _start(run: SarahRun, state: _State) -> Run:
-    """The run after a step that left this state."""
+def _start(run: SarahRun, state: _State) -> Position:
+    """The position after a step that left this state."""
     fresh = run.init(jax.random.key(0)).state
     one = jnp.ones([], jnp.int32)
-    return Run(state.x, fresh._replace(estimate=state.estimate, previous=state.old, steps=one))
+    return Position(state.x, fresh._replace(estimate=state.estimate, previous=state.old, steps=one))
 
 
 def _random_states(run: SarahRun, count: int) -> _State:
@@ -246,7 +250,3 @@ def _random_states(run: SarahRun, count: int) -> _State:
         return _State(x, run.problem.gradient(old) + 0.3 * error, old)
 
     return jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(1), count))
-
-
-def _squared_error(run: SarahRun, after: Run) -> jax.Array:
-    return jnp.sum((after.state.estimate - run.problem.gradient(after.state.previous)) ** 2)

@@ -1,12 +1,12 @@
-r"""The law r_K ~ (1/K) sqrt((1-p)/(pb)) in K, p, b and the noise, and exact scaling in L and D.
+r"""The laws of the noise terms, (1/K) sqrt((1-p)/(pb)) and (1/K) sqrt(n)/b, and exact scaling.
 
 One horizon picks the slope of f(x) = c x that is worst for it. The laws are therefore measured on
 the average over a grid of slopes: no single tuned instance, whose own scale would be the law.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,408 +14,426 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
-from optzoo.problems import Constant, dilated, random_least_squares, scaled
+from optzoo.problems import dilated, random_least_squares, scaled
+from optzoo.theorems.frank_wolfe import (
+    F1B,
+    F3,
+    F3_NOISE_LAW,
+    F3_NOISE_TIME,
+    F3_SCALED,
+    F3_STRETCHED,
+    F3A,
+    F3B,
+    F4,
+    F6A_NOISE_LAW,
+)
 
 from ...checks import ExactScaling, Law, Passage, Rate
-from ...claim import Case, Claim, Control, Kind
+from ...claim import Case, Claim
+from ...controls import Change, controls, mutant, wrong
+from ...setting import Stated
 from ...simulation import Experiment
 from ...simulation.laboratory import Laboratory
-from . import mutants
-from .bounds import Sarah
-from .instances import sandwich
-from .paper import sarah_claim
-from .process import Method, SarahRun, SlopeFamily, noise_tight_run, step_table
+from . import mutants, saga_mutants
+from .processes import (
+    Method,
+    SagaRun,
+    SarahRun,
+    SlopeFamily,
+    noise_tight_saga,
+    noise_tight_sarah,
+    refresh_probability,
+    step_table,
+)
+from .settings import SAGA_STEPS, SARAH_STEPS, OnRun, exactly, log_spaced, sandwich, sarah_run
 
 __all__ = ["CLAIMS"]
 
 Array = NDArray[np.float64]
 
-LAW = (
-    r"$$\frac18 \sum_c E[f_c(x^K) - f_c^*] \propto \frac{\sigma}{K} \sqrt{\frac{1-p}{p b}}$$ over "
-    r"8 slopes $c$ of $f_i(x) = cx \pm \sigma x^2/2$, where $L = 0$ and $L_\pm = \sigma$: the "
-    "noise term of the bound, as $Kp$ grows"
-)
-FAMILY = r"$f_i(x) = cx \pm \sigma x^2/2$ on $[-1, 1]$, $n = 64$, averaged over 8 slopes $c$"
-ATTAINED = (
-    "An exponent within 0.15 of the stated one, not the exponent itself: at finite $Kp$ the one in "
-    "$(1-p)/p$ is near 0.55. The law in $K$ is one-sided. Generic problems follow no law as clean "
-    "as this family, which is built to attain the bound's noise term."
-)
+# --- The families ---
+
+SLOPES, SMALLEST = 8, 1e-6
 
 
 def _family(
     name: str,
-    *,
-    p: float,
-    b: int,
+    run: SarahRun | SagaRun,
     checkpoints: Sequence[int],
     largest: float,
-    slopes: int = 8,
-    noise: float = 1.0,
-    table: int | None = None,
-    method: Method = optzoo.sarah_frank_wolfe,
+    *,
+    randomness: str,
 ) -> Experiment:
-    length = table or checkpoints[-1]
-    run = noise_tight_run(
+    """A run for each of 8 slopes up to the largest."""
+    family = SlopeFamily(run, jnp.geomspace(SMALLEST, largest, SLOPES))
+    return Experiment(name, family, tuple(checkpoints), lanes=16, randomness=randomness)
+
+
+def _sarah(
+    horizon: int,
+    *,
+    p: float,
+    b: int = 1,
+    noise: float = 1.0,
+    method: Method = optzoo.sarah_frank_wolfe,
+) -> SarahRun:
+    return noise_tight_sarah(
         slope=1.0,
         restart_probability=p,
         batch_size=b,
         noise=noise,
-        steps=step_table(optzoo.open_loop_schedule(4 / p), length),
+        steps=step_table(optzoo.open_loop_schedule(4 / p), horizon),
         method=method,
     )
-    family = SlopeFamily(run, jnp.geomspace(1e-6, largest, slopes))
-    return Experiment(
-        f"law-{name}-{method.__name__}", family, tuple(checkpoints), lanes=16, randomness="laws"
+
+
+def _saga(
+    horizon: int, *, n: int, b: int, method: Method = optzoo.saga_sarah_frank_wolfe
+) -> SagaRun:
+    a = refresh_probability(n, b, replacement=True)
+    return noise_tight_saga(
+        num_samples=n,
+        batch_size=b,
+        steps=step_table(optzoo.open_loop_schedule(8 / a), horizon),
+        slope=1.0,
+        replacement=True,
+        method=method,
     )
 
 
-def _law_claim(
-    name: str,
-    title: str,
-    kind: Kind,
-    x_label: str,
-    prepare: Callable[[], Case],
-    *,
-    statement: str = LAW,
-    metric: str = r"\tfrac18 \sum_c E[f_c(x^K) - f_c^*]",
-) -> Claim:
-    return sarah_claim(
-        id=f"frank_wolfe/sarah/laws/{name}",
-        title=title,
-        source="convex theorem, its noise term; explicit forms F3a and F3b",
-        theorem="F3",
-        statement=statement,
-        assumptions=("steps $2/(k + 4/p)$", r"$K \gg 1/p$"),
-        kind=kind,
-        metric=metric,
-        unit="iteration",
-        output="last iterate",
-        x_label=x_label,
-        prepare=prepare,
-        not_shown=ATTAINED,
-    )
+_sarah_family = partial(_family, randomness="laws")
+_saga_family = partial(_family, randomness="saga-laws")
+
+FAMILY = r"$f_i(x) = cx \pm \sigma x^2/2$ on $[-1, 1]$, $n = 64$, averaged over 8 slopes $c$"
+SAGA_FAMILY = r"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, averaged over 8 slopes $c$"
 
 
-def _unit_noise() -> dict[str, Constant]:
-    return {
-        "L_pm": Constant(1.0, "exact", derivation="every |f_i''| is sigma = 1 and f'' = 0"),
-        "D": Constant(2.0, "exact", derivation="length of [-1, 1]"),
+def _on_the_family(**parameters: float | int | str) -> Stated:
+    known = {
+        "L": exactly(0.0, "f is linear"),
+        "L_pm": exactly(1.0, "every |f_i''| is sigma = 1 and f'' = 0"),
+        "D": exactly(2.0, "length of [-1, 1]"),
     }
+    return Stated(FAMILY, known, {**parameters, "steps": f"${SARAH_STEPS['restart']}$"})
+
+
+def _on_the_saga_family(size: str, **parameters: float | int | str) -> Stated:
+    known = {
+        "L": exactly(0.0, "f is linear"),
+        "L_pm": exactly(1.0, "every |f_i''| is 1 and f'' = 0"),
+        "L_tilde": exactly(1.0, "every |f_i''| is 1"),
+        "D": exactly(2.0, "length of [-1, 1]"),
+    }
+    ours = {"lambda": "a/2", "replacement": "True", "table": "first gradients"}
+    steps = {"steps": f"${SAGA_STEPS['table']}$"}
+    return Stated(SAGA_FAMILY + size, known, {**ours, **parameters, **steps})
 
 
 # --- in K ---
 
+FASTER = wrong("rate 1.5 claimed", "a false claim: $K^{-3/2}$", stated=1.5)
 
-def _horizon_case() -> Case:
-    grid = np.unique(np.round(np.geomspace(400, 25_600, 13)).astype(int)).tolist()
+
+def _horizon() -> Case:
+    points = log_spaced(400, 25_600, 13)
 
     def check(method: Method = optzoo.sarah_frank_wolfe, stated: float = 1.0) -> Rate:
-        run = _family("horizon", p=0.3, b=1, checkpoints=grid, largest=0.1, method=method)
-        return Rate(run, "suboptimality", stated, (400, 25_600), looks=1)
+        run = _sarah(points[-1], p=0.3, method=method)
+        experiment = _sarah_family("law-horizon", run, points, 0.1)
+        return Rate(experiment, "suboptimality", stated, (points[0], points[-1]), looks=1)
 
-    return Case(
-        problem=FAMILY,
-        constants=_unit_noise(),
-        parameters={"p": 0.3, "batch size": 1, "steps": r"$2/(k+4/p)$"},
-        check=check(),
-        controls=(
-            Control(
-                "constant batch",
-                "plain stochastic Frank-Wolfe: it stalls at the noise",
-                check(mutants.constant_batch),
-            ),
-            Control(
-                "never restarted", "only the first gradient is full", check(mutants.never_restarted)
-            ),
-            Control("rate 1.5 claimed", "a false claim: $K^{-3/2}$", check(stated=1.5)),
-        ),
+    false = (mutant(mutants.constant_batch), mutant(mutants.never_restarted), FASTER)
+    return Case(_on_the_family(p=0.3, **{"batch size": 1}), check(), controls(check, *false))
+
+
+def _saga_horizon() -> Case:
+    points = log_spaced(1_600, 51_200, 12)
+
+    def check(method: Method = optzoo.saga_sarah_frank_wolfe, stated: float = 1.0) -> Rate:
+        run = _saga(points[-1], n=16, b=4, method=method)
+        experiment = _saga_family("saga-law-horizon", run, points, 1e-2)
+        return Rate(experiment, "suboptimality", stated, (points[0], points[-1]), looks=1)
+
+    false = (mutant(saga_mutants.never_mixed), FASTER)
+    setting = _on_the_saga_family(", $n = 16$", **{"batch size": 4})
+    return Case(setting, check(), controls(check, *false))
+
+
+# --- in p, b and n ---
+
+
+def _exponent(
+    setting: Stated,
+    theta: Sequence[float],
+    runs: Sequence[Experiment],
+    stated: float,
+    *false: Change,
+) -> Case:
+    def check(stated: float = stated) -> Law:
+        return Law(list(theta), runs, "suboptimality", stated, looks=1)
+
+    return Case(setting, check(), controls(check, *false))
+
+
+def _no_root(stated: float) -> Change:
+    claimed = f"exponent {stated:g} claimed"
+    return wrong(claimed, "a false claim: no square root", stated=stated)
+
+
+def _no_dependence(constant: str) -> Change:
+    words = f"a false claim: no dependence on ${constant}$"
+    return wrong("exponent 0 claimed", words, stated=0.0)
+
+
+def _restart_probability() -> Case:
+    horizon, probabilities = 51_200, np.array([0.3, 0.14, 0.065, 0.03, 0.013])
+    runs = [
+        _sarah_family(f"law-p-{p}", _sarah(horizon, p=float(p)), [horizon], 1e-3)
+        for p in probabilities
+    ]
+    setting = _on_the_family(**{"batch size": 1, "horizon K": horizon})
+    theta = ((1 - probabilities) / probabilities).tolist()
+    return _exponent(setting, theta, runs, 0.5, _no_root(1.0), _no_dependence("p"))
+
+
+def _batch_size() -> Case:
+    horizon, sizes = 3_200, (1, 2, 4, 8, 16, 32)
+    runs = [
+        _sarah_family(f"law-b-{b}", _sarah(horizon, p=0.1, b=b), [horizon], 1e-2) for b in sizes
+    ]
+    setting = _on_the_family(p=0.1, **{"horizon K": horizon})
+    return _exponent(setting, sizes, runs, -0.5, _no_root(-1.0), _no_dependence("b"))
+
+
+SAGA_HORIZON = 25_600
+
+
+def _samples() -> Case:
+    sizes = (8, 20, 44, 108, 256)
+    runs = [
+        _saga_family(f"saga-law-n-{n}", _saga(SAGA_HORIZON, n=n, b=4), [SAGA_HORIZON], 2e-3)
+        for n in sizes
+    ]
+    setting = _on_the_saga_family("", **{"batch size": 4, "horizon K": SAGA_HORIZON})
+    return _exponent(setting, sizes, runs, 0.5, _no_root(1.0), _no_dependence("n"))
+
+
+def _saga_batch_size() -> Case:
+    sizes = (1, 2, 5, 12, 32)
+    runs = [
+        _saga_family(f"saga-law-b-{b}", _saga(SAGA_HORIZON, n=64, b=b), [SAGA_HORIZON], 2e-3)
+        for b in sizes
+    ]
+    setting = _on_the_saga_family(", $n = 64$", **{"horizon K": SAGA_HORIZON})
+    as_sarah = wrong(
+        "exponent -1/2 claimed", "a false claim: as for Sarah Frank-Wolfe", stated=-0.5
     )
-
-
-# --- in p and b ---
-
-
-def _probability_case() -> Case:
-    horizon = 51_200
-    probabilities = np.array([0.3, 0.14, 0.065, 0.03, 0.013])
-    runs = [_family(f"p-{p}", p=p, b=1, checkpoints=[horizon], largest=1e-3) for p in probabilities]
-    theta = (1 - probabilities) / probabilities
-
-    def check(stated: float) -> Law:
-        return Law(theta.tolist(), runs, "suboptimality", stated, looks=1)
-
-    return Case(
-        problem=FAMILY,
-        constants=_unit_noise(),
-        parameters={"batch size": 1, "horizon K": horizon, "steps": r"$2/(k+4/p)$"},
-        check=check(0.5),
-        controls=(
-            Control("exponent 1 claimed", "a false claim: no square root", check(1.0)),
-            Control("exponent 0 claimed", "a false claim: no dependence on $p$", check(0.0)),
-        ),
-    )
-
-
-def _batch_case() -> Case:
-    horizon = 3_200
-    sizes = [1, 2, 4, 8, 16, 32]
-
-    runs = [_family(f"b-{b}", p=0.1, b=b, checkpoints=[horizon], largest=1e-2) for b in sizes]
-
-    def check(stated: float) -> Law:
-        return Law([float(b) for b in sizes], runs, "suboptimality", stated, looks=1)
-
-    return Case(
-        problem=FAMILY,
-        constants=_unit_noise(),
-        parameters={"p": 0.1, "horizon K": horizon, "steps": r"$2/(k+4/p)$"},
-        check=check(-0.5),
-        controls=(
-            Control("exponent -1 claimed", "a false claim: no square root", check(-1.0)),
-            Control("exponent 0 claimed", "a false claim: no dependence on $b$", check(0.0)),
-        ),
-    )
+    return _exponent(setting, sizes, runs, -1.0, as_sarah, _no_dependence("b"))
 
 
 # --- in the noise: steps until eps ---
 
 
-def _noise_case() -> Case:
-    eps = 1.5e-5
-    noises = np.geomspace(0.03, 1.0, 5)
-    grid = np.unique(np.round(np.geomspace(100, 12_800, 30)).astype(int)).tolist()
+def _noise() -> Case:
+    eps, noises, points = 1.5e-5, np.geomspace(0.03, 1.0, 5), log_spaced(100, 12_800, 30)
     runs = [
-        _family(
-            f"noise-{noise:.3f}",
-            p=0.3,
-            b=1,
-            checkpoints=grid,
-            largest=2e-4,
-            noise=noise,
+        _sarah_family(
+            f"law-noise-{noise:.3f}",
+            _sarah(points[-1], p=0.3, noise=float(noise)),
+            points,
+            2e-4,
         )
         for noise in noises
     ]
 
-    def check(stated: float) -> Passage:
+    def check(stated: float = 1.0) -> Passage:
         return Passage(noises.tolist(), runs, "suboptimality", eps, stated)
 
-    return Case(
-        problem=FAMILY,
-        constants=_unit_noise(),
-        parameters={"p": 0.3, "batch size": 1, "eps": eps, "steps": r"$2/(k+4/p)$"},
-        check=check(1.0),
-        controls=(
-            Control("exponent 1/2 claimed", "a false claim: square root of the noise", check(0.5)),
-        ),
-    )
+    root = wrong("exponent 1/2 claimed", "a false claim: square root of the noise", stated=0.5)
+    setting = _on_the_family(p=0.3, eps=eps, **{"batch size": 1})
+    return Case(setting, check(), controls(check, root))
 
 
 # --- exact scaling in L and D ---
 
-SCALING = {"p": 0.1, "batch": 4}
-SCALING_CHECKPOINTS = (1, 10, 100, 300)
+SCALED_P, SCALED_BATCH = 0.1, 4
+SCALED_CHECKPOINTS = (1, 10, 100, 300)
 # Powers of two scale floating-point numbers exactly, and so leave ties between vertices alone.
 FACTORS = (1 / 16, 1 / 4, 1.0, 4.0, 16.0)
+MEASURED = len(SCALED_CHECKPOINTS) - 1
+BOUNDS = len(SCALED_CHECKPOINTS) + 4
 
 
 def _measured(
     laboratory: Laboratory, name: str, run: SarahRun, metrics: Sequence[str]
 ) -> list[float]:
-    """Means of the metrics at all checkpoints, all runs on the same random numbers."""
-    experiment = Experiment(name, run, SCALING_CHECKPOINTS, randomness="scaling")
+    """Means of the metrics at all checkpoints past the first, on the same random numbers."""
+    experiment = Experiment(name, run, SCALED_CHECKPOINTS, randomness="scaling")
     sample = laboratory.sample(experiment, 0, laboratory.seeds)
     return [float(value) for metric in metrics for value in sample[metric].mean(axis=0)[1:]]
 
 
-BOUNDS = 4 + len(SCALING_CHECKPOINTS)
-
-
-def _all_bounds(bounds: Sarah, steps: jax.Array) -> list[float]:
-    """F3, F3a, F3b, F4 and the root of F1b: each scales as f does."""
-    horizon = SCALING_CHECKPOINTS[-1]
+def _all_bounds(setting: OnRun, **changes: float) -> list[float]:
+    """F3, F3a, F3b, F4 and D times the root of F1b: each scales as f does."""
+    horizon, steps = SCALED_CHECKPOINTS[-1], np.asarray(setting.run.steps)
+    diameter = setting.of(F1B, **changes).D
     return [
-        *bounds.convex(steps)[list(SCALING_CHECKPOINTS)],
-        float(bounds.convex_closed_form(horizon)),
-        bounds.convex_stich(horizon),
-        float(bounds.nonconvex(steps)[-1]),
-        float(bounds.D * np.sqrt(bounds.estimator(steps)[-1])),
+        *setting.bound(F3, steps, **changes)[list(SCALED_CHECKPOINTS)],
+        float(setting.bound(F3A, horizon, **changes)),
+        setting.bound(F3B, horizon, **changes),
+        float(setting.bound(F4, steps, **changes)[-1]),
+        float(diameter * np.sqrt(setting.bound(F1B, steps, **changes)[-1])),
     ]
 
 
-@cache
-def _scaling_start() -> tuple[SarahRun, Sarah]:
-    problem = random_least_squares(64, 10, 3)
+def _scaling_steps() -> jax.Array:
+    return step_table(optzoo.open_loop_schedule(4 / SCALED_P), SCALED_CHECKPOINTS[-1])
+
+
+def _smoothness() -> Case:
     constraint = optzoo.lmo.l1_ball(3.0)
     run = SarahRun(
-        problem=problem,
+        problem=random_least_squares(64, 10, 3),
         constraint=constraint,
         x0=constraint.lmo(jnp.zeros(10)),
-        steps=step_table(optzoo.open_loop_schedule(4 / SCALING["p"]), 300),
-        restart_probability=jnp.asarray(SCALING["p"]),
+        steps=_scaling_steps(),
+        restart_probability=jnp.asarray(SCALED_P),
         f_star=jnp.zeros([]),  # 0 is a lower bound that scales as f does
-        batch_size=int(SCALING["batch"]),
+        batch_size=SCALED_BATCH,
     )
-    bounds = Sarah(
-        L=problem.constants["L"].value,
-        L_pm=problem.constants["L_pm"].value,
-        D=6.0,
-        p=SCALING["p"],
-        nu=1 / SCALING["batch"],
-        r_0=float(problem.value(run.x0)),
+    text = "least squares, $n = 64$, $d = 10$, times $u$, over the $\\ell_1$ ball"
+    setting = OnRun(text, run)
+
+    def check(*, forgets: bool = False) -> ExactScaling:
+        stuck = {"L_pm": setting.constants["L_pm"].value} if forgets else {}
+
+        def row(laboratory: Laboratory, u: float) -> list[float]:
+            multiple = replace(run, problem=scaled(run.problem, jnp.asarray(u)))
+            watched = ("suboptimality", "gap", "squared_error")
+            measured = _measured(laboratory, f"smoothness-{u}", multiple, watched)
+            return [*measured, *_all_bounds(OnRun(text, multiple), **stuck)]
+
+        def compute(laboratory: Laboratory) -> tuple[Array, Array]:
+            return np.array(FACTORS), np.array([row(laboratory, u) for u in FACTORS])
+
+        return ExactScaling(compute, [1.0] * 2 * MEASURED + [2.0] * MEASURED + [1.0] * BOUNDS)
+
+    fixed = wrong(
+        "L_pm not scaled",
+        "the bound is evaluated with the Hessian variance of $f$ in place of $uf$",
+        forgets=True,
     )
-    return run, bounds
+    return Case(setting, check(), controls(check, fixed))
 
 
-def _smoothness_case() -> Case:
-    run, bounds = _scaling_start()
-
-    def compute(laboratory: Laboratory, *, forgets: bool = False) -> tuple[Array, Array]:
-        rows = []
-        for u in FACTORS:
-            multiple = scaled(run.problem, jnp.asarray(u))
-            measured = _measured(
-                laboratory,
-                f"smoothness-{u}",
-                replace(run, problem=multiple),
-                ("suboptimality", "gap", "squared_error"),
-            )
-            constants = multiple.constants
-            L_pm = bounds.L_pm if forgets else constants["L_pm"].value
-            at_u = replace(bounds, L=constants["L"].value, L_pm=L_pm, r_0=u * bounds.r_0)
-            rows.append([*measured, *_all_bounds(at_u, run.steps)])
-        return np.array(FACTORS), np.array(rows)
-
-    points = len(SCALING_CHECKPOINTS)
-    exponents = [1.0] * (points - 1) * 2 + [2.0] * (points - 1) + [1.0] * BOUNDS
-    return Case(
-        problem="least squares, $n = 64$, $d = 10$, times $u$, over the $\\ell_1$ ball",
-        constants=dict(run.problem.constants),
-        parameters={"p": SCALING["p"], "batch size": int(SCALING["batch"]), "replacement": "True"},
-        check=ExactScaling(compute, exponents),
-        controls=(
-            Control(
-                "L_pm not scaled",
-                "the bound is evaluated with the Hessian variance of $f$ in place of $uf$",
-                ExactScaling(partial(compute, forgets=True), exponents),
-            ),
-        ),
-    )
-
-
-def _diameter_case() -> Case:
+def _diameter() -> Case:
     place = sandwich(50, 16)
-    steps = step_table(optzoo.open_loop_schedule(4 / SCALING["p"]), 300)
-    p, b = SCALING["p"], int(SCALING["batch"])
-
-    def compute(laboratory: Laboratory, *, forgets: bool = False) -> tuple[Array, Array]:
-        rows = []
-        for t in FACTORS:
-            constraint = optzoo.lmo.simplex(t)
-            larger = replace(
-                place,
-                constraint=constraint,
-                x0=t * place.x0,
-                f_star=replace(place.f_star, value=t**2 * place.f_star.value),
-            )
-            run = larger.run(steps, p, b, replacement=True)
-            homogeneous = _measured(laboratory, f"diameter-{t}", run, ("suboptimality", "gap"))
-            stretched = replace(run, problem=dilated(place.problem, jnp.asarray(t)))
-            stretched = replace(stretched, f_star=jnp.asarray(place.f_star.value))
-            same = _measured(laboratory, f"dilation-{t}", stretched, ("suboptimality", "gap"))
-            bounds = larger.bounds(p, b, replacement=True)
-            if forgets:
-                bounds = replace(bounds, D=place.diameter)
-            unchanged = replace(
-                bounds,
-                L=bounds.L / t**2,
-                L_pm=bounds.L_pm / t**2,
-                r_0=bounds.r_0 / t**2,
-            )
-            rows.append(
-                [*homogeneous, *same, *_all_bounds(bounds, steps), *_all_bounds(unchanged, steps)]
-            )
-        return np.array(FACTORS), np.array(rows)
-
-    points = len(SCALING_CHECKPOINTS)
-    measured = [2.0] * 2 * (points - 1) + [0.0] * 2 * (points - 1)
-    exponents = measured + [2.0] * BOUNDS + [0.0] * BOUNDS
-    return Case(
-        problem=(
-            r"sign quadratic, $n = 16$, $d = 50$, on $t$ times the simplex; and the same problem "
-            "stretched with the set, $f(x/t)$"
-        ),
-        constants=place.constants,
-        parameters={"p": p, "batch size": b, "replacement": "True"},
-        check=ExactScaling(compute, exponents),
-        controls=(
-            Control(
-                "D not scaled",
-                "the bound is evaluated with the diameter of the simplex in place of $t$ times it",
-                ExactScaling(partial(compute, forgets=True), exponents),
-            ),
-        ),
+    text = (
+        r"sign quadratic, $n = 16$, $d = 50$, on $t$ times the simplex; and the same problem "
+        "stretched with the set, $f(x/t)$"
     )
 
+    def on_multiple(t: float) -> SarahRun:
+        larger = replace(
+            place,
+            constraint=optzoo.lmo.simplex(t),
+            x0=t * place.x0,
+            f_star=place.f_star.scaled(t**2, "homogeneous"),
+        )
+        return sarah_run(larger, _scaling_steps(), SCALED_P, SCALED_BATCH)
 
-def _scaling_claim(
-    name: str, title: str, statement: str, x_label: str, prepare: Callable[[], Case]
-) -> Claim:
-    return sarah_claim(
-        id=f"frank_wolfe/sarah/scaling/{name}",
-        title=title,
-        source="all theorems on Sarah Frank-Wolfe: how their bounds scale",
-        theorem="F3",
-        statement=statement,
-        assumptions=("the same random numbers for every value",),
-        kind="scaling",
-        metric=r"E[f(x^k) - f^*]",
-        unit="iteration",
-        output="last iterate",
-        x_label=x_label,
-        prepare=prepare,
-        not_shown="Scaling catches a wrong power of a constant, not a wrong number in front of it.",
+    setting = OnRun(text, on_multiple(1.0))
+
+    def check(*, forgets: bool = False) -> ExactScaling:
+        stuck = {"D": setting.constants["D"].value} if forgets else {}
+
+        def row(laboratory: Laboratory, t: float) -> list[float]:
+            run, watched = on_multiple(t), ("suboptimality", "gap")
+            problem = dilated(place.problem, jnp.asarray(t))
+            stretched = replace(run, problem=problem, f_star=jnp.asarray(place.f_star.value))
+            return [
+                *_measured(laboratory, f"diameter-{t}", run, watched),
+                *_measured(laboratory, f"dilation-{t}", stretched, watched),
+                *_all_bounds(OnRun(text, run), **stuck),
+                *_all_bounds(OnRun(text, stretched), **stuck),
+            ]
+
+        def compute(laboratory: Laboratory) -> tuple[Array, Array]:
+            return np.array(FACTORS), np.array([row(laboratory, t) for t in FACTORS])
+
+        measured = [2.0] * 2 * MEASURED + [0.0] * 2 * MEASURED
+        return ExactScaling(compute, measured + [2.0] * BOUNDS + [0.0] * BOUNDS)
+
+    fixed = wrong(
+        "D not scaled",
+        "the bound is evaluated with the diameter of the simplex in place of $t$ times it",
+        forgets=True,
     )
+    return Case(setting, check(), controls(check, fixed))
 
 
 CLAIMS: tuple[Claim, ...] = (
-    _law_claim(
-        "horizon", "The error falls at least like 1/K", "rate", "horizon $K$", _horizon_case
+    Claim(
+        id="frank_wolfe/sarah/laws/horizon",
+        title="The error falls at least like 1/K",
+        theorem=F3_NOISE_LAW,
+        prepare=_horizon,
+        x_label="horizon $K$",
     ),
-    _law_claim(
-        "restart-probability",
-        "The error grows like the root of (1-p)/p",
-        "scaling",
-        "$(1-p)/p$",
-        _probability_case,
+    Claim(
+        id="frank_wolfe/sarah/laws/restart-probability",
+        title="The error grows like the root of (1-p)/p",
+        theorem=F3_NOISE_LAW,
+        prepare=_restart_probability,
+        x_label="$(1-p)/p$",
     ),
-    _law_claim(
-        "batch-size", "The error falls like the root of the batch", "scaling", "$b$", _batch_case
+    Claim(
+        id="frank_wolfe/sarah/laws/batch-size",
+        title="The error falls like the root of the batch",
+        theorem=F3_NOISE_LAW,
+        prepare=_batch_size,
+        x_label="$b$",
     ),
-    _law_claim(
-        "noise",
-        "The time to a given accuracy is at most linear in the noise",
-        "scaling",
-        r"$\sigma$",
-        _noise_case,
-        statement=rf"{LAW}: steps $T$ until the mean is at most $\epsilon$ grow at most as "
-        r"$\sigma$",
-        metric=r"T(\sigma)",
+    Claim(
+        id="frank_wolfe/sarah/laws/noise",
+        title="The time to a given accuracy is at most linear in the noise",
+        theorem=F3_NOISE_TIME,
+        prepare=_noise,
+        x_label=r"$\sigma$",
     ),
-    _scaling_claim(
-        "smoothness",
-        "f to u f: errors and bounds scale alike",
-        r"$f \to uf$ on the same random numbers: $f(x^k) - f^*$, $G_k$ and the bounds F3, F3a, "
-        r"F3b, F4 and $D\sqrt{\bar E_k}$ times $u$, $e_k^2$ times $u^2$",
-        "$u$",
-        _smoothness_case,
+    Claim(
+        id="frank_wolfe/sarah/scaling/smoothness",
+        title="f to u f: errors and bounds scale alike",
+        theorem=F3_SCALED,
+        prepare=_smoothness,
+        x_label="$u$",
     ),
-    _scaling_claim(
-        "diameter",
-        "X to t X: errors and bounds scale alike",
-        r"$X \to tX$ with $f$ a homogeneous quadratic: $f(x^k) - f^*$, $G_k$ and every "
-        r"bound times $t^2$; with $f(x/t)$ in place of $f$ nothing changes",
-        "$t$",
-        _diameter_case,
+    Claim(
+        id="frank_wolfe/sarah/scaling/diameter",
+        title="X to t X: errors and bounds scale alike",
+        theorem=F3_STRETCHED,
+        prepare=_diameter,
+        x_label="$t$",
+    ),
+    Claim(
+        id="frank_wolfe/saga/laws/horizon",
+        title="Without full gradients the error falls at least like 1/K",
+        theorem=F6A_NOISE_LAW,
+        prepare=_saga_horizon,
+        x_label="horizon $K$",
+    ),
+    Claim(
+        id="frank_wolfe/saga/laws/samples",
+        title="The error grows like the root of n",
+        theorem=F6A_NOISE_LAW,
+        prepare=_samples,
+        x_label="$n$",
+    ),
+    Claim(
+        id="frank_wolfe/saga/laws/batch-size",
+        title="The error falls like the batch itself",
+        theorem=F6A_NOISE_LAW,
+        prepare=_saga_batch_size,
+        x_label="$b$",
     ),
 )

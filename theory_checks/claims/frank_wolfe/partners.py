@@ -8,8 +8,7 @@ __all__ = ["SAGA_PARTNERS", "SARAH_PARTNERS"]
 
 SARAH_PARTNERS = (
     "frank_wolfe/sarah/one-step/descent",
-    "frank_wolfe/sarah/estimator/identity-with-replacement",
-    "frank_wolfe/sarah/estimator/identity-without-replacement",
+    "frank_wolfe/sarah/estimator/identity",
     "frank_wolfe/sarah/scaling/smoothness",
     "frank_wolfe/sarah/scaling/diameter",
     "frank_wolfe/sarah/closed-form/unrolled",
@@ -17,8 +16,7 @@ SARAH_PARTNERS = (
 
 SAGA_PARTNERS = (
     "frank_wolfe/sarah/one-step/descent",
-    "frank_wolfe/saga/estimator/identity-with-replacement",
-    "frank_wolfe/saga/estimator/identity-without-replacement",
+    "frank_wolfe/saga/estimator/identity",
     "frank_wolfe/saga/one-step/estimator",
     "frank_wolfe/saga/closed-form/unrolled",
 )

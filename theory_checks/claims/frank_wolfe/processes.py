@@ -29,14 +29,20 @@ __all__ = [
     "SlopeFamily",
     "StaleTable",
     "floyd_subset",
+    "gap",
+    "gradient_calls",
     "line_test",
     "noise_tight_saga",
     "noise_tight_sarah",
     "plain_frank_wolfe",
     "refresh_probability",
+    "restarts",
     "sample_variance",
+    "squared_error",
+    "stale",
     "staleness",
     "step_table",
+    "suboptimality",
     "variance_factor",
     "with_slope",
 ]
@@ -395,7 +401,10 @@ class _OfTheRun:
 @pytree_dataclass
 @dataclass(frozen=True, eq=False)
 class MixingFamily(Process):
-    """One run for each lambda of a grid, all on the same batches; metrics "squared_error@j"."""
+    """One estimator on a line for each lambda of a grid, all on the same batches.
+
+    Metrics "squared_error@j".
+    """
 
     run: SagaRun
     mixings: jax.Array
@@ -404,18 +413,21 @@ class MixingFamily(Process):
     def watch(self) -> Mapping[str, Watch]:  # type: ignore[override]
         return {f"squared_error@{j}": _ErrorOf(j) for j in range(len(self.mixings))}
 
+    def _with(self, mixing: jax.Array) -> OnALine:
+        return OnALine(replace(self.run, mixing=mixing))
+
     def init(self, key: jax.Array) -> Any:
-        return jax.vmap(lambda mixing: replace(self.run, mixing=mixing).init(key))(self.mixings)
+        return jax.vmap(lambda mixing: self._with(mixing).init(key))(self.mixings)
 
     def step(self, position: Any, k: jax.Array, key: jax.Array) -> Any:
-        return jax.vmap(lambda mixing, at: replace(self.run, mixing=mixing).step(at, k, key))(
+        return jax.vmap(lambda mixing, at: self._with(mixing).step(at, k, key))(
             self.mixings, position
         )
 
 
 @dataclass(frozen=True)
 class _ErrorOf:
-    """The squared error of the j-th run of a family."""
+    """The squared error of the j-th estimator of a family."""
 
     j: int
 

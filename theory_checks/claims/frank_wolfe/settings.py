@@ -5,7 +5,7 @@ import bz2
 import gzip
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, final
@@ -33,7 +33,7 @@ from optzoo.problems import (
 )
 
 from ...presets import data_folder
-from ...setting import Setting
+from ...setting import Parameters, Setting
 from ...simulation import Experiment, Watch
 from .processes import (
     Method,
@@ -49,12 +49,15 @@ __all__ = [
     "SETS",
     "Instance",
     "OnInstance",
+    "OnRun",
     "SagaSetting",
     "SarahSetting",
     "balanced_probability",
     "data_files",
+    "exactly",
     "instance",
     "log_spaced",
+    "of_the_method",
     "saga_run",
     "sandwich",
     "sarah_run",
@@ -109,6 +112,84 @@ class Instance:
         }
 
 
+def exactly(value: float, derivation: str = "chosen") -> Constant:
+    """A constant in closed form."""
+    return Constant(value, "exact", derivation=derivation)
+
+
+def of_the_method(run: SarahRun | SagaRun) -> dict[str, Constant]:
+    """What a method adds to the constants of its instance: nu, and p or those of its table.
+
+    Read off the run, so that the bound has what is run: for a table also the exact error and
+    staleness of the first call.
+    """
+    n, b = run.problem.num_samples, run.batch_size
+    nu = variance_factor(n, b, replacement=run.replacement)
+    found = {"nu": exactly(nu, "variance factor of a batch")}
+    if isinstance(run, SarahRun):
+        return {**found, "p": exactly(float(run.restart_probability))}
+    a = refresh_probability(n, b, replacement=run.replacement)
+    error = stale = 0.0
+    if not run.warm:
+        rows = np.asarray(run.problem.sample_gradients(run.x0, jnp.arange(n)))
+        error = nu * float(np.mean(np.sum((rows - rows.mean(axis=0)) ** 2, axis=1)))
+        stale = (1 - a) * float(np.mean(np.sum(rows**2, axis=1)))
+    return {
+        **found,
+        "a": exactly(a, "probability that an index is in a batch"),
+        "mixing": exactly(float(run.mixing)),
+        "E_0": exactly(error, "error of the first estimate"),
+        "Y_0": exactly(stale, "staleness after the first call"),
+    }
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class OnRun(Setting):
+    """A run made for one claim: what the claim needs to know is read off it.
+
+    Args:
+        text: the instance in words and numbers.
+        run: the method on its instance.
+        known: constants beside those of the problem, of the set and of the method.
+        chosen: parameters beside those of the method.
+    """
+
+    text: str
+    run: SarahRun | SagaRun
+    known: Mapping[str, Constant] = field(default_factory=dict)
+    chosen: Parameters = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        return self.text
+
+    @property
+    def constants(self) -> Mapping[str, Constant]:
+        start = float(self.run.problem.value(self.run.x0) - self.run.f_star)
+        return {
+            **self.run.problem.constants,
+            "D": exactly(float(self.run.constraint.diameter(self.run.x0)), "closed form"),
+            "r_0": exactly(start, "f(x^0) less the known minimum or a bound of it"),
+            **of_the_method(self.run),
+            **self.known,
+        }
+
+    @property
+    def parameters(self) -> Parameters:
+        run = self.run
+        own: dict[str, float | int | str] = (
+            {"p": float(run.restart_probability)}
+            if isinstance(run, SarahRun)
+            else {
+                "lambda": float(run.mixing),
+                "table": "first gradients" if run.warm else "zeros",
+            }
+        )
+        own |= {"batch size": run.batch_size, "replacement": str(run.replacement)}
+        return {**own, **self.chosen}
+
+
 @dataclass(frozen=True, kw_only=True)
 class OnInstance(Setting):
     """A method with a schedule on an instance; abstract."""
@@ -137,9 +218,8 @@ class OnInstance(Setting):
         return NONCONVEX_BATCH if self.problem in NONCONVEX else round(self.samples**0.5)
 
     @property
-    def nu(self) -> Constant:
-        value = variance_factor(self.samples, self.batch, replacement=self.replacement)
-        return Constant(value, "exact", derivation="variance factor of a batch")
+    def constants(self) -> Mapping[str, Constant]:
+        return {**self.place.constants, **of_the_method(self.run())}
 
     @property
     @abc.abstractmethod
@@ -151,11 +231,20 @@ class OnInstance(Setting):
     def steps(self) -> Array:
         """eta_k up to the last checkpoint."""
 
+    @property
     @abc.abstractmethod
+    def name(self) -> str:
+        """Of the experiment."""
+
+    @abc.abstractmethod
+    def run(self, method: Method | None = None) -> SarahRun | SagaRun:
+        """The method on the instance, or a mutant of it."""
+
     def experiment(
         self, method: Method | None = None, watch: Mapping[str, Watch] | None = None
     ) -> Experiment:
         """The run: of a mutant, or with other watches, on request."""
+        return Experiment(self.name, self.run(method), self.checkpoints, watch)
 
     def at_checkpoints(self, curve: Array, *, first: int = 0) -> Array:
         """A curve that begins at step `first`, where it is looked at."""
@@ -200,11 +289,6 @@ class SarahSetting(OnInstance):
         return self.table[: self.horizon]
 
     @property
-    def constants(self) -> Mapping[str, Constant]:
-        chosen = Constant(self.p, "exact", derivation="chosen, b/(n+b)")
-        return {**self.place.constants, "p": chosen, "nu": self.nu}
-
-    @property
     def parameters(self) -> dict[str, float | int | str]:
         return {
             "p": self.p,
@@ -214,17 +298,16 @@ class SarahSetting(OnInstance):
             "horizon K": self.horizon,
         }
 
-    def experiment(
-        self, method: Method | None = None, watch: Mapping[str, Watch] | None = None
-    ) -> Experiment:
-        chosen = optzoo.sarah_frank_wolfe if method is None else method
-        run = sarah_run(
-            self.place, jnp.asarray(self.table), self.p, self.batch, self.replacement, chosen
-        )
-        name = f"{self.place.name}-{self.schedule}-sarah_frank_wolfe"
+    @property
+    def name(self) -> str:
         if self.problem in NONCONVEX:
-            name = f"nonconvex-{self.place.name}-sarah_frank_wolfe"
-        return Experiment(name, run, self.checkpoints, watch)
+            return f"nonconvex-{self.place.name}-sarah_frank_wolfe"
+        return f"{self.place.name}-{self.schedule}-sarah_frank_wolfe"
+
+    def run(self, method: Method | None = None) -> SarahRun:
+        chosen = optzoo.sarah_frank_wolfe if method is None else method
+        steps = jnp.asarray(self.table)
+        return sarah_run(self.place, steps, self.p, self.batch, self.replacement, chosen)
 
 
 @final
@@ -262,25 +345,6 @@ class SagaSetting(OnInstance):
         return self.table[: self.horizon]
 
     @property
-    def constants(self) -> Mapping[str, Constant]:
-        """With the exact error and staleness of the first call."""
-        rows = np.asarray(
-            self.place.problem.sample_gradients(self.place.x0, jnp.arange(self.samples))
-        )
-        spread = float(np.mean(np.sum((rows - rows.mean(axis=0)) ** 2, axis=1)))
-        size = float(np.mean(np.sum(rows**2, axis=1)))
-        error = 0.0 if self.warm else self.nu.value * spread
-        stale = 0.0 if self.warm else (1 - self.a) * size
-        return {
-            **self.place.constants,
-            "a": Constant(self.a, "exact", derivation="probability that an index is in a batch"),
-            "mixing": Constant(self.a / 2, "exact", derivation="chosen, a/2"),
-            "nu": self.nu,
-            "E_0": Constant(error, "exact", derivation="error of the first estimate"),
-            "Y_0": Constant(stale, "exact", derivation="staleness after the first call"),
-        }
-
-    @property
     def parameters(self) -> dict[str, float | int | str]:
         return {
             "lambda": self.a / 2,
@@ -291,18 +355,17 @@ class SagaSetting(OnInstance):
             "horizon K": self.horizon,
         }
 
-    def experiment(
-        self, method: Method | None = None, watch: Mapping[str, Watch] | None = None
-    ) -> Experiment:
-        chosen = optzoo.saga_sarah_frank_wolfe if method is None else method
-        run = saga_run(
-            self.place, jnp.asarray(self.table), self.batch, self.warm, self.replacement, chosen
-        )
-        how = f"{self.schedule}-{self.warm}-{self.replacement}"
-        name = f"saga-{self.place.name}-{how}-saga_sarah_frank_wolfe"
+    @property
+    def name(self) -> str:
         if self.problem in NONCONVEX:
-            name = f"saga-nonconvex-{self.place.name}-saga_sarah_frank_wolfe"
-        return Experiment(name, run, self.checkpoints, watch)
+            return f"saga-nonconvex-{self.place.name}-saga_sarah_frank_wolfe"
+        how = f"{self.schedule}-{self.warm}-{self.replacement}"
+        return f"saga-{self.place.name}-{how}-saga_sarah_frank_wolfe"
+
+    def run(self, method: Method | None = None) -> SagaRun:
+        chosen = optzoo.saga_sarah_frank_wolfe if method is None else method
+        steps = jnp.asarray(self.table)
+        return saga_run(self.place, steps, self.batch, self.warm, self.replacement, chosen)
 
 
 def log_spaced(first: float, last: float, points: int) -> tuple[int, ...]:

@@ -7,15 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
+from optzoo.theorems.frank_wolfe import PAPER
 
 from ...side_by_side import Comparison, Curve, Outcome, Panel
 from ...simulation import Experiment
 from ...simulation.laboratory import Laboratory
-from .instances import Instance, balanced_probability, instance
-from .paper import PAPER
-from .process import FiniteSumRun, step_table
-from .saga.process import refresh_probability
-from .saga.settings import saga_run
+from .processes import FiniteSumRun, refresh_probability, step_table
+from .settings import Instance, balanced_probability, instance, saga_run, sarah_run
 
 __all__ = ["COMPARISONS"]
 
@@ -37,10 +35,10 @@ def _methods(place: Instance) -> dict[str, FiniteSumRun]:
         return step_table(optzoo.open_loop_schedule(offset), HORIZON)
 
     def sarah(offset: float, p: float = p) -> FiniteSumRun:
-        return place.run(steps(offset), p, b, replacement=True)
+        return sarah_run(place, steps(offset), p, b)
 
     def saga(offset: float) -> FiniteSumRun:
-        return saga_run(place, steps(offset), b, warm=False, replacement=True)
+        return saga_run(place, steps(offset), b, warm=False)
 
     return {
         SARAH: sarah(2.0),
@@ -79,7 +77,7 @@ def _compare(problem: str, laboratory: Laboratory) -> Outcome:
             Panel("Per oracle call", "oracle calls $k$", y_label, tuple(by_calls)),
         ),
         notes=_notes(n, d, by_gradients, by_calls),
-        problem=place.description,
+        problem=place.words,
         seeds=laboratory.seeds,
     )
 
@@ -152,7 +150,7 @@ def _comparison(problem: str, words: str) -> Comparison:
             "frank-wolfe/", "frank_wolfe/"
         ),
         title=f"With or without full gradients: {words}",
-        paper=PAPER,
+        paper=PAPER.citation,
         description=(
             "Sarah Frank-Wolfe restarts by a full gradient now and then, Saga Sarah Frank-Wolfe "
             "keeps a table instead and never takes one. Both on the same batches of "
