@@ -45,6 +45,7 @@ __all__ = [
     "Noise",
     "PosteriorChain",
     "chosen",
+    "posterior",
 ]
 
 Array = NDArray[np.float64]
@@ -212,7 +213,7 @@ class LinearChain(Chain):
     @property
     def words(self) -> str:
         return (
-            f"$b = {-self.rate:g}x$, $s = {self.s:.3g}$, $x_0 = {self.start:g}$, "
+            f"$b = -ax$, $a = {self.rate:g}$, $s = {self.s:.3g}$, $x_0 = {self.start:g}$, "
             f"$T = {self.time:g}$, noise: {self.noise}"
         )
 
@@ -388,7 +389,7 @@ class PosteriorChain(Chain):
     @property
     def constants(self) -> dict[str, Constant]:
         """Of E|b(Z_t)|^2 the mean's part falls from |c|^2 and the covariance's grows."""
-        process = _posterior()
+        process = posterior()
         covariance = process.law(self.time)[1]
         grown = np.trace(process.matrix @ covariance @ process.matrix)
         drift = float(np.sqrt(process.offset @ process.offset + grown))
@@ -403,14 +404,15 @@ class PosteriorChain(Chain):
         }
 
     def distance(self) -> float:
-        process = _posterior()
+        process = posterior()
         noise = self.louder * process.noise
         chain = LinearDiffusion(process.matrix, process.offset, noise, process.start)
         return bures(*chain.euler_law(self.eta, self.steps), *process.law(self.time))
 
 
 @lru_cache
-def _posterior() -> LinearDiffusion:
+def posterior() -> LinearDiffusion:
+    """Langevin dynamics of the posterior of a linear model with 6 observations."""
     generator = np.random.default_rng(0)
     features = generator.normal(size=(6, 3)) / 3
     responses = features @ np.array([1.0, -2.0, 0.5]) + 0.3 * generator.normal(size=6)
