@@ -8,7 +8,7 @@ import pytest
 
 from optzoo.theorems.ito_chains import I1, I3, I4
 from theory_checks.claims.ito_chains import COMPARISONS
-from theory_checks.claims.ito_chains.distances import at_most, distances
+from theory_checks.claims.ito_chains.distances import beside_bounds, distances
 from theory_checks.claims.ito_chains.settings import (
     Family,
     GeometricChain,
@@ -124,7 +124,7 @@ def test_mistakes_change_the_distances_and_not_the_bounds():
     chains = family()
     assert np.all(distances(chains, louder=1.5) > distances(chains))
     (louder, right) = (
-        at_most(chains, I1, "three steps", **mistake).run(Laboratory())
+        beside_bounds(chains, I1, "three steps", **mistake).run(Laboratory())
         for mistake in ({"louder": 1.5}, {})
     )
     np.testing.assert_array_equal(np.sort(louder.bound), np.sort(right.bound))

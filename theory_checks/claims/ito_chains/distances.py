@@ -1,6 +1,8 @@
 """The checks of this paper: the distances of a family of chains beside what a theorem says."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -12,10 +14,22 @@ from ...checks import ExactExponent, ExactInequality, ExactLowerBound
 from ...controls import Change, wrong
 from .settings import Chain, Family
 
-__all__ = ["CORRELATED", "TOLERANCE", "at_least", "at_most", "distances", "louder", "slopes"]
+__all__ = [
+    "CLOSEST",
+    "CORRELATED",
+    "STEP",
+    "TOLERANCE",
+    "beside_bounds",
+    "distances",
+    "louder",
+    "slopes",
+]
 
 Array = NDArray[np.float64]
 TOLERANCE = 1e-9
+CLOSEST, STEP = "case, the closest to the bound first", r"step $\eta$"
+"""Axes of the checkpoints."""
+
 AnyChain = TypeVar("AnyChain", bound=Chain)
 
 
@@ -34,38 +48,16 @@ def louder(times: float) -> Change:
 CORRELATED = wrong("correlated noise", "a moving average of two draws", correlated=True)
 
 
-def at_most(
-    family: Family[AnyChain], theorem: Theorem, what: str, *, scale: float = 1.0, **mistakes: Any
-) -> ExactInequality:
-    """Each member's distance is at most its bound.
-
-    Args:
-        family: with the bound's constants.
-        theorem: whose bound.
-        what: what was computed, for the report.
-        scale: of the bound, for false claims.
-        **mistakes: of the members, for controls.
-
-    Returns:
-        The check.
-    """
-
-    def compute() -> tuple[Array, Array]:
-        return distances(family, **mistakes), scale * family.bounds(theorem)
-
-    return ExactInequality(compute, TOLERANCE, what, per_case=True)
-
-
-def at_least(
+def beside_bounds(
     family: Family[AnyChain],
     theorem: Theorem,
     what: str,
     *,
     scale: float = 1.0,
-    changes: dict[str, float] | None = None,
+    changes: Mapping[str, float] = MappingProxyType({}),
     **mistakes: Any,
-) -> ExactLowerBound:
-    """Each member's distance is at least its bound.
+) -> ExactInequality | ExactLowerBound:
+    """Each member's distance beside its bound, on the side that the theorem says.
 
     Args:
         family: with the bound's constants.
@@ -80,9 +72,10 @@ def at_least(
     """
 
     def compute() -> tuple[Array, Array]:
-        return distances(family, **mistakes), scale * family.bounds(theorem, **(changes or {}))
+        return distances(family, **mistakes), scale * family.bounds(theorem, **changes)
 
-    return ExactLowerBound(compute, TOLERANCE, what, per_case=True)
+    check = ExactLowerBound if theorem.side == "below" else ExactInequality
+    return check(compute, TOLERANCE, what, per_case=True)
 
 
 def slopes(

@@ -7,7 +7,7 @@ from optzoo.theorems.ito_chains import I1, I3, MAIN
 
 from ...claim import Case, Claim, grid
 from ...controls import controls, wrong
-from .distances import CORRELATED, louder, slopes
+from .distances import CORRELATED, STEP, louder, slopes
 from .partners import PARTNERS
 from .settings import Family, LinearChain
 
@@ -64,6 +64,6 @@ CLAIMS: tuple[Claim, ...] = (
         theorem=MAIN,
         prepare=grid(_case, chain=CHAINS),
         pairs_with=PARTNERS,
-        x_label=r"step $\eta$",
+        x_label=STEP,
     ),
 )

@@ -11,7 +11,7 @@ from optzoo.theorems.ito_chains import I4, I4_EXPONENT, I5, I5_EXPONENT, MAIN
 from ...checks import ExactLowerBound
 from ...claim import Case, Claim, grid
 from ...controls import controls, wrong
-from .distances import CORRELATED, TOLERANCE, at_least, louder, slopes
+from .distances import CLOSEST, CORRELATED, STEP, TOLERANCE, beside_bounds, louder, slopes
 from .settings import NOISES, SCALINGS, Family, LinearChain, Noise
 from .shipped import STEPS, shipped_law
 
@@ -119,7 +119,7 @@ def _drift_case() -> Case:
         (I5,),
     )
     what = "five errors and starts, three alphas, gamma = 0 and 1, all paths of three steps"
-    check = partial(at_least, family, I5, what)
+    check = partial(beside_bounds, family, I5, what)
     return Case(
         family,
         check(),
@@ -156,15 +156,13 @@ def _drift_exponent_case(alpha: str) -> Case:
     )
 
 
-CASE, STEP = "case, the closest to the bound first", r"step $\eta$"
-
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="ito_chains/lattice/floor",
         title="A walk on a lattice never comes closer",
         theorem=I4,
         prepare=_lattice_case,
-        x_label=CASE,
+        x_label=CLOSEST,
     ),
     Claim(
         id="ito_chains/lattice/exponents",
@@ -178,7 +176,7 @@ CLAIMS: tuple[Claim, ...] = (
         title="A drift error is seen whatever the noise",
         theorem=I5,
         prepare=_drift_case,
-        x_label=CASE,
+        x_label=CLOSEST,
     ),
     Claim(
         id="ito_chains/drift/exponents",

@@ -21,7 +21,7 @@ from ...checks import ExactIdentity
 from ...claim import Case, Claim, grid
 from ...controls import controls, mutant, null, wrong
 from . import mutants
-from .distances import CORRELATED, at_least, at_most, louder, slopes
+from .distances import CLOSEST, CORRELATED, STEP, beside_bounds, louder, slopes
 from .partners import PARTNERS
 from .settings import SCALINGS, DoubleWellChain, Family, LinearChain, PosteriorChain
 from .shipped import STEPS, Method, shipped_law
@@ -119,7 +119,7 @@ def _growth_case() -> Case:
         (I6_GROWTH,),
     )
     what = "T from 1/2 to 20, two steps, gamma = 0 and 1"
-    check = partial(at_least, family, I6_GROWTH, what)
+    check = partial(beside_bounds, family, I6_GROWTH, what)
     return Case(
         family,
         check(),
@@ -154,7 +154,7 @@ def _bound_case() -> Case:
         (I1,),
     )
     what = "six linear drifts and starts, gamma = 0 and 1, steps 1/4 ... 1/256"
-    check = partial(at_most, family, I1, what)
+    check = partial(beside_bounds, family, I1, what)
     drift_error = {"drift_error": 1.0, "alpha": 0.1}
     return Case(
         family,
@@ -178,7 +178,7 @@ def _posterior_case() -> Case:
     )
     family = Family(members[0].words, members, (I1,))
     what = "Bures distances at three times, steps 1/4 ... 1/1024"
-    check = partial(at_most, family, I1, what)
+    check = partial(beside_bounds, family, I1, what)
     return Case(
         family,
         check(),
@@ -218,12 +218,10 @@ def _all_times_case() -> Case:
         (I1_ALL_TIMES,),
     )
     what = "T from 1/2 to 50, two steps, three starts, gamma = 0 and 1"
-    check = partial(at_most, family, I1_ALL_TIMES, what)
+    check = partial(beside_bounds, family, I1_ALL_TIMES, what)
     expanding = wrong("expanding", "the same bound for $b = x/10$", rate=-0.1)
     return Case(family, check(), controls(check, expanding))
 
-
-CASE, STEP = "case, the closest to the bound first", r"step $\eta$"
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -245,7 +243,7 @@ CLAIMS: tuple[Claim, ...] = (
         title="Gaussian noise: the bound of the synchronous coupling",
         theorem=I1,
         prepare=_bound_case,
-        x_label=CASE,
+        x_label=CLOSEST,
     ),
     Claim(
         id="ito_chains/gaussian/posterior",
@@ -253,7 +251,7 @@ CLAIMS: tuple[Claim, ...] = (
         theorem=I1,
         prepare=_posterior_case,
         pairs_with=PARTNERS,
-        x_label=CASE,
+        x_label=CLOSEST,
     ),
     Claim(
         id="ito_chains/gaussian/double-well",
@@ -271,13 +269,13 @@ CLAIMS: tuple[Claim, ...] = (
         title="Under contraction the distance is bounded at all times",
         theorem=I1_ALL_TIMES,
         prepare=_all_times_case,
-        x_label=CASE,
+        x_label=CLOSEST,
     ),
     Claim(
         id="ito_chains/gaussian/growth",
         title="Without contraction it grows like the exponential",
         theorem=I6_GROWTH,
         prepare=_growth_case,
-        x_label=CASE,
+        x_label=CLOSEST,
     ),
 )

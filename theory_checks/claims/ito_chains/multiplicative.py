@@ -6,7 +6,7 @@ from optzoo.theorems.ito_chains import I2, I2_EXPONENT
 
 from ...claim import Case, Claim, grid
 from ...controls import controls, wrong
-from .distances import at_most, louder, slopes
+from .distances import CLOSEST, STEP, beside_bounds, louder, slopes
 from .partners import PARTNERS
 from .settings import SCALINGS, Family, GeometricChain
 
@@ -24,7 +24,7 @@ def _bound_case() -> Case:
     )
     family = Family(members[0].words, members, (I2,))
     what = "gamma = 0 and 1, T = 1/4 and 1, steps 1/8 ... 1/128"
-    check = partial(at_most, family, I2, what)
+    check = partial(beside_bounds, family, I2, what)
     return Case(
         family,
         check(),
@@ -71,13 +71,13 @@ CLAIMS: tuple[Claim, ...] = (
         theorem=I2,
         prepare=_bound_case,
         pairs_with=(*PARTNERS, "ito_chains/paths/multiplicative"),
-        x_label="case, the closest to the bound first",
+        x_label=CLOSEST,
     ),
     Claim(
         id="ito_chains/multiplicative/exponents",
         title="Multiplicative noise: the exponents",
         theorem=I2_EXPONENT,
         prepare=grid(_exponent_case, scaling=SCALINGS),
-        x_label=r"step $\eta$",
+        x_label=STEP,
     ),
 )

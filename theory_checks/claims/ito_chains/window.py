@@ -20,7 +20,7 @@ from ...checks import ExactIdentity, ExactInequality
 from ...claim import Case, Claim
 from ...controls import controls, null, wrong
 from ...setting import Stated
-from .distances import TOLERANCE
+from .distances import CLOSEST, TOLERANCE
 from .partners import PARTNERS
 from .settings import NOISES, Family, LinearChain
 
@@ -164,15 +164,13 @@ def _bound_case() -> Case:
     )
 
 
-CASE = "case, the closest to the bound first"
-
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="ito_chains/window/constants",
         title="The constant of the central limit theorem in W2",
         theorem=I3_CONSTANT,
         prepare=_constants_case,
-        x_label=CASE,
+        x_label=CLOSEST,
     ),
     Claim(
         id="ito_chains/window/edgeworth",
@@ -187,6 +185,6 @@ CLAIMS: tuple[Claim, ...] = (
         theorem=I3,
         prepare=_bound_case,
         pairs_with=PARTNERS,
-        x_label=CASE,
+        x_label=CLOSEST,
     ),
 )
