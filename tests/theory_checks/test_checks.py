@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from optzoo.problems import pytree_dataclass
-from theory_checks.checks import ExactLowerBound, Minimizer
+from theory_checks.checks import ExactExponent, ExactInequality, ExactLowerBound, Minimizer
 from theory_checks.simulation import Experiment, Process
 from theory_checks.simulation.laboratory import Laboratory
 
@@ -67,3 +67,49 @@ def test_minimizer_says_where_a_mean_is_smallest(window, verdict):
     assert np.argmin(finding.mean) == 2
     assert np.all(finding.lower <= finding.mean)
     assert np.all(finding.mean <= finding.upper)
+
+
+@pytest.mark.parametrize(
+    ("check", "measured"), [(ExactInequality, [1e3, 1.1e-8]), (ExactLowerBound, [1e3, 0.9e-8])]
+)
+def test_a_case_judged_by_its_own_bound_is_not_hidden_by_a_larger_one(check, measured):
+    def compute():
+        return np.array(measured), np.array([1e3, 1e-8])
+
+    assert check(compute).run(Laboratory()).verdict == "CONSISTENT"
+    assert check(compute, per_case=True).run(Laboratory()).verdict == "REFUTED"
+
+
+@pytest.mark.parametrize(
+    ("power", "relation", "bound", "verdict"),
+    [
+        (0.5, "exactly", None, "CONSISTENT"),
+        (0.6, "exactly", None, "REFUTED"),
+        (0.4, "exactly", None, "REFUTED"),
+        (0.9, "at_least", None, "CONSISTENT"),
+        (0.4, "at_least", None, "REFUTED"),
+        (0.9, "at_least", 1.0, "CONSISTENT"),
+        (0.9, "at_least", 1e-3, "REFUTED"),
+    ],
+)
+def test_exact_exponent(power, relation, bound, verdict):
+    eta = np.array([0.1, 0.05, 0.02, 0.01])
+
+    def compute():
+        return eta, 0.5 * eta**power, None if bound is None else np.full(4, bound)
+
+    finding = ExactExponent(compute, 0.5, relation).run(Laboratory())
+    assert finding.verdict == verdict
+    assert finding.exponent.value == pytest.approx(power)
+    assert finding.checkpoints.tolist() == sorted(eta.tolist())
+
+
+def test_exact_exponent_looks_at_every_pair_of_neighbours():
+    """A distance that stops falling is refuted although its overall slope is steep enough."""
+    eta = 2.0 ** -np.arange(8)
+    levels = np.maximum(eta, 2.0**-6)
+
+    check = ExactExponent(lambda: (eta, levels, None), 0.5)
+    finding = check.run(Laboratory())
+    assert finding.exponent.value > 0.5
+    assert finding.verdict == "REFUTED"

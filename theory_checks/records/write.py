@@ -126,7 +126,7 @@ def claim_record(
         "lower_bound": _numbers(finding.lower_bound),
         "exponent": _exponent(claim, finding.exponent),
         "controls": list(controls),
-        "cases": [_case_record(*one) for one in found] if len(found) > 1 else [],
+        "cases": [_case_record(claim, *one) for one in found] if len(found) > 1 else [],
     }
 
 
@@ -137,7 +137,7 @@ def _closeness(finding: Finding) -> tuple[int, float]:
     return rank, -math.inf if factor is None else -factor
 
 
-def _case_record(name: str, case: Case, finding: Finding) -> dict[str, Any]:
+def _case_record(claim: Claim, name: str, case: Case, finding: Finding) -> dict[str, Any]:
     """One row of the table of a grid."""
     return {
         "name": name,
@@ -157,6 +157,7 @@ def _case_record(name: str, case: Case, finding: Finding) -> dict[str, Any]:
         "lower": _numbers(finding.lower),
         "upper": _numbers(finding.upper),
         "bound": _numbers(finding.bound),
+        "exponent": _exponent(claim, finding.exponent),
     }
 
 

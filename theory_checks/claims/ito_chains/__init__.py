@@ -2,16 +2,16 @@
 
 from ...claim import Claim
 from ...side_by_side import Comparison
-from . import drift, exponents, gaussian, multiplicative, one_step, side_by_side, window
+from . import chain, exponents, floors, gaussian, multiplicative, side_by_side, window
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
 CLAIMS: tuple[Claim, ...] = (
-    *one_step.CLAIMS,
+    *chain.CLAIMS,
     *gaussian.CLAIMS,
     *multiplicative.CLAIMS,
     *window.CLAIMS,
-    *drift.CLAIMS,
+    *floors.CLAIMS,
     *exponents.CLAIMS,
 )
 

@@ -11,12 +11,12 @@ import optzoo
 from optzoo import NoiseLaw
 
 __all__ = [
-    "doubled_noise_exponent",
-    "drift_with_error",
-    "frozen_diffusion",
-    "moving_average_noise",
+    "correlated_noise",
+    "doubled_exponent",
+    "drift_error",
+    "frozen_sigma",
     "noise_times_step",
-    "unstandardized_noise",
+    "unstandardized",
     "uphill",
 ]
 
@@ -26,25 +26,25 @@ Method: TypeAlias = optax.GradientTransformationExtraArgs
 def noise_times_step(
     learning_rate: Any, *, noise: NoiseLaw, diffusion: Any, gamma: Any, key: jax.Array
 ) -> Method:
-    """The noise is multiplied by eta whatever gamma is."""
+    r"""The noise is multiplied by $\eta$ whatever $\gamma$ is."""
     return optzoo.ito_chain(
         learning_rate, noise=noise, diffusion=diffusion, gamma=jnp.ones(()), key=key
     )
 
 
-def doubled_noise_exponent(
+def doubled_exponent(
     learning_rate: Any, *, noise: NoiseLaw, diffusion: Any, gamma: Any, key: jax.Array
 ) -> Method:
-    """eta^(1/2 + gamma) in place of eta^((1 + gamma)/2): right for gamma = 0 alone."""
+    r"""$\eta^{1/2+\gamma}$ in place of $\eta^{(1+\gamma)/2}$: right for $\gamma = 0$ alone."""
     return optzoo.ito_chain(
         learning_rate, noise=noise, diffusion=diffusion, gamma=2 * jnp.asarray(gamma), key=key
     )
 
 
-def unstandardized_noise(
+def unstandardized(
     learning_rate: Any, *, noise: NoiseLaw, diffusion: Any, gamma: Any, key: jax.Array
 ) -> Method:
-    """E eps eps^T = 1.21 I."""
+    r"""The noise is louder than it should be: $E\varepsilon\varepsilon^\top = 1.21 I$."""
     louder = dataclasses.replace(noise, draw=lambda *spec: 1.1 * noise.draw(*spec))
     return optzoo.ito_chain(learning_rate, noise=louder, diffusion=diffusion, gamma=gamma, key=key)
 
@@ -63,7 +63,7 @@ def uphill(
     return optax.GradientTransformationExtraArgs(chain.init, update)
 
 
-def drift_with_error(
+def drift_error(
     learning_rate: Any, *, noise: NoiseLaw, diffusion: Any, gamma: Any, key: jax.Array
 ) -> Method:
     """Gradients that are off by a constant, 0.1 in every coordinate."""
@@ -84,10 +84,13 @@ class _Frozen(NamedTuple):
     known: jax.Array
 
 
-def frozen_diffusion(
+def frozen_sigma(
     learning_rate: Any, *, noise: NoiseLaw, diffusion: Any, gamma: Any, key: jax.Array
 ) -> Method:
-    """Sigma stays what it was at the start; for vectors of parameters and diagonal sigma."""
+    r"""$\sigma(x_0)$ for ever.
+
+    For vectors of parameters and diagonal sigma.
+    """
     chain = optzoo.ito_chain(learning_rate, noise=noise, diffusion=diffusion, gamma=gamma, key=key)
 
     def init(params: Any) -> _Frozen:
@@ -108,10 +111,10 @@ class _Remembering(NamedTuple):
     last: jax.Array
 
 
-def moving_average_noise(
+def correlated_noise(
     learning_rate: Any, *, noise: NoiseLaw, diffusion: Any, gamma: Any, key: jax.Array
 ) -> Method:
-    """(eps_k + eps_{k-1}) / sqrt(2) in place of eps_k: the right variance, but correlated."""
+    """A moving average of two draws: the right variance, but correlated."""
 
     def init(params: Any) -> _Remembering:
         chain = optzoo.ito_chain(

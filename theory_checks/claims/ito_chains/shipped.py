@@ -14,7 +14,9 @@ import optzoo
 from optzoo import NoiseLaw
 from optzoo.problems import Atoms
 
-__all__ = ["RATES", "STEPS", "Field", "Method", "all_paths", "linear_laws", "states_after"]
+from .settings import NOISES, LinearChain
+
+__all__ = ["STEPS", "Field", "Method", "all_paths", "shipped_law", "states_after"]
 
 Array = NDArray[np.float64]
 Method = Callable[..., optax.GradientTransformationExtraArgs]
@@ -70,38 +72,38 @@ def all_paths(atoms: Sequence[float], weights: Sequence[float], steps: int) -> t
     return np.asarray(atoms)[picks][:, :, None], chances
 
 
-RATES = np.array([1.0, 0.0, -0.5])
 STEPS = 8
+_RATES = (1.0, 0.0, -0.5)
 
 
 def _linear(x: jax.Array) -> jax.Array:
-    return -jnp.asarray(RATES) * x
+    return -jnp.asarray(_RATES) * x
 
 
 def _unit(x: jax.Array) -> jax.Array:
     return jnp.ones_like(x)
 
 
-def linear_laws(
-    noise: NoiseLaw, *, start: float, step: float, gamma: float, method: Method = optzoo.ito_chain
-) -> dict[float, Atoms]:
-    """The laws of X_8 of the shipped chain with b(x) = -a x and sigma = 1, by their rates a.
+def shipped_law(
+    chain: LinearChain, *, noise: NoiseLaw | None = None, method: Method = optzoo.ito_chain
+) -> Atoms:
+    """The law of X_8 of the shipped chain with b(x) = -a x and sigma = 1, all paths enumerated.
 
-    One chain whose coordinates share their noise, all paths enumerated.
+    Args:
+        chain: of 8 steps, with a = 1, 0 or -1/2: one program has a coordinate for each.
+        noise: in place of the chain's own.
+        method: the chain or a mutant.
     """
-    atoms, weights = noise.atoms or (), noise.weights or ()
-    noises, chances = all_paths(atoms, weights, STEPS)
+    law = NOISES[chain.noise] if noise is None else noise
+    noises, chances = all_paths(law.atoms or (), law.weights or (), STEPS)
     ends = states_after(
-        jnp.asarray(np.repeat(noises, len(RATES), axis=2)),
-        jnp.full(len(RATES), start),
-        step,
-        gamma,
+        jnp.asarray(np.repeat(noises, len(_RATES), axis=2)),
+        jnp.full(len(_RATES), chain.start),
+        chain.eta,
+        chain.gamma,
         jax.random.key(0),
         drift=_linear,
         sigma=_unit,
         method=method,
     )
-    columns = np.asarray(ends).T
-    return {
-        float(rate): Atoms(column, chances) for rate, column in zip(RATES, columns, strict=True)
-    }
+    return Atoms(np.asarray(ends)[:, _RATES.index(chain.rate)], chances)

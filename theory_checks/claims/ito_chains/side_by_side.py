@@ -1,30 +1,30 @@
 """Distances of all cases against the step, and the law of a chain turning into its diffusion's."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from optzoo.problems import Atoms, GeometricBrownianMotion, weighted_sum_law
+from optzoo.theorems.ito_chains import PAPER
 
 from ...side_by_side import Comparison, Curve, Outcome, Panel
 from ...simulation.laboratory import Laboratory
-from .laws import LinearChain
-from .paper import PAPER
+from .settings import LinearChain
 
 __all__ = ["COMPARISONS"]
 
 Array = NDArray[np.float64]
 
 STEPS = np.array([2.0**-j for j in range(7, 2, -1)])
-CHAINS: dict[str, Callable[[float], LinearChain]] = {
-    "Gaussian noise": lambda gamma: LinearChain("gaussian", gamma, start=1.0),
-    "coins": lambda gamma: LinearChain("coin", gamma),
-    "walk of coins": lambda gamma: LinearChain("coin", gamma, rate=0.0),
-    "skewed coins": lambda gamma: LinearChain("skewed coin", gamma),
-    "walk of skewed coins": lambda gamma: LinearChain("skewed coin", gamma, rate=0.0),
-    "drift error": lambda gamma: LinearChain("gaussian", gamma, drift_error=1.0, alpha=0.25),
+CHAINS: dict[str, dict[str, Any]] = {
+    "Gaussian noise": {"noise": "gaussian", "start": 1.0},
+    "coins": {"noise": "coin"},
+    "walk of coins": {"noise": "coin", "rate": 0.0},
+    "skewed coins": {"noise": "skewed coin"},
+    "walk of skewed coins": {"noise": "skewed coin", "rate": 0.0},
+    "drift error": {"noise": "gaussian", "drift_error": 1.0, "alpha": 0.25},
 }
 
 
@@ -40,8 +40,14 @@ def _against_the_step(laboratory: Laboratory) -> Outcome:
     panels, notes = [], []
     for gamma, words in ((0.0, "Langevin scaling"), (1.0, "scaling of SGD")):
         curves = [
-            _curve(label, [make(gamma).distance_and_error(eta) for eta in STEPS])
-            for label, make in CHAINS.items()
+            _curve(
+                label,
+                [
+                    LinearChain(**chain, gamma=gamma, eta=eta).distance_and_error()
+                    for eta in STEPS.tolist()
+                ],
+            )
+            for label, chain in CHAINS.items()
         ]
         panels.append(
             Panel(
@@ -122,7 +128,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         id="ito_chains/compare/against-the-step",
         title="How close a chain is to its diffusion",
-        paper=PAPER,
+        paper=PAPER.citation,
         description=(
             r"W2 between $X_k$ and $Z_T$ at $T = k\eta = 1$ for noises, drifts and both scalings, "
             "computed and not sampled; the bands are what the grids of the laws allow."
@@ -132,7 +138,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         id="ito_chains/compare/morph",
         title="A chain turns into its diffusion",
-        paper=PAPER,
+        paper=PAPER.citation,
         description=(
             "The law of a chain with multiplicative noise, step by step, beside that of "
             "geometric Brownian motion."

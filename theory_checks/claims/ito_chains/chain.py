@@ -1,0 +1,210 @@
+"""The law of the shipped chain, enumerated, against the law that the other claims compute with."""
+
+import itertools
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+import optzoo
+from optzoo.problems import Atoms, Gaussian
+from optzoo.theorems.ito_chains import CHAIN, CHAIN_LINEAR, CHAIN_TREE
+
+from ...checks import ExactIdentity
+from ...claim import Case, Claim
+from ...controls import controls, mutant, null
+from ...setting import Stated
+from . import mutants
+from .settings import Family, LinearChain, chosen
+from .shipped import STEPS, Method, all_paths, shipped_law, states_after
+
+__all__ = ["CLAIMS"]
+
+Array = NDArray[np.float64]
+
+# --- One step in two dimensions, sigma a full matrix that depends on the state ---
+
+STATES = ((0.3, -0.7), (-1.1, 0.4))
+
+
+def _drift(x: jax.Array) -> jax.Array:
+    return jnp.stack([jnp.sin(x[1]), -x[0] * x[1]])
+
+
+def _sigma(x: jax.Array) -> jax.Array:
+    return jnp.stack([jnp.stack([1 + x[0] ** 2, x[1]]), jnp.stack([-x[0], jnp.cos(x[1])])])
+
+
+def _one_step(
+    family: Family[Stated], method: Method = optzoo.ito_chain, seed: int = 0
+) -> tuple[Array, Array]:
+    eps = np.array(list(itertools.product((-1.5, 0.0, 2.0), repeat=2)))
+    found, exact = [], []
+    for step, x in itertools.product(family.each(CHAIN), STATES):
+        found.append(
+            states_after(
+                jnp.asarray(eps)[:, None, :],
+                jnp.array(x),
+                step.eta,
+                step.gamma,
+                jax.random.key(seed),
+                drift=_drift,
+                sigma=_sigma,
+                method=method,
+            )
+        )
+        drift = np.array([np.sin(x[1]), -x[0] * x[1]])
+        sigma = np.array([[1 + x[0] ** 2, x[1]], [-x[0], np.cos(x[1])]])
+        exact.append(CHAIN.bound(step, x, drift, eps @ sigma.T))
+    return np.concatenate(found).ravel(), np.concatenate(exact).ravel()
+
+
+def _one_step_case() -> Case:
+    family = Family(
+        r"$b(x) = (\sin x_2, -x_1 x_2)$, $\sigma(x)$ a full matrix that depends on $x$",
+        tuple(
+            Stated("one step", chosen(eta=eta, gamma=gamma))
+            for eta, gamma in itertools.product((0.5, 0.1, 1e-3), (0.0, 0.5, 1.0))
+        ),
+        (CHAIN,),
+    )
+
+    def check(method: Method = optzoo.ito_chain, seed: int = 0) -> ExactIdentity:
+        what = "9 noises, 2 states, 3 steps, 3 gammas, both coordinates"
+        return ExactIdentity(partial(_one_step, family, method, seed), 1e-12, what)
+
+    return Case(
+        family,
+        check(),
+        controls(
+            check,
+            mutant(mutants.noise_times_step),
+            mutant(mutants.doubled_exponent),
+            mutant(mutants.unstandardized),
+            mutant(mutants.uphill),
+            mutant(mutants.drift_error),
+            null("null", "another key: the noise is given, so it must not matter", seed=1),
+        ),
+    )
+
+
+# --- All paths of linear chains ---
+
+
+def _moments_and_ends(law: Atoms | Gaussian) -> Array:
+    assert isinstance(law, Atoms)
+    centred = law.points - law.mean
+    moments = [law.weights @ centred**power for power in (2, 3, 4)]
+    return np.array([law.mean, *moments, law.points[0], law.points[-1]])
+
+
+def _linear(family: Family[LinearChain], method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
+    found = [_moments_and_ends(shipped_law(chain, method=method)) for chain in family.members]
+    exact = [_moments_and_ends(chain.law()[0]) for chain in family.members]
+    return np.concatenate(found), np.concatenate(exact)
+
+
+def _linear_case() -> Case:
+    family = Family(
+        "$b = -x$, $0$, $x/2$; coins and skewed coins; $x_0 = 1$",
+        tuple(
+            LinearChain(noise=noise, gamma=gamma, rate=rate, eta=1 / STEPS, start=1.0)
+            for noise in ("coin", "skewed coin")
+            for gamma in (0.0, 1.0)
+            for rate in (1.0, 0.0, -0.5)
+        ),
+        (CHAIN_LINEAR,),
+    )
+
+    def check(method: Method = optzoo.ito_chain) -> ExactIdentity:
+        what = "all 256 paths; mean, three central moments and both ends of the law"
+        return ExactIdentity(partial(_linear, family, method), 1e-12, what)
+
+    return Case(
+        family,
+        check(),
+        controls(
+            check,
+            mutant(mutants.correlated_noise),
+            mutant(mutants.unstandardized),
+            mutant(mutants.doubled_exponent),
+            mutant(mutants.drift_error),
+        ),
+    )
+
+
+# --- All paths with multiplicative noise: a binomial tree ---
+
+TREES = tuple(
+    Stated("a tree", chosen(eta=eta, gamma=gamma, T=STEPS * eta, a=-0.5, s=0.4, x_0=2.0))
+    for gamma, eta in itertools.product((0.0, 1.0), (0.125, 0.01))
+)
+
+
+def _up(x: jax.Array) -> jax.Array:
+    return 0.5 * x
+
+
+def _part(x: jax.Array) -> jax.Array:
+    return 0.4 * x
+
+
+def _tree(family: Family[Stated], method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
+    noises, _ = all_paths((-1.0, 1.0), (0.5, 0.5), STEPS)
+    heads = np.array([bin(path).count("1") for path in range(2**STEPS)])
+    found, exact = [], []
+    for tree in family.each(CHAIN_TREE):
+        ends = states_after(
+            jnp.asarray(noises),
+            jnp.array([tree.x_0]),
+            tree.eta,
+            tree.gamma,
+            jax.random.key(0),
+            drift=_up,
+            sigma=_part,
+            method=method,
+        )
+        found.append(np.sort(np.asarray(ends)[:, 0]))
+        exact.append(np.sort(CHAIN_TREE.bound(tree, heads)))
+    return np.concatenate(found), np.concatenate(exact)
+
+
+def _tree_case() -> Case:
+    family = Family(r"$b = x/2$, $\sigma(x) = 0.4 x$, coins, $x_0 = 2$", TREES, (CHAIN_TREE,))
+
+    def check(method: Method = optzoo.ito_chain) -> ExactIdentity:
+        what = "all 256 paths of the shipped chain, in order"
+        return ExactIdentity(partial(_tree, family, method), 1e-12, what)
+
+    return Case(
+        family,
+        check(),
+        controls(check, mutant(mutants.frozen_sigma), mutant(mutants.correlated_noise)),
+    )
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        id="ito_chains/one-step/law",
+        title="One step of the shipped chain",
+        theorem=CHAIN,
+        prepare=_one_step_case,
+        x_label="case",
+    ),
+    Claim(
+        id="ito_chains/paths/linear",
+        title="The law that the claims compute with is the shipped chain's",
+        theorem=CHAIN_LINEAR,
+        prepare=_linear_case,
+        x_label="case",
+    ),
+    Claim(
+        id="ito_chains/paths/multiplicative",
+        title="With multiplicative noise the shipped chain is a binomial tree",
+        theorem=CHAIN_TREE,
+        prepare=_tree_case,
+        x_label="path",
+    ),
+)

@@ -1,0 +1,474 @@
+"""Chains beside their diffusions, with exact laws: one step and one time each, and families."""
+
+import abc
+import dataclasses
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Generic, Literal, TypeVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optzoo import bernoulli_noise, rademacher_noise
+from optzoo.problems import (
+    Atoms,
+    Constant,
+    DoubleWell,
+    Gaussian,
+    GeometricBrownianMotion,
+    GridLaw,
+    Histogram,
+    LinearDiffusion,
+    LogNormal,
+    OrnsteinUhlenbeck,
+    bures,
+    gaussian_chain_law,
+    gaussian_posterior,
+    wasserstein,
+    weighted_sum_law,
+)
+from optzoo.theorems import Theorem
+from optzoo.theorems.ito_chains import WINDOW_CONSTANTS
+
+from ...setting import Setting
+
+__all__ = [
+    "NOISES",
+    "SCALINGS",
+    "Chain",
+    "DoubleWellChain",
+    "Family",
+    "GeometricChain",
+    "LinearChain",
+    "Noise",
+    "PosteriorChain",
+    "chosen",
+    "posterior",
+]
+
+Array = NDArray[np.float64]
+Member = TypeVar("Member", bound=Setting)
+Noise = Literal["gaussian", "coin", "skewed coin", "cauchy"]
+SCALINGS = {"langevin": 0.0, "sgd": 1.0}
+"""gamma by its use."""
+
+NOISES = {"coin": rademacher_noise(), "skewed coin": bernoulli_noise(0.1)}
+
+
+def chosen(**numbers: float) -> dict[str, Constant]:
+    """Constants that are part of the instance."""
+    return {name: Constant(value, "exact", derivation="chosen") for name, value in numbers.items()}
+
+
+# --- Families ---
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Family(Setting, Generic[Member]):
+    """Settings that are evaluated together, as the cases of one check.
+
+    The constants that all share are its constants, those that vary its parameters.
+
+    Args:
+        text: the instances in words and numbers.
+        members: each with its own constants.
+        theorems: whose constants are shown.
+    """
+
+    text: str
+    members: tuple[Member, ...]
+    theorems: tuple[Theorem, ...]
+
+    @property
+    def words(self) -> str:
+        return self.text
+
+    @property
+    def constants(self) -> Mapping[str, Constant]:
+        return {name: values[0] for name, values in self._known.items() if len(values) == 1}
+
+    @property
+    def parameters(self) -> dict[str, float | int | str]:
+        return {
+            name: _several([constant.value for constant in values])
+            for name, values in self._known.items()
+            if len(values) > 1
+        }
+
+    @property
+    def _known(self) -> dict[str, list[Constant]]:
+        """The different values of each constant of the theorems."""
+        needed = {
+            field.name
+            for theorem in self.theorems
+            if theorem.constants is not None
+            for field in dataclasses.fields(theorem.constants)
+        }
+        tables = [member.constants for member in self.members]
+        names = dict.fromkeys(name for table in tables for name in table if name in needed)
+        return {
+            name: list(dict.fromkeys(table[name] for table in tables if name in table))
+            for name in names
+        }
+
+    def each(self, theorem: Theorem) -> tuple[Any, ...]:
+        """The theorem's constants of each member."""
+        return tuple(member.of(theorem) for member in self.members)
+
+    def bounds(self, theorem: Theorem, **changes: Any) -> Array:
+        """The theorem's bound for each member, or that with changed constants."""
+        return np.array([member.bound(theorem, **changes) for member in self.members])
+
+    def exponent(self, theorem: Theorem) -> float:
+        """The theorem's exponent, one for all members.
+
+        Raises:
+            ValueError: if the members have different ones.
+        """
+        (value,) = set(self.bounds(theorem).tolist())
+        return float(value)
+
+
+def _several(values: list[float]) -> str:
+    """The values where they are few, else the least and the largest of them."""
+
+    def written(value: float) -> str:
+        inverse = 1 / value if value > 0 else 0.0
+        whole = inverse > 1 and abs(inverse - round(inverse)) < 1e-9
+        return f"1/{round(inverse)}" if whole else f"{value:.4g}"
+
+    ordered = [written(value) for value in sorted(values)]
+    return ", ".join(ordered) if len(ordered) <= 4 else f"{ordered[0]} ... {ordered[-1]}"
+
+
+# --- Chains ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain(Setting):
+    """A chain with one step up to a time, beside its diffusion; abstract.
+
+    Its fields say, too, what can be wrong with either side; its constants are those of the
+    diffusion, and so of the chain that has nothing wrong with it.
+
+    Args:
+        eta: step.
+        gamma: scaling of the noise.
+        time: T.
+        louder: the chain's noise has this many times the diffusion's deviation.
+
+    Raises:
+        ValueError: if the step does not divide the time.
+    """
+
+    eta: float
+    gamma: float = 0.0
+    time: float = 1.0
+    louder: float = 1.0
+
+    def __post_init__(self) -> None:
+        if abs(self.steps * self.eta - self.time) > 1e-9 * self.time:
+            raise ValueError(f"eta must divide T = {self.time}, got {self.eta}")
+
+    @property
+    def steps(self) -> int:
+        """The number k of steps."""
+        return round(self.time / self.eta)
+
+    @property
+    def parameters(self) -> dict[str, float | int | str]:
+        return {}
+
+    @abc.abstractmethod
+    def distance(self) -> float:
+        """W2(X_k, Z_T), from above."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LinearChain(Chain):
+    r"""X_{k+1} = X_k - eta (a X_k - eta^alpha delta) + eta^{(1+gamma)/2} s eps_k, beside dZ.
+
+    Args:
+        noise: the law of eps. "cauchy" has no two moments and is for controls.
+        rate: a.
+        s: size of the noise.
+        start: x_0 of both.
+        drift_error: delta.
+        alpha: exponent of the drift error.
+        correlated: eps is a moving average of two draws.
+    """
+
+    noise: Noise = "gaussian"
+    rate: float = 1.0
+    s: float = 1.0
+    start: float = 0.0
+    drift_error: float = 0.0
+    alpha: float = 0.0
+    correlated: bool = False
+
+    @property
+    def words(self) -> str:
+        return (
+            f"$b = -ax$, $a = {self.rate:g}$, $s = {self.s:.3g}$, $x_0 = {self.start:g}$, "
+            f"$T = {self.time:g}$, noise: {self.noise}"
+        )
+
+    @property
+    def constants(self) -> dict[str, Constant]:
+        bound = Constant(
+            self.diffusion.largest_drift(self.time), "exact", derivation="at 0 or T, monotone in t"
+        )
+        slope = Constant(abs(self.rate), "exact", derivation="the drift is linear")
+        known = {
+            **chosen(eta=self.eta, gamma=self.gamma, T=self.time, a=self.rate, s=self.s, d=1),
+            **chosen(x_0=self.start, chi_0=float(self.noise == "gaussian"), beta=0.0),
+            "M": slope,
+            "b_bar": bound,
+        }
+        if self.rate > 0:
+            late = self.diffusion.largest_drift(200 / self.rate)
+            known |= {"m": slope, "b_sup": Constant(late, "exact", derivation="at 0 or late")}
+        if self.noise in WINDOW_CONSTANTS:
+            value = WINDOW_CONSTANTS[self.noise]
+            known["C_B"] = Constant(value, "certified", derivation="see I3, its constant")
+        if self.drift_error != 0:
+            known |= chosen(delta=self.drift_error, alpha=self.alpha)
+        return known
+
+    @property
+    def diffusion(self) -> OrnsteinUhlenbeck:
+        """DZ = -a Z dt + eta^{gamma/2} s dW."""
+        return OrnsteinUhlenbeck(self.rate, self.eta ** (self.gamma / 2) * self.s, self.start)
+
+    def law(self) -> tuple[Atoms | Gaussian, float]:
+        """The law of X_k, and the W2 within which it is known."""
+        k, c = self.steps, 1 - self.rate * self.eta
+        shift = self.eta ** (1 + self.alpha) * self.drift_error * float(np.sum(c ** np.arange(k)))
+        mean = c**k * self.start + shift
+        scale = self.louder * self.s * self.eta ** ((1 + self.gamma) / 2)
+        if self.noise == "gaussian":
+            return Gaussian(mean, scale * float(np.linalg.norm(self._coefficients))), 0.0
+        with _COMPUTING:
+            unit = _sum_law(self.noise, tuple(self._coefficients))
+        points = Atoms(mean + scale * unit.law.points, unit.law.weights)
+        return points, scale * unit.error
+
+    def distance(self) -> float:
+        """W2(X_k, Z_T), from above: what the law's own error allows is added."""
+        return sum(self.distance_and_error())
+
+    def distance_and_error(self) -> tuple[float, float]:
+        """W2 of the two laws as computed, and by how much it may be off.
+
+        Cauchy noise has no W2; the distance of the middle 98% of the quantiles is below any.
+        """
+        goal = self.diffusion.law(self.time)
+        if self.noise == "cauchy":
+            k, c = self.steps, 1 - self.rate * self.eta
+            scale = self.s * self.eta ** ((1 + self.gamma) / 2)
+            width = scale * float(np.sum(abs(c) ** np.arange(k)))
+            level = np.linspace(0.01, 0.99, 2001)
+            mine = c**k * self.start + width * np.tan(np.pi * (level - 0.5))
+            return float(np.sqrt(0.98 * np.mean((mine - goal.quantile(level)) ** 2))), 0.0
+        law, error = self.law()
+        return wasserstein(law, goal), error
+
+    def distance_to_gaussian_noise(self) -> float:
+        """W2 to the same chain with Gaussian noise."""
+        law, error = self.law()
+        other, _ = replace(self, noise="gaussian").law()
+        return wasserstein(law, other) + error
+
+    @property
+    def _coefficients(self) -> Array:
+        """X_k - its mean = scale * sum of these times independent draws, the latest first."""
+        powers = np.asarray((1 - self.rate * self.eta) ** np.arange(self.steps), dtype=np.float64)
+        if not self.correlated:
+            return powers
+        both = np.append(powers, 0.0) + np.append(0.0, powers)
+        return np.asarray(both / np.sqrt(2), dtype=np.float64)
+
+
+# Claims that run side by side share their laws: the second waits for the first.
+_COMPUTING = threading.Lock()
+
+
+@lru_cache(maxsize=256)
+def _sum_law(noise: str, coefficients: tuple[float, ...]) -> GridLaw:
+    """Shared by gammas and starts, which only scale and shift it."""
+    law = NOISES[noise]
+    return weighted_sum_law(law.atoms or (), law.weights or (), np.array(coefficients))
+
+
+GROWTH, START = 0.5, 1.0
+LOGS = 4.0 * np.arange(-(2**13), 2**13) / 2**13
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class GeometricChain(Chain):
+    """X_{k+1} = X_k (1 + eta/2 + eta^{(1+gamma)/2} s xi_k) from 1, beside dZ.
+
+    Args:
+        s: volatility.
+        limit: the diffusion, read with Ito's integral; with Stratonovich's; or with the noise that
+            the start has, for ever.
+    """
+
+    s: float = 0.4
+    limit: Literal["ito", "stratonovich", "frozen"] = "ito"
+
+    @property
+    def words(self) -> str:
+        return rf"$b(x) = x/2$, $\sigma(x) = {self.s:g} x$, $x_0 = 1$, Gaussian noise"
+
+    @property
+    def constants(self) -> dict[str, Constant]:
+        kick = self.s**2 * self.eta ** (1 + self.gamma)
+        root = float(np.sqrt(START**2 * ((1 + GROWTH * self.eta) ** 2 + kick) ** self.steps))
+        late = r"$E X_k^2$ grows: at the last step"
+        return {
+            **chosen(eta=self.eta, gamma=self.gamma, T=self.time),
+            "M": Constant(GROWTH, "exact", derivation="the drift is linear"),
+            "M_s": Constant(self.s, "exact", derivation="sigma is linear"),
+            "b_hat": Constant(GROWTH * root, "exact", derivation=late),
+            "s_hat": Constant(self.s * root, "exact", derivation=late),
+        }
+
+    def law(self) -> Histogram:
+        """The law of X_k: the logarithms of the factors are convolved.
+
+        A factor below 0, eight deviations away, is neglected.
+        """
+        noise = self.louder * self.s * self.eta ** ((1 + self.gamma) / 2)
+        masses = _log_power(1 + GROWTH * self.eta, noise, self.steps)
+        h = LOGS[1] - LOGS[0]
+        return Histogram(START * np.exp(np.append(LOGS - h / 2, LOGS[-1] + h / 2)), masses)
+
+    def goal(self, edges: Array) -> Histogram:
+        """The law of Z_T on the cells."""
+        s = self.s * self.eta ** (self.gamma / 2)
+        if self.limit == "frozen":
+            mean = START * np.exp(GROWTH * self.time)
+            variance = (s * START) ** 2 * np.expm1(2 * GROWTH * self.time) / (2 * GROWTH)
+            law: Gaussian | LogNormal = Gaussian(float(mean), float(np.sqrt(variance)))
+        else:
+            growth = GROWTH + (s**2 / 2 if self.limit == "stratonovich" else 0.0)
+            law = GeometricBrownianMotion(growth, s, START).law(self.time)
+        return law.histogram(edges)
+
+    def distance(self) -> float:
+        law = self.law()
+        return wasserstein(law, self.goal(law.edges))
+
+
+@lru_cache(maxsize=64)
+def _log_power(centre: float, noise: float, steps: int) -> Array:
+    """Masses on LOGS of the sum of `steps` independent log N(centre, noise^2)."""
+    h = LOGS[1] - LOGS[0]
+    far = (np.exp(LOGS) - centre) / noise
+    density = np.exp(LOGS - far**2 / 2) / (noise * np.sqrt(2 * np.pi))
+    transform = np.fft.rfft(np.fft.ifftshift(density * h))
+    masses = np.fft.fftshift(np.fft.irfft(transform**steps, len(LOGS)))
+    return np.where(masses > 1e-16, masses, 0.0)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class PosteriorChain(Chain):
+    """Langevin dynamics of the posterior of a linear model in three dimensions."""
+
+    @property
+    def words(self) -> str:
+        return "posterior of a linear model, $d = 3$, 6 observations"
+
+    @property
+    def constants(self) -> dict[str, Constant]:
+        """Of E|b(Z_t)|^2 the mean's part falls from |c|^2 and the covariance's grows."""
+        process = posterior()
+        covariance = process.law(self.time)[1]
+        grown = np.trace(process.matrix @ covariance @ process.matrix)
+        drift = float(np.sqrt(process.offset @ process.offset + grown))
+        return {
+            **chosen(eta=self.eta, gamma=self.gamma, T=self.time, s=2**0.5, d=3),
+            "M": Constant(
+                float(np.linalg.eigvalsh(process.matrix)[-1]), "exact", derivation="an eigenvalue"
+            ),
+            "b_bar": Constant(
+                drift, "certified", derivation="its mean's largest, its covariance's largest"
+            ),
+        }
+
+    def distance(self) -> float:
+        process = posterior()
+        noise = self.louder * process.noise
+        chain = LinearDiffusion(process.matrix, process.offset, noise, process.start)
+        return bures(*chain.euler_law(self.eta, self.steps), *process.law(self.time))
+
+
+@lru_cache
+def posterior() -> LinearDiffusion:
+    """Langevin dynamics of the posterior of a linear model with 6 observations."""
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(6, 3)) / 3
+    responses = features @ np.array([1.0, -2.0, 0.5]) + 0.3 * generator.normal(size=6)
+    return gaussian_posterior(features, responses, prior_variance=2.0)
+
+
+EDGES = np.linspace(-9.0, 9.0, 601)
+WELL = DoubleWell(separation=1.5, start=0.3)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class DoubleWellChain(Chain):
+    """Langevin dynamics in a double well up to T = 1: neither side has a closed form.
+
+    Args:
+        uphill: the chain's drift has the wrong sign.
+    """
+
+    uphill: bool = False
+
+    @property
+    def words(self) -> str:
+        return (
+            r"$b(x) = m \tanh(mx) - x$, $m = 1.5$, $s = \sqrt 2$, $x_0 = 0.3$, $T = 1$, "
+            f"{len(EDGES) - 1} cells"
+        )
+
+    @property
+    def constants(self) -> dict[str, Constant]:
+        return {
+            **chosen(eta=self.eta, gamma=self.gamma, T=self.time, s=2**0.5, d=1),
+            "M": Constant(WELL.lipschitz, "exact", derivation="closed form"),
+            "b_bar": Constant(
+                _well_drift(), "certified", derivation="at nine times, and a tenth more"
+            ),
+        }
+
+    def distance(self) -> float:
+        def drift(x: Array) -> Array:
+            return -WELL.drift(x) if self.uphill else WELL.drift(x)
+
+        noise = self.louder * np.sqrt(2.0)
+        law = gaussian_chain_law(drift, noise, WELL.start, self.eta, self.steps, EDGES)
+        return wasserstein(law, _well_law(self.time))
+
+
+@lru_cache
+def _well_law(time: float) -> Histogram:
+    return WELL.law(time, EDGES)
+
+
+@lru_cache
+def _well_drift() -> float:
+    """The supremum of (E b(Z_t)^2)^(1/2) over [0, 1], at nine times, and a tenth more."""
+    centres = (EDGES[1:] + EDGES[:-1]) / 2
+    squares = [_well_law(j / 8).masses @ WELL.drift(centres) ** 2 for j in range(1, 9)]
+    squares.append(WELL.drift(WELL.start) ** 2)
+    return float(1.1 * np.sqrt(np.max(squares)))
