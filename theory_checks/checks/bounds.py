@@ -200,5 +200,5 @@ def _positive_bound(bound: ArrayLike, experiment: Experiment, points: int) -> Ar
 
 
 def calls(laboratory: Laboratory, experiment: Experiment, seeds: int) -> float | None:
-    calls = laboratory.sample(experiment, 0, seeds).get("gradientcalls")
+    calls = laboratory.sample(experiment, 0, seeds).get("gradient_calls")
     return None if calls is None else float(calls[:, -1].mean())
