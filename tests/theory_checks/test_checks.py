@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from theory_checks.checks import ExactLowerBound
+from theory_checks.checks import ExactInequality, ExactLowerBound
 from theory_checks.simulation.laboratory import Laboratory
 
 
@@ -27,3 +27,14 @@ def test_one_case_below_refutes_a_bound_from_below(short):
     assert found.verdict == "REFUTED"
     assert "1 violate it" in found.decided
     assert finding([3.0, 2.0 - 1e-12], [2.0, 2.0]).verdict == "CONSISTENT"
+
+
+@pytest.mark.parametrize(
+    ("check", "measured"), [(ExactInequality, [1e3, 1.1e-8]), (ExactLowerBound, [1e3, 0.9e-8])]
+)
+def test_a_case_judged_by_its_own_bound_is_not_hidden_by_a_larger_one(check, measured):
+    def compute():
+        return np.array(measured), np.array([1e3, 1e-8])
+
+    assert check(compute).run(Laboratory()).verdict == "CONSISTENT"
+    assert check(compute, per_case=True).run(Laboratory()).verdict == "REFUTED"

@@ -67,11 +67,14 @@ class ExactInequality:
         compute: returns (measured, bound), each of shape (cases,).
         tolerance: relative to the largest bound.
         what: what was enumerated, for the report.
+        per_case: whether the tolerance is relative to each case's own bound instead, so that a
+            large one hides no violation of a small one; no bound is 0 then.
     """
 
     compute: Callable[[], tuple[ArrayLike, ArrayLike]]
     tolerance: float = 1e-10
     what: str = "every outcome enumerated"
+    per_case: bool = False
 
     kind: ClassVar[Kind] = "one_step"
     name: ClassVar[str] = "exact enumeration"
@@ -80,7 +83,7 @@ class ExactInequality:
         """Compares all cases."""
         measured, bound = (np.asarray(side, dtype=np.float64) for side in self.compute())
         _require_finite(measured, bound)
-        excess = (measured - bound) / np.max(np.abs(bound))
+        excess = (measured - bound) / _scale(bound, per_case=self.per_case)
         return _at_the_closest(
             measured, bound, measured / bound, violated=excess > self.tolerance, what=self.what
         )
@@ -97,11 +100,14 @@ class ExactLowerBound:
             zero is met by every case and not kept.
         tolerance: relative to the largest bound.
         what: what was computed, for the report.
+        per_case: whether the tolerance is relative to each case's own bound instead, so that a
+            large one hides no violation of a small one; no bound is 0 then.
     """
 
     compute: Callable[[], tuple[ArrayLike, ArrayLike]]
     tolerance: float = 1e-10
     what: str = "every outcome enumerated"
+    per_case: bool = False
 
     kind: ClassVar[Kind] = "lower_bound"
     name: ClassVar[str] = "exact bound from below"
@@ -110,12 +116,18 @@ class ExactLowerBound:
         """Compares all cases."""
         measured, bound = (np.asarray(side, dtype=np.float64) for side in self.compute())
         _require_finite(measured, bound)
-        below = (bound - measured) / np.max(bound) > self.tolerance
+        below = (bound - measured) / _scale(bound, per_case=self.per_case) > self.tolerance
         ratio = np.full_like(measured, np.inf)
         np.divide(measured, bound, out=ratio, where=bound > 0)
         return _at_the_closest(
             measured, bound, ratio, violated=below, what=self.what, from_below=True
         )
+
+
+def _scale(bound: Array, *, per_case: bool) -> Array:
+    """What a violation is measured in."""
+    size = np.abs(bound)
+    return size if per_case else np.max(size)
 
 
 def _at_the_closest(
