@@ -43,6 +43,7 @@ from .markovian_noise_constants import (
     Linear,
     Method,
     expected_samples,
+    level_factor,
     require_slack,
 )
 from .theorem import Assumption, Constants, Paper, Theorem, constant
@@ -69,6 +70,7 @@ __all__ = [
     "Switches",
     "damping",
     "expected_samples",
+    "level_factor",
     "memory",
 ]
 

@@ -12,7 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from .theorem import Constants, constant
 
-__all__ = ["ROUNDING", "Chain", "Linear", "Method", "expected_samples", "require_slack"]
+__all__ = [
+    "ROUNDING",
+    "Chain",
+    "Linear",
+    "Method",
+    "expected_samples",
+    "level_factor",
+    "require_slack",
+]
 
 Array = NDArray[np.float64]
 
@@ -38,11 +46,27 @@ class Chain(Constants):
 
     def variance_factor(self, B: int, m: int = 0) -> float:
         r"""The factor V = (10/3) (tau/B) v_m with v_m = m - 1 + 2^(1-m)."""
-        return 10 / 3 * self.tau / B * (m - 1 + 2.0 ** (1 - m))
+        return 10 / 3 * self.tau / B * level_factor(m)
 
     def bias_factor(self, B: int, m: int = 0) -> float:
         r"""The factor b = (25/9) tau^2 / (4^m B^2)."""
         return 25 / 9 * (self.tau / B) ** 2 / 4.0**m
+
+
+def level_factor(m: int) -> float:
+    """The factor v_m = m - 1 + 2^(1-m) of the variance that m levels cost.
+
+    Args:
+        m: largest level.
+
+    Returns:
+        The number.
+
+    Example:
+        >>> [level_factor(m) for m in range(4)]
+        [1.0, 1.0, 1.5, 2.25]
+    """
+    return m - 1 + 2.0 ** (1 - m)
 
 
 def expected_samples(B: int, m: int) -> float:
