@@ -1,11 +1,11 @@
 r"""Steps, batches and numbers of iterations that the theorems on Markovian noise prescribe.
 
 The samples come from one trajectory of a chain with the mixing time tau, and their noise is that of
-`MarkovianNoise`; V and b are the factors of variance and bias of a `MultilevelBatch`. Each theorem
-is a class: it refuses constants that violate its conditions, says why, and gives the bound.
-`for_target` splits a target evenly between what is left of the start and the noise: at each level
-it takes the longest step whose floor is half the target, and of these the one with the fewest
-samples in the mean.
+`MarkovianNoise`; V and b are the factors of variance and bias of a `MultilevelBatch`. Each class is
+a plan for one theorem of `optzoo.theorems.markovian_noise`: it refuses constants that violate its
+conditions, says why, and gives the theorem's bound. `for_target` splits a target evenly between
+what is left of the start and the noise: at each level it takes the longest step whose floor is half
+the target, and of these the one with the fewest samples in the mean.
 
 Differs from the paper, which states orders: all constants here are explicit, from the same proofs.
 
@@ -14,17 +14,36 @@ References:
   noise: from acceleration to variational inequalities", NeurIPS 2023, arXiv:2305.15938.
 """
 
+import abc
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar, Self, TypeVar
 
-from ._arguments import require_integer, require_known
-from ._markovian_bound import ROUNDING, Bound, LinearBound, cheapest, quotient, require_slack
-from .markovian_noise import MarkovianNoise, MultilevelBatch
-from .randomized_accelerated_gd import AcceleratedCoefficients, accelerated_coefficients
+from ._arguments import (
+    require_batch,
+    require_integer,
+    require_known,
+    require_known_positive,
+)
+from .randomized_accelerated_gd import AcceleratedCoefficients
+from .theorems.markovian_noise import (
+    D3,
+    D3_POLYAK_LOJASIEWICZ,
+    D3A,
+    D4,
+    D5,
+    Chain,
+    damping,
+    expected_samples,
+)
+from .theorems.theorem import Theorem
 
 __all__ = [
     "AcceleratedGDBound",
     "ExtragradientBound",
+    "MarkovianNoise",
+    "MultilevelBatch",
     "NonconvexGDBound",
     "PolyakLojasiewiczGDBound",
     "StronglyConvexGDBound",
@@ -32,8 +51,306 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class NonconvexGDBound(Bound):
-    r"""`randomized_gd` on a smooth function: the mean of the squared gradients over the run.
+class MarkovianNoise:
+    r"""The noise of an oracle along a Markov chain.
+
+    .. math:: \|\nabla F(x, z) - \nabla f(x)\|^2 \le \sigma^2 + \delta^2 \|\nabla f(x)\|^2
+      \quad \text{for every state } z
+
+    For a variational inequality |x - x*| takes the place of |grad f(x)|.
+
+    Args:
+      mixing_time: tau, the first k with Delta(Q^k) <= 1/4, where Delta is the largest total
+        variation distance between two rows; 1 for independent samples.
+      sigma: the additive part, at least 0.
+      delta: the multiplicative part, at least 0.
+
+    Raises:
+      TypeError: if the mixing time is not an integer or a constant not a number.
+      ValueError: if one is out of range.
+
+    Example:
+      >>> import optzoo
+      >>> optzoo.MarkovianNoise(mixing_time=14, sigma=1.0)
+      MarkovianNoise(mixing_time=14, sigma=1.0, delta=0.0)
+    """
+
+    mixing_time: int
+    sigma: float
+    delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_integer("mixing_time", self.mixing_time, 1)
+        for name in ("sigma", "delta"):
+            value = require_known(name, getattr(self, name))
+            if not 0.0 <= value < math.inf:
+                raise ValueError(f"{name} must be finite and at least 0, got {value}.")
+
+
+@dataclass(frozen=True)
+class MultilevelBatch:
+    r"""The sizes of the multilevel estimator, and what they promise by the lemma D2.
+
+    .. math:: b = \frac{25}{9} \frac{\tau^2}{4^m B^2}, \quad
+      V = \frac{10}{3} \frac{\tau}{B} \bigl(m - 1 + 2^{1-m}\bigr), \quad c_m B = (m + 2^{-m}) B
+
+    With s^2 = sigma^2 + delta^2 |grad f(x)|^2, which bounds the squared error of a single sample
+    whatever the state of the chain, |E g - grad f|^2 <= b s^2 and E|g - grad f|^2 <= V s^2.
+
+    Args:
+      batch_size: B, at least 1.
+      max_level: m, at least 0.
+
+    Raises:
+      TypeError: if one is not an integer.
+      ValueError: if one is out of range.
+
+    Example:
+      >>> import optzoo
+      >>> batch = optzoo.MultilevelBatch(batch_size=10, max_level=2)
+      >>> batch.expected_samples, batch.variance(mixing_time=10)
+      (22.5, 5.0)
+    """
+
+    batch_size: int
+    max_level: int
+
+    def __post_init__(self) -> None:
+        require_batch(self.batch_size, self.max_level)
+
+    @property
+    def expected_samples(self) -> float:
+        """c_m B, samples that one estimate takes in the mean."""
+        return expected_samples(self.batch_size, self.max_level)
+
+    def variance(self, mixing_time: int) -> float:
+        """V: E|g - grad f|^2 is at most V s^2."""
+        return Chain(tau=mixing_time).variance_factor(self.batch_size, self.max_level)
+
+    def bias(self, mixing_time: int) -> float:
+        """b: |E g - grad f|^2 is at most b s^2."""
+        return Chain(tau=mixing_time).bias_factor(self.batch_size, self.max_level)
+
+
+# --- What the plans share ---
+
+
+@dataclass(frozen=True)
+class _Plan(abc.ABC):
+    """A theorem with its constants. Its metric after k steps is at most `bound(k, initial)`."""
+
+    smoothness: float
+    noise: MarkovianNoise
+    batch: MultilevelBatch
+    learning_rate: float
+
+    theorem: ClassVar[Theorem]
+
+    def __post_init__(self) -> None:
+        for name in ("smoothness", "learning_rate"):
+            require_known_positive(name, getattr(self, name))
+        self.constants()  # they refuse what the theorem does not cover
+
+    def _named(self) -> dict[str, Any]:
+        """The constants by the names of the page."""
+        return {
+            "tau": self.noise.mixing_time,
+            "sigma": self.noise.sigma,
+            "delta": self.noise.delta,
+            "L": self.smoothness,
+            "B": self.batch.batch_size,
+            "m": self.batch.max_level,
+            "gamma": self.learning_rate,
+        }
+
+    def constants(self, initial: float = 0.0) -> Any:
+        """The constants of the theorem, for a start with this value of what it starts from."""
+        assert self.theorem.constants is not None
+        return self.theorem.constants.of(self._named() | {"start": initial})
+
+    @property
+    def floor(self) -> float:
+        """What remains of the bound after infinitely many steps."""
+        return float(self.constants().floor)
+
+    @property
+    def variance(self) -> float:
+        """The factor V of the batch at this mixing time."""
+        return self.batch.variance(self.noise.mixing_time)
+
+    @property
+    def bias(self) -> float:
+        """The factor b of the batch at this mixing time."""
+        return self.batch.bias(self.noise.mixing_time)
+
+    @property
+    def samples_per_step(self) -> float:
+        """Samples that one step takes in the mean."""
+        return self.batch.expected_samples
+
+    def bound(self, steps: int, initial: float) -> float:
+        """The bound of the theorem's metric after so many steps, for a start."""
+        require_integer("steps", steps, 0)
+        return float(self.theorem.bound(self.constants(initial), steps))
+
+    def steps(self, initial: float, target: float) -> int:
+        """The least number of steps after which the bound is at most the target."""
+        return int(self.constants(initial).steps_to(target))
+
+
+@dataclass(frozen=True)
+class _LinearPlan(_Plan):
+    """A plan with a linear rate down to a floor."""
+
+    strong_convexity: float
+
+    def __post_init__(self) -> None:
+        require_known_positive("strong_convexity", self.strong_convexity)
+        if self.strong_convexity > self.smoothness:
+            raise ValueError(
+                f"strong_convexity must be at most smoothness = {self.smoothness}, got "
+                f"{self.strong_convexity}."
+            )
+        super().__post_init__()
+
+    def _named(self) -> dict[str, Any]:
+        return super()._named() | {"mu": self.strong_convexity}
+
+    @property
+    def rate(self) -> float:
+        """1 - contraction, the share of the metric that a step removes."""
+        return float(self.constants().rate)
+
+    @classmethod
+    @abc.abstractmethod
+    def _longest_step(
+        cls, L: float, mu: float, noise: MarkovianNoise, batch: MultilevelBatch
+    ) -> float:
+        """The longest step allowed, or that beyond which a longer one is slower."""
+
+    @classmethod
+    def _further(cls, noise: MarkovianNoise, batch: MultilevelBatch) -> dict[str, float]:
+        """What else the theorem prescribes."""
+        return {}
+
+    @classmethod
+    def for_target(
+        cls,
+        smoothness: float,
+        strong_convexity: float,
+        noise: MarkovianNoise,
+        *,
+        initial: float,
+        target: float,
+        batch_size: int | None = None,
+    ) -> Self:
+        """The plan for a target with the fewest samples in the mean.
+
+        Args:
+          smoothness: L.
+          strong_convexity: mu.
+          noise: tau, sigma, delta.
+          initial: what the bound starts from: |x^0 - x*|^2, f(x^0) - f* or Phi_0.
+          target: what the bound is to be after `steps(initial, target)` steps.
+          batch_size: B; tau if None.
+
+        Returns:
+          The plan, with its step and its level.
+
+        Raises:
+          ValueError: if no level reaches the target, with the last reason.
+        """
+
+        def plan(batch: MultilevelBatch, step: float) -> Self:
+            further = cls._further(noise, batch)
+            return cls(smoothness, noise, batch, step, strong_convexity, **further)
+
+        def longest_step(batch: MultilevelBatch) -> float:
+            return cls._longest_step(smoothness, strong_convexity, noise, batch)
+
+        return _cheapest(plan, longest_step, noise, initial, target, batch_size)
+
+
+AnyPlan = TypeVar("AnyPlan", bound=_Plan)
+
+
+def _cheapest(
+    make: Callable[[MultilevelBatch, float], AnyPlan],
+    longest_step: Callable[[MultilevelBatch], float],
+    noise: MarkovianNoise,
+    initial: float,
+    target: float,
+    batch_size: int | None,
+) -> AnyPlan:
+    """Of all levels, each with its longest step whose floor is half the target, the cheapest."""
+    require_known_positive("initial", initial)
+    require_known_positive("target", target)
+    size = noise.mixing_time if batch_size is None else batch_size
+    require_batch(size, 0)
+    best, cost, refusal = None, math.inf, ValueError("there is no level to choose from")
+    level = 0
+    while size * 2**level < 2**31:
+        batch = MultilevelBatch(size, level)
+        level += 1
+        try:
+            plan = _with_floor(make, batch, longest_step(batch), target / 2)
+        except ValueError as reason:
+            refusal = reason
+            continue
+        samples = plan.steps(initial, target) * plan.samples_per_step
+        if samples < cost:
+            best, cost = plan, samples
+    if best is None:
+        raise ValueError(f"the theorem promises {target} for no level: {refusal}")
+    return best
+
+
+def _with_floor(
+    make: Callable[[MultilevelBatch, float], AnyPlan],
+    batch: MultilevelBatch,
+    longest_step: float,
+    floor: float,
+) -> AnyPlan:
+    """The plan with the longest step whose floor, which grows with the step, is small enough."""
+    plan = make(batch, longest_step)
+    if plan.floor <= floor:
+        return plan
+    best, refusal = None, ValueError(f"the bias alone keeps the floor above {floor:.6g}")
+    short, long = 0.0, longest_step
+    for _ in range(200):  # halves until a step is short enough, then bisects
+        step = (short + long) / 2
+        try:
+            candidate = make(batch, step)
+        except ValueError as reason:  # a condition that forbids steps as short as this
+            refusal, short = reason, step
+        else:
+            if candidate.floor <= floor:
+                best, short = candidate, step
+            else:
+                long = step
+        if long - short <= 1e-9 * short:
+            break
+    if best is None:
+        raise refusal
+    return best
+
+
+def _quotient(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else math.inf
+
+
+def _longest_gd_step(L: float, noise: MarkovianNoise, batch: MultilevelBatch) -> float:
+    growth, tau = noise.delta**2, noise.mixing_time
+    V, b = batch.variance(tau), batch.bias(tau)
+    return min(1 / L, _quotient(1 - growth * b, 2 * growth * L * V))
+
+
+# --- The plans ---
+
+
+@dataclass(frozen=True)
+class NonconvexGDBound(_Plan):
+    r"""`randomized_gd` on a smooth function: the mean of the squared gradients over the run, D3.
 
     .. math::
       \frac1N \sum_{k < N} E\|\nabla f(x^k)\|^2
@@ -58,37 +375,15 @@ class NonconvexGDBound(Bound):
       >>> optzoo.NonconvexGDBound(2.0, noise, plan.batch, learning_rate=0.6)
       Traceback (most recent call last):
         ...
-      ValueError: learning_rate must be at most 1/L = 0.5, got 0.6.
+      ValueError: the step must be at most 1/L = 0.5, got 0.6.
     """
 
-    def _check(self) -> None:
-        self.require_step(1 / self.smoothness, "1/L")
-        require_slack("1 - delta^2 (b + gamma L V)", self._slack)
-
-    @property
-    def _noise_factor(self) -> float:
-        return self.bias + self.learning_rate * self.smoothness * self.variance  # A
-
-    @property
-    def _slack(self) -> float:
-        return 1 - self.noise.delta**2 * self._noise_factor  # c
-
-    @property
-    def floor(self) -> float:
-        """The floor sigma^2 A / c."""
-        return self.noise.sigma**2 * self._noise_factor / self._slack
+    theorem: ClassVar[Theorem] = D3
 
     def bound(self, steps: int, initial: float) -> float:
         """The bound of the averaged squared gradient norm; `initial` is f(x^0) - f*."""
         require_integer("steps", steps, 1)
-        return 2 * initial / (self._slack * self.learning_rate * steps) + self.floor
-
-    def steps(self, initial: float, target: float) -> int:
-        """The least number of steps after which the bound is at most the target."""
-        if self.floor >= target:
-            raise ValueError(f"target must be above the floor {self.floor:.6g}, got {target}.")
-        exact = 2 * initial / (self._slack * self.learning_rate * (target - self.floor))
-        return max(math.ceil(exact * (1 - ROUNDING)), 1)
+        return super().bound(steps, initial)
 
     @classmethod
     def for_target(
@@ -99,25 +394,21 @@ class NonconvexGDBound(Bound):
         initial: float,
         target: float,
         batch_size: int | None = None,
-    ) -> "NonconvexGDBound":
-        """The step and the level for a target; B = tau if batch_size is None.
+    ) -> Self:
+        """As that of the other plans, without strong convexity; `initial` is f(x^0) - f*."""
 
-        `initial` is f(x^0) - f*, the target one for the averaged squared gradient norm. ValueError
-        if no level reaches the target.
-        """
-
-        def largest_step(batch: MultilevelBatch) -> float:
-            return _largest_gd_step(smoothness, noise, batch)
-
-        def make(batch: MultilevelBatch, step: float) -> "NonconvexGDBound":
+        def plan(batch: MultilevelBatch, step: float) -> Self:
             return cls(smoothness, noise, batch, step)
 
-        return cheapest(make, largest_step, noise, initial, target, batch_size)
+        def longest_step(batch: MultilevelBatch) -> float:
+            return _longest_gd_step(smoothness, noise, batch)
+
+        return _cheapest(plan, longest_step, noise, initial, target, batch_size)
 
 
 @dataclass(frozen=True)
-class PolyakLojasiewiczGDBound(LinearBound):
-    r"""`randomized_gd` on a smooth function with |grad f|^2 >= 2 mu (f - f*): the suboptimality.
+class PolyakLojasiewiczGDBound(_LinearPlan):
+    r"""`randomized_gd` on a smooth function with |grad f|^2 >= 2 mu (f - f*), D3: f - f*.
 
     .. math::
       E f(x^N) - f^* \le (1 - c \gamma \mu)^N (f(x^0) - f^*) + \frac{\sigma^2 A}{2 c \mu}, \qquad
@@ -142,56 +433,18 @@ class PolyakLojasiewiczGDBound(LinearBound):
       (True, 1.0)
     """
 
-    def _check(self) -> None:
-        self.require_step(1 / self.smoothness, "1/L")
-        require_slack("1 - delta^2 (b + gamma L V)", self._slack)
-
-    @property
-    def _noise_factor(self) -> float:
-        return self.bias + self.learning_rate * self.smoothness * self.variance  # A
-
-    @property
-    def _slack(self) -> float:
-        return 1 - self.noise.delta**2 * self._noise_factor  # c
-
-    @property
-    def rate(self) -> float:
-        """The rate c gamma mu."""
-        return self._slack * self.learning_rate * self.strong_convexity
-
-    @property
-    def floor(self) -> float:
-        """The floor sigma^2 A / (2 c mu)."""
-        return self.noise.sigma**2 * self._noise_factor / (2 * self._slack * self.strong_convexity)
+    theorem: ClassVar[Theorem] = D3_POLYAK_LOJASIEWICZ
 
     @classmethod
-    def for_target(
-        cls,
-        smoothness: float,
-        strong_convexity: float,
-        noise: MarkovianNoise,
-        *,
-        initial: float,
-        target: float,
-        batch_size: int | None = None,
-    ) -> "PolyakLojasiewiczGDBound":
-        """The step and the level for a target; B = tau if batch_size is None.
-
-        `initial` is f(x^0) - f*. ValueError if no level reaches the target.
-        """
-
-        def largest_step(batch: MultilevelBatch) -> float:
-            return _largest_gd_step(smoothness, noise, batch)
-
-        def make(batch: MultilevelBatch, step: float) -> "PolyakLojasiewiczGDBound":
-            return cls(smoothness, noise, batch, step, strong_convexity)
-
-        return cheapest(make, largest_step, noise, initial, target, batch_size)
+    def _longest_step(
+        cls, L: float, mu: float, noise: MarkovianNoise, batch: MultilevelBatch
+    ) -> float:
+        return _longest_gd_step(L, noise, batch)
 
 
 @dataclass(frozen=True)
-class StronglyConvexGDBound(LinearBound):
-    r"""`randomized_gd` on a smooth, strongly convex function: the squared distance.
+class StronglyConvexGDBound(_LinearPlan):
+    r"""`randomized_gd` on a smooth, strongly convex function, D3a: the squared distance.
 
     .. math::
       E\|x^N - x^*\|^2 \le (1 - R)^N \|x^0 - x^*\|^2 + \frac{\sigma^2}{R} W, \qquad
@@ -217,58 +470,20 @@ class StronglyConvexGDBound(LinearBound):
       (0.5, 0.0, 0.25)
     """
 
-    def _check(self) -> None:
-        self.require_step(2 / (self.smoothness + self.strong_convexity), "2/(L + mu)")
-        require_slack("gamma mu - delta^2 L^2 (gamma^2 V + gamma b / mu)", self.rate)
-
-    @property
-    def _injected(self) -> float:
-        gamma = self.learning_rate
-        return gamma**2 * self.variance + gamma * self.bias / self.strong_convexity  # W
-
-    @property
-    def rate(self) -> float:
-        """The rate gamma mu - delta^2 L^2 W."""
-        multiplied = (self.noise.delta * self.smoothness) ** 2 * self._injected
-        return self.learning_rate * self.strong_convexity - multiplied
-
-    @property
-    def floor(self) -> float:
-        """The floor sigma^2 W / R."""
-        return self.noise.sigma**2 * self._injected / self.rate
+    theorem: ClassVar[Theorem] = D3A
 
     @classmethod
-    def for_target(
-        cls,
-        smoothness: float,
-        strong_convexity: float,
-        noise: MarkovianNoise,
-        *,
-        initial: float,
-        target: float,
-        batch_size: int | None = None,
-    ) -> "StronglyConvexGDBound":
-        """The step and the level for a target; B = tau if batch_size is None.
-
-        `initial` is |x^0 - x*|^2. ValueError if no level reaches the target.
-        """
-
-        def largest_step(batch: MultilevelBatch) -> float:
-            growth = (noise.delta * smoothness) ** 2
-            tau, mu = noise.mixing_time, strong_convexity
-            # Beyond it a longer step is slower.
-            fastest = quotient(mu - growth * batch.bias(tau) / mu, 2 * growth * batch.variance(tau))
-            return min(2 / (smoothness + mu), fastest)
-
-        def make(batch: MultilevelBatch, step: float) -> "StronglyConvexGDBound":
-            return cls(smoothness, noise, batch, step, strong_convexity)
-
-        return cheapest(make, largest_step, noise, initial, target, batch_size)
+    def _longest_step(
+        cls, L: float, mu: float, noise: MarkovianNoise, batch: MultilevelBatch
+    ) -> float:
+        growth, tau = (noise.delta * L) ** 2, noise.mixing_time
+        V, b = batch.variance(tau), batch.bias(tau)
+        return min(2 / (L + mu), _quotient(mu - growth * b / mu, 2 * growth * V))
 
 
 @dataclass(frozen=True)
-class AcceleratedGDBound(LinearBound):
-    r"""`randomized_accelerated_gd`: Phi = |x - x*|^2 + (6 / mu) (f(x_f) - f*).
+class AcceleratedGDBound(_LinearPlan):
+    r"""`randomized_accelerated_gd`, D4: Phi = |x - x*|^2 + (6 / mu) (f(x_f) - f*).
 
     .. math::
       E \Phi_N \le \Bigl(1 - p \sqrt{\tfrac{\mu \gamma}{3}}\Bigr)^N \Phi_0 +
@@ -303,71 +518,37 @@ class AcceleratedGDBound(LinearBound):
 
     momentum_scale: float = 1.0
 
-    def _check(self) -> None:
+    theorem: ClassVar[Theorem] = D4
+
+    def __post_init__(self) -> None:
         p = require_known("momentum_scale", self.momentum_scale)
         if not 0.0 < p <= 1.0:
             raise ValueError(f"momentum_scale must lie in (0, 1], got {p}.")
-        self.require_step(0.75 / self.smoothness, "3/(4L)")
-        delta_squared = self.noise.delta**2
-        gradient = (
-            p * (1 + self.learning_rate * self.smoothness) * (1 + delta_squared * self.variance)
-        )
-        bias = (4 + self.coefficients.eta) * delta_squared * self.bias
-        if gradient + bias > 1.75 * (1 + ROUNDING):
-            raise ValueError(
-                "condition (C), p (1 + gamma L)(1 + delta^2 V) + (4 + eta) delta^2 b <= 7/4, is "
-                f"violated: {gradient:.6g} + {bias:.6g} is larger. Take larger batches, a higher "
-                "level or a smaller p."
-            )
+        super().__post_init__()
+
+    def _named(self) -> dict[str, Any]:
+        return super()._named() | {"p": self.momentum_scale}
 
     @property
     def coefficients(self) -> AcceleratedCoefficients:
         """The coefficients beta, eta and theta."""
-        return accelerated_coefficients(
-            self.learning_rate, self.strong_convexity, self.momentum_scale
-        )
-
-    @property
-    def rate(self) -> float:
-        """The rate beta / 2 = p sqrt(mu gamma / 3)."""
-        return float(self.coefficients.beta / 2)
-
-    @property
-    def floor(self) -> float:
-        """The floor 3 sqrt(3) gamma^(1/2) mu^(-3/2) sigma^2 [p (1 + gamma L) V + (4 + eta) b]."""
-        q = self.momentum_scale * (1 + self.learning_rate * self.smoothness)
-        bracket = q * self.variance + (4 + self.coefficients.eta) * self.bias
-        scale = 3 * math.sqrt(3 * self.learning_rate) * self.strong_convexity**-1.5
-        return float(scale * self.noise.sigma**2 * bracket)
+        found: AcceleratedCoefficients = self.constants().coefficients
+        return found
 
     @classmethod
-    def for_target(
-        cls,
-        smoothness: float,
-        strong_convexity: float,
-        noise: MarkovianNoise,
-        *,
-        initial: float,
-        target: float,
-        batch_size: int | None = None,
-    ) -> "AcceleratedGDBound":
-        """The step, the level and p for a target; B = tau if batch_size is None.
+    def _longest_step(
+        cls, L: float, mu: float, noise: MarkovianNoise, batch: MultilevelBatch
+    ) -> float:
+        return 0.75 / L
 
-        `initial` is Phi_0. ValueError if no level reaches the target.
-        """
-
-        def make(batch: MultilevelBatch, step: float) -> "AcceleratedGDBound":
-            # The first part of (C) is then at most 3/2, which leaves 1/4 for the second.
-            growth = 1 + noise.delta**2 * batch.variance(noise.mixing_time)
-            p = 6 / (7 * growth) if noise.delta > 0 else 1.0
-            return cls(smoothness, noise, batch, step, strong_convexity, p)
-
-        return cheapest(make, lambda _: 0.75 / smoothness, noise, initial, target, batch_size)
+    @classmethod
+    def _further(cls, noise: MarkovianNoise, batch: MultilevelBatch) -> dict[str, float]:
+        return {"momentum_scale": damping(noise.delta, batch.variance(noise.mixing_time))}
 
 
 @dataclass(frozen=True)
-class ExtragradientBound(LinearBound):
-    r"""`randomized_extragradient` on a strongly monotone variational inequality: the distance.
+class ExtragradientBound(_LinearPlan):
+    r"""`randomized_extragradient` on a strongly monotone variational inequality, D5: the distance.
 
     .. math::
       E\|x^N - x^*\|^2 \le (1 - R)^N \|x^0 - x^*\|^2 +
@@ -400,23 +581,20 @@ class ExtragradientBound(LinearBound):
 
     first_batch_size: int | None = None
 
-    def _check(self) -> None:
+    theorem: ClassVar[Theorem] = D5
+
+    def __post_init__(self) -> None:
         if self.first_batch_size is not None:
             require_integer("first_batch_size", self.first_batch_size, 1)
-        self.require_step(1 / (math.sqrt(6) * self.smoothness), "1/(sqrt(6) L)")
-        gamma, mu = self.learning_rate, self.strong_convexity
-        noisy = 3 * gamma**2 * self.variance + 2 * gamma * self.bias / mu
-        if self.noise.delta**2 * noisy > gamma * mu / 2 * (1 + ROUNDING):
-            raise ValueError(
-                "Delta^2 (3 gamma^2 V + 2 gamma b / mu) must be at most gamma mu / 2 = "
-                f"{gamma * mu / 2:.6g}, got {self.noise.delta**2 * noisy:.6g}. Take larger batches "
-                "or a shorter step."
-            )
-        require_slack("gamma mu / 2 - 3 gamma^2 V_0 Delta^2", self.rate)
+        super().__post_init__()
 
     @property
     def _first_batch(self) -> MultilevelBatch:
         return MultilevelBatch(self.first_batch_size or self.batch.batch_size, 0)
+
+    def _named(self) -> dict[str, Any]:
+        more = {"Delta": self.noise.delta, "B_0": self._first_batch.batch_size}
+        return super()._named() | more
 
     @property
     def first_variance(self) -> float:
@@ -428,54 +606,12 @@ class ExtragradientBound(LinearBound):
         """Samples that the two halves of a step take in the mean."""
         return self._first_batch.expected_samples + self.batch.expected_samples
 
-    @property
-    def rate(self) -> float:
-        """The rate R = gamma mu / 2 - 3 gamma^2 V_0 Delta^2."""
-        gamma, delta = self.learning_rate, self.noise.delta
-        return gamma * self.strong_convexity / 2 - 3 * (gamma * delta) ** 2 * self.first_variance
-
-    @property
-    def floor(self) -> float:
-        """The floor sigma^2 [3 gamma^2 (V + V_0) + 2 gamma b / mu] / R."""
-        gamma = self.learning_rate
-        noisy = 3 * gamma**2 * (self.variance + self.first_variance)
-        biased = 2 * gamma * self.bias / self.strong_convexity
-        return self.noise.sigma**2 * (noisy + biased) / self.rate
-
     @classmethod
-    def for_target(
-        cls,
-        smoothness: float,
-        strong_convexity: float,
-        noise: MarkovianNoise,
-        *,
-        initial: float,
-        target: float,
-        batch_size: int | None = None,
-    ) -> "ExtragradientBound":
-        """The step and the level for a target; B = B_0 = tau if batch_size is None.
-
-        `initial` is |x^0 - x*|^2. ValueError if no level reaches the target.
-        """
-
-        def largest_step(batch: MultilevelBatch) -> float:
-            tau, mu, growth = noise.mixing_time, strong_convexity, noise.delta**2
-            first = MultilevelBatch(batch.batch_size, 0)
-            second_half = quotient(
-                mu / 2 - 2 * growth * batch.bias(tau) / mu, 3 * growth * batch.variance(tau)
-            )
-            # Beyond it a longer step is slower.
-            fastest = quotient(mu, 12 * growth * first.variance(tau))
-            return min(1 / (math.sqrt(6) * smoothness), second_half, fastest)
-
-        def make(batch: MultilevelBatch, step: float) -> "ExtragradientBound":
-            return cls(smoothness, noise, batch, step, strong_convexity)
-
-        return cheapest(make, largest_step, noise, initial, target, batch_size)
-
-
-def _largest_gd_step(smoothness: float, noise: MarkovianNoise, batch: MultilevelBatch) -> float:
-    """1/L, or the step beyond which a longer one is slower."""
-    tau, growth = noise.mixing_time, noise.delta**2
-    slack = 1 - growth * batch.bias(tau)
-    return min(1 / smoothness, quotient(slack, 2 * growth * smoothness * batch.variance(tau)))
+    def _longest_step(
+        cls, L: float, mu: float, noise: MarkovianNoise, batch: MultilevelBatch
+    ) -> float:
+        growth, tau = noise.delta**2, noise.mixing_time
+        V, b = batch.variance(tau), batch.bias(tau)
+        V_0 = MultilevelBatch(batch.batch_size, 0).variance(tau)
+        second_half = _quotient(mu / 2 - 2 * growth * b / mu, 3 * growth * V)
+        return min(1 / (math.sqrt(6) * L), second_half, _quotient(mu, 12 * growth * V_0))

@@ -5,7 +5,7 @@
 assumption is violated. What `theory_checks` certifies is these objects.
 """
 
-from . import frank_wolfe, ito_chains
+from . import frank_wolfe, ito_chains, markovian_noise
 from .theorem import Assumption, Constants, Paper, Theorem, constant, theorems_of
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "constant",
     "frank_wolfe",
     "ito_chains",
+    "markovian_noise",
     "theorems_of",
 ]

@@ -29,6 +29,8 @@ class UpperBound:
         last_only: the bound speaks of the last checkpoint alone; its shape is (1,).
         uncertainty: half-width of what the metric rests on, such as f*; it must be far below the
             smallest mean that is measured.
+        points: what its points are called, such as iterations in place of ticks; the checkpoints
+            if None.
     """
 
     experiment: Experiment
@@ -37,13 +39,15 @@ class UpperBound:
     lower_bound: ArrayLike | None = None
     last_only: bool = False
     uncertainty: float = 0.0
+    points: Sequence[int] | None = None
 
     kind: ClassVar[Kind] = "upper_bound"
     name: ClassVar[str] = "e-value"
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Adds seeds until decided."""
-        points = self.experiment.checkpoints[-1:] if self.last_only else self.experiment.checkpoints
+        points = self.experiment.checkpoints if self.points is None else self.points
+        points = points[-1:] if self.last_only else points
         bound = _positive_bound(self.bound, self.experiment, len(points))
 
         def ratios(first: int, count: int) -> Array:
@@ -137,12 +141,15 @@ class SampledIdentity:
         experiment: where both sides are observed.
         left, right: functions of the metrics, each result of shape (seeds, checkpoints).
         looks: the number of seeds is this many times the laboratory's.
+        points: what its points are called, such as iterations in place of ticks; the checkpoints
+            if None.
     """
 
     experiment: Experiment
     left: Callable[[Mapping[str, Array]], Array]
     right: Callable[[Mapping[str, Array]], Array]
     looks: int = 4
+    points: Sequence[int] | None = None
 
     kind: ClassVar[Kind] = "identity"
     name: ClassVar[str] = "z-test"
@@ -158,10 +165,11 @@ class SampledIdentity:
         mean, exact = left.mean(axis=0), right.mean(axis=0)
         ratio = mean / exact
         worst = int(np.argmax(np.abs(ratio - 1)))
+        points = self.experiment.checkpoints if self.points is None else self.points
         return Finding(
             verdict=test.verdict,
             decided=f"{test.reason}; measured / exact = {ratio[worst]:.4f} where farthest from 1",
-            checkpoints=np.asarray(self.experiment.checkpoints, dtype=np.float64),
+            checkpoints=np.asarray(points, dtype=np.float64),
             mean=mean,
             lower=mean - 3 * error,
             upper=mean + 3 * error,

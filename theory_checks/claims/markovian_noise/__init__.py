@@ -2,38 +2,16 @@
 
 from ...claim import Claim
 from ...side_by_side import Comparison
-from . import (
-    accelerated,
-    batch,
-    descent,
-    estimator,
-    extragradient,
-    laws,
-    lower_bounds,
-    multiplicative,
-    nonconvex,
-    sampled,
-    side_by_side,
-)
+from . import estimator, laws, lower_bounds, rates, runs, side_by_side
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
-_MODULES = (
-    batch,
-    estimator,
-    sampled,
-    descent,
-    nonconvex,
-    accelerated,
-    extragradient,
-    multiplicative,
-    lower_bounds,
-    laws,
-)
+_MODULES = (estimator, rates, runs, laws, lower_bounds)
 
 CLAIMS: tuple[Claim, ...] = tuple(
     sorted(
-        (claim for module in _MODULES for claim in module.CLAIMS), key=lambda claim: claim.theorem
+        (claim for module in _MODULES for claim in module.CLAIMS),
+        key=lambda claim: claim.theorem.root.label,
     )
 )
 

@@ -13,7 +13,6 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-import optzoo
 from optzoo.problems import (
     LinearMethodMoments,
     MarkovChain,
@@ -24,11 +23,12 @@ from optzoo.problems import (
     multiplicative_noise_quadratic,
     randomized_gd_moments,
 )
+from optzoo.theorems.markovian_noise import expected_samples
 
 from ...simulation import Experiment
 from ...statistics.scaling import first_passage
-from .paper import slow_chain
-from .process import StreamRun, stream_run
+from .processes import StreamRun, stream_run
+from .settings import slow_chain
 
 __all__ = [
     "ADAPTIVE",
@@ -157,7 +157,7 @@ def tuned(name: str, noise: str, tau: int) -> Tuned:
     """The best of the steps for a method at a mixing time."""
     method = LINEAR[name]
     b, m = method.batch(tau)
-    price = optzoo.MultilevelBatch(b, m).expected_samples * method.price(tau)
+    price = expected_samples(b, m) * method.price(tau)
     last = max(200, round(BUDGET * tau / price / 100))
     counts = _counts(last)
     samples = np.asarray(counts * price, dtype=np.float64)

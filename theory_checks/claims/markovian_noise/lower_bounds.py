@@ -4,9 +4,9 @@ The condition number, on every path: on the masked Nesterov chain a method sees 
 for each switch of the chain. The noise, exactly: two problems that T samples can hardly tell apart.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import jax
@@ -17,22 +17,31 @@ from numpy.typing import NDArray
 import optzoo
 from optzoo.problems import (
     MarkovianQuadratic,
-    MaskedQuadratic,
     masked_nesterov,
     plain_batch_moments,
-    pytree_dataclass,
     randomized_gd_moments,
     sign_testing_quadratic,
     two_state_switch,
 )
+from optzoo.theorems.markovian_noise import D6, D7, Switches
 
 from ...checks import ExactLowerBound, PathwiseLowerBound
-from ...claim import Case, Claim, Control
-from ...simulation import Experiment
-from .paper import markov_claim
-from .process import StreamRun, accelerated, gradient_descent, stream_run
+from ...claim import Case, Claim, grid
+from ...controls import controls, wrong
+from ...setting import Stated
+from ...simulation import Along, Experiment, Watch
+from .processes import (
+    Position,
+    StreamRun,
+    accelerated,
+    gradient_calls,
+    gradient_descent,
+    squared_distance,
+    stream_run,
+)
+from .settings import chosen
 
-__all__ = ["CLAIMS"]
+__all__ = ["CLAIMS", "OverTheBound"]
 
 Array = NDArray[np.float64]
 
@@ -42,80 +51,70 @@ DIM, KAPPA, SWITCH = 60, 100.0, 0.05
 CHECKPOINTS = (1, 5, 20, 80, 200, 400)
 
 
-@pytree_dataclass
-@dataclass(frozen=True, eq=False, kw_only=True)
-class SwitchCount(StreamRun):
-    """A run on the masked chain that counts the switches in all samples, one sample a tick."""
+@dataclass(frozen=True)
+class OverTheBound(Along):
+    """|x - x*|^2 / |x*|^2 in units of D6's bound for the switches so far, one sample a tick."""
 
-    problem: MaskedQuadratic
-    rho: jax.Array
+    constants: Switches
 
-    def init(self, key: jax.Array) -> Any:
-        return super().init(key), jnp.zeros([], jnp.int32)
+    def start(self) -> Any:
+        """Switches in all samples, and the relative squared distance."""
+        return jnp.zeros([], jnp.int32), jnp.ones([])
 
-    def step(self, carry: Any, k: jax.Array, key: jax.Array) -> Any:
-        run, switches = carry
-        after = super().step(run, k, key)
-        switched = (after.chain_state != run.chain_state) & (k > 0)  # the first sample starts it
-        return after, switches + switched.astype(jnp.int32)
+    def add(
+        self, memory: Any, process: StreamRun, k: jax.Array, before: Position, after: Position
+    ) -> Any:
+        switched = (after.chain_state != before.chain_state) & (k > 0)  # the first starts it
+        relative = squared_distance(process, after) / jnp.sum(process.solution**2)
+        return memory[0] + switched.astype(jnp.int32), relative
 
-    def measure(self, carry: Any) -> dict[str, jax.Array]:
-        run, switches = carry
-        found = super().measure(run)
-        relative = found["squared_distance"] / jnp.sum(self.solution**2)
-        seen = self.rho**2
-        left = seen ** (switches + 1.0) - seen**DIM
-        bound = jnp.maximum(left, 0.0) / (1 - seen**DIM)
-        return found | {"ratio": relative / jnp.maximum(bound, 1e-300)}
+    def read(self, memory: Any) -> jax.Array:
+        switches, relative = memory
+        ratio: jax.Array = relative / jnp.maximum(D6.bound(self.constants, switches), 1e-300)
+        return ratio
 
 
-@pytree_dataclass
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Unmasked(SwitchCount):
-    """A false method for this oracle: it is shown all coordinates at once."""
-
-    def step(self, carry: Any, k: jax.Array, key: jax.Array) -> Any:
-        shown = replace(self.problem, masks=jnp.ones_like(self.problem.masks))
-        return SwitchCount.step(replace(self, problem=shown), carry, k, key)
-
-
-METHODS: dict[str, dict[str, Any]] = {
-    "gd": {"method": gradient_descent},
-    "accelerated": {"method": accelerated, "output": optzoo.accelerated_eval_params},
+METHODS: dict[str, tuple[tuple[float, ...], dict[str, Any]]] = {
+    "gd": ((0.5,), {"method": gradient_descent}),
+    "accelerated": (
+        (0.5, 1.0, 0.1),
+        {"method": accelerated, "output": optzoo.accelerated_eval_params},
+    ),
 }
+"""gamma L and what else the method takes, far below the steps of the theorems; the method."""
 
 
-def _masked(which: str, process: type[SwitchCount] = SwitchCount) -> Experiment:
+def _masked(method: str) -> Case:
     problem = masked_nesterov(two_state_switch(SWITCH), DIM, KAPPA)
-    L = problem.constants["L"].value
-    # Single samples: the fastest way to use each of them, far below the steps of the theorems.
-    constants = (0.5 / L,) if which == "gd" else (0.5 / L, 1.0, 0.1)
-    run = stream_run(problem, np.zeros(DIM), constants, 1, 0, **METHODS[which])
-    fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
-    root = np.sqrt(KAPPA)
-    counting = process(**fields, rho=jnp.asarray((root - 1) / (root + 1)))
-    return Experiment(f"markov-masked-{which}-{process.__name__}", counting, CHECKPOINTS, lanes=16)
+    (step, *others), fields = METHODS[method]
+    constants = (step / problem.constants["L"].value, *others)
+    setting = Stated(
+        rf"Nesterov's chain, $d = {DIM}$, $\kappa = {KAPPA:g}$, odd and even coordinates shown "
+        rf"by a two-state switch, $\tau = {problem.chain.mixing_time}$",
+        {**problem.constants, **chosen(kappa=KAPPA, d=DIM)},
+        {"gamma": constants[0], "B": 1, "m": 0},
+    )
+    watch: Mapping[str, Watch] = {
+        "ratio": OverTheBound(setting.of(D6)),
+        "gradient_calls": gradient_calls,
+    }
 
-
-def _pathwise_case(which: str) -> Case:
-    problem = masked_nesterov(two_state_switch(SWITCH), DIM, KAPPA)
-
-    def check(process: type[SwitchCount] = SwitchCount) -> PathwiseLowerBound:
-        return PathwiseLowerBound(_masked(which, process), "ratio", np.ones(len(CHECKPOINTS)))
+    def check(hidden: bool = True) -> PathwiseLowerBound:
+        shown = problem if hidden else replace(problem, masks=jnp.ones_like(problem.masks))
+        run = stream_run(shown, np.zeros(DIM), constants, 1, 0, **fields)
+        name = f"markov-masked-{method}-SwitchCount"
+        experiment = Experiment(name, run, CHECKPOINTS, watch, lanes=16)
+        return PathwiseLowerBound(experiment, "ratio", np.ones(len(CHECKPOINTS)))
 
     return Case(
-        problem=(
-            rf"Nesterov's chain, $d = {DIM}$, $\kappa = {KAPPA:g}$, odd and even coordinates shown "
-            rf"by a two-state switch, $\tau = {problem.chain.mixing_time}$"
-        ),
-        constants=problem.constants,
-        parameters={"B": 1, "m": 0},
-        check=check(),
-        controls=(
-            Control(
+        setting,
+        check(),
+        controls(
+            check,
+            wrong(
                 "all coordinates at once",
                 "an oracle that hides nothing, so that the switches do not matter",
-                check(Unmasked),
+                hidden=False,
             ),
         ),
     )
@@ -123,7 +122,6 @@ def _pathwise_case(which: str) -> Case:
 
 # --- The noise ---
 
-TIMES = (5, 20, 100)
 SPANS = (10, 40, 160)  # T in units of tau
 
 
@@ -157,108 +155,64 @@ def _right_guess(problem: MarkovianQuadratic, samples: int) -> float:
 
 
 @cache
-def _errors(method: Callable[[MarkovianQuadratic, int], float], sign: int) -> Array:
+def _errors(method: Callable[[MarkovianQuadratic, int], float], tau: int, sign: int) -> Array:
     return np.array(
-        [
-            method(sign_testing_quadratic(sign, tau, span * tau), span * tau)
-            for tau in TIMES
-            for span in SPANS
-        ]
+        [method(sign_testing_quadratic(sign, tau, span * tau), span * tau) for span in SPANS]
     )
 
 
-def _sides(*, signs: tuple[int, ...] = (1, -1), scale: str = "none") -> tuple[Array, Array]:
-    horizons = [(tau, span * tau) for tau in TIMES for span in SPANS]
-    effective = np.array([1 + (T - 1) * (1 - 4 ** (-1 / tau)) for tau, T in horizons])
-    least = 1 / (9 * effective)
-    if scale == "tau":
-        least = least * np.array([tau for tau, _ in horizons])
-    found = []
-    for method in (_mean_square, _constant_step, _guess, _right_guess):
-        worst = np.maximum.reduce([_errors(method, sign) for sign in signs])
-        found.append(worst / least)
-    ratios = np.concatenate(found)
-    return ratios, np.ones_like(ratios)
-
-
-def _noise_case() -> Case:
-    what = "exact mean squared errors of four methods, three mixing times, three horizons"
-
-    def check(**changes: Any) -> ExactLowerBound:
-        return ExactLowerBound(partial(_sides, **changes), what=what)
-
-    problem = sign_testing_quadratic(1, 20, 800)
-    return Case(
-        problem=(
-            r"$f_v(x) = \frac\mu2 x^2 - v s \epsilon x$, $v = \pm 1$, seen through $\mu x - s Z$ "
-            r"with $Z = \pm 1$ along lazy resampling, $\mu = s = 1$"
-        ),
-        constants=problem.constants,
-        parameters={
-            "tau": "5, 20, 100",
+def _noise(tau: int) -> Case:
+    setting = Stated(
+        r"$f_v(x) = \frac\mu2 x^2 - v s \epsilon x$, $v = \pm 1$, seen through $\mu x - s Z$ "
+        r"with $Z = \pm 1$ along lazy resampling",
+        chosen(tau=tau, mu=1.0, s=1.0),
+        {
             "T": r"$10\tau$, $40\tau$, $160\tau$",
             "methods": "mean of all samples, GD on batches of tau, two constant guesses",
         },
-        check=check(),
-        controls=(
-            Control(
+    )
+
+    def sides(signs: tuple[int, ...], scale: float) -> tuple[Array, Array]:
+        methods = (_mean_square, _constant_step, _guess, _right_guess)
+        worst = [np.maximum.reduce([_errors(one, tau, sign) for sign in signs]) for one in methods]
+        least = [scale * setting.bound(D7, span * tau) for span in SPANS]
+        return np.concatenate(worst), np.tile(least, len(methods))
+
+    def check(signs: tuple[int, ...] = (1, -1), scale: float = 1.0) -> ExactLowerBound:
+        return ExactLowerBound(
+            lambda: sides(signs, scale),
+            what="exact mean squared errors of four methods, three horizons",
+            per_case=True,
+        )
+
+    return Case(
+        setting,
+        check(),
+        controls(
+            check,
+            wrong(
                 "one sign only",
                 "a false claim: for $v = 1$ alone, where the guess is right",
-                check(signs=(1,)),
+                signs=(1,),
             ),
-            Control(
-                "tau squared",
-                r"a false claim: a bound that is $\tau$ times larger",
-                check(scale="tau"),
-            ),
+            wrong("tau squared", r"a false claim: a bound that is $\tau$ times larger", scale=tau),
         ),
     )
 
 
 CLAIMS: tuple[Claim, ...] = (
-    *(
-        markov_claim(
-            id=f"markovian_noise/lower-bound/condition-number-{which}",
-            title=f"One coordinate a switch, on every path: {words}",
-            source="lower bound, term with the condition number; explicit form, finite dimension",
-            theorem="D6",
-            algorithm=algorithm,
-            statement=(
-                r"$$\frac{|x_T - x^*|^2}{|x^*|^2} \ge \frac{(\rho^{2(N + 1)} - \rho^{2d})_+}{1 - "
-                r"\rho^{2d}},\qquad \rho = \frac{\sqrt\kappa - 1}{\sqrt\kappa + 1},$$ where $N$ "
-                "counts the switches of the chain up to sample $T$"
-            ),
-            assumptions=("a start at 0 and steps in the span of the gradients seen",),
-            kind="lower_bound",
-            metric=r"\text{ratio of error to bound}",
-            unit="sample",
-            output="last iterate",
-            x_label="samples $T$",
-            prepare=partial(_pathwise_case, which),
-            not_shown="Methods that leave the span of the gradients.",
-        )
-        for which, words, algorithm in (
-            ("gd", "gradient descent", "randomized_gd"),
-            ("accelerated", "accelerated gradient descent", "randomized_accelerated_gd"),
-        )
+    Claim(
+        id="markovian_noise/lower-bound/condition-number",
+        title="One coordinate a switch, on every path",
+        theorem=D6,
+        prepare=grid(_masked, method=METHODS),
+        x_label="samples $T$",
     ),
-    markov_claim(
+    Claim(
         id="markovian_noise/lower-bound/noise",
         title="No method averages the noise faster than the chain mixes",
-        source="lower bound, noise term; explicit form by Le Cam's two points",
-        theorem="D7",
-        algorithm="randomized_gd",
-        statement=(
-            r"$$\max_{v = \pm 1} E(x_T - x_v^*)^2 \ge \frac{s^2}{9 \mu^2 n}, \qquad n = 1 + (T - 1)"
-            r"(1 - 4^{-1/\tau})$$"
-        ),
-        assumptions=("any method that is given $T$ samples",),
-        kind="lower_bound",
-        metric=r"\text{ratio of error to bound}",
-        unit="sample",
-        output="last iterate",
+        theorem=D7,
+        prepare=grid(_noise, tau=(5, 20, 100)),
         x_label="case, the closest to the bound first",
-        prepare=_noise_case,
-        not_shown="That the constant is the best: the mean of all samples lies 18 times above.",
     ),
 )

@@ -1,7 +1,7 @@
 """Mistakes in the multilevel estimator, and in the methods that are fed by it.
 
-Those of the estimator take the arguments of `optzoo.mlmc_gradient`, `wrong_level_law` those of
-`optzoo.mlmc_stream`.
+Those of the estimator take the arguments of `optzoo.mlmc_gradient`, the level's wrong law those of
+`optzoo.mlmc_stream`, and those of a method the constants of the method.
 """
 
 from typing import Any
@@ -14,19 +14,19 @@ from jax.typing import ArrayLike
 import optzoo
 
 __all__ = [
-    "forgotten_extrapolation",
-    "halved_level_weight",
-    "level_from_the_chain",
+    "level_correlated_with_the_chain",
+    "level_law_that_does_not_match_its_weights",
     "levels_not_nested",
-    "undamped_momentum",
-    "wrong_level_law",
+    "momentum_undamped",
+    "second_half_from_the_point_looked_ahead_at",
+    "wrong_level_weight",
 ]
 
 Parts = tuple[optax.Updates, Any, optzoo.MLMCInfo]
 _NEVER = 33  # a level above every cut
 
 
-def halved_level_weight(
+def wrong_level_weight(
     grad_fn: Any, step_fn: Any, *, batch_size: ArrayLike, max_level: ArrayLike
 ) -> Any:
     """The correction is weighted by 2^(J-1) in place of 2^J: half of it is missing."""
@@ -70,7 +70,7 @@ def levels_not_nested(
     return estimate
 
 
-def level_from_the_chain(
+def level_correlated_with_the_chain(
     grad_fn: Any, step_fn: Any, *, batch_size: ArrayLike, max_level: ArrayLike
 ) -> Any:
     """The level and the first transition of the chain are drawn with the same random bits."""
@@ -95,7 +95,7 @@ def level_from_the_chain(
     return estimate
 
 
-def wrong_level_law(
+def level_law_that_does_not_match_its_weights(
     grad_fn: Any,
     step_fn: Any,
     *,
@@ -129,17 +129,18 @@ def wrong_level_law(
     return optzoo.MLMCStream(init, tick)
 
 
-def undamped_momentum(
-    learning_rate: ArrayLike, strong_convexity: ArrayLike, *, momentum_scale: ArrayLike = 1.0
+def momentum_undamped(
+    gamma: ArrayLike, mu: ArrayLike, p: ArrayLike
 ) -> optax.GradientTransformationExtraArgs:
     """The accelerated method with p = 1, whatever condition (C) asks for."""
-    del momentum_scale
-    return optzoo.randomized_accelerated_gd(learning_rate, strong_convexity)
+    return optzoo.randomized_accelerated_gd(gamma, mu)
 
 
-def forgotten_extrapolation(learning_rate: ArrayLike) -> optax.GradientTransformationExtraArgs:
-    """Extragradient whose second half sets out from the point looked ahead at, not from x^k."""
-    right = optzoo.randomized_extragradient(learning_rate)
+def second_half_from_the_point_looked_ahead_at(
+    gamma: ArrayLike,
+) -> optax.GradientTransformationExtraArgs:
+    """Extragradient with x^{k+1} = x^{k+1/2} - gamma g^{k+1/2}, not from x^k."""
+    right = optzoo.randomized_extragradient(gamma)
 
     def update(
         updates: optax.Updates, state: Any, params: Any = None, **extra_args: Any

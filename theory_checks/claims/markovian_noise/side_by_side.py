@@ -5,10 +5,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from optzoo.theorems.markovian_noise import PAPER
+
 from ...side_by_side import Comparison, Curve, Outcome, Panel
 from ...simulation.laboratory import Laboratory
 from .baselines import ADAPTIVE, DELTA, LINEAR, SIGMA, START, TARGET, adagrad_experiment, tuned
-from .paper import PAPER
 
 __all__ = ["COMPARISONS"]
 
@@ -167,7 +168,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         Comparison(
             id=f"markovian_noise/compare/{noise}",
             title=f"Error against samples, {noise} noise",
-            paper=PAPER,
+            paper=PAPER.citation,
             description=DESCRIPTION,
             evaluate=partial(_compare, noise),
         )
@@ -176,7 +177,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         id="markovian_noise/compare/mixing-time",
         title="Samples to a target against the mixing time",
-        paper=PAPER,
+        paper=PAPER.citation,
         description=DESCRIPTION,
         evaluate=_against_tau,
     ),

@@ -4,7 +4,8 @@ On a stream whose i-th gradient is the i-th unit vector, an estimate is its weig
 moments along any finite chain follow exactly, by dynamic programming over the chain.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache, wraps
 from itertools import groupby
 from typing import Any
 
@@ -33,9 +34,11 @@ Levels = dict[int, Array]
 _KEYS = 256
 
 
+@cache
 def from_stream(stream: Callable[..., optzoo.MLMCStream], samples_per_tick: int = 1) -> Estimator:
-    """One whole estimate of a stream, in the form of `mlmc_gradient`."""
+    """One whole estimate of a stream, in the form of `mlmc_gradient`, under the stream's name."""
 
+    @wraps(stream)
     def estimator(grad_fn: Any, step_fn: Any, *, batch_size: Any, max_level: Any) -> Any:
         parts = stream(
             grad_fn,
@@ -68,7 +71,8 @@ def from_stream(stream: Callable[..., optzoo.MLMCStream], samples_per_tick: int 
     return estimator
 
 
-def shipped_weights(estimator: Estimator, sizes: Sequence[tuple[int, int]]) -> list[Levels]:
+@cache
+def shipped_weights(estimator: Estimator, sizes: tuple[tuple[int, int], ...]) -> list[Levels]:
     """Level -> weights of the samples 1, 2, ..., for each (B, m); level 0 is J > m."""
     length = max(3 * 2**m * b for b, m in sizes)
 

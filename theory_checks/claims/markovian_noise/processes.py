@@ -5,10 +5,9 @@ under `vmap` never wait for each other although their estimates differ in length
 """
 
 import math
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol, final
 
 import jax
 import jax.numpy as jnp
@@ -19,22 +18,22 @@ from numpy.typing import ArrayLike
 import optzoo
 from optzoo.problems import MarkovChain, pytree_dataclass
 
-from ...claim import Check, Finding
-from ...simulation import Process
-from ...simulation.laboratory import Laboratory
+from ...simulation import Along, Experiment, Process, Watch
 
 __all__ = [
     "AtIterations",
     "EstimateMoments",
-    "IterationRun",
-    "Run",
+    "Position",
     "StreamRun",
     "accelerated",
+    "by_iterations",
     "extragradient",
+    "gradient_calls",
     "gradient_descent",
     "one_batch",
     "parameters_themselves",
     "plain_first_half",
+    "squared_distance",
     "stream_run",
     "ticks_for",
 ]
@@ -60,16 +59,15 @@ class Oracle(Protocol):
         """The gradient, or operator, that the chain in this state shows."""
 
 
-class Run(NamedTuple):
-    """Where a replicate is."""
+class Position(NamedTuple):
+    """Where a replicate is after a number of ticks."""
 
     x: jax.Array
-    state: Any
+    state: Any  # of the transformation
     chain_state: jax.Array
-    partial: Any
-    iterations: jax.Array
+    partial: Any  # the estimate that is in progress
+    iterations: jax.Array  # complete ones
     ticks: jax.Array
-    watched: jax.Array  # sum of `watch` over the iterates before this one
 
 
 def gradient_descent(gamma: jax.Array) -> optax.GradientTransformationExtraArgs:
@@ -104,10 +102,21 @@ def plain_first_half(state: Any, batch_size: jax.Array, max_level: jax.Array) ->
     return batch_size, jnp.where(state.phase == 0, 0, max_level)
 
 
+def squared_distance(run: Any, position: Position) -> jax.Array:
+    """|x - x*|^2 at the method's output."""
+    return jnp.sum((run.output(position.state, position.x) - run.solution) ** 2)
+
+
+def gradient_calls(run: Any, position: Position) -> jax.Array:
+    """Samples so far."""
+    return position.ticks * float(run.samples_per_tick)
+
+
+@final
 @pytree_dataclass
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StreamRun(Process):
-    """A method fed by the multilevel stream, observed after numbers of ticks.
+    """A method fed by the multilevel stream; a step of the process is a tick.
 
     The chain starts from its stationary law.
 
@@ -137,6 +146,11 @@ class StreamRun(Process):
     stream: Callable[..., optzoo.MLMCStream] = field(default=optzoo.mlmc_stream, metadata=_STATIC)
     samples_per_tick: int = field(default=1, metadata=_STATIC)
 
+    watch: ClassVar[Mapping[str, Watch]] = {
+        "squared_distance": squared_distance,
+        "gradient_calls": gradient_calls,
+    }
+
     def _parts(self, state: Any) -> tuple[optax.GradientTransformationExtraArgs, optzoo.MLMCStream]:
         batch_size, max_level = self.sizes(state, self.batch_size, self.max_level)
         stream = self.stream(
@@ -148,41 +162,27 @@ class StreamRun(Process):
         )
         return self.method(*self.constants), stream
 
-    def init(self, key: jax.Array) -> Run:
+    def init(self, key: jax.Array) -> Position:
         chain_key, level_key = jax.random.split(key)
         state = self.method(*self.constants).init(self.x0)
         _, stream = self._parts(state)
         chain_state = self.problem.chain.stationary_state(chain_key)
         zero = jnp.zeros([], jnp.int32)
         partial = stream.init(self.x0, level_key)
-        return Run(self.x0, state, chain_state, partial, zero, zero, jnp.zeros([]))
+        return Position(self.x0, state, chain_state, partial, zero, zero)
 
-    def watch(self, x: jax.Array) -> jax.Array:
-        """What is summed over the iterates; nothing."""
-        return jnp.zeros([])
-
-    def step(self, carry: Run, k: jax.Array, key: jax.Array) -> Run:
-        method, stream = self._parts(carry.state)
+    def step(self, position: Position, k: jax.Array, key: jax.Array) -> Position:
+        method, stream = self._parts(position.state)
         g, ready, chain_state, partial, _ = stream.tick(
-            key, carry.x, carry.chain_state, carry.partial
+            key, position.x, position.chain_state, position.partial
         )
-        updates, state = method.update(g, carry.state, carry.x)
-        moved = optax.apply_updates(carry.x, updates), state
+        updates, state = method.update(g, position.state, position.x)
+        moved = optax.apply_updates(position.x, updates), state
         x, state = jax.tree.map(
-            lambda new, old: jnp.where(ready, new, old), moved, (carry.x, carry.state)
+            lambda new, old: jnp.where(ready, new, old), moved, (position.x, position.state)
         )
-        iterations = carry.iterations + ready.astype(jnp.int32)
-        watched = carry.watched + jnp.where(ready, self.watch(carry.x), 0.0)
-        return Run(x, state, chain_state, partial, iterations, carry.ticks + 1, watched)
-
-    def measure(self, carry: Run) -> dict[str, jax.Array]:
-        point = self.output(carry.state, carry.x)
-        error = point - self.solution
-        return {
-            "squared_distance": jnp.sum(error**2),
-            "watched": carry.watched / jnp.maximum(carry.iterations, 1),
-            "gradient_calls": carry.ticks * float(self.samples_per_tick),
-        }
+        iterations = position.iterations + ready.astype(jnp.int32)
+        return Position(x, state, chain_state, partial, iterations, position.ticks + 1)
 
 
 def stream_run(
@@ -205,41 +205,7 @@ def stream_run(
     )
 
 
-@pytree_dataclass
-@dataclass(frozen=True, eq=False)
-class IterationRun(Process):
-    """A run observed after numbers of iterations, not of ticks.
-
-    At tick deadlines[i] it shows what was there after iterations[i]; a replicate that is not so far
-    by then shows a NaN, which stops the whole check.
-
-    Args:
-        run: the run.
-        iterations: shape (points,), increasing.
-        deadlines: in ticks, shape (points,), late enough: see `ticks_for`.
-        metric: what of the run is shown.
-    """
-
-    run: StreamRun
-    iterations: jax.Array
-    deadlines: jax.Array
-    metric: str = field(default="squared_distance", metadata=_STATIC)
-
-    def init(self, key: jax.Array) -> Any:
-        return self.run.init(key), jnp.full(self.iterations.shape, jnp.nan)
-
-    def step(self, carry: Any, k: jax.Array, key: jax.Array) -> Any:
-        before, kept = carry
-        after = self.run.step(before, k, key)
-        now = self.run.measure(after)[self.metric]
-        arrived = (after.iterations == self.iterations) & (before.iterations < self.iterations)
-        return after, jnp.where(arrived, now, kept)
-
-    def measure(self, carry: Any) -> dict[str, jax.Array]:
-        run, kept = carry
-        at = jnp.searchsorted(self.deadlines, run.ticks)
-        calls = self.run.measure(run)["gradient_calls"]
-        return {self.metric: kept[at], "gradient_calls": calls}
+# --- What is observed after numbers of iterations, which take different numbers of ticks ---
 
 
 def ticks_for(
@@ -260,33 +226,91 @@ def ticks_for(
     return math.ceil(most * batch_size / samples_per_tick)
 
 
-@dataclass(frozen=True, eq=False)
-class AtIterations:
-    """A check whose points are shown under other names: iterations in place of ticks.
+@dataclass(frozen=True)
+class AtIterations(Along):
+    """A watch that shows at each deadline what was there after a number of iterations.
+
+    A replicate that is not so far by then shows a NaN, which stops the whole check.
 
     Args:
-        check: the check itself.
-        points: shape (points,).
+        watch: (process, position) -> scalar.
+        iterations: increasing.
+        deadlines: in ticks, late enough: see `ticks_for`; the checkpoints of the experiment.
+        mean: whether the mean over the iterates before is shown, in place of the last of them.
     """
 
-    check: Check
-    points: tuple[int, ...]
+    watch: Callable[[Any, Position], jax.Array]
+    iterations: tuple[int, ...]
+    deadlines: tuple[int, ...]
+    mean: bool = False
 
-    @property
-    def name(self) -> str:
-        """What decides."""
-        return self.check.name
+    def start(self) -> Any:
+        """Ticks, the sum over the iterates, and what is kept for the deadlines."""
+        kept = jnp.full(len(self.iterations), jnp.nan)
+        return jnp.zeros([], jnp.int32), jnp.zeros([]), kept
 
-    def run(self, laboratory: Laboratory) -> Finding:
-        """Runs the check."""
-        found = self.check.run(laboratory)
-        decided = found.decided
-        for shown, point in zip(found.checkpoints, self.points, strict=False):
-            decided = re.sub(rf"\bk = {shown:g}\b", f"k = {point}", decided)
-        points = np.asarray(self.points, dtype=np.float64)
-        return replace(found, checkpoints=points, decided=decided)
+    def add(self, memory: Any, process: Any, k: jax.Array, before: Any, after: Any) -> Any:
+        _, total, kept = memory
+        moved = after.iterations > before.iterations
+        if self.mean:
+            total = total + jnp.where(moved, self.watch(process, before), 0.0)
+            now = total / jnp.maximum(after.iterations, 1)
+        else:
+            now = self.watch(process, after)
+        arrived = moved & (after.iterations == jnp.asarray(self.iterations))
+        return after.ticks, total, jnp.where(arrived, now, kept)
+
+    def read(self, memory: Any) -> jax.Array:
+        ticks, _, kept = memory
+        shown: jax.Array = kept[jnp.searchsorted(jnp.asarray(self.deadlines), ticks)]
+        return shown
 
 
+def by_iterations(
+    name: str,
+    run: StreamRun,
+    iterations: tuple[int, ...],
+    watch: Callable[[Any, Position], jax.Array],
+    *,
+    mean: bool = False,
+    estimates: int = 1,
+) -> Experiment:
+    """An experiment whose metric "watched" is seen after numbers of iterations.
+
+    Args:
+        name: of the experiment.
+        run: what one replicate does.
+        iterations: when it is looked at, increasing.
+        watch: what is seen.
+        mean: whether the mean over the iterates before is seen.
+        estimates: how many estimates an iteration takes.
+
+    Returns:
+        The experiment, with a checkpoint for each number.
+    """
+    counts = tuple(estimates * k for k in iterations)
+    sizes = int(run.batch_size), int(run.max_level), run.samples_per_tick
+    deadlines = tuple(ticks_for(count, *sizes) for count in counts)
+    watches: dict[str, Watch] = {
+        "watched": AtIterations(watch, counts, deadlines, mean),
+        "gradient_calls": gradient_calls,
+    }
+    return Experiment(name, run, deadlines, watches, lanes=16)
+
+
+# --- Single estimates ---
+
+
+class Tally(NamedTuple):
+    """Sums over the estimates so far."""
+
+    count: jax.Array
+    first: jax.Array
+    second: jax.Array
+    samples: jax.Array
+
+
+@final
 @pytree_dataclass
 @dataclass(frozen=True, eq=False)
 class EstimateMoments(Process):
@@ -308,11 +332,18 @@ class EstimateMoments(Process):
     max_level: jax.Array
     estimator: Callable[..., Any] = field(metadata=_STATIC)
 
-    def init(self, key: jax.Array) -> Any:
-        zero = jnp.zeros([])
-        return zero, zero, zero, zero
+    watch: ClassVar[Mapping[str, Watch]] = {
+        "mean": lambda run, tally: tally.first / tally.count,
+        "square": lambda run, tally: tally.second / tally.count,
+        "samples": lambda run, tally: tally.samples / tally.count,
+        "gradient_calls": lambda run, tally: tally.samples,
+    }
 
-    def step(self, carry: Any, k: jax.Array, key: jax.Array) -> Any:
+    def init(self, key: jax.Array) -> Tally:
+        zero = jnp.zeros([])
+        return Tally(zero, zero, zero, zero)
+
+    def step(self, position: Tally, k: jax.Array, key: jax.Array) -> Tally:
         estimate = self.estimator(
             self.problem.sample_operator,
             self.problem.chain.step_and_sample,
@@ -320,14 +351,5 @@ class EstimateMoments(Process):
             max_level=self.max_level,
         )
         g, _, info = estimate(key, self.x, self.chain_state)
-        count, first, second, samples = carry
-        return count + 1, first + g[0], second + g[0] ** 2, samples + info.samples
-
-    def measure(self, carry: Any) -> dict[str, jax.Array]:
-        count, first, second, samples = carry
-        return {
-            "mean": first / count,
-            "square": second / count,
-            "samples": samples / count,
-            "gradient_calls": samples,
-        }
+        count, first, second, samples = position
+        return Tally(count + 1, first + g[0], second + g[0] ** 2, samples + info.samples)
