@@ -5,7 +5,7 @@
 assumption is violated. What `theory_checks` certifies is these objects.
 """
 
-from . import frank_wolfe
+from . import frank_wolfe, soap
 from .theorem import Assumption, Constants, Paper, Theorem, constant, theorems_of
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "Theorem",
     "constant",
     "frank_wolfe",
+    "soap",
     "theorems_of",
 ]
