@@ -5,7 +5,7 @@
 assumption is violated. What `theory_checks` certifies is these objects.
 """
 
-from . import frank_wolfe, ito_chains, markovian_noise
+from . import frank_wolfe, ito_chains, markovian_noise, soap
 from .theorem import Assumption, Constants, Paper, Theorem, constant, theorems_of
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "frank_wolfe",
     "ito_chains",
     "markovian_noise",
+    "soap",
     "theorems_of",
 ]

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-__all__ = ["WINDOW", "drifting_gradients", "farthest", "iterates"]
+__all__ = ["WINDOW", "Tree", "drifting_gradients", "farthest", "iterates"]
 
 Array = NDArray[np.float64]
 Tree = Mapping[str, Array]
@@ -21,14 +23,17 @@ def iterates(
     make: Callable[..., optax.GradientTransformationExtraArgs],
     start: Tree,
     gradients: Tree,
+    *,
+    structure: Mapping[str, Any] = MappingProxyType({}),
     **numbers: float,
 ) -> dict[str, Array]:
     """The parameters after every call, on gradients that are given beforehand.
 
     Args:
-        make: makes the transformation, whose updates are added. One program is compiled for it.
+        make: makes the transformation, whose updates are added.
         start: the parameters before the first call.
         gradients: for every leaf all its gradients, shape (calls, *shape of the leaf).
+        structure: arguments of `make` that are no numbers; one program is compiled for each.
         **numbers: arguments of `make`, which the program takes as arguments.
 
     Returns:
@@ -37,17 +42,19 @@ def iterates(
     params, given = (
         {name: jnp.asarray(leaf) for name, leaf in tree.items()} for tree in (start, gradients)
     )
-    return {name: np.asarray(leaf) for name, leaf in _run(make, numbers, params, given).items()}
+    found = _run(make, tuple(sorted(structure.items())), numbers, params, given)
+    return {name: np.asarray(leaf) for name, leaf in found.items()}
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=(0, 1))
 def _run(
     make: Callable[..., optax.GradientTransformationExtraArgs],
+    structure: tuple[tuple[str, Any], ...],
     numbers: dict[str, float],
     params: optax.Params,
     gradients: optax.Updates,
 ) -> dict[str, jax.Array]:
-    method = make(**numbers)
+    method = make(**numbers, **dict(structure))
 
     def step(carry: Carry, g: optax.Updates) -> tuple[Carry, optax.Params]:
         params, state = carry

@@ -1,8 +1,7 @@
 """Mistakes that implementations of SOAP make, and the authors' own arrangement of the same numbers.
 
-Each takes a transformation made by `optzoo.soap` and returns it with the mistake; where the
-learning rate or the decay matters, these are given again. All are for leaves whose axes all have
-a basis or none.
+Each takes the arguments of `optzoo.soap`, by name, and makes one mistake. All are for leaves whose
+axes all have a basis or none.
 """
 
 from typing import Any, TypeAlias
@@ -11,33 +10,39 @@ import jax
 import jax.numpy as jnp
 import optax
 
+import optzoo
+
+from .layout import field_of, matrices_of
+
 __all__ = [
-    "basis_leaks",
+    "bias_correction_off_by_one",
     "columns_sorted",
-    "correction_off_by_one",
-    "decay_before_step",
-    "first_call_steps",
+    "decay_before_the_step",
+    "first_call_not_skipped",
     "momentum_not_rotated",
-    "second_moment_at_refreshes",
+    "second_moment_at_refreshes_only",
     "second_moment_not_permuted",
+    "the_basis_leaks",
 ]
 
 Method: TypeAlias = optax.GradientTransformationExtraArgs
 
 
-def second_moment_at_refreshes(method: Method, frequency: int) -> Method:
-    """V is remembered on refresh calls only."""
+def second_moment_at_refreshes_only(**arguments: Any) -> Method:
+    """The second moment is remembered on refresh calls only."""
+    method = optzoo.soap(**arguments)
 
     def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
         new_updates, new = method.update(updates, state, params, **extra_args)
-        nu = _chosen(state.count % frequency == 0, new.nu, state.nu)
-        return new_updates, new._replace(nu=nu)
+        refresh = state.count % arguments["precondition_frequency"] == 0
+        return new_updates, new._replace(nu=_chosen(refresh, new.nu, state.nu))
 
     return optax.GradientTransformationExtraArgs(method.init, update)
 
 
-def momentum_not_rotated(method: Method) -> Method:
-    """At a refresh the coordinates of M stay, and so now belong to other vectors."""
+def momentum_not_rotated(**arguments: Any) -> Method:
+    """At a refresh the coordinates of M stay as they are, and so belong to other vectors."""
+    method = optzoo.soap(**arguments)
 
     def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
         new_updates, new = method.update(updates, state, params, **extra_args)
@@ -46,18 +51,19 @@ def momentum_not_rotated(method: Method) -> Method:
     return optax.GradientTransformationExtraArgs(method.init, update)
 
 
-def columns_sorted(method: Method) -> Method:
+def columns_sorted(**arguments: Any) -> Method:
     """No mistake: after a refresh the vectors are in descending order, and M and V follow them."""
-    return _sorted(method, permute_second_moment=True)
+    return _sorted(optzoo.soap(**arguments), permute_second_moment=True)
 
 
-def second_moment_not_permuted(method: Method) -> Method:
-    """After a refresh the vectors are in descending order, and V does not follow them."""
-    return _sorted(method, permute_second_moment=False)
+def second_moment_not_permuted(**arguments: Any) -> Method:
+    """A refresh sorts the vectors, and V does not follow them."""
+    return _sorted(optzoo.soap(**arguments), permute_second_moment=False)
 
 
-def basis_leaks(method: Method) -> Method:
+def the_basis_leaks(**arguments: Any) -> Method:
     """The gradient is rotated with a basis that it has already entered."""
+    method = optzoo.soap(**arguments)
 
     def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
         _, ahead = method.update(updates, state, params, **extra_args)
@@ -70,19 +76,18 @@ def basis_leaks(method: Method) -> Method:
     return optax.GradientTransformationExtraArgs(method.init, update)
 
 
-def correction_off_by_one(
-    method: Method, *, learning_rate: float, weight_decay: float, b1: float, b2: float
-) -> Method:
-    """The bias correction of call t + 1 at call t."""
+def bias_correction_off_by_one(**arguments: Any) -> Method:
+    """Call $t$ is corrected as call $t + 1$."""
+    method = optzoo.soap(**arguments)
 
     def correction(t: Any) -> jax.Array:
-        return jnp.sqrt(1 - b2**t) / (1 - b1**t)
+        return jnp.sqrt(1 - arguments["b2"] ** t) / (1 - arguments["b1"] ** t)
 
     def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
         new_updates, new = method.update(updates, state, params, **extra_args)
         t = jnp.maximum(state.count, 1).astype(float)
         factor = jnp.where(state.count > 0, correction(t + 1) / correction(t), 1.0)
-        shrink = _shrink(state, learning_rate, weight_decay)
+        shrink = _shrink(state, arguments)
         return (
             jax.tree.map(
                 lambda u, p: factor * (u + shrink * p) - shrink * p,  # u is a step and its decay
@@ -95,12 +100,13 @@ def correction_off_by_one(
     return optax.GradientTransformationExtraArgs(method.init, update)
 
 
-def decay_before_step(method: Method, *, learning_rate: float, weight_decay: float) -> Method:
-    """W <- (1 - eta lambda) W - eta U: the step itself does not decay."""
+def decay_before_the_step(**arguments: Any) -> Method:
+    r"""$W \leftarrow (1 - \eta\lambda) W - \eta U$: the weights decay before the step is added."""
+    method = optzoo.soap(**arguments)
 
     def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
         new_updates, new = method.update(updates, state, params, **extra_args)
-        shrink = _shrink(state, learning_rate, weight_decay)
+        shrink = _shrink(state, arguments)
         return (
             jax.tree.map(
                 lambda u, p: (u + shrink * p) / (1 - shrink) - shrink * p, new_updates, params
@@ -111,8 +117,9 @@ def decay_before_step(method: Method, *, learning_rate: float, weight_decay: flo
     return optax.GradientTransformationExtraArgs(method.init, update)
 
 
-def first_call_steps(method: Method) -> Method:
+def first_call_not_skipped(**arguments: Any) -> Method:
     """The first gradient makes the bases and then a step, instead of the bases alone."""
+    method = optzoo.soap(**arguments)
 
     def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
         once = method.update(updates, state, params, **extra_args)
@@ -125,15 +132,18 @@ def first_call_steps(method: Method) -> Method:
 def _sorted(method: Method, *, permute_second_moment: bool) -> Method:
     def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
         new_updates, new = method.update(updates, state, params, **extra_args)
-        treedef: Any = jax.tree.structure(updates)
+        structure: Any = jax.tree.structure(updates)
         mu, nu, bases = [], [], []
         for m, v, old, found, grams in zip(
-            *(treedef.flatten_up_to(tree) for tree in (new.mu, new.nu, state.basis)),
-            *(treedef.flatten_up_to(tree) for tree in (new.basis, new.gram)),
+            *(structure.flatten_up_to(tree) for tree in (new.mu, new.nu)),
+            *(matrices_of(field, updates) for field in (state.basis, new.basis, new.gram)),
             strict=True,
         ):
-            ordered = []
+            ordered: list[Any] = []
             for axis, (before, after, gram) in enumerate(zip(old, found, grams, strict=True)):
+                if after is None:
+                    ordered.append(None)
+                    continue
                 refreshed = jnp.any(before != after) & (state.count > 0)
                 rayleigh = jnp.diag(before @ gram @ before.T)
                 slots = jnp.arange(len(rayleigh))
@@ -146,7 +156,9 @@ def _sorted(method: Method, *, permute_second_moment: bool) -> Method:
             nu.append(v)
             bases.append(tuple(ordered))
         return new_updates, new._replace(
-            mu=treedef.unflatten(mu), nu=treedef.unflatten(nu), basis=treedef.unflatten(bases)
+            mu=structure.unflatten(mu),
+            nu=structure.unflatten(nu),
+            basis=field_of(bases, updates),
         )
 
     return optax.GradientTransformationExtraArgs(method.init, update)
@@ -154,20 +166,21 @@ def _sorted(method: Method, *, permute_second_moment: bool) -> Method:
 
 def _reexpressed(moments: Any, old: Any, new: Any) -> Any:
     """The same arrays in coordinates of other bases, rows being vectors."""
-    treedef: Any = jax.tree.structure(moments)
-    leaves = []
+    leaves, structure = jax.tree.flatten(moments)
+    turned = []
     for x, before, after in zip(
-        *(treedef.flatten_up_to(tree) for tree in (moments, old, new)), strict=True
+        leaves, *(matrices_of(field, moments) for field in (old, new)), strict=True
     ):
         for axis, (was, now) in enumerate(zip(before, after, strict=True)):
             if was is not None:
                 x = jnp.moveaxis(jnp.tensordot(now @ was.T, x, axes=(1, axis)), 0, axis)
-        leaves.append(x)
-    return treedef.unflatten(leaves)
+        turned.append(x)
+    return structure.unflatten(turned)
 
 
-def _shrink(state: Any, learning_rate: float, weight_decay: float) -> jax.Array:
-    return jnp.where(state.count > 0, learning_rate * weight_decay, 0.0)
+def _shrink(state: Any, arguments: dict[str, Any]) -> jax.Array:
+    shrunk = arguments["learning_rate"] * arguments["weight_decay"]
+    return jnp.where(state.count > 0, shrunk, 0.0)
 
 
 def _chosen(condition: jax.Array, yes: Any, no: Any) -> Any:

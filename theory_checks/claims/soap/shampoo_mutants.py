@@ -1,4 +1,4 @@
-"""Mistakes in Shampoo, as wrappers of a transformation made by `optzoo.shampoo` for one matrix."""
+"""Mistakes in Shampoo for one matrix; each takes the arguments of `optzoo.shampoo`."""
 
 from typing import Any
 
@@ -6,29 +6,33 @@ import jax
 import jax.numpy as jnp
 import optax
 
-__all__ = ["grams_not_accumulated", "power_one_half"]
+import optzoo
+
+from .layout import matrices_of
+
+__all__ = ["gram_matrices_not_accumulated", "power_one_half"]
 
 
-def grams_not_accumulated(
-    method: optax.GradientTransformationExtraArgs,
+def gram_matrices_not_accumulated(
+    learning_rate: Any, eps: Any
 ) -> optax.GradientTransformationExtraArgs:
-    """Every call begins with Gram matrices of zeros."""
+    """Every round forgets the Gram matrices before it."""
+    shampoo = optzoo.shampoo(learning_rate, eps)
 
     def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> Any:
         forgotten = state._replace(gram=jax.tree.map(jnp.zeros_like, state.gram))
-        return method.update(updates, forgotten, params, **extra_args)
+        return shampoo.update(updates, forgotten, params, **extra_args)
 
-    return optax.GradientTransformationExtraArgs(method.init, update)
+    return optax.GradientTransformationExtraArgs(shampoo.init, update)
 
 
-def power_one_half(
-    method: optax.GradientTransformationExtraArgs,
-) -> optax.GradientTransformationExtraArgs:
-    """L^(-1/2) G R^(-1/2): the roots are applied twice."""
+def power_one_half(learning_rate: Any, eps: Any) -> optax.GradientTransformationExtraArgs:
+    """$L^{-1/2} G R^{-1/2}$, the roots applied twice: steps that fall like $1/t$."""
+    shampoo = optzoo.shampoo(learning_rate, eps)
 
     def update(updates: Any, state: Any, params: Any = None, **extra_args: Any) -> Any:
-        once, new = method.update(updates, state, params, **extra_args)
-        left, right = new.root
+        once, new = shampoo.update(updates, state, params, **extra_args)
+        ((left, right),) = matrices_of(new.root, updates)
         return left @ once @ right, new
 
-    return optax.GradientTransformationExtraArgs(method.init, update)
+    return optax.GradientTransformationExtraArgs(shampoo.init, update)

@@ -4,6 +4,8 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from optzoo.theorems.soap import PAPER
+
 from ...side_by_side import Comparison, Curve, Outcome, Panel
 from ...simulation.laboratory import Laboratory
 from .language_model import (
@@ -16,7 +18,6 @@ from .language_model import (
     training_curve,
     tuned_rates,
 )
-from .paper import SOAP_PAPER
 
 __all__ = ["COMPARISONS"]
 
@@ -120,7 +121,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         id="soap/compare/language-model",
         title="A small language model: iterations to AdamW's loss",
-        paper=SOAP_PAPER,
+        paper=PAPER.citation,
         description=(
             "Each method with the learning rate that ended lowest on a seed of its own (SOAP and "
             "Shampoo at f = 10), then on other seeds, all with the same initial weights and "

@@ -1,7 +1,9 @@
 """S2 to S5: rotations, no rotations, stacks and scales of what goes into SOAP."""
 
-from collections.abc import Callable
-from functools import cache, partial
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,40 +11,24 @@ import optax
 from numpy.typing import NDArray
 from optax.contrib import MuonDimensionNumbers
 
-import optzoo
+from optzoo.theorems.soap import S2, S3, S4, S5
 
 from ...checks import ExactIdentity
-from ...claim import Case, Claim, Control
-from .iterates import drifting_gradients, farthest, iterates
-from .paper import soap_claim
+from ...claim import Case, Claim
+from ...controls import controls, null, wrong
+from .iterates import Tree, farthest, iterates
+from .settings import Make, SoapSetting
 
 __all__ = ["CLAIMS"]
 
 Array = NDArray[np.float64]
-Make = Callable[..., optax.GradientTransformationExtraArgs]
-Leaves = dict[str, Array]
 
-CALLS, RATE, DECAY, B1, B2 = 100, 1e-2, 0.1, 0.9, 0.95
-PARAMETERS: dict[str, float | int | str] = {
-    "eta": RATE,
-    "beta_1": B1,
-    "beta_2": B2,
-    "lambda": DECAY,
-}
-WHAT = f"{CALLS} calls, every entry of every iterate"
-
-
-_soap = partial(optzoo.soap, RATE, B1, B2, precondition_frequency=4)
-_with_bases = partial(_soap, weight_decay=DECAY)
-_one_sided = partial(_with_bases, one_sided=True)
-_without_bases = partial(_with_bases, max_precond_dim=0)
-
-
-@cache
-def _given() -> tuple[Leaves, Leaves]:
-    start, gradients = drifting_gradients({"matrix": (5, 5), "cube": (3, 4, 5)}, CALLS)
-    return dict(start), dict(gradients)
-
+LEAVES = SoapSetting(
+    text="a $5 \\times 5$ and a $3 \\times 4 \\times 5$ leaf",
+    shapes={"matrix": (5, 5), "cube": (3, 4, 5)},
+)
+WHAT = f"{LEAVES.calls} calls, every entry of every iterate"
+MATRIX = ("matrix",)
 
 # --- S2: rotations ---
 
@@ -51,59 +37,55 @@ def _given() -> tuple[Leaves, Leaves]:
 def _rotations() -> dict[str, tuple[Array, ...]]:
     generator = np.random.default_rng(3)
     return {
-        name: tuple(np.linalg.qr(generator.standard_normal((d, d)))[0] for d in leaf.shape)
-        for name, leaf in _given()[0].items()
+        name: tuple(np.linalg.qr(generator.standard_normal((d, d)))[0] for d in shape)
+        for name, shape in LEAVES.shapes.items()
     }
 
 
-def _rotated(leaf: Array, name: str, sides: int) -> Array:
-    """The last axes of the leaf multiplied by the rotations of this name, at most `sides` ones."""
-    rotations = _rotations()[name]
+def _rotated(tree: Tree, sides: int) -> Tree:
+    """The last axes of the leaves multiplied by their rotations, at most `sides` ones."""
+    return {name: _rotated_leaf(leaf, _rotations()[name], sides) for name, leaf in tree.items()}
+
+
+def _rotated_leaf(leaf: Array, rotations: tuple[Array, ...], sides: int) -> Array:
     for axis, matrix in list(enumerate(rotations))[:sides]:
         place = leaf.ndim - len(rotations) + axis
         leaf = np.moveaxis(np.tensordot(matrix, leaf, axes=(1, place)), 0, place)
     return leaf
 
 
-def _equivariance(
-    make: Make, names: tuple[str, ...] = ("matrix", "cube"), sides: int = 3
-) -> ExactIdentity:
-    def compute() -> tuple[Array, Array]:
-        start, gradients = ({name: tree[name] for name in names} for tree in _given())
-        before = {name: _rotated(leaf, name, sides) for name, leaf in start.items()}
-        turned = {name: _rotated(leaf, name, sides) for name, leaf in gradients.items()}
-        measured = iterates(make, before, turned)
-        plain = iterates(make, start, gradients)
-        return farthest(
-            [measured[name] for name in names],
-            [_rotated(plain[name], name, sides) for name in names],
-        )
+def _equivariance() -> Case:
+    setting = replace(LEAVES, text=f"{LEAVES.text}, random orthogonal matrices")
 
-    return ExactIdentity(compute, what=WHAT)
+    def check(
+        names: tuple[str, ...] = (), sides: int = 3, structure: Mapping[str, Any] | None = None
+    ) -> ExactIdentity:
+        def compute() -> tuple[Array, Array]:
+            given = setting.given(*names)
+            turned = setting.run(*(_rotated(tree, sides) for tree in given), structure=structure)
+            plain = _rotated(setting.run(*given, structure=structure), sides)
+            return farthest([turned[name] for name in plain], list(plain.values()))
 
+        return ExactIdentity(compute, what=WHAT)
 
-def _equivariance_case() -> Case:
+    one_sided = {"names": MATRIX, "structure": {"one_sided": True}}
     return Case(
-        problem="a $5 \\times 5$ and a $3 \\times 4 \\times 5$ leaf, random orthogonal matrices",
-        constants={},
-        parameters={**PARAMETERS, "f": 4},
-        check=_equivariance(_with_bases),
-        controls=(
-            Control(
+        setting,
+        check(),
+        controls(
+            check,
+            wrong(
                 "Adam",
                 "no basis: Adam sees the coordinates",
-                _equivariance(_without_bases, ("matrix",)),
+                names=MATRIX,
+                structure={"max_precond_dim": 0},
             ),
-            Control(
-                "one side has a basis",
-                "one-sided SOAP, both sides rotated",
-                _equivariance(_one_sided, ("matrix",)),
-            ),
-            Control(
+            wrong("one side has a basis", "one-sided SOAP, both sides rotated", **one_sided),
+            null(
                 "one side has a basis and is rotated",
                 "one-sided SOAP is equivariant on its own side",
-                _equivariance(_one_sided, ("matrix",), sides=1),
-                expected="NOT_REFUTED",
+                sides=1,
+                **one_sided,
             ),
         ),
     )
@@ -112,11 +94,11 @@ def _equivariance_case() -> Case:
 # --- S3: no rotations ---
 
 
-def _adam(eps: float) -> optax.GradientTransformationExtraArgs:
+def _adam(learning_rate: Any, b1: Any, b2: Any, eps: Any) -> optax.GradientTransformationExtraArgs:
     """Adam of optax, with eps where SOAP has it: beside the root that is not corrected."""
 
     def init(params: optax.Params) -> optax.ScaleByAdamState:
-        return optax.scale_by_adam(B1, B2).init(params)
+        return optax.scale_by_adam(b1, b2).init(params)
 
     def update(
         updates: optax.Updates,
@@ -125,66 +107,64 @@ def _adam(eps: float) -> optax.GradientTransformationExtraArgs:
         **extra_args: object,
     ) -> tuple[optax.Updates, optax.ScaleByAdamState]:
         del extra_args
-        eps_t = eps / jnp.sqrt(1 - B2 ** (state.count + 1.0))
-        updates, state = optax.scale_by_adam(B1, B2, eps_t).update(updates, state, params)
-        return optax.tree.scale(-RATE, updates), state
+        eps_t = eps / jnp.sqrt(1 - b2 ** (state.count + 1.0))
+        updates, state = optax.scale_by_adam(b1, b2, eps_t).update(updates, state, params)
+        return optax.tree.scale(-learning_rate, updates), state
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _adam_of_optax(eps: float) -> optax.GradientTransformationExtraArgs:
-    return optax.adam(RATE, B1, B2, eps)
-
-
-_no_bases_no_decay = partial(_soap, weight_decay=0.0, max_precond_dim=0)
-_bases_no_decay = partial(_soap, weight_decay=0.0)
-
-
-def _reduction(
-    make: Make = _no_bases_no_decay,
-    adam: Make = _adam,
-    names: tuple[str, ...] = ("matrix", "cube"),
-    *,
-    first: int = 1,
-    eps: float = 0.05,
-) -> ExactIdentity:
+def _reduction() -> Case:
     """SOAP on all gradients against Adam on those from number `first` on."""
+    setting = replace(
+        LEAVES,
+        text=f"{LEAVES.text}; Adam is optax's",
+        epsilon=0.05,
+        decay=0.0,
+        structure={"max_precond_dim": 0},
+    )
 
-    def compute() -> tuple[Array, Array]:
-        start, gradients = ({name: tree[name] for name in names} for tree in _given())
-        measured = iterates(make, start, gradients, eps=eps)
-        seen = {name: leaf[first : first + CALLS - 1] for name, leaf in gradients.items()}
-        exact = iterates(adam, start, seen, eps=eps)
-        return farthest([measured[name][1:] for name in start], [exact[name] for name in start])
+    def check(
+        names: tuple[str, ...] = (),
+        structure: Mapping[str, Any] | None = None,
+        adam: Make = _adam,
+        first: int = 1,
+        epsilon: float = setting.epsilon,
+    ) -> ExactIdentity:
+        def compute() -> tuple[Array, Array]:
+            start, gradients = setting.given(*names)
+            measured = setting.run(start, gradients, structure=structure, epsilon=epsilon)
+            last = first + setting.calls - 1
+            exact = iterates(
+                adam,
+                start,
+                {name: leaf[first:last] for name, leaf in gradients.items()},
+                learning_rate=setting.eta,
+                b1=setting.beta_1,
+                b2=setting.beta_2,
+                eps=epsilon,
+            )
+            return farthest([measured[name][1:] for name in exact], list(exact.values()))
 
-    return ExactIdentity(compute, what=WHAT)
+        return ExactIdentity(compute, what=WHAT)
 
-
-def _reduction_case() -> Case:
     return Case(
-        problem="a $5 \\times 5$ and a $3 \\times 4 \\times 5$ leaf; Adam is optax's",
-        constants={},
-        parameters={**PARAMETERS, "lambda": 0.0, "epsilon": 0.05, "longest axis with a basis": 0},
-        check=_reduction(),
-        controls=(
-            Control(
-                "Adam from the first gradient on",
-                "the first call not skipped",
-                _reduction(first=0),
-            ),
-            Control(
+        setting,
+        check(),
+        controls(
+            check,
+            wrong("Adam from the first gradient on", "the first call not skipped", first=0),
+            wrong(
                 "eps beside the corrected root",
                 "$\\epsilon$ where Adam has it: $\\sqrt{V/(1-\\beta_2^t)} + \\epsilon$",
-                _reduction(adam=_adam_of_optax),
+                adam=optax.adam,
             ),
-            Control(
-                "with bases", "all axes are rotated", _reduction(_bases_no_decay, names=("matrix",))
-            ),
-            Control(
+            wrong("with bases", "all axes are rotated", names=MATRIX, structure={}),
+            null(
                 "that eps is small",
                 "$\\epsilon = 10^{-14}$ is the same beside either root",
-                _reduction(adam=_adam_of_optax, eps=1e-14),
-                expected="NOT_REFUTED",
+                adam=optax.adam,
+                epsilon=1e-14,
             ),
         ),
     )
@@ -193,36 +173,40 @@ def _reduction_case() -> Case:
 # --- S4: stacks ---
 
 
-def _stacked(numbers: MuonDimensionNumbers | None) -> ExactIdentity:
-    def compute() -> tuple[Array, Array]:
-        start, gradients = (tree["cube"] for tree in _given())
-        make = partial(_with_bases, weight_dimension_numbers=numbers)
-        together = iterates(make, {"w": start}, {"w": gradients})["w"]
-        places = range(len(start))
-        apart = [
-            iterates(_with_bases, {"w": start[i]}, {"w": gradients[:, i]})["w"] for i in places
-        ]
-        return farthest([together[:, i] for i in places], apart)
+def _stacked() -> Case:
+    setting = replace(
+        LEAVES,
+        text="a stack of three $4 \\times 5$ matrices, gradients of full row rank",
+        structure={"weight_dimension_numbers": MuonDimensionNumbers(1, 2)},
+    )
 
-    return ExactIdentity(compute, what=WHAT)
+    def check(structure: Mapping[str, Any] = setting.structure) -> ExactIdentity:
+        def compute() -> tuple[Array, Array]:
+            start, gradients = setting.given("cube")
+            together = setting.run(start, gradients, structure=structure)["cube"]
+            places = range(len(start["cube"]))
+            apart = [
+                setting.run({"w": start["cube"][i]}, {"w": gradients["cube"][:, i]}, structure={})[
+                    "w"
+                ]
+                for i in places
+            ]
+            return farthest([together[:, i] for i in places], apart)
 
+        return ExactIdentity(compute, what=WHAT)
 
-def _stacked_case() -> Case:
     return Case(
-        problem="a stack of three $4 \\times 5$ matrices, gradients of full row rank",
-        constants={},
-        parameters={**PARAMETERS, "f": 4},
-        check=_stacked(MuonDimensionNumbers(1, 2)),
-        controls=(
-            Control(
-                "every axis a matrix axis",
-                "the stack as one leaf with three axes",
-                _stacked(None),
+        setting,
+        check(),
+        controls(
+            check,
+            wrong(
+                "every axis a matrix axis", "the stack as one leaf with three axes", structure={}
             ),
-            Control(
+            wrong(
                 "the wrong axis is the stack",
                 "rows are taken for the entries of the stack",
-                _stacked(MuonDimensionNumbers(0, 2)),
+                structure={"weight_dimension_numbers": MuonDimensionNumbers(0, 2)},
             ),
         ),
     )
@@ -231,89 +215,61 @@ def _stacked_case() -> Case:
 # --- S5: scales ---
 
 
-def _scaled(factor: float, eps: float) -> ExactIdentity:
-    def compute() -> tuple[Array, Array]:
-        start, gradients = ({"w": tree["matrix"]} for tree in _given())
-        exact = iterates(_with_bases, start, gradients, eps=eps)
-        larger = {"w": factor * gradients["w"]}
-        measured = iterates(_with_bases, start, larger, eps=eps)
-        return farthest([measured["w"]], [exact["w"]])
+def _scaled() -> Case:
+    setting = replace(LEAVES, text="a $5 \\times 5$ leaf, gradients times $10^6$", epsilon=0.0)
 
-    return ExactIdentity(compute, what=WHAT)
+    def check(factor: float = 1e6, epsilon: float = setting.epsilon) -> ExactIdentity:
+        def compute() -> tuple[Array, Array]:
+            start, gradients = setting.given("matrix")
+            larger = {"matrix": factor * gradients["matrix"]}
+            exact = setting.run(start, gradients, epsilon=epsilon)
+            measured = setting.run(start, larger, epsilon=epsilon)
+            return farthest([measured["matrix"]], [exact["matrix"]])
 
+        return ExactIdentity(compute, what=WHAT)
 
-def _scaled_case() -> Case:
     return Case(
-        problem="a $5 \\times 5$ leaf, gradients times $10^6$",
-        constants={},
-        parameters={**PARAMETERS, "f": 4, "epsilon": 0.0},
-        check=_scaled(1e6, 0.0),
-        controls=(
-            Control("eps = 0.001", "with an $\\epsilon$ that is seen", _scaled(1e6, 1e-3)),
-            Control(
+        setting,
+        check(),
+        controls(
+            check,
+            wrong("eps = 0.001", "with an $\\epsilon$ that is seen", epsilon=1e-3),
+            wrong(
                 "gradients times -1",
                 "a factor of the other sign turns the steps round",
-                _scaled(-1.0, 0.0),
+                factor=-1.0,
             ),
         ),
     )
 
 
-NOT_SHOWN = "That such a method is faster; it says what the method cannot see."
-
 CLAIMS: tuple[Claim, ...] = (
-    soap_claim(
+    Claim(
         id="soap/equivariance",
         title="Rotated gradients, rotated iterates",
-        source="invariance of the eigenbasis, S2",
-        theorem="S2",
-        statement=(
-            r"$$W_t(U G_1 V^\top, \dots, U G_t V^\top) = U\, W_t(G_1, \dots, G_t)\, V^\top$$ for "
-            r"orthogonal $U$ and $V$, the start rotated likewise; one orthogonal matrix an axis "
-            r"for more than two"
-        ),
-        assumptions=("float64", "the first gradient has full rank along every axis"),
-        metric=r"\text{an entry of } W_t",
-        prepare=_equivariance_case,
-        not_shown=NOT_SHOWN,
+        theorem=S2,
+        prepare=_equivariance,
+        x_label="case",
     ),
-    soap_claim(
+    Claim(
         id="soap/adam",
         title="Without bases it is Adam from the second gradient on",
-        source="Algorithm 3 with $Q = I$, S3",
-        theorem="S3",
-        statement=(
-            r"$$W_{t+1}^{SOAP}(G_0, \dots, G_t) = W_t^{Adam}(G_1, \dots, G_t)$$ where Adam's step "
-            r"is $\eta \frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t} \frac{M}{\sqrt V + \epsilon}$"
-        ),
-        assumptions=("no axis has a basis", "no decay"),
-        metric=r"\text{an entry of } W_t",
-        prepare=_reduction_case,
-        not_shown="Anything about leaves with a basis.",
+        theorem=S3,
+        prepare=_reduction,
+        x_label="case",
     ),
-    soap_claim(
+    Claim(
         id="soap/stacked",
         title="A stack is its matrices",
-        source="definition of a stack, S4",
-        theorem="S4",
-        statement=(
-            r"$$W_t(G^{(1)}, \dots, G^{(\ell)})^{(i)} = W_t(G^{(i)})$$ for a leaf of shape "
-            r"$\ell \times m \times n$ whose first axis is declared to be no matrix axis"
-        ),
-        assumptions=("float64",),
-        metric=r"\text{an entry of } W_t",
-        prepare=_stacked_case,
-        not_shown="Speed, or memory.",
+        theorem=S4,
+        prepare=_stacked,
+        x_label="case",
     ),
-    soap_claim(
+    Claim(
         id="soap/scale",
         title="The scale of the gradients is not seen",
-        source="Algorithm 3 with eps = 0, S5",
-        theorem="S5",
-        statement=r"$$W_t(c\, G_1, \dots, c\, G_t) = W_t(G_1, \dots, G_t), \qquad c > 0$$",
-        assumptions=(r"$\epsilon = 0$",),
-        metric=r"\text{an entry of } W_t",
-        prepare=_scaled_case,
-        not_shown="What a change of scale in the middle of a run does.",
+        theorem=S5,
+        prepare=_scaled,
+        x_label="case",
     ),
 )
