@@ -260,15 +260,16 @@ class _LinearPlan(_Plan):
         Raises:
           ValueError: if no level reaches the target, with the last reason.
         """
-
-        def plan(batch: MultilevelBatch, step: float) -> Self:
-            further = cls._further(noise, batch)
-            return cls(smoothness, noise, batch, step, strong_convexity, **further)
-
-        def longest_step(batch: MultilevelBatch) -> float:
-            return cls._longest_step(smoothness, strong_convexity, noise, batch)
-
-        return _cheapest(plan, longest_step, noise, initial, target, batch_size)
+        return _cheapest(
+            lambda batch, step: cls(
+                smoothness, noise, batch, step, strong_convexity, **cls._further(noise, batch)
+            ),
+            lambda batch: cls._longest_step(smoothness, strong_convexity, noise, batch),
+            noise,
+            initial,
+            target,
+            batch_size,
+        )
 
 
 AnyPlan = TypeVar("AnyPlan", bound=_Plan)
@@ -396,14 +397,14 @@ class NonconvexGDBound(_Plan):
         batch_size: int | None = None,
     ) -> Self:
         """As that of the other plans, without strong convexity; `initial` is f(x^0) - f*."""
-
-        def plan(batch: MultilevelBatch, step: float) -> Self:
-            return cls(smoothness, noise, batch, step)
-
-        def longest_step(batch: MultilevelBatch) -> float:
-            return _longest_gd_step(smoothness, noise, batch)
-
-        return _cheapest(plan, longest_step, noise, initial, target, batch_size)
+        return _cheapest(
+            lambda batch, step: cls(smoothness, noise, batch, step),
+            lambda batch: _longest_gd_step(smoothness, noise, batch),
+            noise,
+            initial,
+            target,
+            batch_size,
+        )
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,6 @@ from .processes import (
     StreamRun,
     accelerated,
     by_iterations,
-    extragradient,
-    gradient_descent,
     plain_first_half,
     squared_distance,
     stream_run,
@@ -105,7 +103,7 @@ METHODS = {
         {"gamma": 0.5},
         lambda problem, gamma, **sizes: randomized_gd_moments(problem, gamma, **sizes),
         mutants.level_law_that_does_not_match_its_weights,
-        gradient_descent,
+        optzoo.randomized_gd,
         in_place_of="stream",
     ),
     "accelerated": Shipped(
@@ -128,7 +126,7 @@ METHODS = {
             problem, gamma, first_batch_size=TAU, **sizes
         ),
         mutants.second_half_from_the_point_looked_ahead_at,
-        extragradient,
+        optzoo.randomized_extragradient,
         {"sizes": plain_first_half},
         estimates=2,
     ),
@@ -191,10 +189,12 @@ def _uphill(which: str) -> Case:
     theorem, mu = (D3A, 0.2) if which == "gd" else (D4, 0.01)
     problem = multiplicative_noise_quadratic(chain("switch-14"), [mu, 1.0], DELTA)
     known = {**problem.constants, **chosen(B=SIZE, m=LEVEL)}
+    method: Callable[..., Any]
+    fields: dict[str, Any] = {}
     if which == "gd":
         known |= chosen(start=float(ONES @ ONES))
         prescribed = longest_step(theorem, known, 2 / (1 + mu))
-        method, watch, fields = gradient_descent, squared_distance, {}
+        method, watch = optzoo.randomized_gd, squared_distance
     else:
         # The p that leaves the bias its part of (C).
         p = damping(DELTA, Chain(tau=TAU).variance_factor(SIZE, LEVEL))
