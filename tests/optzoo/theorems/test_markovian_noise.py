@@ -228,7 +228,7 @@ def test_no_path_beats_the_pathwise_lower_bound():
 
 
 def test_independent_samples_have_the_bound_of_two_points():
-    """tau -> 1 keeps a sample with probability 1/4; T samples are worth 1 + (T - 1) 3/4."""
+    """At tau = 1 a sample is kept with probability 1/4: T are worth 1 + (T - 1) 3/4."""
     bounds = SignTest(tau=1, mu=2.0, s=3.0)
     assert D7.bound(bounds, 1) == pytest.approx(9 / (9 * 4))
     assert D7.bound(bounds, 101) == pytest.approx(9 / (9 * 4 * 76))
