@@ -20,11 +20,10 @@ from .frank_wolfe import (
     sarah_frank_wolfe,
 )
 from .ito_chain import ItoChainState, ito_chain, minibatch_diffusion
+from .markovian_noise import MarkovianNoise, MultilevelBatch
 from .markovian_parameters import (
     AcceleratedGDBound,
     ExtragradientBound,
-    MarkovianNoise,
-    MultilevelBatch,
     NonconvexGDBound,
     PolyakLojasiewiczGDBound,
     StronglyConvexGDBound,

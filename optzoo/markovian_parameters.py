@@ -26,6 +26,7 @@ from ._arguments import (
     require_known,
     require_known_positive,
 )
+from .markovian_noise import MarkovianNoise, MultilevelBatch
 from .randomized_accelerated_gd import AcceleratedCoefficients
 from .theorems.markovian_noise import (
     D3,
@@ -33,103 +34,17 @@ from .theorems.markovian_noise import (
     D3A,
     D4,
     D5,
-    Chain,
     damping,
-    expected_samples,
 )
 from .theorems.theorem import Theorem
 
 __all__ = [
     "AcceleratedGDBound",
     "ExtragradientBound",
-    "MarkovianNoise",
-    "MultilevelBatch",
     "NonconvexGDBound",
     "PolyakLojasiewiczGDBound",
     "StronglyConvexGDBound",
 ]
-
-
-@dataclass(frozen=True)
-class MarkovianNoise:
-    r"""The noise of an oracle along a Markov chain.
-
-    .. math:: \|\nabla F(x, z) - \nabla f(x)\|^2 \le \sigma^2 + \delta^2 \|\nabla f(x)\|^2
-      \quad \text{for every state } z
-
-    For a variational inequality |x - x*| takes the place of |grad f(x)|.
-
-    Args:
-      mixing_time: tau, the first k with Delta(Q^k) <= 1/4, where Delta is the largest total
-        variation distance between two rows; 1 for independent samples.
-      sigma: the additive part, at least 0.
-      delta: the multiplicative part, at least 0.
-
-    Raises:
-      TypeError: if the mixing time is not an integer or a constant not a number.
-      ValueError: if one is out of range.
-
-    Example:
-      >>> import optzoo
-      >>> optzoo.MarkovianNoise(mixing_time=14, sigma=1.0)
-      MarkovianNoise(mixing_time=14, sigma=1.0, delta=0.0)
-    """
-
-    mixing_time: int
-    sigma: float
-    delta: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_integer("mixing_time", self.mixing_time, 1)
-        for name in ("sigma", "delta"):
-            value = require_known(name, getattr(self, name))
-            if not 0.0 <= value < math.inf:
-                raise ValueError(f"{name} must be finite and at least 0, got {value}.")
-
-
-@dataclass(frozen=True)
-class MultilevelBatch:
-    r"""The sizes of the multilevel estimator, and what they promise by the lemma D2.
-
-    .. math:: b = \frac{25}{9} \frac{\tau^2}{4^m B^2}, \quad
-      V = \frac{10}{3} \frac{\tau}{B} \bigl(m - 1 + 2^{1-m}\bigr), \quad c_m B = (m + 2^{-m}) B
-
-    With s^2 = sigma^2 + delta^2 |grad f(x)|^2, which bounds the squared error of a single sample
-    whatever the state of the chain, |E g - grad f|^2 <= b s^2 and E|g - grad f|^2 <= V s^2.
-
-    Args:
-      batch_size: B, at least 1.
-      max_level: m, at least 0.
-
-    Raises:
-      TypeError: if one is not an integer.
-      ValueError: if one is out of range.
-
-    Example:
-      >>> import optzoo
-      >>> batch = optzoo.MultilevelBatch(batch_size=10, max_level=2)
-      >>> batch.expected_samples, batch.variance(mixing_time=10)
-      (22.5, 5.0)
-    """
-
-    batch_size: int
-    max_level: int
-
-    def __post_init__(self) -> None:
-        require_batch(self.batch_size, self.max_level)
-
-    @property
-    def expected_samples(self) -> float:
-        """c_m B, samples that one estimate takes in the mean."""
-        return expected_samples(self.batch_size, self.max_level)
-
-    def variance(self, mixing_time: int) -> float:
-        """V: E|g - grad f|^2 is at most V s^2."""
-        return Chain(tau=mixing_time).variance_factor(self.batch_size, self.max_level)
-
-    def bias(self, mixing_time: int) -> float:
-        """b: |E g - grad f|^2 is at most b s^2."""
-        return Chain(tau=mixing_time).bias_factor(self.batch_size, self.max_level)
 
 
 # --- What the plans share ---
@@ -260,15 +175,16 @@ class _LinearPlan(_Plan):
         Raises:
           ValueError: if no level reaches the target, with the last reason.
         """
-
-        def plan(batch: MultilevelBatch, step: float) -> Self:
-            further = cls._further(noise, batch)
-            return cls(smoothness, noise, batch, step, strong_convexity, **further)
-
-        def longest_step(batch: MultilevelBatch) -> float:
-            return cls._longest_step(smoothness, strong_convexity, noise, batch)
-
-        return _cheapest(plan, longest_step, noise, initial, target, batch_size)
+        return _cheapest(
+            lambda batch, step: cls(
+                smoothness, noise, batch, step, strong_convexity, **cls._further(noise, batch)
+            ),
+            lambda batch: cls._longest_step(smoothness, strong_convexity, noise, batch),
+            noise,
+            initial,
+            target,
+            batch_size,
+        )
 
 
 AnyPlan = TypeVar("AnyPlan", bound=_Plan)
@@ -396,14 +312,14 @@ class NonconvexGDBound(_Plan):
         batch_size: int | None = None,
     ) -> Self:
         """As that of the other plans, without strong convexity; `initial` is f(x^0) - f*."""
-
-        def plan(batch: MultilevelBatch, step: float) -> Self:
-            return cls(smoothness, noise, batch, step)
-
-        def longest_step(batch: MultilevelBatch) -> float:
-            return _longest_gd_step(smoothness, noise, batch)
-
-        return _cheapest(plan, longest_step, noise, initial, target, batch_size)
+        return _cheapest(
+            lambda batch, step: cls(smoothness, noise, batch, step),
+            lambda batch: _longest_gd_step(smoothness, noise, batch),
+            noise,
+            initial,
+            target,
+            batch_size,
+        )
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ from .markovian_quadratic import (
     multiplicative_noise_quadratic,
     sign_testing_quadratic,
 )
-from .masked_quadratic import MaskedQuadratic, masked_nesterov, nesterov_distance_bound
+from .masked_quadratic import MaskedQuadratic, masked_nesterov
 from .matrix_completion import MatrixCompletion, observed_entries, photograph
 from .matrix_game import MatrixGame, onto_simplex, random_matrix_game
 from .monotone_operator import RotationOperator, rotation_operator
@@ -182,7 +182,6 @@ __all__ = [
     "minty_operators",
     "multilevel_moments",
     "multiplicative_noise_quadratic",
-    "nesterov_distance_bound",
     "noise_around",
     "observed_entries",
     "one_way_lazy_ring",

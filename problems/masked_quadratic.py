@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from numpy.typing import ArrayLike as HostArrayLike
 
 from ._arguments import check_point, check_scalar, check_size, host, is_concrete
 from .constant import Constant
@@ -15,7 +14,7 @@ from .markov_chain import MarkovChain
 from .markovian_noise import MarkovianObjective
 from .pytree import pytree_dataclass
 
-__all__ = ["MaskedQuadratic", "masked_nesterov", "nesterov_distance_bound"]
+__all__ = ["MaskedQuadratic", "masked_nesterov"]
 
 
 @pytree_dataclass
@@ -126,7 +125,8 @@ def masked_nesterov(
     H = mu ((kappa - 1)/4 T + I) with T = tridiag(-1, 2, -1), b = mu (kappa - 1)/4 e_1. The last
     diagonal entry of T is (sqrt(kappa) + 3)/(sqrt(kappa) + 1), which makes x*_i = rho^i exactly at
     finite d too, rho = (sqrt(kappa) - 1)/(sqrt(kappa) + 1). Its eigenvalues lie in [mu, kappa mu];
-    `constants` has the extreme ones. `nesterov_distance_bound` is what no method can beat.
+    `constants` has the extreme ones. `optzoo.theorems.markovian_noise.D6` is what no method can
+    beat.
 
     Args:
         chain: two states with equal stationary probabilities, as `two_state_switch`.
@@ -168,40 +168,3 @@ def masked_nesterov(
         jnp.asarray(stiffness * (np.arange(dim) == 0)),
         jnp.asarray(2.0 * np.stack([1 - parity, parity])),
     )
-
-
-def nesterov_distance_bound(
-    condition_number: float, dim: int, switches: HostArrayLike
-) -> np.ndarray | np.float64:
-    r"""Lower bound on |x - x*|^2 / |x*|^2 on the masked Nesterov chain, on every path.
-
-    A method that starts at 0 and stays in the span of the gradients it has seen has at most
-    N + 1 coordinates different from zero after N switches of the chain, so that the ratio is at
-    least (rho^{2(N+1)} - rho^{2d})_+ / (1 - rho^{2d}).
-
-    Args:
-        condition_number: kappa > 1.
-        dim: d >= 2.
-        switches: N >= 0, counted over all samples drawn, also those of weight zero; any shape.
-
-    Returns:
-        The bound, of the shape of `switches`.
-
-    Raises:
-        ValueError: if a number is out of range.
-
-    Example:
-        >>> float(nesterov_distance_bound(9.0, 3, 0)), float(nesterov_distance_bound(9.0, 3, 2))
-        (0.23809523809523808, 0.0)
-
-    References:
-        arXiv 2305.15938 (the term tau sqrt(kappa) log(1/eps)).
-    """
-    check_size("dim", dim)
-    if not (np.isfinite(condition_number) and condition_number > 1):
-        raise ValueError(f"condition_number must be finite and above 1, got {condition_number!r}")
-    check_scalar("switches", switches, at_least=0.0)
-    root = np.sqrt(condition_number)
-    square = ((root - 1.0) / (root + 1.0)) ** 2
-    left = square ** (np.asarray(switches, dtype=np.float64) + 1.0) - square**dim
-    return np.maximum(left, 0.0) / (1.0 - square**dim)

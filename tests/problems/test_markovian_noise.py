@@ -23,7 +23,6 @@ from optzoo.problems import (
     lazy_resample,
     masked_nesterov,
     multiplicative_noise_quadratic,
-    nesterov_distance_bound,
     noise_around,
     one_way_lazy_ring,
     pytree_dataclass,
@@ -304,34 +303,6 @@ def test_the_nesterov_chain_has_a_geometric_solution(kappa: float, dim: int, mu:
     )
 
 
-def test_no_path_beats_the_pathwise_lower_bound() -> None:
-    kappa, dim, steps = 25.0, 16, 600
-    problem = masked_nesterov(two_state_switch(0.05), dim, kappa)
-
-    def run(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        start_key, path_key = jax.random.split(key)
-        start = problem.chain.stationary_state(start_key)
-        path = problem.chain.path(path_key, steps, initial=start)
-
-        def descend(x: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
-            x = x - problem.sample_gradient(x, state) / kappa
-            return x, jnp.sum((x - problem.solution) ** 2)
-
-        distances = jax.lax.scan(descend, jnp.zeros(dim), path)[1]
-        switches = jnp.cumsum(jnp.concatenate([jnp.zeros(1), path[1:] != path[:-1]]))
-        return distances, switches
-
-    distances, switches = jax.jit(jax.vmap(run))(jax.random.split(jax.random.key(0), 32))
-    bound = nesterov_distance_bound(kappa, dim, np.asarray(switches))
-    ratios = np.asarray(distances) / np.sum(problem.solution**2)
-    assert np.all(ratios >= bound - 1e-12)
-    assert bound.min() == 0.0
-    assert bound.max() > 0.1
-    # With the exact coordinates revealed so far it is attained.
-    best = [np.sum(problem.solution[n + 1 :] ** 2) / np.sum(problem.solution**2) for n in range(5)]
-    np.testing.assert_allclose(nesterov_distance_bound(kappa, dim, np.arange(5)), best, rtol=1e-10)
-
-
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize(("tau", "horizon"), [(1, 10), (5, 100), (20, 2000)])
 def test_the_testing_pair(sign: int, tau: int, horizon: int) -> None:
@@ -423,7 +394,6 @@ ZEROS = jnp.zeros(2)
         (lambda: masked_nesterov(lazy_resample([0.3, 0.7], 0.5), 4, 9.0), "average to one"),
         (lambda: masked_nesterov(TWO, 4, 1.0), "condition_number"),
         (lambda: masked_nesterov(TWO, 1, 9.0), "dim"),
-        (lambda: nesterov_distance_bound(9.0, 4, -1), "switches"),
         (lambda: MarkovianLeastSquares(TWO, [[1.0]], [[1.0]]), "targets must have shape"),
         (lambda: MarkovianLeastSquares(TWO, [[0.0]], [[1.0], [2.0]]), "all zero"),
         (lambda: MarkovianLeastSquares(TWO, [1.0], [[1.0], [2.0]]), "features must have shape"),

@@ -1,4 +1,4 @@
-"""Claims on Markovian noise: their machinery, computed otherwise, and the exact claims."""
+"""Claims on Markovian noise: their machinery and mutants, computed otherwise."""
 
 import itertools
 
@@ -13,28 +13,27 @@ from optzoo.problems import (
     lazy_resample,
     level_weights,
     masked_nesterov,
-    nesterov_distance_bound,
     two_state_switch,
 )
-from theory_checks.claims import CLAIMS, COMPARISONS
-from theory_checks.claims.markovian_noise import (
-    accelerated,
-    baselines,
-    descent,
-    extragradient,
-    mutants,
-)
-from theory_checks.claims.markovian_noise.exact_runs import (
-    mixed_noise_quadratic,
-    ratios,
-    single_samples,
-)
-from theory_checks.claims.markovian_noise.lower_bounds import KAPPA, SwitchCount
-from theory_checks.claims.markovian_noise.process import (
+from optzoo.theorems.markovian_noise import D3A, Switches
+from theory_checks.claims.markovian_noise import baselines, mutants, rates
+from theory_checks.claims.markovian_noise.lower_bounds import OverTheBound
+from theory_checks.claims.markovian_noise.processes import (
     AtIterations,
-    IterationRun,
+    by_iterations,
+    gradient_calls,
+    squared_distance,
     stream_run,
     ticks_for,
+)
+from theory_checks.claims.markovian_noise.settings import (
+    ACCELERATED,
+    DESCENT,
+    EXTRAGRADIENT,
+    POLYAK,
+    ExactRun,
+    distance,
+    mixed_noise_quadratic,
 )
 from theory_checks.claims.markovian_noise.weights import (
     from_stream,
@@ -43,11 +42,6 @@ from theory_checks.claims.markovian_noise.weights import (
     shipped_weights,
 )
 from theory_checks.simulation import Experiment, simulate
-from theory_checks.simulation.laboratory import Laboratory
-from theory_checks.simulation.runner import run_claim
-from theory_checks.statistics.protocol import Protocol
-
-MARKOV = [claim for claim in CLAIMS if claim.id.startswith("markovian_noise/")]
 
 
 def _paths(chain, start, length):
@@ -83,7 +77,7 @@ def test_weights_of_the_stream_in_ticks_of_several_samples():
 
 
 def test_weights_of_the_mutants():
-    (halved,) = shipped_weights(mutants.halved_level_weight, ((2, 2),))
+    (halved,) = shipped_weights(mutants.wrong_level_weight, ((2, 2),))
     np.testing.assert_allclose(halved[2], [0.25, 0.25, -0.25, -0.25, *[0.25] * 4])
     (apart,) = shipped_weights(mutants.levels_not_nested, ((1, 2),))
     # 4 (g_2 - g_1) + g_0 on samples 1-4, 5-6 and 7.
@@ -91,8 +85,8 @@ def test_weights_of_the_mutants():
     np.testing.assert_allclose(apart[0], [1])
 
 
-def test_wrong_level_law_halves_the_chance_of_each_level():
-    estimate = from_stream(mutants.wrong_level_law)(
+def test_the_wrong_level_law_halves_the_chance_of_each_level():
+    estimate = from_stream(mutants.level_law_that_does_not_match_its_weights)(
         lambda x, i: x, lambda key, i: (i, i), batch_size=1, max_level=3
     )
     keys = jax.random.split(jax.random.key(0), 4000)
@@ -117,15 +111,15 @@ def test_deadlines_are_late_enough(m):
     assert ticks <= 2 * 20 * 2**m
 
 
-def _run(**changes):
+def _run():
     problem = additive_noise_quadratic(two_state_switch(0.1), [0.5, 1.0])
-    return stream_run(problem, np.ones(2), (0.3,), 2, 2, samples_per_tick=2, **changes)
+    return stream_run(problem, np.ones(2), (0.3,), 2, 2, samples_per_tick=2)
 
 
-def _shown(iterations, deadlines):
-    process = IterationRun(_run(), jnp.array(iterations), jnp.array(deadlines))
-    experiment = Experiment("iterations", process, deadlines, lanes=2)
-    return simulate(experiment, first=0, count=4)["squared_distance"]
+def _shown(iterations, deadlines, **changes):
+    watch = {"watched": AtIterations(squared_distance, iterations, deadlines, **changes)}
+    experiment = Experiment("iterations", _run(), deadlines, watch, lanes=2)
+    return simulate(experiment, first=0, count=4)["watched"]
 
 
 def test_iterations_are_seen_at_their_deadlines():
@@ -137,41 +131,42 @@ def test_iterations_are_seen_at_their_deadlines():
     late = _shown((2, 50), deadlines)
     np.testing.assert_array_equal(late[:, 0], in_time[:, 0])
     assert np.all(np.isnan(late[:, 1]))
+    experiment = by_iterations("iterations", _run(), (2, 5), squared_distance)
+    assert tuple(experiment.checkpoints) == deadlines
+    seen = simulate(experiment, first=0, count=4)
+    np.testing.assert_array_equal(seen["watched"], in_time)
+    np.testing.assert_array_equal(seen["gradient_calls"][0], 2.0 * np.array(deadlines))
 
 
-def test_points_are_renamed_in_the_sentence_too():
-    class Check:
-        name = "check"
-
-        def run(self, laboratory):
-            from theory_checks.claim import Finding
-
-            return Finding("CONSISTENT", "at k = 30", np.array([3.0, 30.0]), np.ones(2))
-
-    found = AtIterations(Check(), (1, 2)).run(Laboratory())
-    assert found.decided == "at k = 2"
-    assert found.checkpoints.tolist() == [1, 2]
+def test_the_mean_over_the_iterates_before():
+    """Of iterates 0, ..., N - 1, each shown as the last of so many iterations."""
+    last = 3 * ticks_for(4, 2, 2, 2)
+    single = [_shown((k,), (last,))[:, 0] for k in (1, 2, 3)]
+    first = np.full(4, 2.0)  # |(1, 1)|^2
+    mean = _shown((4,), (last,), mean=True)[:, 0]
+    np.testing.assert_allclose(mean, np.mean([first, *single], axis=0), rtol=1e-12)
 
 
 def test_switches_are_counted_over_all_samples():
-    problem = masked_nesterov(two_state_switch(0.3), 60, KAPPA)
-    run = stream_run(problem, np.zeros(60), (0.001,), 1, 0)
-    fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
-    rho = (np.sqrt(KAPPA) - 1) / (np.sqrt(KAPPA) + 1)
-    counting = SwitchCount(**fields, rho=jnp.asarray(rho))
+    kappa, d = 100.0, 60
+    problem = masked_nesterov(two_state_switch(0.3), d, kappa)
+    run = stream_run(problem, np.zeros(d), (0.001,), 1, 0)
+    over = OverTheBound(Switches(kappa=kappa, d=d))
     key = jax.random.key(3)
-    carry, states = counting.init(key), []
-    step = jax.jit(counting.step)
+    position, memory, states = run.init(key), over.start(), []
+    step = jax.jit(run.step)
     for k in range(30):
-        carry = step(carry, k, jax.random.fold_in(key, k))
-        states.append(int(carry[0].chain_state))
+        before, position = position, step(position, k, jax.random.fold_in(key, k))
+        memory = over.add(memory, run, k, before, position)
+        states.append(int(position.chain_state))
     switches = int(np.sum(np.diff(states) != 0))
-    assert int(carry[1]) == switches > 0
-    metrics = counting.measure(carry)
-    relative = metrics["squared_distance"] / np.sum(problem.solution**2)
-    bound = nesterov_distance_bound(KAPPA, 60, switches)
-    assert float(metrics["ratio"]) == pytest.approx(float(relative / bound))
-    assert np.count_nonzero(np.asarray(carry[0].x)) <= switches + 1
+    assert int(memory[0]) == switches > 0
+    relative = np.sum((position.x - problem.solution) ** 2) / np.sum(problem.solution**2)
+    rho = 9 / 11
+    bound = (rho ** (2 * switches + 2) - rho ** (2 * d)) / (1 - rho ** (2 * d))
+    assert float(over.read(memory)) == pytest.approx(float(relative) / bound)
+    assert float(gradient_calls(run, position)) == 30
+    assert np.count_nonzero(np.asarray(position.x)) <= switches + 1
 
 
 def test_mixed_noise_meets_the_assumption_exactly():
@@ -180,28 +175,43 @@ def test_mixed_noise_meets_the_assumption_exactly():
     assert [problem.constants[name].value for name in ("sigma", "delta", "tau")] == [1, 2, 20]
 
 
-@pytest.mark.parametrize("module", [accelerated, descent, extragradient])
-def test_instances_reach_slow_chains_and_all_noises(module):
-    families = [
-        getattr(module, name) for name in ("FAMILY", "DISTANCE", "POLYAK") if hasattr(module, name)
-    ]
-    assert families
-    for family in families:
-        noises = [instance.bound.noise for instance in family.instances()]
-        assert {0, 1, 2} <= {noise.delta for noise in noises}
-        assert max(noise.mixing_time for noise in noises) > 1000
-        assert min(noise.mixing_time for noise in noises) < 20
+@pytest.mark.parametrize(
+    ("family", "spectrum"),
+    [
+        (DESCENT, "kappa 5"),
+        (POLYAK, "rank 2, mu 1"),
+        (ACCELERATED, "kappa 100"),
+        (EXTRAGRADIENT, ""),
+    ],
+)
+@pytest.mark.parametrize("noise", ["additive", "factor 2"])
+def test_a_setting_shows_what_its_bound_ate(family, spectrum, noise):
+    setting = ExactRun(family=family, chain="switch-14", noise=noise, spectrum=spectrum)
+    shown = {name: constant.value for name, constant in setting.constants.items()}
+    constants = setting.of(family.theorem)
+    for name in family.theorem.constants.meanings():
+        assert getattr(constants, name) == shown[name]
+    # The recursion starts where the bound does, and stays below it.
+    run = setting.moments(*setting.sizes).run(setting.x0, [0, 1])
+    curve = family.metric(setting, run)
+    np.testing.assert_allclose(curve[0], shown["start"], rtol=1e-12)
+    assert np.all(curve[1] <= setting.bound(family.theorem, 1))
+    # A longer step is refused, or is the longest of all.
+    with pytest.raises(ValueError, match=r"must be|violated"):
+        setting.of(family.theorem, gamma=shown["gamma"] / 0.89)
 
 
-def test_ratios_speak_of_every_iteration_and_start():
-    instance = descent.DISTANCE.instances()[0]
-    measured, bound = ratios(descent.DISTANCE, only=lambda one: one is instance)
-    assert len(measured) == instance.horizon * instance.problem.chain.num_states
-    assert np.all(bound == 1)
-    halved, _ = ratios(descent.DISTANCE, only=lambda one: one is instance, scale=0.5)
-    np.testing.assert_allclose(halved, 2 * measured)
-    single, _ = ratios(descent.DISTANCE, only=lambda one: one is instance, batch=single_samples)
-    assert single.max() > measured.max()
+def test_all_starts_and_iterations_are_held_against_the_bound():
+    setting = ExactRun(family=DESCENT, chain="resample-20", spectrum="kappa 5")
+    measured, bound = rates.sides(setting, D3A, distance)
+    assert len(measured) == setting.horizon * 3
+    halved = rates.sides(setting, D3A, distance, scale=0.5)
+    np.testing.assert_array_equal(halved[0], measured)
+    np.testing.assert_allclose(halved[1], bound / 2)
+    last = rates.sides(setting, D3A, distance, last_only=True)
+    np.testing.assert_array_equal(last[0], measured[-3:])
+    single, _ = rates.sides(setting, D3A, distance, sizes=(1, 0), horizon=10)
+    assert np.all(single.reshape(10, 3)[-1] > measured.reshape(-1, 3)[9])
 
 
 def test_steps_of_the_baselines_are_the_best_of_the_grid(monkeypatch):
@@ -219,45 +229,3 @@ def test_independent_samples_do_not_know_the_chain():
     assert passages[14] == pytest.approx(passages[138], rel=0.05)
     slow, fast = (baselines.tuned("SGD, batches of τ", "additive", t).passage for t in (138, 14))
     assert slow / fast == pytest.approx(138 / 14, rel=0.05)
-
-
-EXACT = (
-    "batch/second-moment",
-    "batch/bias",
-    "batch/profile",
-    "estimator/weights",
-    "estimator/telescoping",
-    "estimator/second-moment",
-    "estimator/bias",
-    "estimator/variance",
-    "descent/gradient",
-    "descent/polyak",
-    "descent/polyak-floor",
-    "accelerated/potential",
-    "accelerated/floor",
-    "lower-bound/noise",
-    "laws/bias-batch",
-    "laws/bias-tau",
-    "laws/variance-tau",
-    "laws/variance-levels",
-    "laws/floor-step",
-    "laws/floor-tau",
-    "laws/floor-batch",
-    "laws/condition-number",
-)
-
-
-@pytest.mark.parametrize("name", EXACT)
-def test_claim_is_consistent_and_its_controls_are_killed(name):
-    (claim,) = [one for one in MARKOV if one.id == f"markovian_noise/{name}"]
-    found = run_claim(claim, Laboratory(seeds=32, protocol=Protocol(alpha=1e-4)))
-    assert found["verdict"] == "CONSISTENT", found["decided"]
-    assert found["controls"]
-    assert all(control["killed"] for control in found["controls"]), found["controls"]
-
-
-def test_partners_exist_and_ids_are_unique():
-    ids = [claim.id for claim in CLAIMS] + [one.id for one in COMPARISONS]
-    assert len(ids) == len(set(ids))
-    for claim in MARKOV:
-        assert set(claim.pairs_with) <= set(ids)

@@ -41,7 +41,7 @@ from ...controls import Change, controls, wrong
 from ...setting import Stated
 from ...simulation import Experiment
 from ...simulation.laboratory import Laboratory
-from .processes import gradient_descent, stream_run
+from .processes import stream_run
 from .settings import chosen, slow_chain
 
 __all__ = ["CLAIMS"]
@@ -52,7 +52,7 @@ SIGNS = np.array([1.0, -1.0])
 
 
 def _doubled(first: float, count: int) -> Array:
-    return first * 2.0 ** np.arange(count)
+    return np.asarray(first * 2.0 ** np.arange(count), dtype=np.float64)
 
 
 def _in_units_of_the_first(values: Array, rows: list[list[float]]) -> Table:
@@ -131,7 +131,7 @@ def _floors(
 
 
 def _floors_in_step(laboratory: Laboratory) -> Table:
-    gammas = 0.2 * 2.0 ** -np.arange(6)
+    gammas = 0.2 / _doubled(1.0, 6)
     return _in_units_of_the_first(gammas, [_floors(gamma=gamma) for gamma in gammas])
 
 
@@ -196,9 +196,7 @@ EPS = 0.15
 def _complexity(tau: int) -> Experiment:
     """Randomized GD with B = tau; a tick is 10 samples."""
     problem = additive_noise_quadratic(slow_chain(tau), [0.5, 1.0])
-    run = stream_run(
-        problem, np.ones(2), (0.02,), tau, 3, method=gradient_descent, samples_per_tick=10
-    )
+    run = stream_run(problem, np.ones(2), (0.02,), tau, 3, samples_per_tick=10)
     ticks = tuple(np.round(tau * np.geomspace(8, 60, 12)).astype(int).tolist())
     return Experiment(f"markov-complexity-{tau}", run, ticks, lanes=16, randomness="markov-tau")
 

@@ -35,7 +35,6 @@ from .processes import (
     StreamRun,
     accelerated,
     gradient_calls,
-    gradient_descent,
     squared_distance,
     stream_run,
 )
@@ -75,7 +74,7 @@ class OverTheBound(Along):
 
 
 METHODS: dict[str, tuple[tuple[float, ...], dict[str, Any]]] = {
-    "gd": ((0.5,), {"method": gradient_descent}),
+    "gd": ((0.5,), {"method": optzoo.randomized_gd}),
     "accelerated": (
         (0.5, 1.0, 0.1),
         {"method": accelerated, "output": optzoo.accelerated_eval_params},

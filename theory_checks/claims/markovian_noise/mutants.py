@@ -45,7 +45,7 @@ def wrong_level_weight(
 def levels_not_nested(
     grad_fn: Any, step_fn: Any, *, batch_size: ArrayLike, max_level: ArrayLike
 ) -> Any:
-    """g_{J-1} and g_0 are formed from the samples after those of g_J, not from their beginning."""
+    """The means g_{J-1} and g_0 are formed from the samples that follow those of g_J."""
     drawn = optzoo.mlmc_gradient(grad_fn, step_fn, batch_size=1, max_level=max_level)
 
     def plain(size: ArrayLike) -> Any:
@@ -103,7 +103,7 @@ def level_law_that_does_not_match_its_weights(
     max_level: ArrayLike,
     samples_per_tick: int = 1,
 ) -> optzoo.MLMCStream:
-    """P(J = j) = 2^-(j+1) from j = 0 on, a geometric law that starts one too early."""
+    """The level has P(J = j) = 2^-(j+1) from j = 0 on: its law starts one too early."""
     right = optzoo.mlmc_stream(
         grad_fn,
         step_fn,

@@ -27,9 +27,7 @@ __all__ = [
     "StreamRun",
     "accelerated",
     "by_iterations",
-    "extragradient",
     "gradient_calls",
-    "gradient_descent",
     "one_batch",
     "parameters_themselves",
     "plain_first_half",
@@ -70,21 +68,11 @@ class Position(NamedTuple):
     ticks: jax.Array
 
 
-def gradient_descent(gamma: jax.Array) -> optax.GradientTransformationExtraArgs:
-    """The shipped method as a function of its constants alone."""
-    return optzoo.randomized_gd(gamma)
-
-
 def accelerated(
     gamma: jax.Array, mu: jax.Array, p: jax.Array
 ) -> optax.GradientTransformationExtraArgs:
-    """The shipped method as a function of its constants alone."""
+    """The shipped method as a function of its three constants alone."""
     return optzoo.randomized_accelerated_gd(gamma, mu, momentum_scale=p)
-
-
-def extragradient(gamma: jax.Array) -> optax.GradientTransformationExtraArgs:
-    """The shipped method as a function of its constants alone."""
-    return optzoo.randomized_extragradient(gamma)
 
 
 def parameters_themselves(state: optax.OptState, params: optax.Params) -> optax.Params:
@@ -140,7 +128,7 @@ class StreamRun(Process):
     constants: tuple[jax.Array, ...]
     batch_size: jax.Array
     max_level: jax.Array
-    method: Method = field(default=gradient_descent, metadata=_STATIC)
+    method: Method = field(default=optzoo.randomized_gd, metadata=_STATIC)
     output: Output = field(default=parameters_themselves, metadata=_STATIC)
     sizes: Sizes = field(default=one_batch, metadata=_STATIC)
     stream: Callable[..., optzoo.MLMCStream] = field(default=optzoo.mlmc_stream, metadata=_STATIC)
@@ -304,7 +292,7 @@ def by_iterations(
 class Tally(NamedTuple):
     """Sums over the estimates so far."""
 
-    count: jax.Array
+    estimates: jax.Array
     first: jax.Array
     second: jax.Array
     samples: jax.Array
@@ -333,9 +321,9 @@ class EstimateMoments(Process):
     estimator: Callable[..., Any] = field(metadata=_STATIC)
 
     watch: ClassVar[Mapping[str, Watch]] = {
-        "mean": lambda run, tally: tally.first / tally.count,
-        "square": lambda run, tally: tally.second / tally.count,
-        "samples": lambda run, tally: tally.samples / tally.count,
+        "mean": lambda run, tally: tally.first / tally.estimates,
+        "square": lambda run, tally: tally.second / tally.estimates,
+        "samples": lambda run, tally: tally.samples / tally.estimates,
         "gradient_calls": lambda run, tally: tally.samples,
     }
 

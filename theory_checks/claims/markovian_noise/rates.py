@@ -1,6 +1,6 @@
 r"""D3, D3a, D4 and D5 beside exact expectations, at every iteration from each starting state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -134,14 +134,11 @@ def _along(
 
 
 def _floor(
-    family: Family, theorem: Theorem, controlled: Choice, divisor: int | None, **choice: str
+    family: Family, theorem: Theorem, false: Change | None, controlled: Choice, **choice: str
 ) -> Case:
     """At the last iteration, with additive noise."""
     setting = ExactRun(family=family, **choice)
-    changes = [MIXING_TIME_ONE]
-    if divisor is not None:
-        false = f"bound divided by {divisor}"
-        changes.append(wrong(false, "a false claim", scale=1 / divisor))
+    changes = [MIXING_TIME_ONE] if false is None else [MIXING_TIME_ONE, false]
     if family in (DESCENT, POLYAK):
         changes.append(
             null(
@@ -150,14 +147,20 @@ def _floor(
                 sizes=(round(expected_samples(*setting.sizes)), 0),
             )
         )
-    chosen = changes if _is(setting, **CONTROLLED, **controlled) else []
-    return _case(setting, theorem, family.metric, *chosen, last_only=True)
+    wanted = changes if _is(setting, **CONTROLLED, **controlled) else []
+    return _case(setting, theorem, family.metric, *wanted, last_only=True)
+
+
+def _divided_by(factor: int) -> Change:
+    return wrong(f"bound divided by {factor}", "a false claim", scale=1 / factor)
 
 
 # --- The grids ---
 
 
-def _occurs(chain: str, noise: str, batch: str = "long", start: str = "far", **others: str) -> bool:
+def _occurs(
+    chain: str, noise: str = "additive", batch: str = "long", start: str = "far", **others: str
+) -> bool:
     """Noise with a factor occurs on some chains, from afar; two chains bring their own noise."""
     if noise == "additive":
         return chain in CHAINS
@@ -166,113 +169,120 @@ def _occurs(chain: str, noise: str, batch: str = "long", start: str = "far", **o
     return chain in (*FACTOR_CHAINS, "mixed-100") and (batch, start) == ("long", "far")
 
 
-BATCHES = {"batch": ("short", "long")}
-STARTS = {"start": ("far", "solution")}
-STEPS = {"step": ("longest step", "a tenth of it")}
-RANK_2 = {"spectrum": ("rank 2, mu 0.25", "rank 2, mu 1")}
-KAPPA_5 = {"spectrum": ("kappa 5",)}
-KAPPAS = {"spectrum": ("kappa 2", "kappa 100")}
-SMALL = {"chain": SMALL_CHAINS}
-SMALL_AND_MIXED = {"chain": (*SMALL_CHAINS, "mixed-100")}
-ALL_NOISES = {"noise": ("additive", "factor 1", "factor 2")}
-FROM_SOLUTION = {"start": "solution"}
-LONGEST = {"step": "longest step"}
+BATCHES, STARTS = ("short", "long"), ("far", "solution")
+STEPS = ("longest step", "a tenth of it")
+RANK_2, KAPPA_5 = ("rank 2, mu 0.25", "rank 2, mu 1"), ("kappa 5",)
+KAPPAS = ("kappa 2", "kappa 100")
+NOISES = ("additive", "factor 1", "factor 2")
+SOLUTION, LONGEST = {"start": "solution"}, {"step": "longest step"}
 
-_claim = partial(Claim, x_label="case, the closest to the bound first")
+
+def _claim(
+    name: str, title: str, theorem: Theorem, case: Callable[..., Case], **axes: Iterable[str]
+) -> Claim:
+    """A claim on a grid; a bound that is slack at its floor has partners."""
+    return Claim(
+        id=f"markovian_noise/{name}",
+        title=title,
+        theorem=theorem,
+        prepare=grid(case, where=_occurs, **axes),
+        pairs_with=PARTNERS if name.endswith("floor") else (),
+        x_label="case, the closest to the bound first",
+    )
+
 
 CLAIMS: tuple[Claim, ...] = (
     _claim(
-        id="markovian_noise/descent/gradient",
-        title="Mean squared gradient over the run, against its exact expectation",
-        theorem=D3,
-        prepare=grid(
-            partial(_along, POLYAK, D3, mean_squared_gradient, FROM_SOLUTION),
-            where=_occurs,
-            **(SMALL_AND_MIXED | ALL_NOISES | RANK_2 | BATCHES | STARTS),
-        ),
+        "descent/gradient",
+        "Mean squared gradient over the run, against its exact expectation",
+        D3,
+        partial(_along, POLYAK, D3, mean_squared_gradient, SOLUTION),
+        chain=(*SMALL_CHAINS, "mixed-100"),
+        noise=NOISES,
+        spectrum=RANK_2,
+        batch=BATCHES,
+        start=STARTS,
     ),
     _claim(
-        id="markovian_noise/descent/polyak",
-        title="Linear rate without strong convexity, against its exact expectation",
-        theorem=D3_POLYAK_LOJASIEWICZ,
-        prepare=grid(
-            partial(_along, POLYAK, D3_POLYAK_LOJASIEWICZ, suboptimality, FROM_SOLUTION),
-            where=_occurs,
-            **(SMALL_AND_MIXED | ALL_NOISES | RANK_2 | BATCHES | STARTS),
-        ),
+        "descent/polyak",
+        "Linear rate without strong convexity, against its exact expectation",
+        D3_POLYAK_LOJASIEWICZ,
+        partial(_along, POLYAK, D3_POLYAK_LOJASIEWICZ, suboptimality, SOLUTION),
+        chain=(*SMALL_CHAINS, "mixed-100"),
+        noise=NOISES,
+        spectrum=RANK_2,
+        batch=BATCHES,
+        start=STARTS,
     ),
     _claim(
-        id="markovian_noise/descent/polyak-floor",
-        title="Noise floor without strong convexity",
-        theorem=D3_FLOOR,
-        prepare=grid(
-            partial(_floor, POLYAK, D3_FLOOR, {**FROM_SOLUTION, "spectrum": "rank 2, mu 1"}, 8),
-            **(SMALL | RANK_2 | BATCHES | STARTS),
-        ),
-        pairs_with=PARTNERS,
+        "descent/polyak-floor",
+        "Noise floor without strong convexity",
+        D3_FLOOR,
+        partial(_floor, POLYAK, D3_FLOOR, _divided_by(8), SOLUTION | {"spectrum": RANK_2[1]}),
+        chain=SMALL_CHAINS,
+        spectrum=RANK_2,
+        batch=BATCHES,
+        start=STARTS,
     ),
     _claim(
-        id="markovian_noise/descent/distance",
-        title="Linear rate in the distance, against its exact expectation",
-        theorem=D3A,
-        prepare=grid(
-            partial(_along, DESCENT, D3A, distance, LONGEST),
-            where=_occurs,
-            chain=(*CHAINS, "mixed-100"),
-            **(ALL_NOISES | KAPPA_5 | BATCHES | STEPS),
-        ),
+        "descent/distance",
+        "Linear rate in the distance, against its exact expectation",
+        D3A,
+        partial(_along, DESCENT, D3A, distance, LONGEST),
+        chain=(*CHAINS, "mixed-100"),
+        noise=NOISES,
+        spectrum=KAPPA_5,
+        batch=BATCHES,
+        step=STEPS,
     ),
     _claim(
-        id="markovian_noise/descent/distance-floor",
-        title="Noise floor in the distance",
-        theorem=D3A_FLOOR,
-        prepare=grid(
-            partial(_floor, DESCENT, D3A_FLOOR, LONGEST, 8),
-            chain=CHAINS,
-            **(KAPPA_5 | BATCHES | STEPS),
-        ),
-        pairs_with=PARTNERS,
+        "descent/distance-floor",
+        "Noise floor in the distance",
+        D3A_FLOOR,
+        partial(_floor, DESCENT, D3A_FLOOR, _divided_by(8), LONGEST),
+        chain=CHAINS,
+        spectrum=KAPPA_5,
+        batch=BATCHES,
+        step=STEPS,
     ),
     _claim(
-        id="markovian_noise/accelerated/potential",
-        title="Accelerated linear rate, against its exact expectation",
-        theorem=D4,
-        prepare=grid(
-            partial(_along, ACCELERATED, D4, potential, {**FROM_SOLUTION, "spectrum": "kappa 100"}),
-            where=_occurs,
-            **(SMALL_AND_MIXED | ALL_NOISES | KAPPAS | BATCHES | STARTS),
-        ),
+        "accelerated/potential",
+        "Accelerated linear rate, against its exact expectation",
+        D4,
+        partial(_along, ACCELERATED, D4, potential, SOLUTION | {"spectrum": "kappa 100"}),
+        chain=(*SMALL_CHAINS, "mixed-100"),
+        noise=NOISES,
+        spectrum=KAPPAS,
+        batch=BATCHES,
+        start=STARTS,
     ),
     _claim(
-        id="markovian_noise/accelerated/floor",
-        title="Noise floor of the accelerated method",
-        theorem=D4_FLOOR,
-        prepare=grid(
-            partial(_floor, ACCELERATED, D4_FLOOR, FROM_SOLUTION, 16),
-            **(SMALL | KAPPAS | BATCHES | STARTS),
-        ),
-        pairs_with=PARTNERS,
+        "accelerated/floor",
+        "Noise floor of the accelerated method",
+        D4_FLOOR,
+        partial(_floor, ACCELERATED, D4_FLOOR, _divided_by(16), SOLUTION),
+        chain=SMALL_CHAINS,
+        spectrum=KAPPAS,
+        batch=BATCHES,
+        start=STARTS,
     ),
     _claim(
-        id="markovian_noise/extragradient/distance",
-        title="Linear rate of extragradient, against its exact expectation",
-        theorem=D5,
-        prepare=grid(
-            partial(_along, EXTRAGRADIENT, D5, distance, FROM_SOLUTION),
-            where=_occurs,
-            chain=(*SMALL_CHAINS, "river-swim"),
-            noise=(*ALL_NOISES["noise"], "river swim"),
-            **(BATCHES | STARTS),
-        ),
+        "extragradient/distance",
+        "Linear rate of extragradient, against its exact expectation",
+        D5,
+        partial(_along, EXTRAGRADIENT, D5, distance, SOLUTION),
+        chain=(*SMALL_CHAINS, "river-swim"),
+        noise=(*NOISES, "river swim"),
+        batch=BATCHES,
+        start=STARTS,
     ),
     _claim(
-        id="markovian_noise/extragradient/floor",
-        title="Noise floor of extragradient",
-        theorem=D5_FLOOR,
-        prepare=grid(
-            partial(_floor, EXTRAGRADIENT, D5_FLOOR, FROM_SOLUTION, None),
-            **(SMALL | BATCHES | STARTS),
-        ),
-        pairs_with=PARTNERS,
+        "extragradient/floor",
+        "Noise floor of extragradient",
+        D5_FLOOR,
+        partial(_floor, EXTRAGRADIENT, D5_FLOOR, None, SOLUTION),
+        chain=SMALL_CHAINS,
+        batch=BATCHES,
+        start=STARTS,
     ),
 )

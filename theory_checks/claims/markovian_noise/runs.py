@@ -42,8 +42,6 @@ from .processes import (
     StreamRun,
     accelerated,
     by_iterations,
-    extragradient,
-    gradient_descent,
     plain_first_half,
     squared_distance,
     stream_run,
@@ -68,25 +66,26 @@ class Shipped:
     Args:
         words: the problem.
         problem: makes it.
-        constants: those that the method takes, by name.
-        moments: problem and constants -> the recursion, for B = tau.
-        method, output, sizes: of the process.
-        point: which of the method's points is compared.
-        estimates: how many an iteration takes.
+        constants: those that the method takes, by name, in its order.
+        moments: problem, constants and sizes -> the recursion.
+        method: constants -> optax transformation.
         mistake: a mutant.
         in_place_of: what of the process it replaces.
+        fields: of the process, beside the method.
+        point: which of the method's points is compared.
+        estimates: how many an iteration takes.
     """
 
     words: str
     problem: Callable[[], MarkovianProblem]
     constants: dict[str, float]
     moments: Callable[..., LinearMethodMoments]
-    mistake: Callable[..., Any]
     method: Callable[..., Any]
+    mistake: Callable[..., Any]
+    in_place_of: str = "method"
     fields: dict[str, Any] = field(default_factory=dict)
     point: str = "x"
     estimates: int = 1
-    in_place_of: str = "method"
 
 
 def _quadratic() -> MarkovianProblem:
@@ -103,9 +102,9 @@ METHODS = {
         QUADRATIC,
         _quadratic,
         {"gamma": 0.5},
-        lambda problem, gamma, **sizes: randomized_gd_moments(problem, gamma, **sizes),
+        randomized_gd_moments,
+        optzoo.randomized_gd,
         mutants.level_law_that_does_not_match_its_weights,
-        gradient_descent,
         in_place_of="stream",
     ),
     "accelerated": Shipped(
@@ -115,21 +114,19 @@ METHODS = {
         lambda problem, gamma, mu, p, **sizes: accelerated_gd_moments(
             problem, gamma, mu, momentum_scale=p, **sizes
         ),
-        mutants.momentum_undamped,
         accelerated,
-        {"output": optzoo.accelerated_eval_params},
+        mutants.momentum_undamped,
+        fields={"output": optzoo.accelerated_eval_params},
         point="x_f",
     ),
     "extragradient": Shipped(
         r"$F(x) = \mu x$ plus a rotation, $L/\mu = \sqrt{10}$, additive noise",
         _rotation,
         {"gamma": 0.12},
-        lambda problem, gamma, **sizes: extragradient_moments(
-            problem, gamma, first_batch_size=TAU, **sizes
-        ),
+        partial(extragradient_moments, first_batch_size=TAU),
+        optzoo.randomized_extragradient,
         mutants.second_half_from_the_point_looked_ahead_at,
-        extragradient,
-        {"sizes": plain_first_half},
+        fields={"sizes": plain_first_half},
         estimates=2,
     ),
 }
@@ -191,10 +188,12 @@ def _uphill(which: str) -> Case:
     theorem, mu = (D3A, 0.2) if which == "gd" else (D4, 0.01)
     problem = multiplicative_noise_quadratic(chain("switch-14"), [mu, 1.0], DELTA)
     known = {**problem.constants, **chosen(B=SIZE, m=LEVEL)}
+    method: Callable[..., Any]
+    fields: dict[str, Any] = {}
     if which == "gd":
         known |= chosen(start=float(ONES @ ONES))
         prescribed = longest_step(theorem, known, 2 / (1 + mu))
-        method, watch, fields = gradient_descent, squared_distance, {}
+        method, watch = optzoo.randomized_gd, squared_distance
     else:
         # The p that leaves the bias its part of (C).
         p = damping(DELTA, Chain(tau=TAU).variance_factor(SIZE, LEVEL))

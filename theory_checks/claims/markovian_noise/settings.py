@@ -293,11 +293,13 @@ class ExactRun(Setting):
 
     @property
     def words(self) -> str:
-        along = CHAINS[self.chain][0] if self.chain in CHAINS else "lazy resampling of 4 states"
         afar = "from afar" if self.start == "far" else "from the solution"
         if self.chain == "river-swim":
             return f"temporal differences on RiverSwim, 22 transitions, {afar}"
-        noise = self.noise if self.factor == 0 else rf"$\delta = {self.factor:g}$"
+        along = CHAINS[self.chain][0] if self.chain in CHAINS else "lazy resampling of 4 states"
+        noise = rf"$\{self.place.noise_factor} = {self.factor:g}$" if self.factor else "additive"
+        if self.chain == "mixed-100":
+            noise = f"additive in two states, {noise} in two"
         instance = r"$F(x) = \mu x$ plus a rotation, $L/\mu = \sqrt{10}$"
         if self.spectrum:
             instance = f"quadratic with eigenvalues {', '.join(map(str, SPECTRA[self.spectrum]))}"
@@ -327,7 +329,7 @@ def _constants(setting: ExactRun) -> Mapping[str, Constant]:
     known = {
         **place.constants,
         **chosen(B=B, m=m),
-        "start": Constant(start, "exact", derivation="at the start"),
+        "start": Constant(start, "exact", derivation="what the bound starts from, at x^0"),
     }
     if theorem is D5:
         known |= chosen(B_0=B)
