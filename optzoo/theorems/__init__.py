@@ -5,7 +5,7 @@
 assumption is violated. What `theory_checks` certifies is these objects.
 """
 
-from . import frank_wolfe
+from . import frank_wolfe, three_pillars
 from .theorem import Assumption, Constants, Paper, Theorem, constant, theorems_of
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "constant",
     "frank_wolfe",
     "theorems_of",
+    "three_pillars",
 ]
