@@ -41,9 +41,7 @@ def _case(
     def check(
         stated: float = stated, experiments: Sequence[Experiment] = tuple(shipped)
     ) -> Passage:
-        return Passage(
-            tuple(settings), experiments, "distance", EPS, stated, relation="exactly"
-        )
+        return Passage(tuple(settings), experiments, "distance", EPS, stated, relation="exactly")
 
     return Case(list(settings.values())[-1], check(), controls(check, *changes))
 

@@ -70,9 +70,7 @@ def _local(instance: str) -> Case:
 # --- V7: noise in the local steps ---
 
 
-NOISES = {
-    f"H = {H}, sigma = {sigma:g}": (H, sigma) for H in (1, 2) for sigma in (0.1, 1.0, 10.0)
-}
+NOISES = {f"H = {H}, sigma = {sigma:g}": (H, sigma) for H in (1, 2) for sigma in (0.1, 1.0, 10.0)}
 
 
 @jax.jit

@@ -95,9 +95,7 @@ def _attained_sides(setting: PillarsSetting, **changes: Any) -> Sides:
 
 
 def _bounded(compressor: str) -> Case:
-    setting = hard(
-        4, 2, mu=0.2, delta=4.0, compressor=COMPRESSORS[compressor], local_steps=EXACT
-    )
+    setting = hard(4, 2, mu=0.2, delta=4.0, compressor=COMPRESSORS[compressor], local_steps=EXACT)
     changes = (
         wrong("bound divided by three", "a false claim: a third of the bound", scale=1 / 3),
         wrong(

@@ -30,9 +30,7 @@ NO_SAMPLING = "exact second moments, no sampling"
 # --- The recursion is that of the shipped method ---
 
 
-def _recursion_sides(
-    setting: PillarsSetting, *, permuted: bool = False, **changes: Any
-) -> Sides:
+def _recursion_sides(setting: PillarsSetting, *, permuted: bool = False, **changes: Any) -> Sides:
     run, star, p = setting.run(**changes), setting.problem.solution, setting.value("p")
     recursion = moments(setting, permuted=permuted)
     z, m = random_states(run, 4)
@@ -135,9 +133,7 @@ def _rate(instance: str) -> Case:
 # --- Both sides on the hard instance ---
 
 HARD_STEPS = (1, 2, 5, 10, 20, 40, 80, 160)
-HARD = {
-    f"n = {n}, delta/mu = {ratio}": (n, float(ratio)) for n in (4, 8) for ratio in (40, 160)
-}
+HARD = {f"n = {n}, delta/mu = {ratio}": (n, float(ratio)) for n in (4, 8) for ratio in (40, 160)}
 # With delta/mu = 160 the steps are too few for false claims on the pace.
 FAST_ENOUGH = 40.0
 
@@ -178,9 +174,7 @@ def _above(instance: str) -> Case:
 def _below(instance: str) -> Case:
     place, found = _hard(*HARD[instance])
     heard = Constant(1 / place.problem.num_workers, "exact", derivation="one uniform client")
-    setting = Stated(
-        place.words, {"heard": heard, "p": place.constants["p"]}, place.parameters
-    )
+    setting = Stated(place.words, {"heard": heard, "p": place.constants["p"]}, place.parameters)
 
     def sides(setting: Setting, *, pace: float = 1.0) -> Sides:
         """The exact error, and the tail of z* that cannot be known."""
@@ -275,9 +269,7 @@ CLAIMS: tuple[Claim, ...] = (
         id="three_pillars/monotone/sums",
         title="Monotone operators: the mean of the squared operator falls like 1/K",
         theorem=V6,
-        prepare=grid(
-            _sums, size=SIZES, coupling=("adversarial", "overshooting", "plus", "random")
-        ),
+        prepare=grid(_sums, size=SIZES, coupling=("adversarial", "overshooting", "plus", "random")),
         x_label="horizon, the closest to the bound first",
         pairs_with=(*PARTNERS, "three_pillars/monotone/one-step"),
     ),

@@ -19,7 +19,7 @@ from .mutants import Scaled
 from .processes import PillarsRun
 from .settings import COMPRESSORS, EXACT, PillarsSetting, minty, moments, saddle
 
-__all__ = ["CLAIMS"]
+__all__ = ["CLAIMS", "identity_setting", "identity_sides"]
 
 Array = NDArray[np.float64]
 Sides = tuple[Array, Array]
@@ -34,7 +34,7 @@ STATES = "state, the closest to the bound first"
 ARCTAN, FEW = "plus arctan", "fewer coordinates than workers"
 
 
-def _identity_setting(instance: str) -> PillarsSetting:
+def identity_setting(instance: str) -> PillarsSetting:
     fields: dict[str, Any] = {"n": 4, "half_dim": 2, "mu": 0.3, "local_steps": EXACT}
     if instance == FEW:
         return saddle("random", size=1.0, **(fields | {"half_dim": 1}))
@@ -91,7 +91,7 @@ def _identity(instance: str) -> Case:
         ),
     )
     return exact_case(
-        _identity_setting(instance),
+        identity_setting(instance),
         identity_sides,
         ExactIdentity,
         *(changes if instance == "PermK" else ()),
@@ -207,9 +207,7 @@ def _inexact(coupling: str) -> Case:
         r"a false claim: $\rho = 1 - \gamma\mu$",
         promised=1 - gamma * mu,
     )
-    one_step = wrong(
-        "one local step", "$H = 1$ with the rate of the theorem's $H$", local_steps=1
-    )
+    one_step = wrong("one local step", "$H = 1$ with the rate of the theorem's $H$", local_steps=1)
     changes = {"zero": (without_slack,), "random": (one_step,)}
     return exact_case(
         setting, _inexact_sides, ExactInequality, *changes.get(coupling, ()), what=BOTH
@@ -252,9 +250,7 @@ def _ball(compressor: str) -> Case:
         _ball_sides,
         ExactInequality,
         mutant(mutants.no_projection),
-        wrong(
-            "messages cost nothing", r"a false claim: without $\gamma^2 E|\xi|^2$", energy=0.0
-        ),
+        wrong("messages cost nothing", r"a false claim: without $\gamma^2 E|\xi|^2$", energy=0.0),
         wrong(
             "ten times the progress",
             r"a false claim: $10\mu$ for $\mu$",

@@ -10,7 +10,7 @@ import optax
 from jax.sharding import PartitionSpec
 
 import optzoo
-from optzoo.compressors import Compressor, Identity
+from optzoo.compressors import Compressor, Identity, SampledClients
 from optzoo.problems import DistributedOperator, pytree_dataclass
 
 from ...simulation import Mean, Process, Watch, held
@@ -175,7 +175,7 @@ class PillarsRun(Process):
 
 
 def partial_participation(
-    *arguments: Any, compressor: Compressor, **named: Any
+    *arguments: Any, compressor: SampledClients, **named: Any
 ) -> optax.GradientTransformationExtraArgs:
     """Algorithm 2 under its own name, as a method of `PillarsRun`."""
     return optzoo.three_pillars_partial_participation(*arguments, clients=compressor, **named)

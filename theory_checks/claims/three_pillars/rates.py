@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from optzoo.compressors import RandK, SampledClients, TopK
 from optzoo.problems import Constant
 from optzoo.theorems import Theorem

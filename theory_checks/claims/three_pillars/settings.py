@@ -32,6 +32,7 @@ from .processes import Method, PillarsRun
 __all__ = [
     "COMPRESSORS",
     "EXACT",
+    "LANES",
     "PillarsSetting",
     "hard",
     "minty",
@@ -107,8 +108,8 @@ class PillarsSetting(Setting):
 
     @property
     def parameters(self) -> dict[str, float | int | str]:
-        chosen = {name: self.value(name) for name in ("gamma", "tau", "p")}
-        return chosen | {
+        return {
+            **{name: self.value(name) for name in ("gamma", "tau", "p")},
             "eta": self.eta,
             "local steps H": int(self.value("H")),
             "compressor": str(self.compressor),
