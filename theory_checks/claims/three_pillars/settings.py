@@ -85,7 +85,10 @@ class PillarsSetting(Setting):
         known = self.problem.constants
         found = {name: known[name] for name in names if name in known}
         found["mu_1"] = Constant(
-            self.problem.server_monotonicity, "exact", derivation="modulus of the server's part"
+            self.problem.server_monotonicity,
+            "certified",
+            side="below",
+            derivation="modulus of the server's part",
         )
         n, dim = self.problem.num_workers, self.problem.dim
         for name, value in zip("AB", self.compressor.variance_constants(dim), strict=True):

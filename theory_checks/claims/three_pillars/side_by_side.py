@@ -1,13 +1,14 @@
 """Three Pillars and extragradient on real data: rounds, numbers sent, local calls."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from optzoo.compressors import Compressor, Identity, PermK
+from optzoo.compressors import Identity, PermK
 from optzoo.problems import breast_cancer, libsvm, robust_linear_regression
 from optzoo.theorems.three_pillars import PAPER, V2
 
@@ -40,24 +41,12 @@ def _curves(
     setting: PillarsSetting, name: str, laboratory: Laboratory
 ) -> dict[str, tuple[Curve, ...]]:
     """Each method's error over rounds, over numbers sent by a worker, over the server's calls."""
-    problem, n = setting.problem, setting.problem.num_workers
-
-    def of(
-        compressor: Compressor, local_steps: int | None = None, longer: float = 1.0
-    ) -> PillarsSetting:
-        return PillarsSetting(
-            problem=problem,
-            text="",
-            compressor=compressor,
-            local_steps=local_steps,
-            longer=longer,
-        )
-
+    problem = setting.problem
     schemes = {
         PERMUTED: setting,
-        LONGER: of(PermK(n), int(setting.value("H")), longer=4.0),
-        FEWER: of(PermK(n), 10),
-        WHOLE: of(Identity(n)),
+        LONGER: replace(setting, longer=4.0, local_steps=int(setting.value("H"))),
+        FEWER: replace(setting, local_steps=10),
+        WHOLE: replace(setting, compressor=Identity(problem.num_workers)),
     }
     grid = _grid(2.8 * setting.bound(V2), 24)
     found = {
