@@ -619,7 +619,9 @@ V4 = Theorem(
     statement=(
         rf"$$E\Phi_k \le \rho_H^k\, 2|z^0 - z^*|^2, \quad {_ROOT}$$ with $1/(1-\rho) = "
         r"1/(\gamma\mu) + 1/M$, which at $\gamma = \sqrt{p/2}/d_B$ is $2/p + \sqrt{2/p}\, "
-        r"d_B/\mu$; $H$ is chosen so that $1 - \sqrt{\rho_H}$ is nine tenths of $1 - \sqrt\rho$"
+        r"d_B/\mu$; $H$ is chosen so that $1 - \sqrt{\rho_H}$ is at least nine tenths of $1 - "
+        r"\sqrt\rho$. Where $F_1$ is not monotone, $2-p$ is replaced by $1 + (1-p)/(1 - "
+        r"\gamma\delta_1)$ and $p + \gamma\delta_1$ divided by $1 - \gamma\delta_1$"
     ),
     assumptions=(SERVER, STRONGLY_MONOTONE, MOMENTUM, SLACK),
     metric=r"E\Phi_k",

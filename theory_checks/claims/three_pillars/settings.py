@@ -59,9 +59,9 @@ class PillarsSetting(Setting):
         text: the problem in words and numbers.
         compressor: Q.
         p: the refresh probability, and the momentum; 1/n if None.
-        gamma: the step size; that of V2 if None.
-        longer: how often the step size is taken.
-        local_steps: H; if None, what leaves nine tenths of the contraction.
+        gamma: the step size; the tuned one of V2 if None.
+        longer: gamma in units of that step size.
+        local_steps: H; by V4, for nine tenths of the contraction, if None.
         sigma: the noise of the local steps.
     """
 
@@ -95,12 +95,13 @@ class PillarsSetting(Setting):
             found[name] = Constant(value, "exact", derivation="of the compressor")
         found["d_B"] = _message_constant(found)
         p = 1 / n if self.p is None else self.p
-        gamma = tuned_step(p, found["d_B"].value) if self.gamma is None else self.gamma
-        found |= {
-            "gamma": _chosen(self.longer * gamma, "as prescribed" * (self.gamma is None)),
-            "p": _chosen(p, "1/n" * (self.p is None)),
-            "tau": _chosen(p, "p"),
-        }
+        if self.gamma is None:
+            found["gamma"] = _chosen(
+                self.longer * tuned_step(p, found["d_B"].value), f"{self.longer:g} times V2's"
+            )
+        else:
+            found["gamma"] = _chosen(self.longer * self.gamma)
+        found |= {"p": _chosen(p, "1/n" if self.p is None else ""), "tau": _chosen(p, "p")}
         if self.sigma:
             found["sigma"] = _chosen(self.sigma)
         H = self.local_steps
