@@ -1,21 +1,7 @@
-r"""The numbers that the theorems on Three Pillars prescribe, and what they promise for them.
+"""The numbers that the theorems on Three Pillars prescribe, and what they promise for them.
 
-Constants: F is mu-strongly monotone and its server's part F_1 is L-Lipschitz; F_1 - F is
-delta_1-Lipschitz, and delta_av bounds the other workers in the mean square,
-
-    (1/n) sum_i |(F_i - F)(x) - (F_i - F)(y)|^2 <= delta_av^2 |x - y|^2.
-
-A compressor whose joint variance has the constants A and B sends messages with the second moment
-
-    E|(1/n) sum_i Q_i(a_i)|^2 <= d_B^2 |u - m|^2,
-    d_B^2 = A (delta_1^2 + delta_av^2) + (1 - B) delta_1^2.
-
-With tau = p and M = min(1 - p, p - gamma^2 d_B^2) > 0, the potential
-Phi_k = |z^k - z*|^2 + |m^k - z*|^2 contracts with an exact solution of the sub-problem, and with H
-local steps of eta = 1 / (4 (L + 1 / gamma)), by
-
-    E Phi_{k+1} <= rho Phi_k,     rho = 1 - gamma mu M / (gamma mu + M),
-    E Phi_{k+1} <= rho_H Phi_k,   sqrt(rho_H) = sqrt(rho) + q rho_in^{H/2}.
+The formulas are those of `optzoo.theorems.three_pillars`, V1 to V4; here they take the constants of
+a problem and a compressor, and say what is wrong with them.
 
 Differs from the paper, which states orders: all constants here are explicit, from proofs with the
 same potential. No single worker need be monotone.
@@ -27,15 +13,13 @@ References:
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ._arguments import require_integer, require_known, require_known_positive
 from .compressors import Compressor, Identity, NaturalCompression, PermK, SampledClients
+from .theorems.three_pillars import LOCAL_SHARE, Compression, Inexact, tuned_step
 
 __all__ = ["ThreePillarsParameters", "three_pillars_parameters"]
-
-# The last tenth of the exact contraction is left to the local steps.
-LOCAL_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -76,14 +60,26 @@ class ThreePillarsParameters:
     local_steps: int
 
     def __post_init__(self) -> None:
-        if self.server_monotonicity >= 0:
-            return
-        limit = 1 / max(self.server_similarity, -self.server_monotonicity)
+        limit = self.constants.gamma_limit_of_server
         if self.gamma >= limit:
             raise ValueError(
                 "gamma must be below 1 / max(delta_1, -mu_1), because the server's operator is not "
                 f"monotone; the limit is {limit:.6g}, got {self.gamma}."
             )
+
+    @property
+    def constants(self) -> Inexact:
+        """The constants of V4, and what it says for them."""
+        return Inexact(
+            mu=self.strong_monotonicity,
+            L_1=self.server_lipschitz,
+            mu_1=self.server_monotonicity,
+            delta_1=self.server_similarity,
+            d_B=self.message_constant,
+            gamma=self.gamma,
+            p=self.refresh_probability,
+            H=self.local_steps,
+        )
 
     @property
     def momentum(self) -> float:
@@ -93,7 +89,7 @@ class ThreePillarsParameters:
     @property
     def local_step(self) -> float:
         """The step eta = 1 / (4 (L + 1 / gamma)) of the local extragradient."""
-        return 0.25 / (self.server_lipschitz + 1 / self.gamma)
+        return self.constants.eta
 
     @property
     def gamma_limit(self) -> float:
@@ -103,43 +99,31 @@ class ThreePillarsParameters:
     @property
     def slack(self) -> float:
         """The slack M = min(1 - p, p - gamma^2 d_B^2)."""
-        p = self.refresh_probability
-        return min(1 - p, p - (self.gamma * self.message_constant) ** 2)
+        return self.constants.slack
 
     @property
     def exact_contraction(self) -> float:
         """The factor rho of E Phi with an exact sub-problem; infinite if none is proved."""
-        if self.slack <= 0:
-            return math.inf
-        progress = self.gamma * self.strong_monotonicity
-        return 1 - progress * self.slack / (progress + self.slack)
+        return self.constants.rho
 
     @property
     def local_contraction(self) -> float:
         """The factor rho_in of the squared distance in one local step."""
-        eta = self.local_step
-        modulus = eta * (1 / self.gamma + self.server_monotonicity)
-        lipschitz = eta * (self.server_lipschitz + 1 / self.gamma)
-        return 1 - 2 * modulus / (1 + 2 * modulus / (1 - lipschitz**2))
+        return self.constants.rho_in
 
     @property
     def sensitivity(self) -> float:
         """The factor q of the error that the local steps leave."""
-        p, similarity = self.refresh_probability, self.gamma * self.server_similarity
-        # (I + gamma F_1)^-1 is Lipschitz with this constant.
-        resolvent = 1.0 if self.server_monotonicity >= 0 else 1 / (1 - similarity)
-        start = math.hypot(1 + (1 - p) * resolvent, (p + similarity) * resolvent)
-        return (1 + self.gamma * self.message_constant) * start
+        return self.constants.sensitivity
 
     @property
     def contraction(self) -> float:
         """The factor rho_H of E Phi; 1 or more where the theorem promises nothing."""
-        left = self.sensitivity * self.local_contraction ** (self.local_steps / 2)
-        return (math.sqrt(self.exact_contraction) + left) ** 2
+        return self.constants.rho_H
 
     def bound(self, steps: int, initial: float) -> float:
         """The bound of E|z^K - z*|^2 after so many steps; `initial` is |z^0 - z*|^2."""
-        return 2 * self.contraction**steps * initial
+        return float(self.constants.potential(steps, initial))
 
     def steps(self, initial: float, target: float) -> int:
         """The least number of steps after which the bound is at most the target."""
@@ -240,26 +224,24 @@ def three_pillars_parameters(
         raise ValueError(f"refresh_probability must lie in (0, 1), got {p}.")
 
     message_constant = _message_constant(compressor, n, dimension, similarity, average)
-    longest_safe = math.sqrt(p / 2) / message_constant
+    longest_safe = tuned_step(p, message_constant)
     if gamma is None:
         gamma = longest_safe
     require_known_positive("gamma", gamma)
+    if local_steps is not None:
+        require_integer("local_steps", local_steps, 1)
 
-    def plan(gamma: float, local_steps: int) -> ThreePillarsParameters:
-        return ThreePillarsParameters(
-            strong_monotonicity=strong_monotonicity,
-            server_similarity=similarity,
-            server_lipschitz=lipschitz,
-            server_monotonicity=server_monotonicity,
-            message_constant=message_constant,
-            gamma=gamma,
-            refresh_probability=p,
-            local_steps=local_steps,
-        )
-
-    chosen = plan(gamma, 1)
+    chosen = ThreePillarsParameters(
+        strong_monotonicity=strong_monotonicity,
+        server_similarity=similarity,
+        server_lipschitz=lipschitz,
+        server_monotonicity=server_monotonicity,
+        message_constant=message_constant,
+        gamma=gamma,
+        refresh_probability=p,
+        local_steps=local_steps or 1,
+    )
     within = gamma < chosen.gamma_limit
-    rho = (chosen if within else plan(longest_safe, 1)).exact_contraction
     if not within:
         warnings.warn(
             f"gamma = {gamma:.6g} is not below its limit sqrt(p) / d_B = {chosen.gamma_limit:.6g}: "
@@ -267,26 +249,20 @@ def three_pillars_parameters(
             UserWarning,
             stacklevel=2,
         )
-    needed = _local_steps(chosen, LOCAL_SHARE * (1 - math.sqrt(rho)))
+    promised = chosen.constants if within else replace(chosen.constants, gamma=longest_safe)
+    left = 1 - math.sqrt(promised.rho)
+    needed = chosen.constants.local_steps_for(LOCAL_SHARE * left)
     if local_steps is None:
-        return plan(gamma, needed)
-    require_integer("local_steps", local_steps, 1)
-    given = plan(gamma, local_steps)
-    if within and given.contraction >= 1:
-        least = _local_steps(chosen, 1 - math.sqrt(rho))
+        return replace(chosen, local_steps=needed)
+    if within and chosen.contraction >= 1:
         warnings.warn(
-            f"local_steps = {local_steps} is below its limit {least}: no contraction is promised. "
+            f"local_steps = {local_steps} is below its limit "
+            f"{chosen.constants.local_steps_for(left)}: no contraction is promised. "
             f"Take local_steps = {needed}.",
             UserWarning,
             stacklevel=2,
         )
-    return given
-
-
-def _local_steps(plan: ThreePillarsParameters, error: float) -> int:
-    """The least H with q rho_in^(H/2) at most the error."""
-    steps = 2 * math.log(plan.sensitivity / error) / -math.log(plan.local_contraction)
-    return max(math.ceil(steps), 1)
+    return chosen
 
 
 def _message_constant(
@@ -304,4 +280,4 @@ def _message_constant(
             )
         dimension = 1
     a, b = compressor.variance_constants(dimension)
-    return math.sqrt(a * (server**2 + average**2) + (1 - b) * server**2)
+    return Compression(delta_1=server, delta_av=average, A=a, B=b).d_B

@@ -5,7 +5,7 @@
 assumption is violated. What `theory_checks` certifies is these objects.
 """
 
-from . import frank_wolfe, ito_chains, markovian_noise, soap
+from . import frank_wolfe, ito_chains, markovian_noise, soap, three_pillars
 from .theorem import Assumption, Constants, Paper, Theorem, constant, theorems_of
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "markovian_noise",
     "soap",
     "theorems_of",
+    "three_pillars",
 ]

@@ -1,6 +1,4 @@
-"""Claims on Three Pillars: their bounds, their enumeration, their mutants, and the exact claims."""
-
-from dataclasses import replace
+"""Claims on Three Pillars: their settings, their enumeration, their processes and mutants."""
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +7,8 @@ import pytest
 
 import optzoo
 from optzoo.compressors import Compressor, Identity, PermK, RandK, SampledClients
-from optzoo.problems import CompressedMoments, Messages
-from theory_checks.claims import CLAIMS
+from optzoo.theorems.three_pillars import V1, V4, V4_CLIENTS
 from theory_checks.claims.three_pillars import mutants, one_step
-from theory_checks.claims.three_pillars.bounds import Pillars, message_constant
 from theory_checks.claims.three_pillars.enumeration import (
     after_messages,
     draws,
@@ -20,66 +16,44 @@ from theory_checks.claims.three_pillars.enumeration import (
     solutions,
     with_draw,
 )
-from theory_checks.claims.three_pillars.instances import saddle
-from theory_checks.claims.three_pillars.process import FullExtragradient
-from theory_checks.simulation.laboratory import Laboratory
-from theory_checks.simulation.runner import run_claim
-from theory_checks.statistics.protocol import Protocol
+from theory_checks.claims.three_pillars.mutants import Scaled
+from theory_checks.claims.three_pillars.processes import (
+    MEAN_SQUARED_OPERATOR,
+    FullExtragradient,
+    uplink,
+)
+from theory_checks.claims.three_pillars.settings import minty, saddle
+from theory_checks.simulation import Experiment, simulate
 
-OURS = [claim for claim in CLAIMS if claim.id.startswith("three_pillars/")]
 PLACE = {"n": 4, "half_dim": 2, "mu": 0.3, "size": 3.0, "local_steps": 3}
 
 
-@pytest.mark.parametrize("n", [2, 8, 50])
-@pytest.mark.parametrize("ratio", [1.0, 30.0])
-def test_the_tuned_rate_is_the_stated_one(n, ratio):
-    """V2: 1/(1 - rho) = 2n + 2 sqrt(n) delta/mu at gamma = sqrt(p)/(2 delta)."""
-    plan = Pillars(1 / ratio, 1.0, 0.0, 1.0, np.sqrt(2), np.sqrt(1 / n) / 2, 1 / n)
-    assert 1 / (1 - plan.rho) == pytest.approx(2 * n + 2 * np.sqrt(n) * ratio, rel=1e-12)
-
-
 @pytest.mark.parametrize("compressor", [PermK(8), SampledClients(2, 8), RandK(2, 8), Identity(8)])
-def test_bounds_agree_with_the_package(compressor):
-    """Two derivations of the same constants: these and `three_pillars_parameters`."""
+def test_a_setting_has_the_numbers_that_users_get(compressor):
+    setting = saddle("random", size=5.0, compressor=compressor)
+    known = {name: constant.value for name, constant in setting.constants.items()}
     plan = optzoo.three_pillars_parameters(
-        0.05, 1.2, 7.0, num_workers=8, average_similarity=0.7, compressor=compressor, dimension=16
+        known["mu"],
+        known["delta_1"],
+        known["L_1"],
+        num_workers=8,
+        average_similarity=known["delta_av"],
+        server_monotonicity=known["mu_1"],
+        compressor=compressor,
+        dimension=setting.problem.dim,
     )
-    a, b = compressor.variance_constants(16)
-    d_B = message_constant(a, b, 1.2, 0.7)
-    ours = Pillars(0.05, 7.0, 0.0, 1.2, d_B, np.sqrt(1 / 16) / d_B, 1 / 8)
-    ours = replace(ours, H=ours.enough())
-    assert ours.gamma == pytest.approx(plan.gamma, rel=1e-12)
-    assert ours.eta == pytest.approx(plan.local_step, rel=1e-12)
-    assert plan.local_steps == ours.H
-    assert ours.rho == pytest.approx(plan.exact_contraction, rel=1e-12)
-    assert ours.rho_in == pytest.approx(plan.local_contraction, rel=1e-12)
-    assert ours.rho_H == pytest.approx(plan.contraction, rel=1e-12)
-    assert np.sqrt(ours.rho_H) <= np.sqrt(ours.rho) + 0.1 * (1 - np.sqrt(ours.rho)) + 1e-15
-
-
-@pytest.mark.parametrize("factor", [0.3, 1.0, 1.4])
-def test_rho_is_above_the_exact_factor_of_a_step(factor):
-    for coupling in ("zero", "adversarial", "plus", "random"):
-        place = saddle(coupling, n=8, half_dim=4, mu=0.1, size=5.0, gamma_factor=factor)
-        plan = place.bounds
-        for messages in (Messages("permuted_blocks"), Messages("clients", 1)):
-            moments = CompressedMoments(place.problem, plan.gamma, plan.p, plan.p, messages)
-            assert moments.one_step_factor()[0] <= plan.rho * (1 + 1e-12)
+    assert plan.gamma == known["gamma"]
+    assert plan.momentum == known["p"] == known["tau"]
+    assert plan.local_steps == known["H"] == setting.parameters["local steps H"]
+    assert plan.local_step == setting.eta == setting.parameters["eta"]
+    assert plan.constants == setting.of(V4)
+    assert plan.bound(20, 3.0) == setting.bound(V4_CLIENTS, 20, 3.0)
 
 
 def test_too_long_a_step_has_no_rate():
-    with pytest.raises(ValueError, match="no contraction"):
-        _ = saddle("zero", gamma_factor=1.5).bounds.rho
-
-
-def test_noisy_bound_is_its_recursion():
-    plan = saddle("zero").bounds
-    root = np.sqrt(plan.rho) + plan.sensitivity * plan.rho_simple ** (plan.H / 2)
-    kick = (1 + plan.gamma * plan.d_B) * np.sqrt(plan.local_noise(0.25))
-    value = np.sqrt(3.0)
-    for _ in range(7):
-        value = root * value + kick
-    assert plan.noisy(3.0, 0.25, 7) == pytest.approx(value**2, rel=1e-12)
+    setting = saddle("zero", longer=1.5, local_steps=1)
+    with pytest.raises(ValueError, match=r"V1 does not apply.*M = "):
+        setting.bound(V1, 1, 1.0)
 
 
 @pytest.mark.parametrize("compressor", [PermK(4), SampledClients(1, 4), RandK(1, 4)])
@@ -121,14 +95,26 @@ def test_a_run_started_in_its_midst_goes_on_as_the_run_does():
 
 def test_uplink_is_what_the_package_counts():
     run = saddle("random", **PLACE).run()
-    carry = run.init(jax.random.key(0))
+    position = run.init(jax.random.key(0))
     step = jax.jit(run.advance)
     for _ in range(9):
-        carry = step(carry)
-    sent = optzoo.numbers_sent(carry.state, carry.z, run.compressor)
-    counted = (sent.uplink_message + sent.uplink_refresh) / carry.z.size - 1
-    assert float(run.measure(carry)["uplink"]) == pytest.approx(counted)
+        position = step(position)
+    sent = optzoo.numbers_sent(position.state, position.z, run.compressor)
+    counted = (sent.uplink_message + sent.uplink_refresh) / position.z.size - 1
+    assert float(uplink(run, position)) == pytest.approx(counted)
     assert sent.uplink_refresh > 0
+
+
+def test_the_mean_of_the_squared_operator_is_that_of_the_local_solutions():
+    """Two steps without chance: all is sent, and the reference is the point before."""
+    run = minty().run(compressor=Identity(4), refresh_probability=1.0)
+    experiment = Experiment("sums", run, (1, 2), MEAN_SQUARED_OPERATOR)
+    found = simulate(experiment, first=0, count=1)["operator"][0]
+    first = run.z0
+    second = jax.jit(run.advance)(run.init(jax.random.key(0))).z
+    u = solutions(run, np.stack([first, second]), np.stack([first, first]))
+    squares = [float(jnp.sum(run.problem.operator(jnp.asarray(row)) ** 2)) for row in u]
+    np.testing.assert_allclose(found, [squares[0], sum(squares) / 2], rtol=1e-9)
 
 
 def test_raw_differences_are_the_method_where_nothing_is_compressed():
@@ -151,7 +137,7 @@ def test_the_other_reference_takes_the_new_point():
 def test_a_dropped_correction_leaves_the_local_solution():
     place = saddle("random", **PLACE)
     z, m = random_states(place.run(), 2)
-    dropped, _ = after_messages(place.run(factor=0.0), z, m)
+    dropped, _ = after_messages(place.run(compressor=Scaled(PermK(4), 0.0)), z, m)
     u = solutions(place.run(), z, m)
     np.testing.assert_allclose(dropped, np.broadcast_to(u[:, None], dropped.shape), rtol=1e-13)
 
@@ -166,41 +152,18 @@ def test_full_extragradient_contracts_like_a_rotation():
         step_size=jnp.asarray(eta),
     )
     before = run.init(jax.random.key(0))
-    after = run.step(before, 0, jax.random.key(0))
+    after = run.step(before, jnp.asarray(0), jax.random.key(0))
     factor = (1 - eta**2) ** 2 + eta**2
-    assert float(run.measure(after)["distance"]) == pytest.approx(
-        factor * float(run.measure(before)["distance"]), rel=1e-12
+    distance = run.watch["distance"]
+    assert float(distance(run, after)) == pytest.approx(
+        factor * float(distance(run, before)), rel=1e-12
     )
-
-
-def test_every_theorem_has_a_claim_and_every_claim_a_control():
-    assert {claim.theorem for claim in OURS} >= {f"V{k}" for k in range(8)} | {"LB"}
-    known = {claim.id for claim in CLAIMS}
-    assert all(set(claim.pairs_with) <= known for claim in OURS)
 
 
 def test_the_identity_of_a_step_and_a_mutant_that_breaks_it():
     """V0 on the shipped method with PermK, to 1e-12."""
-    measured, exact = one_step.identity_sides(places=slice(0, 1))
+    setting = one_step.identity_setting("PermK")
+    measured, exact = one_step.identity_sides(setting)
     np.testing.assert_allclose(measured, exact, atol=1e-12 * np.max(np.abs(exact)))
-    measured, exact = one_step.identity_sides(0.25, places=slice(0, 1))
+    measured, exact = one_step.identity_sides(setting, compressor=Scaled(PermK(4), 0.25))
     assert np.max(np.abs(measured - exact)) > 0.01 * np.max(np.abs(exact))
-
-
-CHOSEN = (
-    "three_pillars/one-step/local-steps",
-    "three_pillars/one-step/stochastic",
-    "three_pillars/moments/rates",
-    "three_pillars/hard/upper",
-    "three_pillars/hard/lower",
-    "three_pillars/monotone/sums",
-)
-
-
-@pytest.mark.parametrize("identifier", CHOSEN)
-def test_claim_is_consistent_and_its_controls_are_killed(identifier):
-    (claim,) = [one for one in OURS if one.id == identifier]
-    found = run_claim(claim, Laboratory(seeds=32, protocol=Protocol(alpha=1e-4)))
-    assert found["verdict"] == "CONSISTENT", found["decided"]
-    assert found["controls"]
-    assert all(control["killed"] for control in found["controls"]), found["controls"]

@@ -2,7 +2,7 @@
 
 from ...claim import Claim
 from ...side_by_side import Comparison
-from . import laws, local_steps, messages, moments, one_step, rates, side_by_side, variants
+from . import laws, local_steps, messages, moments, one_step, rates, side_by_side
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
@@ -10,7 +10,6 @@ CLAIMS: tuple[Claim, ...] = (
     *one_step.CLAIMS,
     *messages.CLAIMS,
     *local_steps.CLAIMS,
-    *variants.CLAIMS,
     *moments.CLAIMS,
     *rates.CLAIMS,
     *laws.CLAIMS,

@@ -7,6 +7,7 @@ shipped ones but for where they get their draws: encoding, decoding and the coll
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,18 +18,24 @@ from numpy.typing import NDArray
 from optzoo.compressors import Compressor, Identity, PermK, RandK, SampledClients
 from optzoo.problems import DistributedOperator
 
+from ...claim import Case, Check
+from ...controls import Change, controls
+from ...setting import Setting
 from .mutants import Scaled
-from .process import PillarsRun
+from .processes import PillarsRun
 
-__all__ = ["after_messages", "message_energy", "random_states", "solutions", "terms"]
+__all__ = ["after_messages", "exact_case", "message_energy", "random_states", "solutions", "terms"]
 
 Array = NDArray[np.float64]
+Sides = tuple[Array, Array]
 Indices = NDArray[Any]
 
 
 def draws(compressor: Compressor, dimension: int) -> Indices:
     """All equally likely draws of a compressor, one row each."""
     n = compressor.num_workers
+    if isinstance(compressor, Scaled):
+        return draws(compressor.compressor, dimension)
     if isinstance(compressor, PermK):
         return np.arange(n)
     if isinstance(compressor, SampledClients):
@@ -56,6 +63,8 @@ def with_draw(compressor: Compressor, draw: jax.Array) -> Compressor:
         def indices(self, key: jax.Array, worker: jax.Array, dimension: int) -> jax.Array:
             return draw[worker]
 
+    if isinstance(compressor, Scaled):
+        return Scaled(with_draw(compressor.compressor, draw), compressor.factor)
     if isinstance(compressor, PermK):
         return Shifted(compressor.num_workers)
     if isinstance(compressor, SampledClients):
@@ -89,22 +98,21 @@ def _after(
 ) -> tuple[jax.Array, jax.Array]:
     def one(z: jax.Array, m: jax.Array, draw: jax.Array) -> tuple[jax.Array, jax.Array]:
         start = run.at(z, m, jax.random.key(0))
-        carry = run.advance(start, with_draw(run.compressor, draw))
-        return carry.z, carry.state.reference
+        position = run.advance(start, with_draw(run.compressor, draw))
+        return position.z, position.state.reference
 
     over_draws = jax.vmap(one, (None, None, 0))
     return jax.vmap(over_draws, (0, 0, None))(z, m, every)
 
 
-def solutions(run: PillarsRun, z: Array, m: Array) -> Array:
-    """u_H of the shipped method at each state: a step in which the messages count nothing."""
-    return np.asarray(_silent(run, jnp.asarray(z), jnp.asarray(m)))
-
-
 @jax.jit
-def _silent(run: PillarsRun, z: jax.Array, m: jax.Array) -> jax.Array:
-    silent = Scaled(Identity(run.problem.num_workers), 0.0)
-    return jax.vmap(lambda z, m: run.advance(run.at(z, m, jax.random.key(0)), silent).z)(z, m)
+def _local_solutions(run: PillarsRun, z: jax.Array, m: jax.Array) -> jax.Array:
+    return jax.vmap(lambda z, m: run.local_solution(run.at(z, m, jax.random.key(0))))(z, m)
+
+
+def solutions(run: PillarsRun, z: Array, m: Array) -> Array:
+    """u_H of the run's method at each state."""
+    return np.asarray(_local_solutions(run, jnp.asarray(z), jnp.asarray(m)))
 
 
 def message_energy(
@@ -169,3 +177,26 @@ def random_states(run: PillarsRun, states: int, *, seed: int = 0) -> tuple[Array
         return z, m
     onto = jax.jit(jax.vmap(project))
     return np.asarray(onto(jnp.asarray(z))), np.asarray(onto(jnp.asarray(m)))
+
+
+def exact_case(
+    setting: Setting,
+    sides: Callable[..., Sides],
+    check: Callable[..., Check],
+    *changes: Change,
+    **fields: Any,
+) -> Case:
+    """A theorem that is decided without chance, with its controls.
+
+    Args:
+        setting: where.
+        sides: (setting, **changes) -> what was computed, and what the theorem says of it.
+        check: makes a check of a function without arguments that returns the sides.
+        *changes: of the sides: the controls.
+        **fields: of the check.
+    """
+
+    def with_changes(**changed: Any) -> Check:
+        return check(partial(sides, setting, **changed), **fields)
+
+    return Case(setting, with_changes(), controls(with_changes, *changes))

@@ -1,23 +1,18 @@
-"""One local step of extragradient on the server's sub-problem."""
+"""The local steps of extragradient on the server's sub-problem: one, exactly, and with noise."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import cache, partial
-from typing import Any
-
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from optzoo.compressors import Identity
-from optzoo.problems import AffineOperators
+from optzoo.theorems.three_pillars import V4_LOCAL, V7_LOCAL
 
-from ...checks import ExactInequality
-from ...claim import Case, Claim, Control
-from .bounds import Pillars
-from .enumeration import solutions
-from .instances import Place
-from .paper import pillars_claim
+from ...checks import ExactInequality, ExactLowerBound
+from ...claim import Case, Claim, grid
+from ...controls import wrong
+from .enumeration import exact_case, solutions
+from .processes import PillarsRun
+from .settings import PillarsSetting, one_worker
 
 __all__ = ["CLAIMS"]
 
@@ -25,92 +20,129 @@ Array = NDArray[np.float64]
 Sides = tuple[Array, Array]
 
 
-@cache
-def _server_alone(stiffness: float) -> Place:
-    """One worker: there is nothing to send, and z^{k+1} = u_H."""
-    turn = np.array([[0.0, stiffness], [-stiffness, 0.0]])
+def _solution(setting: PillarsSetting, z: Array) -> Array:
+    """The exact solution at each z for m = 0: F_1(u) + (u - z / 2) / gamma = 0."""
+    gamma = setting.value("gamma")
+    matrix, offset = (np.asarray(part)[0] for part in setting.problem.workers)
+    system = np.eye(len(matrix)) + gamma * matrix
+    return np.asarray(np.linalg.solve(system, (z / 2 - gamma * offset).T).T)
+
+
+# --- V4: one local step ---
+
+
+STIFFNESSES = {f"eigenvalues up to {stiffness}": float(stiffness) for stiffness in (1, 10, 100)}
+
+
+def _server(stiffness: float) -> PillarsSetting:
     matrix = np.zeros((4, 4))
-    matrix[:2, :2], matrix[2, 2], matrix[3, 3] = turn, stiffness, 0.01
-    problem = AffineOperators(jnp.asarray(matrix)[None], jnp.ones((1, 4)))
-    return Place(problem, "one worker", Identity(1), local_steps=1, message_constant=0.6)
+    matrix[:2, :2] = [[0.0, stiffness], [-stiffness, 0.0]]
+    matrix[2, 2], matrix[3, 3] = stiffness, 0.01
+    words = f"$d = 4$: a rotation and the eigenvalues 0.01 and {stiffness:g}"
+    return one_worker(matrix, np.ones(4), words, local_steps=1)
 
 
-def _local_sides(
-    promised: Callable[[Pillars], float] = lambda plan: 1 - plan.rho_in, *, step: float = 1.0
+def _local_sides(setting: PillarsSetting, *, faster: float = 1.0, longer: float = 1.0) -> Sides:
+    """What a step gains in the slowest direction and in random ones, and what is promised."""
+    away = np.vstack([np.eye(4), np.random.default_rng(0).standard_normal((8, 4))])
+    # z - uhat is affine in z: it is slope z + offset.
+    offset = -_solution(setting, np.zeros((1, 4)))[0]
+    slope = np.eye(4) - _solution(setting, np.eye(4)).T - offset[:, None]
+    z = np.linalg.solve(slope, (away - offset).T).T
+    run = setting.run(local_step=longer * setting.eta)
+    after = solutions(run, z, np.zeros_like(z)) - _solution(setting, z)
+    gained = 1 - np.sum(after**2, axis=1) / np.sum(away**2, axis=1)
+    return gained, np.full_like(gained, faster * setting.bound(V4_LOCAL))
+
+
+def _local(instance: str) -> Case:
+    return exact_case(
+        _server(STIFFNESSES[instance]),
+        _local_sides,
+        ExactLowerBound,
+        wrong("1.2 times as fast", r"a false claim: $1 - \rho_{in}$ times 1.2", faster=1.2),
+        wrong("half the local step", r"$\eta/2$ in the method", longer=0.5),
+        wrong("ten times the local step", r"$10\eta$: the steps are too long", longer=10.0),
+        what="the slowest direction, and random ones",
+    )
+
+
+# --- V7: noise in the local steps ---
+
+
+NOISES = {f"H = {H}, sigma = {sigma:g}": (H, sigma) for H in (1, 2) for sigma in (0.1, 1.0, 10.0)}
+
+
+@jax.jit
+def _outcomes(run: PillarsRun, z: jax.Array, keys: jax.Array) -> jax.Array:
+    def one(z: jax.Array, key: jax.Array) -> jax.Array:
+        return run.advance(run.at(z, jnp.zeros_like(z), key)).z
+
+    return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(z, keys)
+
+
+def _distinct(points: Array) -> Array:
+    """The points without repetitions, which differ by round-off."""
+    _, first = np.unique(np.round(points, 9), axis=0, return_index=True)
+    return points[first]
+
+
+def _noise_sides(
+    setting: PillarsSetting, *, scale: float = 1.0, longer: float = 1.0, **claimed: float
 ) -> Sides:
-    measured, bound = [], []
-    for stiffness in (1.0, 10.0, 100.0):
-        place = _server_alone(stiffness)
-        plan = replace(place.bounds, p=0.5)
-        run = place.run(local_step=step * plan.eta, momentum=0.5, refresh_probability=0.5)
-        # The slowest direction of the sub-problem, and random ones, around its exact solution.
-        rng = np.random.default_rng(0)
-        away = np.vstack([np.eye(4), rng.standard_normal((8, 4))])
-        m = np.zeros_like(away)
-        matrix, offset = (np.asarray(part)[0] for part in place.problem.workers)
-        # uhat solves A_1 u + q + (u - z / 2) / gamma = 0 for m = 0.
-        system = np.eye(4) + plan.gamma * matrix
-        gap = np.linalg.solve(system, np.eye(4) / 2) - np.eye(4)
-        fixed = np.linalg.solve(system, -plan.gamma * offset)
-        z = np.linalg.solve(gap, (-away - fixed).T).T
-        found = solutions(run, z, m)
-        uhat = z - away
-        uhat = np.linalg.solve(system, (z / 2 - plan.gamma * offset).T).T
-        before = np.sum((z - uhat) ** 2, axis=1)
-        after = np.sum((found - uhat) ** 2, axis=1)
-        measured.append(np.full(len(z), promised(plan)))
-        bound.append(1 - after / before)
-    return np.concatenate(measured), np.concatenate(bound)
+    """E|u_H - uhat|^2 over all signs of the noise: as many outcomes as there are, all seen."""
+    run = setting.run(local_step=longer * setting.eta)
+    z = np.vstack([np.zeros(2), np.eye(2), np.random.default_rng(0).normal(size=(3, 2))])
+    keys = jax.random.split(jax.random.key(0), 2048)
+    # With d = 2 signs a call there are 4^calls of them, equally likely.
+    outcomes = 4 ** (2 * int(setting.value("H")) - 1)
+    measured, solution = [], _solution(setting, z)
+    for row, centre in zip(np.asarray(_outcomes(run, jnp.asarray(z), keys)), solution, strict=True):
+        distinct = _distinct(row)
+        if len(distinct) != outcomes:
+            raise ValueError(f"{len(distinct)} outcomes of {outcomes} were seen")
+        measured.append(np.mean(np.sum((distinct - centre) ** 2, axis=1)))
+    away = np.sum((z - solution) ** 2, axis=1)
+    return np.array(measured), scale * setting.bound(V7_LOCAL, away, **claimed)
 
 
-def _local_case() -> Case:
-    def check(
-        promised: Callable[[Pillars], float] | None = None, **changes: Any
-    ) -> ExactInequality:
-        sides = _local_sides if promised is None else partial(_local_sides, promised)
-        return ExactInequality(
-            partial(sides, **changes), what="the slowest direction, and random ones"
-        )
-
-    place = _server_alone(10.0)
-    return Case(
-        problem="one worker, $d = 4$: rotations and eigenvalues 0.01 to 1, 10 and 100",
-        constants={"L_1": place.constants["L_1"]},
-        parameters=place.parameters,
-        check=check(),
-        controls=(
-            Control(
-                "1.2 times as fast",
-                r"a false claim: $1 - \rho_{in}$ times 1.2",
-                check(lambda plan: 1.2 * (1 - plan.rho_in)),
-            ),
-            Control("half the local step", r"$\eta/2$ in the method", check(step=0.5)),
-            Control(
-                "ten times the local step", r"$10\eta$: the steps are too long", check(step=10.0)
-            ),
-        ),
+def _noise(instance: str) -> Case:
+    local_steps, sigma = NOISES[instance]
+    setting = one_worker(
+        np.diag([0.01, 3.0]),
+        np.zeros(2),
+        rf"eigenvalues 0.01 and 3, noise of random signs with $\sigma = {sigma:g}$, from 6 points",
+        local_steps=local_steps,
+        sigma=sigma,
+    )
+    changes = (
+        wrong("bound divided by three", "a false claim", scale=1 / 3),
+        wrong("no floor", "a false claim: the noise leaves nothing", sigma=sigma / 10),
+        wrong("six times the local step", r"$6\eta$ in the method", longer=6.0),
+    )
+    return exact_case(
+        setting,
+        _noise_sides,
+        ExactInequality,
+        # The floor is crude where it is all there is.
+        *(changes if sigma < 10 else ()),
+        what="all signs of the noise",
     )
 
 
 CLAIMS: tuple[Claim, ...] = (
-    pillars_claim(
+    Claim(
         id="three_pillars/one-step/local-steps",
         title="One local step of extragradient",
-        source="lemma on the server's sub-problem; explicit form V4",
-        theorem="V4",
-        statement=(
-            r"$$|u_{t+1} - \hat u|^2 \le \rho_{in}|u_t - \hat u|^2, \quad \rho_{in} = 1 - "
-            r"\frac{2\eta\mu_A}{1 + 2\eta\mu_A/(1 - \eta^2 L_A^2)}$$ with $L_A = L_1 + 1/\gamma$, "
-            r"$\mu_A = \mu_1 + 1/\gamma$, $\eta = 1/(4L_A)$; compared are $1 - \rho_{in}$ and what "
-            "was gained"
-        ),
-        assumptions=("$F_1$ monotone",),
-        kind="one_step",
-        metric=r"1 - \rho_{in}",
-        unit="local step",
-        output="local iterate",
+        theorem=V4_LOCAL,
+        prepare=grid(_local, instance=STIFFNESSES),
         x_label="state, the closest to the bound first",
-        prepare=_local_case,
-        not_shown="Nonlinear operators.",
+    ),
+    Claim(
+        id="three_pillars/one-step/stochastic",
+        title="Local steps with noise",
+        theorem=V7_LOCAL,
+        prepare=grid(_noise, instance=NOISES),
+        x_label="case, the closest to the bound first",
     ),
 )

@@ -1,392 +1,276 @@
 """Whole runs without sampling: exact second moments on affine problems."""
 
+from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optzoo.compressors import Compressor, Identity, PermK, RandK, SampledClients
-from optzoo.problems import (
-    AffineOperators,
-    CompressedMoments,
-    Constant,
-    Messages,
-    bilinear_saddle,
-    hard_saddle,
-    locked_tail,
-)
+from optzoo.compressors import SampledClients
+from optzoo.problems import AffineOperators, Constant, locked_tail
+from optzoo.theorems.three_pillars import LB, V0_MOMENTS, V1, V2, V6
 
 from ...checks import ExactIdentity, ExactInequality, ExactLowerBound
-from ...claim import Case, Check, Claim, Control
-from .bounds import Pillars
-from .enumeration import after_messages, random_states
-from .instances import Place, saddle
-from .paper import PARTNERS, pillars_claim
+from ...claim import Case, Claim, grid
+from ...controls import wrong
+from ...setting import Setting, Stated
+from .enumeration import after_messages, exact_case, random_states
+from .mutants import Scaled
+from .partners import PARTNERS
+from .settings import COMPRESSORS, EXACT, PillarsSetting, hard, moments, saddle
 
 __all__ = ["CLAIMS"]
 
 Array = NDArray[np.float64]
 Sides = tuple[Array, Array]
-ROTATED, ONE_CLIENT = Messages("rotated_blocks"), Messages("clients", 1)
 NO_SAMPLING = "exact second moments, no sampling"
-
-
-def _moments(place: Place, messages: Messages) -> CompressedMoments:
-    plan = place.bounds
-    assert isinstance(place.problem, AffineOperators)
-    return CompressedMoments(place.problem, plan.gamma, plan.p, plan.p, messages)
 
 
 # --- The recursion is that of the shipped method ---
 
-SCHEMES: tuple[tuple[Compressor, Messages], ...] = (
-    (PermK(4), ROTATED),
-    (SampledClients(1, 4), ONE_CLIENT),
-    (SampledClients(2, 4), Messages("clients", 2)),
-    (RandK(1, 4), Messages("coordinates", 1)),
-    (Identity(4), Messages("none")),
-)
+
+def _recursion_sides(setting: PillarsSetting, *, permuted: bool = False, **changes: Any) -> Sides:
+    run, star, p = setting.run(**changes), setting.problem.solution, setting.value("p")
+    recursion = moments(setting, permuted=permuted)
+    z, m = random_states(run, 4)
+    found: Array = np.zeros((4, 8, 8))
+    for kept, weight in ((True, 1 - p), (False, p)):
+        w = np.concatenate(after_messages(run, z, m, kept), axis=2) - np.tile(star, 2)
+        found += weight * np.einsum("sda,sdb->sab", w, w) / w.shape[1]
+    w = np.hstack([z - star, m - star])
+    predicted = np.stack([recursion.step(np.outer(each, each)) for each in w])
+    scale = np.sum(w**2, axis=1)[:, None, None]
+    return (found / scale).ravel(), (predicted / scale).ravel()
 
 
-def _recursion_sides(
-    factor: float | None = None, *, permuted: bool = False, only_first: bool = False
-) -> Sides:
-    measured, exact = [], []
-    for compressor, messages in SCHEMES[: 1 if only_first else None]:
-        place = saddle(
-            "spectrum", n=4, half_dim=2, mu=0.3, size=3.0, compressor=compressor, local_steps=400
-        )
-        run, star, p = place.run(factor=factor), place.problem.solution, place.bounds.p
-        moments = _moments(place, Messages("permuted_blocks") if permuted else messages)
-        z, m = random_states(run, 4)
-        found: Array = np.zeros((4, 8, 8))
-        for kept, weight in ((True, 1 - p), (False, p)):
-            w = np.concatenate(after_messages(run, z, m, kept), axis=2) - np.tile(star, 2)
-            found += weight * np.einsum("sda,sdb->sab", w, w) / w.shape[1]
-        w = np.hstack([z - star, m - star])
-        predicted = np.stack([moments.step(np.outer(each, each)) for each in w])
-        scale = np.sum(w**2, axis=1)[:, None, None]
-        measured.append((found / scale).ravel())
-        exact.append((predicted / scale).ravel())
-    return np.concatenate(measured), np.concatenate(exact)
-
-
-def _recursion_case() -> Case:
-    def check(**changes: float) -> ExactIdentity:
-        return ExactIdentity(
-            partial(_recursion_sides, **changes),  # type: ignore[arg-type]
-            tolerance=1e-12,
-            what="all entries, all draws of the messages, both sides of the coin",
-        )
-
-    place = saddle("spectrum", n=4, half_dim=2, mu=0.3, size=3.0)
-    return Case(
-        problem=place.description,
-        constants=place.constants,
-        parameters=place.parameters | {"compressor": "five of them", "local steps H": 400},
-        check=check(),
-        controls=(
-            Control(
-                "correction halved",
-                "messages count half",
-                check(factor=0.5, only_first=True),
-            ),
-            Control(
-                "a uniform permutation for a uniform shift",
-                "a false claim: only the correlations between coordinates differ",
-                check(permuted=True, only_first=True),
-            ),
+def _recursion(compressor: str) -> Case:
+    setting = saddle(
+        "spectrum",
+        n=4,
+        half_dim=2,
+        mu=0.3,
+        size=3.0,
+        compressor=COMPRESSORS[compressor],
+        local_steps=EXACT,
+    )
+    changes = (
+        wrong(
+            "correction halved", "messages count half", compressor=Scaled(setting.compressor, 0.5)
         ),
+        wrong(
+            "a uniform permutation for a uniform shift",
+            "a false claim: only the correlations between coordinates differ",
+            permuted=True,
+        ),
+    )
+    return exact_case(
+        setting,
+        _recursion_sides,
+        ExactIdentity,
+        *(changes if compressor == "PermK" else ()),
+        tolerance=1e-12,
+        what="all entries, all draws of the messages, both sides of the coin",
     )
 
 
-# --- V1, V2: asymptotic rates ---
+# --- V2: asymptotic rates ---
 
 
-@cache
-def _rates() -> tuple[tuple[Pillars, float], ...]:
-    """The theorem's numbers and 1 / (1 - rate), on each instance."""
-    places = [
-        (saddle("zero", n=n, half_dim=1, mu=1 / ratio, compressor=SampledClients(1, n)), ONE_CLIENT)
+def _without_coupling(n: int, ratio: float) -> PillarsSetting:
+    return saddle("zero", n=n, half_dim=1, mu=1 / ratio, compressor=SampledClients(1, n))
+
+
+_FOUR: dict[str, Any] = {"n": 4, "half_dim": 2}
+SLOWEST = "zero, n = 32, delta/mu = 320"
+RATES: dict[str, Callable[[], PillarsSetting]] = {
+    **{
+        f"zero, n = {n}, delta/mu = {ratio}": partial(_without_coupling, n, ratio)
         for n in (4, 8, 16, 32)
         for ratio in (2, 10, 100, 320)
-    ]
-    places += [
-        (saddle("zero", n=4, half_dim=2, mu=0.01, gamma_factor=factor), ROTATED)
-        for factor in (0.5, 1.0, 1.35)
-    ]
-    places += [
-        (saddle("spectrum", n=4, half_dim=2, mu=0.01, size=size), ROTATED)
+    },
+    **{
+        f"zero, PermK, {longer} times the step": partial(
+            saddle, "zero", mu=0.01, longer=longer, **_FOUR
+        )
+        for longer in (0.5, 1.0, 1.35)
+    },
+    **{
+        f"spectrum up to {size:g}": partial(saddle, "spectrum", mu=0.01, size=size, **_FOUR)
         for size in (1.0, 10.0, 100.0)
-    ]
-    places += [
-        (saddle(coupling, n=4, half_dim=2, mu=0.1), ROTATED)
+    },
+    **{
+        coupling: partial(saddle, coupling, mu=0.1, **_FOUR)
         for coupling in ("adversarial", "overshooting", "plus")
-    ]
-    return tuple(
-        (place.bounds, 1 / (1 - _moments(place, messages).rate())) for place, messages in places
+    },
+}
+
+
+def _rate_sides(setting: PillarsSetting, scale: float = 1.0, **claimed: float) -> Sides:
+    found = 1 / (1 - moments(setting).rate())
+    return np.array([found]), np.array([scale * setting.bound(V2, **claimed)])
+
+
+def _rate(instance: str) -> Case:
+    setting = RATES[instance]()
+    changes = (
+        wrong("bound divided by 1.1", "a false claim: a tenth faster", scale=1 / 1.1),
+        wrong(
+            "progress of both points",
+            r"a false claim: $2\gamma\mu$ for $\gamma\mu$, as without the reference point",
+            mu=2 * setting.value("mu"),
+        ),
     )
-
-
-def _rate_sides(scale: float = 1.0, *, progress: float = 1.0) -> Sides:
-    measured, bound = [], []
-    for plan, found in _rates():
-        measured.append(found)
-        bound.append(scale * (1 / (progress * plan.gamma * plan.mu) + 1 / plan.slack))
-    return np.array(measured), np.array(bound)
-
-
-def _rate_case() -> Case:
-    place = saddle("zero", n=32, half_dim=1, mu=1 / 320, compressor=SampledClients(1, 32))
-    return Case(
-        problem=(
-            r"bilinear saddles: no common coupling with $n = 4$ to $32$, $\delta/\mu = 2$ to "
-            r"$320$; spectra up to $L = 100\delta$; three others; steps of 0.5 to 1.35 times V2's"
-        ),
-        constants=place.constants,
-        parameters=place.parameters | {"n": "4 to 32", "compressor": "PermK, one client"},
-        check=ExactInequality(_rate_sides, what=NO_SAMPLING),
-        controls=(
-            Control(
-                "bound divided by 1.1",
-                "a false claim: a tenth faster",
-                ExactInequality(partial(_rate_sides, 1 / 1.1), what=NO_SAMPLING),
-            ),
-            Control(
-                "progress of both points",
-                r"a false claim: $2\gamma\mu$ for $\gamma\mu$, as without the reference point",
-                ExactInequality(partial(_rate_sides, progress=2.0), what=NO_SAMPLING),
-            ),
-        ),
+    return exact_case(
+        setting,
+        _rate_sides,
+        ExactInequality,
+        *(changes if instance == SLOWEST else ()),
+        what=NO_SAMPLING,
     )
 
 
 # --- Both sides on the hard instance ---
 
 HARD_STEPS = (1, 2, 5, 10, 20, 40, 80, 160)
+HARD = {f"n = {n}, delta/mu = {ratio}": (n, float(ratio)) for n in (4, 8) for ratio in (40, 160)}
+# With delta/mu = 160 the steps are too few for false claims on the pace.
+FAST_ENOUGH = 40.0
 
 
 @cache
-def _hard(n: int, ratio: float) -> tuple[Place, tuple[float, ...]]:
+def _hard(n: int, ratio: float) -> tuple[PillarsSetting, Array]:
     """The instance, and the exact E|z^k - z*|^2."""
-    problem = hard_saddle(n, 16, strong_monotonicity=1.0, similarity=ratio)
-    place = Place(problem, "", SampledClients(1, n))
-    moments, d = _moments(place, ONE_CLIENT), problem.dim
-    found = moments.run(moments.start(-problem.solution), HARD_STEPS)
-    return place, tuple(float(np.trace(second[:d, :d])) for second in found)
+    setting = hard(n, 16, mu=1.0, delta=ratio, compressor=SampledClients(1, n))
+    recursion, d = moments(setting), setting.problem.dim
+    found = recursion.run(recursion.start(-setting.problem.solution), HARD_STEPS)
+    return setting, np.array([np.trace(second[:d, :d]) for second in found])
 
 
-HARD = tuple((n, ratio) for n in (4, 8) for ratio in (40.0, 160.0))
+def _above(instance: str) -> Case:
+    setting, found = _hard(*HARD[instance])
+
+    def sides(setting: Setting, *, scale: float = 1.0, speed: float = 1.0) -> Sides:
+        return found, scale * setting.bound(V1, speed * np.array(HARD_STEPS), initial)
+
+    initial = setting.initial
+    changes = (
+        wrong("twice as fast", r"a false claim: $\rho^{2k}$", speed=2.0),
+        wrong(
+            "bound divided by three",
+            "a false claim: the potential starts at less than half of itself",
+            scale=1 / 3,
+        ),
+    )
+    return exact_case(
+        setting,
+        sides,
+        ExactInequality,
+        *(changes if HARD[instance][1] == FAST_ENOUGH else ()),
+        what=NO_SAMPLING,
+    )
 
 
-def _hard_upper(start: float = 2.0, speed: float = 1.0) -> Sides:
-    measured: list[float] = []
-    bound: list[float] = []
-    for n, ratio in HARD:
-        place, errors = _hard(n, ratio)
-        measured += errors
-        bound += [start * place.bounds.rho ** (speed * k) * place.start for k in HARD_STEPS]
-    return np.array(measured), np.array(bound)
+def _below(instance: str) -> Case:
+    place, found = _hard(*HARD[instance])
+    heard = Constant(1 / place.problem.num_workers, "exact", derivation="one uniform client")
+    setting = Stated(place.words, {"heard": heard, "p": place.constants["p"]}, place.parameters)
 
-
-def _hard_lower(pace: float = 2.0) -> Sides:
-    """The exact error, and the tail of z* that cannot be known, relative to the start."""
-    measured: list[float] = []
-    bound: list[float] = []
-    for n, ratio in HARD:
-        place, errors = _hard(n, ratio)
+    def sides(setting: Setting, *, pace: float = 1.0) -> Sides:
+        """The exact error, and the tail of z* that cannot be known."""
         assert isinstance(place.problem, AffineOperators)
-        unlocked = 1 + pace * np.asarray(HARD_STEPS) / n
-        measured += [error / place.start for error in errors]
-        bound += (locked_tail(place.problem, unlocked) / place.start).tolist()
-    return np.array(measured), np.array(bound)
+        tail = partial(locked_tail, place.problem)
+        changed = {name: pace * constant.value for name, constant in setting.constants.items()}
+        return found, setting.bound(LB, HARD_STEPS, tail, **changed)
 
-
-def _hard_case(side: str) -> Case:
-    place, _ = _hard(8, 160.0)
-    check: Check
-    if side == "upper":
-        check = ExactInequality(_hard_upper, what=NO_SAMPLING)
-        controls = (
-            Control(
-                "twice as fast",
-                r"a false claim: $\rho^{2k}$",
-                ExactInequality(partial(_hard_upper, speed=2.0), what=NO_SAMPLING),
-            ),
-            Control(
-                "bound divided by three",
-                "a false claim: the potential starts at less than half of itself",
-                ExactInequality(partial(_hard_upper, 2 / 3), what=NO_SAMPLING),
-            ),
-        )
-    else:
-        check = ExactLowerBound(_hard_lower, what=NO_SAMPLING)
-        controls = (
-            Control(
-                "a fortieth of the pace",
-                "a false claim: a coordinate in forty times as many steps",
-                ExactLowerBound(partial(_hard_lower, 0.05), what=NO_SAMPLING),
-            ),
-            Control(
-                "nothing is unlocked",
-                "a false claim: the first coordinate is all that is ever known",
-                ExactLowerBound(partial(_hard_lower, 0.0), what=NO_SAMPLING),
-            ),
-        )
-    return Case(
-        problem=r"the hard instance, $n = 4$ and $8$, $\delta/\mu = 40$ and $160$, $d = 32$",
-        constants=place.constants,
-        parameters=place.parameters | {"n": "4 and 8"},
-        check=check,
-        controls=controls,
+    changes = (
+        wrong(
+            "a fortieth of the pace",
+            "a false claim: a coordinate in forty times as many steps",
+            pace=1 / 40,
+        ),
+        wrong(
+            "nothing is unlocked",
+            "a false claim: the first coordinate is all that is ever known",
+            pace=0.0,
+        ),
+    )
+    return exact_case(
+        setting,
+        sides,
+        ExactLowerBound,
+        *(changes if HARD[instance][1] == FAST_ENOUGH else ()),
+        what=NO_SAMPLING,
     )
 
 
 # --- V6: monotone ---
 
 MONOTONE_STEPS = (1, 3, 10, 30, 100, 300)
+SIZES = {"n = d = 4": 4, "n = d = 8": 8}
 
 
-@cache
-def _operator_sums() -> tuple[tuple[Pillars, float, float, tuple[float, ...]], ...]:
-    rows = []
-    for n in (4, 8):
-        for coupling in ("adversarial", "overshooting", "plus", "random"):
-            place = saddle(coupling, n=n, half_dim=n // 2, mu=0.0, size=2.0, local_steps=1)
-            moments = _moments(place, ROTATED)
-            second = moments.start(-place.problem.solution)
-            total, found = 0.0, []
-            for k in range(MONOTONE_STEPS[-1]):
-                total += moments.mean_square_operator(second)
-                second = moments.step(second)
-                if k + 1 in MONOTONE_STEPS:
-                    found.append(total / (k + 1))
-            rows.append((place.bounds, n, place.start, tuple(found)))
-    return tuple(rows)
+def _sums_sides(setting: PillarsSetting, scale: float = 1.0) -> Sides:
+    recursion = moments(setting)
+    second = recursion.start(-setting.problem.solution)
+    total, found = 0.0, []
+    for k in range(1, MONOTONE_STEPS[-1] + 1):
+        total += recursion.mean_square_operator(second)
+        second = recursion.step(second)
+        if k in MONOTONE_STEPS:
+            found.append(total / k)
+    return np.array(found), scale * setting.bound(V6, MONOTONE_STEPS, setting.initial)
 
 
-def _monotone_sides(scale: float = 1.0) -> Sides:
-    measured: list[float] = []
-    bound: list[float] = []
-    for _, n, start, found in _operator_sums():
-        measured += found
-        bound += [scale * 36 * n * start / k for k in MONOTONE_STEPS]
-    # Relative to the bound, which spans three decades.
-    return np.array(measured) / np.array(bound), np.ones(len(bound))
-
-
-def _monotone_case() -> Case:
-    problem = bilinear_saddle(
-        8, 4, strong_monotonicity=0.0, similarity=1.0, coupling="overshooting"
-    )
-    constants = {name: problem.constants[name] for name in ("delta_1", "delta_av")}
-    return Case(
-        problem=r"bilinear saddles with $\mu = 0$, $n = d = 4$ and $8$, four couplings",
-        constants=constants | {"mu": Constant(0.0, "exact", derivation="skew operators")},
-        parameters={"gamma": r"$\sqrt p / (2\delta)$", "tau": "1/n", "p": "1/n"},
-        check=ExactInequality(_monotone_sides, what=NO_SAMPLING),
-        controls=(
-            Control(
-                "bound divided by 50",
-                "a false claim",
-                ExactInequality(partial(_monotone_sides, 1 / 50), what=NO_SAMPLING),
-            ),
-        ),
+def _sums(size: str, coupling: str) -> Case:
+    n = SIZES[size]
+    setting = saddle(coupling, n=n, half_dim=n // 2, mu=0.0, size=2.0, local_steps=1)
+    return exact_case(
+        setting,
+        _sums_sides,
+        ExactInequality,
+        wrong("bound divided by 50", "a false claim", scale=1 / 50),
+        what=NO_SAMPLING,
     )
 
 
 CLAIMS: tuple[Claim, ...] = (
-    pillars_claim(
+    Claim(
         id="three_pillars/moments/recursion",
         title="The second moments of a step, exactly",
-        source="the algorithm on affine operators",
-        theorem="V1",
-        statement=(
-            r"$E[w^+ (w^+)^\top]$ for $w = (z - z^*, m - z^*)$ by the closed recursion of "
-            r"`CompressedMoments`, against all outcomes of the shipped method"
-        ),
-        assumptions=("affine operators", "the server's sub-problem solved exactly"),
-        kind="identity",
-        metric=r"E[w^+ (w^+)^\top] / \Phi",
-        unit="iteration",
-        output="last iterate and reference",
+        theorem=V0_MOMENTS,
+        prepare=grid(_recursion, compressor=COMPRESSORS),
         x_label="entry",
-        prepare=_recursion_case,
-        not_shown="Nothing beyond affine operators.",
     ),
-    pillars_claim(
+    Claim(
         id="three_pillars/moments/rates",
         title="Asymptotic rates, exactly",
-        source="convergence theorem, strongly monotone case; explicit forms V1, V2",
-        theorem="V2",
-        statement=(
-            r"$$\frac{1}{1 - \lim (E\Phi_k)^{1/k}} \le \frac{1}{\gamma\mu} + \frac1M$$ which at "
-            r"$\gamma = \sqrt{p}/(2\delta)$, $p = 1/n$ is $2n + 2\sqrt n\,\delta/\mu$"
-        ),
-        assumptions=("affine operators", "the server's sub-problem solved exactly", r"$\tau = p$"),
-        kind="upper_bound",
-        metric=r"1/(1 - \mathrm{rate})",
-        unit="iteration",
-        output="last iterate and reference",
-        x_label="instance, the closest to the bound first",
-        prepare=_rate_case,
-        not_shown="Generic couplings rotate the error and converge up to 60 times faster.",
+        theorem=V2,
+        prepare=grid(_rate, instance=RATES),
+        x_label="instance",
     ),
-    pillars_claim(
+    Claim(
         id="three_pillars/hard/upper",
         title="The hard instance: the guarantee",
-        source="convergence theorem for partial participation; explicit form V1",
-        theorem="V1",
-        statement=r"$$E|z^k - z^*|^2 \le 2\rho^k |z^0 - z^*|^2$$ on the lower bound's instance",
-        assumptions=("one uniform client a step", "the server's sub-problem solved exactly"),
-        kind="upper_bound",
-        metric=r"E|z^k - z^*|^2",
-        unit="iteration",
-        output="last iterate",
-        x_label="instance and step, the closest to the bound first",
-        prepare=partial(_hard_case, "upper"),
+        theorem=V1,
+        prepare=grid(_above, instance=HARD),
+        x_label="step, the closest to the bound first",
         not_shown="The claimed count of vectors: see the uplink.",
     ),
-    pillars_claim(
+    Claim(
         id="three_pillars/hard/lower",
         title="The hard instance: no method of the class is faster",
-        source="lower bound on communication; explicit form of its counting argument",
-        theorem="LB",
-        statement=(
-            r"$$E|z^k - z^*|^2 \ge T\bigl(1 + 2k/n\bigr), \quad T(M) = \sum_{j > M} (y_j^*)^2$$ "
-            r"since a coordinate is unlocked by a fixed client, drawn with probability $1/n$, or "
-            r"by a refresh, of probability $p = 1/n$; both sides are divided by $|z^0 - z^*|^2$"
-        ),
-        assumptions=("any method whose iterates lie in the span of what was heard",),
-        kind="lower_bound",
-        metric=r"E|z^k - z^*|^2 / |z^0 - z^*|^2",
-        unit="iteration",
-        output="last iterate",
-        x_label="instance and step, the closest to the bound first",
-        prepare=partial(_hard_case, "lower"),
-        not_shown=(
-            "That it is attained: it is close in the first steps, and decades below the method "
-            "later."
-        ),
+        theorem=LB,
+        prepare=grid(_below, instance=HARD),
+        x_label="step, the closest to the bound first",
         pairs_with=("three_pillars/hard/upper", "three_pillars/moments/rates"),
     ),
-    pillars_claim(
+    Claim(
         id="three_pillars/monotone/sums",
         title="Monotone operators: the mean of the squared operator falls like 1/K",
-        source="theorem on monotone operators; explicit form V6",
-        theorem="V6",
-        statement=(
-            r"$$\frac1K \sum_{k < K} E|F(u^k)|^2 \le \frac{36 n \delta^2 |z^0 - z^*|^2}{K}$$ "
-            "without bounded iterates; compared is the ratio of the sides with 1"
-        ),
-        assumptions=("$F$ monotone", r"$\gamma^2 = p/(4\delta^2)$", r"$\tau = p = 1/n$"),
-        kind="upper_bound",
-        metric=r"\tfrac1K \sum E|F(u^k)|^2 / \text{bound}",
-        unit="iteration",
-        output="a random local solution",
-        x_label="instance and horizon, the closest to the bound first",
-        prepare=_monotone_case,
-        not_shown="Inexact local solves.",
+        theorem=V6,
+        prepare=grid(_sums, size=SIZES, coupling=("adversarial", "overshooting", "plus", "random")),
+        x_label="horizon, the closest to the bound first",
         pairs_with=(*PARTNERS, "three_pillars/monotone/one-step"),
     ),
 )

@@ -1,6 +1,6 @@
-"""Mistakes in Three Pillars, and the other convention for its reference point.
+"""Mistakes in Three Pillars and its messages, and the other convention for its reference point.
 
-Each takes the arguments of `optzoo.three_pillars`.
+Each function takes the arguments of `optzoo.three_pillars`.
 """
 
 from typing import Any
@@ -12,11 +12,7 @@ import optax
 import optzoo
 from optzoo.compressors import Compressor
 
-__all__ = [
-    "Scaled",
-    "other_reference",
-    "raw_differences",
-]
+__all__ = ["Scaled", "no_projection", "other_reference", "raw_differences"]
 
 
 class Scaled(Compressor):
@@ -50,7 +46,7 @@ class Scaled(Compressor):
 
 
 def raw_differences(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
-    """F_i(m) - F_i(u) is compressed, without the server's part; that one is subtracted exactly."""
+    """$F_i(m) - F_i(u)$ is compressed, without the server's part: the similarity is lost."""
     compressor, axis_name, gamma = named["compressor"], named["axis_name"], arguments[0]
     named["compressor"] = Scaled(compressor, 0.0)
     silent = optzoo.three_pillars(*arguments, **named)
@@ -63,12 +59,18 @@ def raw_differences(*arguments: Any, **named: Any) -> optax.GradientTransformati
         at_m = jnp.where(state.steps == 0, updates, state.reference_operator[0])
         m = jnp.where(state.steps == 0, params, state.reference)
         server = extra_args["server_operator_fn"]
+        # The server's part is subtracted exactly.
         key = jax.random.fold_in(jax.random.fold_in(state.key, state.steps), 7)
         mean = compressor.mean(key, at_m - extra_args["operator_fn"](u), axis_name)
         z = u + gamma * (mean - (server(m) - server(u)))
         return z - params, new_state
 
     return optax.GradientTransformationExtraArgs(silent.init, update)
+
+
+def no_projection(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
+    """The constraint is forgotten."""
+    return optzoo.three_pillars(*arguments, **(named | {"project": None}))
 
 
 def other_reference(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:

@@ -1,21 +1,23 @@
 """Three Pillars and extragradient on real data: rounds, numbers sent, local calls."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from optzoo.compressors import Compressor, Identity, PermK
+from optzoo.compressors import Identity, PermK
 from optzoo.problems import breast_cancer, libsvm, robust_linear_regression
+from optzoo.theorems.three_pillars import PAPER, V2
 
 from ...presets import data_folder
 from ...side_by_side import Comparison, Curve, Outcome, Panel
 from ...simulation import Experiment
 from ...simulation.laboratory import Laboratory
-from .instances import Place
-from .paper import PAPER
-from .process import FullExtragradient
+from .processes import FullExtragradient
+from .settings import LANES, PillarsSetting
 
 __all__ = ["COMPARISONS"]
 
@@ -31,50 +33,60 @@ BUNDLED = "breast_cancer"
 FILES = ("a9a", "w8a")
 
 
-def _curves(place: Place, name: str, laboratory: Laboratory) -> dict[str, tuple[Curve, ...]]:
+def _grid(last: float, points: int) -> tuple[int, ...]:
+    return tuple(np.unique(np.round(np.geomspace(1, last, points)).astype(int)).tolist())
+
+
+def _curves(
+    setting: PillarsSetting, name: str, laboratory: Laboratory
+) -> dict[str, tuple[Curve, ...]]:
     """Each method's error over rounds, over numbers sent by a worker, over the server's calls."""
-    problem, d = place.problem, place.problem.dim
-    n, start = problem.num_workers, place.start
-    horizon = round(2.8 / (1 - place.bounds.rho))
-    grid = tuple(np.unique(np.round(np.geomspace(1, horizon, 24)).astype(int)).tolist())
-    schemes: dict[str, tuple[Compressor, float, int | None]] = {
-        PERMUTED: (PermK(n), 1.0, None),
-        LONGER: (PermK(n), 4.0, None),
-        FEWER: (PermK(n), 1.0, 10),
-        WHOLE: (Identity(n), 1.0, None),
+    problem = setting.problem
+    schemes = {
+        PERMUTED: setting,
+        LONGER: replace(setting, longer=4.0, local_steps=int(setting.value("H"))),
+        FEWER: replace(setting, local_steps=10),
+        WHOLE: replace(setting, compressor=Identity(problem.num_workers)),
     }
-    found = {}
-    for label, (compressor, longer, local_steps) in schemes.items():
-        plan = Place(problem, "", compressor, local_steps=local_steps)
-        gamma = longer * plan.bounds.gamma
-        eta = 1 / (4 * (plan.bounds.L_1 + 1 / gamma))
-        run = plan.run(gamma=gamma, local_step=eta)
-        experiment = Experiment(
-            f"pillars-compare-{name}-{label}", run, grid, lanes=16, randomness=f"compare-{name}"
-        )
-        sample = laboratory.sample(experiment, 0, laboratory.seeds)
-        steps = sample["steps"].mean(axis=0)
-        refreshes = sample["refreshes"].mean(axis=0)
-        sent = d * (sample["uplink"].mean(axis=0) + 1)
-        error = sample["distance"] / start
-        mean, half = error.mean(axis=0), 2 * error.std(axis=0, ddof=1) / np.sqrt(len(error))
-        found[label] = tuple(
-            Curve(label, x, mean, np.maximum(mean - half, mean / 100), mean + half)
-            for x in (steps + refreshes, sent, 2.0 * plan.bounds.H * steps)
-        )
+    grid = _grid(2.8 * setting.bound(V2), 24)
+    found = {
+        label: _sampled(label, scheme, grid, name, laboratory) for label, scheme in schemes.items()
+    }
     L, mu = problem.constants["L"].value, problem.constants["mu"].value
-    grid = tuple(np.unique(np.round(np.geomspace(1, 4 * L / mu, 32)).astype(int)).tolist())
+    grid = _grid(4 * L / mu, 32)
     for label, longer in ((FULL, 1.0), (FULL_LONGER, 2.0)):
-        run_full = FullExtragradient(
+        run = FullExtragradient(
             problem=problem,
             z_star=jnp.asarray(problem.solution),
             step_size=jnp.asarray(longer / (np.sqrt(2) * L)),
         )
-        experiment = Experiment(f"pillars-compare-{name}-{label}", run_full, grid, lanes=16)
-        error = laboratory.sample(experiment, 0, 2)["distance"][0] / start
-        steps = np.asarray(grid, dtype=np.float64)
-        found[label] = tuple(Curve(label, x, error) for x in (2 * steps, 2 * d * steps, 2 * steps))
+        experiment = Experiment(f"pillars-compare-{name}-{label}", run, grid, lanes=LANES)
+        error = laboratory.sample(experiment, 0, 2)["distance"][0] / setting.initial
+        rounds = 2.0 * np.asarray(grid)
+        found[label] = tuple(Curve(label, x, error) for x in (rounds, problem.dim * rounds, rounds))
     return found
+
+
+def _sampled(
+    label: str,
+    setting: PillarsSetting,
+    grid: Sequence[int],
+    name: str,
+    laboratory: Laboratory,
+) -> tuple[Curve, ...]:
+    """The error of Three Pillars, with bands of two standard errors."""
+    experiment = setting.experiment(f"compare-{name}-{label}", grid, randomness=f"compare-{name}")
+    sample = laboratory.sample(experiment, 0, laboratory.seeds)
+    steps, refreshes, sent = (
+        sample[metric].mean(axis=0) for metric in ("steps", "refreshes", "uplink")
+    )
+    error = sample["distance"] / setting.initial
+    mean, half = error.mean(axis=0), 2 * error.std(axis=0, ddof=1) / np.sqrt(len(error))
+    calls = 2.0 * setting.value("H") * steps
+    return tuple(
+        Curve(label, x, mean, np.maximum(mean - half, mean / 100), mean + half)
+        for x in (steps + refreshes, setting.problem.dim * (sent + 1), calls)
+    )
 
 
 def _compare(data: str, n: int, laboratory: Laboratory) -> Outcome:
@@ -82,8 +94,8 @@ def _compare(data: str, n: int, laboratory: Laboratory) -> Outcome:
     problem = robust_linear_regression(features, labels, n)
     rows, d = features.shape
     origin = "scikit-learn's breast-cancer data" if data == BUNDLED else data
-    place = Place(problem, "", PermK(n))
-    curves = _curves(place, f"{data}-{n}", laboratory)
+    setting = PillarsSetting(problem=problem, text="", compressor=PermK(n))
+    curves = _curves(setting, f"{data}-{n}", laboratory)
     y_label = r"$E|z^k - z^*|^2 / |z^0 - z^*|^2$"
     titles = (
         ("Per round", "rounds of communication"),
@@ -96,7 +108,7 @@ def _compare(data: str, n: int, laboratory: Laboratory) -> Outcome:
             Panel(title, x_label, y_label, tuple(curve[j] for curve in curves.values()))
             for j, (title, x_label) in enumerate(titles)
         ),
-        notes=_notes(curves, place),
+        notes=_notes(curves, problem.dim),
         problem=(
             f"robust linear regression on {origin}, {rows} rows of {d} columns scaled to 1, dealt "
             f"to $n = {n}$ workers; $R_x = 2$, $R_y = 0.05$, $\\mu = {constants['mu'].value:g}$, "
@@ -107,7 +119,7 @@ def _compare(data: str, n: int, laboratory: Laboratory) -> Outcome:
     )
 
 
-def _notes(curves: dict[str, tuple[Curve, ...]], place: Place) -> tuple[str, ...]:
+def _notes(curves: dict[str, tuple[Curve, ...]], dimension: int) -> tuple[str, ...]:
     notes = []
     for level in LEVELS:
         words = []
@@ -116,7 +128,7 @@ def _notes(curves: dict[str, tuple[Curve, ...]], place: Place) -> tuple[str, ...
             if rounds is None or sent is None or calls is None:
                 words.append(f"{label} not within the run")
             else:
-                vectors = sent / place.problem.dim
+                vectors = sent / dimension
                 words.append(
                     f"{label} {rounds:.0f} rounds, {vectors:.3g} vectors a worker and {calls:.0f} "
                     "calls of the server"
@@ -156,7 +168,7 @@ def _comparison(data: str, n: int) -> Comparison:
     return Comparison(
         id=f"three_pillars/compare/robust-regression-{data.replace('_', '-')}-{n}",
         title=f"What communication costs: robust regression on {words}, {n} workers",
-        paper=PAPER,
+        paper=PAPER.citation,
         description=(
             "Three Pillars with the parameters of its theorem (V2, V4) for PermK and without "
             "compression, with four times the step, and with ten local steps; beside "
