@@ -6,7 +6,7 @@ fail far from the cause, or, worse, quietly go on under the old settings. Contai
 known while a step is traced, so that looking at them costs a compiled step nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jax
@@ -17,39 +17,36 @@ __all__: list[str] = []
 Settings = Mapping[str, Mapping[str, Any]]
 
 
-def require_own_state(state: Any, fresh: Any, settings: Settings | None = None) -> None:
-    """Raises unless the state has the containers and the shapes of a fresh one.
-
-    Dtypes are free. A field that depends on a number which is traced here is not looked at if the
-    caller takes it from the state: `fresh._replace(table=state.table)`.
+def require_own_state(
+    state: Any, fresh: Any, settings: Settings | None = None, unknown: Collection[str] = ()
+) -> None:
+    """Raises unless the state has the containers and the shapes of a fresh one; dtypes are free.
 
     Args:
         state: as `update` was given it.
         fresh: a NamedTuple, what `init` makes of the parameters; shapes are enough, such as
             `jax.eval_shape(init, params)`.
         settings: field -> the arguments of the constructor that decide its layout, name -> value.
+        unknown: fields that are not looked at, because a traced setting decides their layout.
 
     Raises:
         ValueError: if it does not; the message says where first, and what may be the cause.
     """
-    if _layout(state) == _layout(fresh):
-        return
     kind = type(fresh)
     if type(state) is not kind:
         raise ValueError(
             f"state must be a {kind.__name__}, got a {type(state).__name__}. {_causes({})}"
         )
-    for field in kind._fields:
-        difference = _first_difference(
-            f"state.{field}", getattr(state, field), getattr(fresh, field)
+    for field, given, own in zip(kind._fields, state, fresh, strict=True):
+        if field in unknown or _layout(given) == _layout(own):
+            continue
+        place = f"state.{field}"
+        # What nodes hold beside their children, such as the static fields of a module, has no path.
+        difference = _first_difference(place, given, own) or (
+            f"{place} must have the structure {jax.tree.structure(own)}, got "
+            f"{jax.tree.structure(given)}."
         )
-        if difference is not None:
-            raise ValueError(f"{difference} {_causes((settings or {}).get(field, {}))}")
-    # What nodes hold beside their children, such as the static fields of a module, may differ too.
-    raise ValueError(
-        f"state must have the structure of a fresh one, {jax.tree.structure(fresh)}; it has "
-        f"{jax.tree.structure(state)}. {_causes({})}"
-    )
+        raise ValueError(f"{difference} {_causes((settings or {}).get(field, {}))}")
 
 
 def _layout(tree: Any) -> tuple[Any, list[tuple[int, ...]]]:
