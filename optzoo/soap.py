@@ -220,7 +220,6 @@ def soap(
             decays = jax.tree.map(lambda _: False, directions)
             params = directions
         else:
-            params = tv.as_floating("params", params)
             decays = _spread_mask(mask, params)
         return jax.tree.map(step, directions, state.mu, decays, params), new_state
 
@@ -336,7 +335,7 @@ def _direction(
 ) -> tuple[optax.Updates, SoapState]:
     """U, at least in float32, and the state after the call."""
     updates = tv.as_floating("updates", updates)
-    like = getattr(state, "mu", updates) if params is None else params
+    like = tv.as_floating("params", getattr(state, "mu", updates) if params is None else params)
     require_matching_tree("updates", updates, like)
     found = structure.views(like)
     _require_own_state(state, like, found, structure)
