@@ -43,7 +43,7 @@ from ._soap_axes import require_real_floating
 from ._soap_basis import gram, rotate
 from ._soap_factors import Factors, by_axis, by_leaf
 from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
-from ._state_layout import require_own_state
+from ._state_layout import Settings, require_own_state
 
 __all__ = ["ShampooState", "shampoo"]
 
@@ -169,17 +169,19 @@ def shampoo(
         )
 
     def require_own(state: ShampooState, params: optax.Params) -> None:
-        number = jax.ShapeDtypeStruct((), jnp.int32)
+        number: Any = jax.ShapeDtypeStruct((), jnp.int32)
         factors = field(params, jax.ShapeDtypeStruct) if is_known else None
         fresh = ShampooState(
-            *(number, number, number),
+            count=number,
+            skipped=number,
+            failed=number,
             momentum=None if momentum is None else params,
             gram=factors,
             root=factors,
             graft=None if donor is None else jax.eval_shape(donor.init, params),
         )
         longest = {"max_precond_dim": max_precond_dim}
-        settings = {
+        settings: Settings = {
             "momentum": {"momentum": momentum},
             "gram": longest,
             "root": longest,
@@ -197,7 +199,8 @@ def shampoo(
         own: Any = tv.as_floating("params", _like_parameters(updates, state, params))
         require_matching_tree("updates", updates, own)
         require_own(state, own)
-        leaves, treedef = jax.tree.flatten(own)
+        leaves = jax.tree.leaves(own)
+        treedef: Any = jax.tree.structure(own)
         ranks = [len(_with_an_axis(leaf.shape)) for leaf in leaves]
         old_grams, old_roots = (by_leaf(treedef, old, ranks) for old in (state.gram, state.root))
         gradients = [
@@ -248,7 +251,7 @@ def shampoo(
         new_graft = state.graft
         if donor is not None:
             lent, grafted = donor.update(
-                tv.cast_like(updates, own), state.graft, params, **extra_args
+                jax.tree.map(narrow, updates, own), state.graft, params, **extra_args
             )
             directions = [
                 _with_length_of(u, other)

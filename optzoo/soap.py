@@ -393,7 +393,7 @@ def _require_own_state(
     leaf_views: list[tuple[View, bool]],
     structure: Structure,
 ) -> None:
-    number = jax.ShapeDtypeStruct((), jnp.int32)
+    number: Any = jax.ShapeDtypeStruct((), jnp.int32)
     unknown = () if structure.is_known else ("gram", "basis")
     factors = None if unknown else structure.field(params, leaf_views, jax.ShapeDtypeStruct)
     fresh = SoapState(number, number, number, params, params, factors, factors)

@@ -41,7 +41,8 @@ def objective(params: Any) -> jax.Array:
 
 def gradient(params: Any) -> Any:
     r"""The gradient $x - x^*$ of the quadratic, in the parameters' dtypes and containers."""
-    leaves, structure = jax.tree.flatten(params)
+    leaves = jax.tree.leaves(params)
+    structure: Any = jax.tree.structure(params)
     targets = jax.tree.leaves(TARGET)
     return structure.unflatten(
         [p - jnp.asarray(t).astype(p.dtype) for p, t in zip(leaves, targets, strict=True)]

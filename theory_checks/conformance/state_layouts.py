@@ -61,7 +61,7 @@ def _in_flax(subject: Subject) -> None:
         model = Model()
         optimizer = nnx.Optimizer(model, method, wrt=nnx.Param)
         before = nnx.split((model, optimizer))
-        graphs = []
+        graphs: list[Any] = []
 
         def step(state: Any, given: Any = before[0], graphs: list[Any] = graphs) -> Any:
             model, optimizer = nnx.merge(given, state)

@@ -132,7 +132,7 @@ def _sorted(method: Method, *, permute_second_moment: bool) -> Method:
             *(_by_leaf(treedef, field) for field in (state.basis, new.basis, new.gram)),
             strict=True,
         ):
-            ordered = []
+            ordered: list[Any] = []
             for axis, (before, after, gram) in enumerate(zip(old, found, grams, strict=True)):
                 if gram is None:  # an axis of other leaves
                     ordered.append(None)
