@@ -102,11 +102,12 @@ ROWS: tuple[Row, ...] = (
             "learning_rate": optax.linear_schedule(0.0, 0.01, 10),
             "eps": 1e-3,
             "shampoo_beta": 0.9,
-            "mask": {"w": True, "b": False},
+            "mask": lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params),
             "precondition_frequency": 2,
             "precondition_1d": True,
         },
         keeps_16_bits=True,
+        static_args=("mask",),
     ),
     _Row(
         "scale_by_soap",

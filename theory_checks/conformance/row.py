@@ -40,8 +40,13 @@ def objective(params: Any) -> jax.Array:
 
 
 def gradient(params: Any) -> Any:
-    r"""The gradient $x - x^*$ of the quadratic, in the dtype of the parameters."""
-    return jax.tree.map(lambda p, t: p - jnp.asarray(t).astype(p.dtype), params, TARGET)
+    r"""The gradient $x - x^*$ of the quadratic, in the parameters' dtypes and containers."""
+    leaves = jax.tree.leaves(params)
+    structure: Any = jax.tree.structure(params)
+    targets = jax.tree.leaves(TARGET)
+    return structure.unflatten(
+        [p - jnp.asarray(t).astype(p.dtype) for p, t in zip(leaves, targets, strict=True)]
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -128,12 +128,15 @@ def _sorted(method: Method, *, permute_second_moment: bool) -> Method:
         treedef: Any = jax.tree.structure(updates)
         mu, nu, bases = [], [], []
         for m, v, old, found, grams in zip(
-            *(treedef.flatten_up_to(tree) for tree in (new.mu, new.nu, state.basis)),
-            *(treedef.flatten_up_to(tree) for tree in (new.basis, new.gram)),
+            *(treedef.flatten_up_to(tree) for tree in (new.mu, new.nu)),
+            *(_by_leaf(treedef, field) for field in (state.basis, new.basis, new.gram)),
             strict=True,
         ):
-            ordered = []
+            ordered: list[Any] = []
             for axis, (before, after, gram) in enumerate(zip(old, found, grams, strict=True)):
+                if gram is None:  # an axis of other leaves
+                    ordered.append(None)
+                    continue
                 refreshed = jnp.any(before != after) & (state.count > 0)
                 rayleigh = jnp.diag(before @ gram @ before.T)
                 slots = jnp.arange(len(rayleigh))
@@ -146,7 +149,9 @@ def _sorted(method: Method, *, permute_second_moment: bool) -> Method:
             nu.append(v)
             bases.append(tuple(ordered))
         return new_updates, new._replace(
-            mu=treedef.unflatten(mu), nu=treedef.unflatten(nu), basis=treedef.unflatten(bases)
+            mu=treedef.unflatten(mu),
+            nu=treedef.unflatten(nu),
+            basis=tuple(map(treedef.unflatten, zip(*bases, strict=True))),
         )
 
     return optax.GradientTransformationExtraArgs(method.init, update)
@@ -157,13 +162,20 @@ def _reexpressed(moments: Any, old: Any, new: Any) -> Any:
     treedef: Any = jax.tree.structure(moments)
     leaves = []
     for x, before, after in zip(
-        *(treedef.flatten_up_to(tree) for tree in (moments, old, new)), strict=True
+        treedef.flatten_up_to(moments),
+        *(_by_leaf(treedef, field) for field in (old, new)),
+        strict=True,
     ):
         for axis, (was, now) in enumerate(zip(before, after, strict=True)):
             if was is not None:
                 x = jnp.moveaxis(jnp.tensordot(now @ was.T, x, axes=(1, axis)), 0, axis)
         leaves.append(x)
     return treedef.unflatten(leaves)
+
+
+def _by_leaf(structure: Any, field: Any) -> list[tuple[Any, ...]]:
+    """For every leaf its matrices, axis by axis."""
+    return list(zip(*map(structure.flatten_up_to, field), strict=True))
 
 
 def _shrink(state: Any, learning_rate: float, weight_decay: float) -> jax.Array:
