@@ -28,6 +28,7 @@ from .markovian_parameters import (
     PolyakLojasiewiczGDBound,
     StronglyConvexGDBound,
 )
+from .master_weights import MasterWeightsState, master_weights
 from .mlmc import MLMCInfo, MLMCStream, MLMCStreamState, mlmc_gradient, mlmc_stream
 from .noise_laws import (
     NoiseLaw,
@@ -79,6 +80,7 @@ __all__ = [
     "MLMCStream",
     "MLMCStreamState",
     "MarkovianNoise",
+    "MasterWeightsState",
     "MultilevelBatch",
     "NoiseLaw",
     "NonconvexGDBound",
@@ -110,6 +112,7 @@ __all__ = [
     "gradient_calls",
     "ito_chain",
     "lmo",
+    "master_weights",
     "minibatch_diffusion",
     "mlmc_gradient",
     "mlmc_stream",

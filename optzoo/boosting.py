@@ -39,14 +39,17 @@ import optax
 from jax.tree_util import keystr, tree_leaves_with_path
 
 from ._arguments import (
+    concrete_number,
+    require_floating,
     require_key,
     require_learning_rate,
     require_matching_tree,
     require_not_negative,
     require_params,
 )
-from ._iterates import wide
-from ._tree_vector import is_concrete
+from ._compensated_sum import warn_of_lost_noise
+from ._tree_vector import cast_like, is_concrete
+from ._wide_arithmetic import wide
 
 __all__ = [
     "BoostingState",
@@ -176,7 +179,9 @@ def stochastic_gradient_boosting(
     (gamma = 1); T > 0 is stochastic gradient Langevin boosting (gamma = 0), whose predictions
     sample from a Gaussian process posterior when the loss is squared.
 
-    It works under every optax wrapper.
+    It works under every optax wrapper. In 16-bit parameters, what falls below half a unit in their
+    last place is lost, and `init` warns if there is a temperature: wrap the method in
+    `optzoo.master_weights`.
 
     Args:
       learning_rate: eta, a positive number or a schedule; for the squared loss
@@ -188,8 +193,7 @@ def stochastic_gradient_boosting(
       key: a PRNG key for learners and noise, carried in the state.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+      A transformation whose updates have the parameters' tree, shapes and dtypes.
 
     Raises:
       TypeError: if a number is not one, or the key is not a key.
@@ -223,6 +227,7 @@ def stochastic_gradient_boosting(
     require_key("key", key)
 
     def init_fn(params: optax.Params) -> BoostingState:
+        require_floating(params)
         if jax.tree.leaves(params):  # a placeholder of optax has none
             require_matching_tree("cell_sizes", cell_sizes, params)
             _learners(params)
@@ -230,6 +235,8 @@ def stochastic_gradient_boosting(
             full = jnp.all(jnp.asarray(sizes) > 0)
             if is_concrete(full) and not bool(full):
                 raise ValueError(f"cell_sizes{keystr(path)} must be positive: a cell is empty.")
+        if concrete_number("temperature", temperature) != 0:
+            warn_of_lost_noise(params)
         # A copy: a user who donates the state must not lose the key given here.
         return BoostingState(key=jnp.copy(key), steps=jnp.zeros([], jnp.int32))
 
@@ -265,7 +272,7 @@ def stochastic_gradient_boosting(
         )
         moved = [step(place, *leaf) for place, leaf in enumerate(leaves)]
         return (
-            jax.tree.unflatten(jax.tree.structure(params), moved),
+            cast_like(jax.tree.unflatten(jax.tree.structure(params), moved), params),
             BoostingState(state.key, optax.safe_increment(state.steps)),
         )
 

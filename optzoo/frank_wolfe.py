@@ -22,8 +22,8 @@ Differs from the paper:
     The sequence of (x^k, g^k) is the same.
  2. x^{k+1} is drawn radially back into C. In exact arithmetic this does nothing; in floating
     point it keeps the iterates feasible to a few units in the last place, however long the run.
- 3. For 16-bit parameters the iterate and the estimate are kept in float32 and the parameters
-    are the iterate's rounding; in 16 bits, steps below 1/256 would be lost.
+ 3. For 16-bit parameters the iterate and the estimate are kept in float32, the iterate as a
+    compensated sum; in 16 bits, steps below 1/256 would be lost.
 
 References:
   Frank, Wolfe, "An algorithm for quadratic programming", 1956.
@@ -46,8 +46,9 @@ from ._arguments import (
     require_step_size,
 )
 from ._coin import toss
+from ._compensated_sum import zero_remainder
 from ._frank_wolfe_step import require_feasible_start, require_set, step
-from ._iterates import wide, wide_dtype, zeros_if_16_bit
+from ._wide_arithmetic import wide, wide_zeros
 from .lmo import ConstraintSet
 
 __all__ = [
@@ -69,7 +70,7 @@ class FrankWolfeState(NamedTuple):
     """State of `frank_wolfe`."""
 
     steps: jax.Array  # k, int32
-    iterate: optax.Params  # x^k in float32 for 16-bit leaves; None for the others
+    remainder: optax.Params  # x^k less the 16-bit parameters, float32; None for wider leaves
 
 
 class SarahFrankWolfeState(NamedTuple):
@@ -80,7 +81,7 @@ class SarahFrankWolfeState(NamedTuple):
     restarts: jax.Array  # number of full gradients so far, the first one included, int32
     estimate: optax.Updates  # g^{k-1}, float32 for 16-bit leaves
     previous: optax.Params  # x^{k-1}, where the estimate was formed, in the parameters' dtype
-    iterate: optax.Params  # x^k in float32 for 16-bit leaves; None for the others
+    remainder: optax.Params  # x^k less the 16-bit parameters, float32; None for wider leaves
 
 
 def frank_wolfe(
@@ -104,8 +105,8 @@ def frank_wolfe(
         `optzoo.open_loop_schedule()`.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32.
 
     Raises:
       ValueError: if the step is outside (0, 1], if the parameters are missing or start outside
@@ -133,9 +134,7 @@ def frank_wolfe(
 
     def init_fn(params: optax.Params) -> FrankWolfeState:
         require_feasible_start(constraint, params)
-        return FrankWolfeState(
-            steps=jnp.zeros([], jnp.int32), iterate=jax.tree.map(zeros_if_16_bit, params)
-        )
+        return FrankWolfeState(steps=jnp.zeros([], jnp.int32), remainder=zero_remainder(params))
 
     def update_fn(
         updates: optax.Updates,
@@ -146,10 +145,10 @@ def frank_wolfe(
         del extra_args
         params = require_params("frank_wolfe", params)
         require_matching_tree("updates", updates, params)
-        new_updates, iterate = step(
-            constraint, learning_rate, state.steps, wide(updates, params), params, state.iterate
+        new_updates, remainder = step(
+            constraint, learning_rate, state.steps, wide(updates, params), params, state.remainder
         )
-        return new_updates, FrankWolfeState(optax.safe_increment(state.steps), iterate)
+        return new_updates, FrankWolfeState(optax.safe_increment(state.steps), remainder)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
@@ -195,8 +194,8 @@ def sarah_frank_wolfe(
       key: a PRNG key for the restart coins; it is carried in the state.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once). The state
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32. The state
       counts `steps` and `restarts`; see `gradient_calls`.
 
     Raises:
@@ -245,9 +244,9 @@ def sarah_frank_wolfe(
             key=jnp.copy(key),
             steps=jnp.zeros([], jnp.int32),
             restarts=jnp.zeros([], jnp.int32),
-            estimate=jax.tree.map(lambda p: jnp.zeros(p.shape, wide_dtype(p)), params),
+            estimate=wide_zeros(params),
             previous=jax.tree.map(jnp.zeros_like, params),
-            iterate=jax.tree.map(zeros_if_16_bit, params),
+            remainder=zero_remainder(params),
         )
 
     def update_fn(
@@ -290,8 +289,8 @@ def sarah_frank_wolfe(
         restarts_now = (state.steps == 0) | toss(coin, restart_probability)
         estimate = jax.lax.cond(restarts_now, restart, recursion)
 
-        new_updates, iterate = step(
-            constraint, learning_rate, state.steps, estimate, params, state.iterate
+        new_updates, remainder = step(
+            constraint, learning_rate, state.steps, estimate, params, state.remainder
         )
         return new_updates, SarahFrankWolfeState(
             key=state.key,
@@ -299,7 +298,7 @@ def sarah_frank_wolfe(
             restarts=state.restarts + restarts_now.astype(jnp.int32),
             estimate=estimate,
             previous=params,
-            iterate=iterate,
+            remainder=remainder,
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

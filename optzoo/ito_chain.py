@@ -23,15 +23,17 @@ import jax.numpy as jnp
 import optax
 
 from ._arguments import (
+    require_floating,
     require_key,
     require_learning_rate,
     require_matching_tree,
     require_not_negative,
     require_params,
 )
-from ._iterates import wide, wide_dtype
+from ._compensated_sum import warn_of_lost_noise
 from ._tree_operator import apply_operator, operator_kind
-from ._tree_vector import is_concrete
+from ._tree_vector import cast_like, is_concrete
+from ._wide_arithmetic import wide, wide_dtype
 from .noise_laws import NoiseLaw
 
 __all__ = ["ItoChainState", "ito_chain", "minibatch_diffusion"]
@@ -76,7 +78,9 @@ def ito_chain(
     parameters, as the gradients are, and handed to the update; construct with `diffusion=None`
     and call `update(grads, state, params, diffusion=sigma(params))`.
 
-    It works under every optax wrapper; one that changes the gradients changes the drift.
+    It works under every optax wrapper; one that changes the gradients changes the drift. In 16-bit
+    parameters, what falls below half a unit in their last place is lost, and `init` warns if there
+    is noise to lose: wrap the method in `optzoo.master_weights`.
 
     Args:
       learning_rate: eta, a positive number or a schedule of the steps.
@@ -87,8 +91,7 @@ def ito_chain(
       key: a PRNG key for the noise, carried in the state; needed unless `noise` is None.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+      A transformation whose updates have the parameters' tree, shapes and dtypes.
 
     Raises:
       TypeError: if the step or gamma is not a number, the noise is not a law, or the key is not
@@ -135,6 +138,9 @@ def ito_chain(
         require_key("key", key)
 
     def init_fn(params: optax.Params) -> ItoChainState:
+        require_floating(params)
+        if noise is not None:
+            warn_of_lost_noise(params)
         # A placeholder of optax has no leaves.
         if noise is not None and diffusion is not None and jax.tree.leaves(params):
             operator_kind("diffusion", diffusion, params)
@@ -167,7 +173,7 @@ def ito_chain(
                 moved,
                 apply_operator("diffusion", sigma, eps),
             )
-        return moved, ItoChainState(state.key, optax.safe_increment(state.steps))
+        return cast_like(moved, params), ItoChainState(state.key, optax.safe_increment(state.steps))
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 

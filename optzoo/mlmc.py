@@ -36,7 +36,8 @@ import optax
 from jax.typing import ArrayLike
 
 from ._arguments import require_batch, require_floating, require_integer, require_matching_tree
-from ._iterates import wide_zeros
+from ._tree_vector import cast_like
+from ._wide_arithmetic import wide_zeros
 
 __all__ = [
     "MLMCGradient",
@@ -133,8 +134,8 @@ def mlmc_gradient(
 
     Returns:
       A function `(key, params, chain_state) -> (gradient, chain_state, info)`. The gradient has the
-      parameters' tree, shapes and dtypes, float32 for 16-bit ones. `info.samples` is the number
-      of calls of `step_fn`, `info.level` is J, or 0 where J > m.
+      parameters' tree, shapes and dtypes; 16-bit ones are summed in float32. `info.samples` is
+      the number of calls of `step_fn`, `info.level` is J, or 0 where J > m.
 
     Raises:
       TypeError: if a function is not callable, a size is not an integer, or a parameter is not a
@@ -179,7 +180,7 @@ def mlmc_gradient(
         chain_state, total = jax.lax.fori_loop(
             signs.first, signs.end, add, (chain_state, wide_zeros(params))
         )
-        return _over(total, batch_size), chain_state, MLMCInfo(signs.end, level)
+        return _over(total, batch_size, params), chain_state, MLMCInfo(signs.end, level)
 
     return estimate
 
@@ -223,9 +224,9 @@ def mlmc_stream(
         `samples_per_tick=batch_size` the stream is fastest.
 
     Returns:
-      The functions `init` and `tick`. The gradient has the parameters' tree, shapes and dtypes,
-      float32 for 16-bit ones; `info.samples` counts the samples of the estimate in progress, those
-      of this tick included, and `info.level` is its level.
+      The functions `init` and `tick`. The gradient has the parameters' tree, shapes and dtypes;
+      16-bit ones are summed in float32. `info.samples` counts the samples of the estimate in
+      progress, those of this tick included, and `info.level` is its level.
 
     Raises:
       TypeError: if a function is not callable, a size is not an integer, or a parameter is not a
@@ -295,7 +296,13 @@ def mlmc_stream(
             wide_zeros(params), _draw_level(jax.random.fold_in(key, 0)), jnp.zeros([], jnp.int32)
         )
         following = jax.tree.map(lambda new, old: jnp.where(ready, new, old), fresh, partial)
-        return _over(total, batch_size), ready, chain_state, following, MLMCInfo(samples, level)
+        return (
+            _over(total, batch_size, params),
+            ready,
+            chain_state,
+            following,
+            MLMCInfo(samples, level),
+        )
 
     return MLMCStream(init, tick)
 
@@ -342,8 +349,9 @@ def _add(
     return jax.tree.map(add, total, gradient)
 
 
-def _over(total: optax.Updates, batch_size: ArrayLike) -> optax.Updates:
-    return jax.tree.map(lambda t: t / jnp.asarray(batch_size).astype(t.dtype), total)
+def _over(total: optax.Updates, batch_size: ArrayLike, params: optax.Params) -> optax.Updates:
+    means = jax.tree.map(lambda t: t / jnp.asarray(batch_size).astype(t.dtype), total)
+    return cast_like(means, params)
 
 
 def _require_arguments(grad_fn: Any, step_fn: Any, batch_size: Any, max_level: Any) -> None:

@@ -42,8 +42,9 @@ from ._arguments import (
     require_positive,
     require_probability,
 )
+from ._compensated_sum import iterate, step_to, zero_remainder
 from ._find_state import find_state
-from ._iterates import current, wide, wide_copy
+from ._wide_arithmetic import wide, wide_copy
 
 __all__ = [
     "AcceleratedCoefficients",
@@ -69,6 +70,7 @@ class RandomizedAcceleratedGDState(NamedTuple):
     steps: jax.Array  # k, int32
     momentum_point: optax.Params  # x^k, float32 for 16-bit leaves
     output_point: optax.Params  # x_f^k, float32 for 16-bit leaves
+    remainder: optax.Params  # x_g^k less the 16-bit parameters, float32; None for wider leaves
 
 
 def accelerated_coefficients(
@@ -129,8 +131,8 @@ def randomized_accelerated_gd(
       momentum_scale: p in (0, 1]; 1 is right unless the noise grows with the gradient.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32.
 
     Raises:
       TypeError: if a constant is a schedule, or not a number.
@@ -179,6 +181,7 @@ def randomized_accelerated_gd(
             steps=jnp.zeros([], jnp.int32),
             momentum_point=wide_copy(params),
             output_point=wide_copy(params),
+            remainder=zero_remainder(params),
         )
 
     def update_fn(
@@ -194,17 +197,16 @@ def randomized_accelerated_gd(
         short_step = p * learning_rate
         long_step = short_step * eta
 
-        # x_g = theta x_f + (1 - theta) x
-        x, x_f, g = state.momentum_point, state.output_point, wide(updates, params)
-        x_g = current(params, _between(x_f, x, one_minus_theta))
+        x, x_g = state.momentum_point, iterate(params, state.remainder)
+        g = wide(updates, params)
 
         new_x_f = _subtract(x_g, short_step, g)  # x_f = x_g - p gamma g
         new_x = _subtract(_between(x, x_g, beta), long_step, g)
-        new_x_g = _between(new_x_f, new_x, one_minus_theta)
+        new_x_g = _between(new_x_f, new_x, one_minus_theta)  # theta x_f + (1 - theta) x
 
-        new_updates = jax.tree.map(lambda new, p: new - p.astype(new.dtype), new_x_g, params)
+        new_updates, remainder = step_to(new_x_g, params)
         return new_updates, RandomizedAcceleratedGDState(
-            optax.safe_increment(state.steps), new_x, new_x_f
+            optax.safe_increment(state.steps), new_x, new_x_f, remainder
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

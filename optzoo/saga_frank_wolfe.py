@@ -48,8 +48,8 @@ from ._arguments import (
     require_probability,
     require_step_size,
 )
+from ._compensated_sum import zero_remainder
 from ._frank_wolfe_step import require_feasible_start, require_set, step
-from ._iterates import wide, wide_dtype, zeros_if_16_bit
 from ._saga_arguments import (
     require_agreement,
     require_entries,
@@ -58,6 +58,7 @@ from ._saga_arguments import (
     require_num_samples,
     require_one_vector,
 )
+from ._wide_arithmetic import wide, wide_dtype, wide_zeros
 from .lmo import ConstraintSet
 
 __all__ = ["SagaSarahFrankWolfeState", "saga_sarah_frank_wolfe", "saga_warm_start"]
@@ -78,7 +79,7 @@ class SagaSarahFrankWolfeState(NamedTuple):
     table_mean: optax.Updates  # ybar, rounded
     table_mean_error: optax.Updates  # ybar less its rounding
     previous: optax.Params  # x^{k-1}, in the parameters' dtype
-    iterate: optax.Params  # x^k in float32 for 16-bit leaves; None for the others
+    remainder: optax.Params  # x^k less the 16-bit parameters, float32; None for wider leaves
 
 
 def saga_sarah_frank_wolfe(
@@ -136,8 +137,8 @@ def saga_sarah_frank_wolfe(
         parameters each.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once). The table
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32. The table
       starts at zero; `saga_warm_start` fills it. See `gradient_calls` for the cost.
 
     Raises:
@@ -193,19 +194,16 @@ def saga_sarah_frank_wolfe(
             )
         n = int(size)
 
-        def zeros(p: Any) -> jax.Array:
-            return jnp.zeros(p.shape, wide_dtype(p))
-
         return SagaSarahFrankWolfeState(
             steps=jnp.zeros([], jnp.int32),
-            estimate=jax.tree.map(zeros, params),
+            estimate=wide_zeros(params),
             table=jax.tree.map(
                 lambda p: jnp.zeros((n,) if linear else (n, *p.shape), wide_dtype(p)), params
             ),
-            table_mean=jax.tree.map(zeros, params),
-            table_mean_error=jax.tree.map(zeros, params),
+            table_mean=wide_zeros(params),
+            table_mean_error=wide_zeros(params),
             previous=jax.tree.map(jnp.zeros_like, params),
-            iterate=jax.tree.map(zeros_if_16_bit, params),
+            remainder=zero_remainder(params),
         )
 
     def update_fn(
@@ -288,8 +286,8 @@ def saga_sarah_frank_wolfe(
             old_rows,
         )
 
-        new_updates, iterate = step(
-            constraint, learning_rate, state.steps, estimate, params, state.iterate
+        new_updates, remainder = step(
+            constraint, learning_rate, state.steps, estimate, params, state.remainder
         )
         return new_updates, SagaSarahFrankWolfeState(
             steps=optax.safe_increment(state.steps),
@@ -298,7 +296,7 @@ def saga_sarah_frank_wolfe(
             table_mean=table_mean,
             table_mean_error=table_mean_error,
             previous=params,
-            iterate=iterate,
+            remainder=remainder,
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

@@ -31,9 +31,9 @@ from ._arguments import (
     require_not_negative,
     require_params,
 )
-from ._iterates import wide, wide_dtype
 from ._tree_operator import apply_operator, operator_kind
 from ._tree_vector import is_concrete
+from ._wide_arithmetic import wide, wide_zeros
 from .ito_chain import ItoChainState, ito_chain
 from .noise_laws import gaussian_noise
 
@@ -95,7 +95,10 @@ def sgld(
       any posterior close to normal,
     - `optzoo.rms_preconditioner(...)`, which learns a diagonal from the gradients.
 
-    It works under every optax wrapper; one that changes the gradients changes the target.
+    It works under every optax wrapper; one that changes the gradients changes the target. In
+    16-bit parameters, what falls below half a unit in their last place is lost, the noise first:
+    at 100 and with steps of 1e-4 nothing is left of it in bfloat16. `init` warns; wrap the method
+    in `optzoo.master_weights`.
 
     Args:
       learning_rate: eta, a positive number or a schedule of the steps.
@@ -104,8 +107,7 @@ def sgld(
       key: a PRNG key for the noise, carried in the state.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+      A transformation whose updates have the parameters' tree, shapes and dtypes.
 
     Raises:
       TypeError: if the step or the temperature is not a number, or the key is not a key.
@@ -223,8 +225,7 @@ def rms_preconditioner(
         raise ValueError(f"adaptation_steps must be at least 1 or None, got {adaptation_steps}.")
 
     def init_fn(params: optax.Params) -> RMSState:
-        zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, wide_dtype(p)), params)
-        return RMSState(steps=jnp.zeros([], jnp.int32), mean_square=zeros)
+        return RMSState(steps=jnp.zeros([], jnp.int32), mean_square=wide_zeros(params))
 
     def update_fn(grads: optax.Updates, state: RMSState) -> tuple[optax.Updates, RMSState]:
         learning = jnp.asarray(adaptation_steps is None or state.steps < adaptation_steps)

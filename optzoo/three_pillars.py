@@ -55,8 +55,9 @@ from ._arguments import (
     require_probability,
 )
 from ._coin import toss
-from ._iterates import current, weighted, wide, wide_dtype, wide_zeros, zeros_if_16_bit
+from ._compensated_sum import iterate, step_to, zero_remainder
 from ._local_extragradient import SubProblem, like, local_extragradient
+from ._wide_arithmetic import is_16_bit, weighted, wide, wide_dtype, wide_zeros
 from ._worker_axis import differs_between_workers, mark_as_differing
 from .compressors import Compressor
 
@@ -97,7 +98,7 @@ class ThreePillarsState(NamedTuple):
     reference: optax.Params  # m^k
     reference_operator: optax.Updates  # F_i(m^k) of this worker: leaves (1, *shape)
     mean_reference_operator: optax.Updates  # F(m^k)
-    iterate: optax.Params  # z^k in float32 for 16-bit leaves; None for the others
+    remainder: optax.Params  # z^k less the 16-bit parameters, float32; None for wider leaves
 
 
 def three_pillars(
@@ -159,8 +160,8 @@ def three_pillars(
         state.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once). The state
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32. The state
       counts what was sent; see `numbers_sent`.
 
     Raises:
@@ -234,7 +235,7 @@ def three_pillars(
                 lambda p: jnp.zeros((1, *p.shape), wide_dtype(p)), params
             ),
             mean_reference_operator=wide_zeros(params),
-            iterate=jax.tree.map(zeros_if_16_bit, params),
+            remainder=zero_remainder(params),
         )
 
     def update_fn(
@@ -273,7 +274,7 @@ def three_pillars(
             jax.random.fold_in(state.key, state.steps), 3
         )
         first = state.steps == 0
-        z = current(params, jax.tree.map(_first_given, params, state.iterate))
+        z = iterate(params, state.remainder)
         operator_at_z = mark_as_differing(wide(updates, params), axis_name)  # F_i(z^k)
 
         # m^{k+1} = z^k with probability p, else m^k; m^0 = z^0
@@ -375,7 +376,7 @@ def three_pillars(
         # z^{k+1} = proj(u_H + gamma (1/n) sum_i Q_i(a_i))
         correction = weighted(gamma, tv.split_like(mean, u))
         z_next = onto_set(jax.tree.map(jnp.add, u, correction))
-        new_updates = jax.tree.map(lambda new, p: new - p.astype(new.dtype), z_next, params)
+        new_updates, remainder = step_to(z_next, params)
 
         reference, operator_at_reference, mean_at_reference = following
         return new_updates, ThreePillarsState(
@@ -390,9 +391,7 @@ def three_pillars(
                 state.reference_operator,
             ),
             mean_reference_operator=mean_at_reference,
-            iterate=jax.tree.map(
-                lambda p, new: None if zeros_if_16_bit(p) is None else new, params, z_next
-            ),
+            remainder=remainder,
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
@@ -432,9 +431,7 @@ def three_pillars_specs(
         return jax.tree.map(lambda leaf: PartitionSpec(), tree)
 
     params_specs = everywhere(params)
-    iterate = jax.tree.map(
-        lambda p, spec: None if zeros_if_16_bit(p) is None else spec, params, params_specs
-    )
+    remainder = jax.tree.map(lambda p, spec: spec if is_16_bit(p) else None, params, params_specs)
     # A state of specifications in place of arrays.
     spec: Any = PartitionSpec()
     return params_specs, ThreePillarsState(
@@ -445,12 +442,8 @@ def three_pillars_specs(
         reference=params_specs,
         reference_operator=jax.tree.map(lambda leaf: PartitionSpec(axis_name), params),
         mean_reference_operator=params_specs,
-        iterate=iterate,
+        remainder=remainder,
     )
-
-
-def _first_given(param: jax.Array, iterate: jax.Array | None) -> jax.Array:
-    return param if iterate is None else iterate
 
 
 def _require_momentum(momentum: Any) -> None:
