@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ._arguments import require_floating
 from ._compensated_sum import iterate, step_to
 from .lmo import ConstraintSet
 
@@ -21,13 +22,9 @@ def require_set(constraint: Any) -> None:
 
 
 def require_feasible_start(constraint: ConstraintSet, params: optax.Params) -> None:
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    for path, leaf in leaves:
-        if not hasattr(leaf, "dtype"):
-            raise TypeError(
-                f"params{jax.tree_util.keystr(path)} must be an array, got {type(leaf).__name__}."
-            )
-    if not leaves or not all(hasattr(leaf, "__array__") for _, leaf in leaves):
+    require_floating(params)
+    leaves = jax.tree.leaves(params)
+    if not leaves or not all(hasattr(leaf, "__array__") for leaf in leaves):
         return  # placeholders or shapes: there are no values yet
     inside = constraint.contains(params)
     if not isinstance(inside, jax.core.Tracer) and not bool(inside):

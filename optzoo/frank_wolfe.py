@@ -38,16 +38,20 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ._agreement import are_concrete, require_agreement
 from ._arguments import (
+    require_floating,
+    require_function,
+    require_gradients,
     require_key,
     require_matching_tree,
-    require_params,
     require_probability,
     require_step_size,
 )
 from ._coin import toss
 from ._compensated_sum import zero_remainder
 from ._frank_wolfe_step import require_feasible_start, require_set, step
+from ._state_layout import require_own_state
 from ._wide_arithmetic import wide, wide_zeros
 from .lmo import ConstraintSet
 
@@ -132,9 +136,12 @@ def frank_wolfe(
     require_set(constraint)
     require_step_size("learning_rate", learning_rate)
 
+    def fresh(params: optax.Params) -> FrankWolfeState:
+        return FrankWolfeState(steps=jnp.zeros([], jnp.int32), remainder=zero_remainder(params))
+
     def init_fn(params: optax.Params) -> FrankWolfeState:
         require_feasible_start(constraint, params)
-        return FrankWolfeState(steps=jnp.zeros([], jnp.int32), remainder=zero_remainder(params))
+        return fresh(params)
 
     def update_fn(
         updates: optax.Updates,
@@ -143,8 +150,8 @@ def frank_wolfe(
         **extra_args: Any,
     ) -> tuple[optax.Updates, FrankWolfeState]:
         del extra_args
-        params = require_params("frank_wolfe", params)
-        require_matching_tree("updates", updates, params)
+        params = require_gradients("frank_wolfe", updates, params)
+        require_own_state(state, jax.eval_shape(fresh, params))
         new_updates, remainder = step(
             constraint, learning_rate, state.steps, wide(updates, params), params, state.remainder
         )
@@ -184,7 +191,10 @@ def sarah_frank_wolfe(
 
     Functions cannot cross `jit`: call `update` inside the jitted step. `optax.MultiSteps`,
     clipping before this transformation and `optax.masked` change the gradients but not what
-    `grad_fn` returns, so the difference of the two would be wrong: they are not supported.
+    `grad_fn` returns, so the difference of the two would be wrong: they are not supported. In a
+    loop that is not jitted the first call evaluates `grad_fn(params)` to compare it with `grads`,
+    and raises where they differ; under `jit`, and in `MultiSteps`, which calls `update` inside a
+    `cond`, nobody knows the numbers: run one step without `jit` if in doubt.
 
     Args:
       constraint: the set C, such as `optzoo.lmo.l1_ball(1.0)`. The parameters must start in it.
@@ -200,7 +210,8 @@ def sarah_frank_wolfe(
 
     Raises:
       ValueError: if the step or p is out of range, if an extra argument or the parameters are
-        missing, if the parameters start outside C, or if a gradient does not match them.
+        missing, if the parameters start outside C, if a gradient does not match them, or if
+        `grads` is seen to differ from `grad_fn(params)`.
       TypeError: if the constraint is not a set, p is not a number, or the key is not a key.
 
     Example:
@@ -237,8 +248,7 @@ def sarah_frank_wolfe(
     require_probability("restart_probability", restart_probability)
     require_key("key", key)
 
-    def init_fn(params: optax.Params) -> SarahFrankWolfeState:
-        require_feasible_start(constraint, params)
+    def fresh(params: optax.Params) -> SarahFrankWolfeState:
         return SarahFrankWolfeState(
             # A copy: a user who donates the state must not lose the key given here.
             key=jnp.copy(key),
@@ -248,6 +258,10 @@ def sarah_frank_wolfe(
             previous=jax.tree.map(jnp.zeros_like, params),
             remainder=zero_remainder(params),
         )
+
+    def init_fn(params: optax.Params) -> SarahFrankWolfeState:
+        require_feasible_start(constraint, params)
+        return fresh(params)
 
     def update_fn(
         updates: optax.Updates,
@@ -259,14 +273,22 @@ def sarah_frank_wolfe(
         **extra_args: Any,
     ) -> tuple[optax.Updates, SarahFrankWolfeState]:
         del extra_args
-        params = require_params("sarah_frank_wolfe", params)
+        params = require_gradients("sarah_frank_wolfe", updates, params)
+        require_own_state(state, jax.eval_shape(fresh, params))
         if grad_fn is None or full_grad_fn is None:
             missing = "grad_fn" if grad_fn is None else "full_grad_fn"
             raise ValueError(
                 f"sarah_frank_wolfe: the extra argument `{missing}` is missing; call "
                 "update(grads, state, params, grad_fn=..., full_grad_fn=...)."
             )
-        require_matching_tree("updates", updates, params)
+        require_function("grad_fn", grad_fn, "the parameters")
+        require_function("full_grad_fn", full_grad_fn, "the parameters")
+        if are_concrete(updates, params, state.steps) and int(state.steps) == 0:
+            here = grad_fn(params)
+            require_matching_tree("the result of grad_fn", here, params)
+            require_agreement(
+                wide(updates, params), wide(here, params), "what grad_fn returns at params"
+            )
 
         def restart() -> optax.Updates:
             # g^k = grad f(x^k)
@@ -323,6 +345,7 @@ def frank_wolfe_gap(
 
     Raises:
       ValueError: if the gradients do not match the parameters.
+      TypeError: if the constraint is not a set, or a parameter is not a real floating array.
 
     Example:
       >>> import jax.numpy as jnp, optzoo
@@ -334,6 +357,7 @@ def frank_wolfe_gap(
       Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
     """
     require_set(constraint)
+    require_floating(params)
     require_matching_tree("grads", grads, params)
     g, x = wide(grads, params), wide(params, params)
     terms = jax.tree.leaves(

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
-from ._arguments import require_floating, require_matching_tree, require_params
+from ._arguments import require_floating, require_gradients, require_matching_tree
 from ._compensated_sum import iterate, step_to, zero_remainder
+from ._state_layout import require_own_state
 from ._wide_arithmetic import is_16_bit, wide, wide_copy
 
 __all__ = ["MasterWeightsState", "master_weights"]
@@ -96,8 +97,8 @@ def master_weights(inner: optax.GradientTransformation) -> optax.GradientTransfo
         params: optax.Params | None = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, MasterWeightsState]:
-        params = require_params("master_weights", params)
-        require_matching_tree("updates", updates, params)
+        params = require_gradients("master_weights", updates, params)
+        _require_own_remainder(state, params)
         x = iterate(params, state.remainder)
         moved, inner_state = inner_update(wide(updates, params), state.inner, x, **extra_args)
         require_matching_tree("the updates of inner", moved, params)
@@ -111,3 +112,10 @@ def master_weights(inner: optax.GradientTransformation) -> optax.GradientTransfo
         return new_updates, MasterWeightsState(remainder, inner_state)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _require_own_remainder(state: MasterWeightsState, params: optax.Params) -> None:
+    """The state of the inner transformation is its own affair."""
+    inner = getattr(state, "inner", None)
+    fresh = MasterWeightsState(jax.eval_shape(zero_remainder, params), inner)
+    require_own_state(state, fresh)

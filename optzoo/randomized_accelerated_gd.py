@@ -37,13 +37,16 @@ from jax.typing import ArrayLike
 
 from ._arguments import (
     concrete_number,
-    require_matching_tree,
-    require_params,
+    is_real,
+    require_floating,
+    require_gradients,
     require_positive,
     require_probability,
 )
 from ._compensated_sum import iterate, step_to, zero_remainder
 from ._find_state import find_state
+from ._state_layout import require_own_state
+from ._tree_vector import is_concrete
 from ._wide_arithmetic import wide, wide_copy
 
 __all__ = [
@@ -90,6 +93,10 @@ def accelerated_coefficients(
     Returns:
       beta, eta, theta and 1 - theta, Python floats for numbers and arrays for arrays.
 
+    Raises:
+      TypeError: if a constant is not a real number.
+      ValueError: if a constant is not positive.
+
     Example:
       >>> import optzoo
       >>> c = optzoo.accelerated_coefficients(learning_rate=0.75, strong_convexity=0.01)
@@ -100,6 +107,18 @@ def accelerated_coefficients(
       Beznosikov, Samsonov, Sheshukova, Gasnikov, Naumov, Moulines, "First order methods with
       Markovian noise", NeurIPS 2023, arXiv:2305.15938, Algorithm 1.
     """
+    constants = {
+        "learning_rate": learning_rate,
+        "strong_convexity": strong_convexity,
+        "momentum_scale": momentum_scale,
+    }
+    for name, value in constants.items():
+        if not is_real(value):
+            raise TypeError(f"{name} must be a positive number or an array, got {value!r}.")
+        with jax.ensure_compile_time_eval():
+            positive = jnp.all(jnp.asarray(value) > 0)
+        if is_concrete(positive) and not bool(positive):
+            raise ValueError(f"{name} must be positive, got {value}.")
     inverse_eta = (strong_convexity * learning_rate / 3) ** 0.5
     beta = 2 * momentum_scale * inverse_eta
     one_minus_theta = beta * (1 - beta) / (2 - beta**2)
@@ -177,6 +196,7 @@ def randomized_accelerated_gd(
     p = momentum_scale
 
     def init_fn(params: optax.Params) -> RandomizedAcceleratedGDState:
+        require_floating(params)
         return RandomizedAcceleratedGDState(
             steps=jnp.zeros([], jnp.int32),
             momentum_point=wide_copy(params),
@@ -191,8 +211,8 @@ def randomized_accelerated_gd(
         **extra_args: Any,
     ) -> tuple[optax.Updates, RandomizedAcceleratedGDState]:
         del extra_args
-        params = require_params("randomized_accelerated_gd", params)
-        require_matching_tree("updates", updates, params)
+        params = require_gradients("randomized_accelerated_gd", updates, params)
+        require_own_state(state, jax.eval_shape(init_fn, params))
         beta, eta, _, one_minus_theta = accelerated_coefficients(learning_rate, strong_convexity, p)
         short_step = p * learning_rate
         long_step = short_step * eta

@@ -24,9 +24,16 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._arguments import require_learning_rate, require_matching_tree, require_params
+from ._arguments import (
+    require_floating,
+    require_function,
+    require_gradients,
+    require_learning_rate,
+    require_matching_tree,
+)
 from ._compensated_sum import iterate, step_to, zero_remainder
 from ._find_state import find_state
+from ._state_layout import require_own_state
 from ._wide_arithmetic import wide, wide_copy
 
 __all__ = [
@@ -118,10 +125,11 @@ def randomized_extragradient(
       Markovian noise", NeurIPS 2023, arXiv:2305.15938.
     """
     require_learning_rate("learning_rate", learning_rate)
-    if prox is not None and not callable(prox):
-        raise TypeError(f"prox must be a function of a point and a step, got {prox!r}.")
+    if prox is not None:
+        require_function("prox", prox, "a point and a step")
 
     def init_fn(params: optax.Params) -> RandomizedExtragradientState:
+        require_floating(params)
         return RandomizedExtragradientState(
             steps=jnp.zeros([], jnp.int32),
             phase=jnp.zeros([], jnp.int32),
@@ -136,8 +144,8 @@ def randomized_extragradient(
         **extra_args: Any,
     ) -> tuple[optax.Updates, RandomizedExtragradientState]:
         del extra_args
-        params = require_params("randomized_extragradient", params)
-        require_matching_tree("updates", updates, params)
+        params = require_gradients("randomized_extragradient", updates, params)
+        require_own_state(state, jax.eval_shape(init_fn, params))
         gamma = jnp.asarray(
             learning_rate(state.steps) if callable(learning_rate) else learning_rate
         )

@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._arguments import require_learning_rate, require_matching_tree
+from ._arguments import require_floating, require_gradients, require_learning_rate
+from ._state_layout import require_own_state
 from ._tree_vector import cast_like
 from ._wide_arithmetic import weighted, wide
 
@@ -88,7 +89,7 @@ def randomized_gd(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransf
     require_learning_rate("learning_rate", learning_rate)
 
     def init_fn(params: optax.Params) -> RandomizedGDState:
-        del params
+        require_floating(params)
         return RandomizedGDState(steps=jnp.zeros([], jnp.int32))
 
     def update_fn(
@@ -99,8 +100,11 @@ def randomized_gd(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransf
     ) -> tuple[optax.Updates, RandomizedGDState]:
         del extra_args
         if params is None:
+            require_floating(updates, "updates")
             params = updates
-        require_matching_tree("updates", updates, params)
+        else:
+            require_gradients("randomized_gd", updates, params)
+        require_own_state(state, jax.eval_shape(init_fn, params))
         gamma = learning_rate(state.steps) if callable(learning_rate) else learning_rate
         moved = weighted(-gamma, wide(updates, params))
         return cast_like(moved, params), RandomizedGDState(optax.safe_increment(state.steps))

@@ -42,22 +42,24 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ._agreement import require_agreement
 from ._arguments import (
-    require_matching_tree,
-    require_params,
+    require_function,
+    require_gradients,
     require_probability,
     require_step_size,
 )
 from ._compensated_sum import zero_remainder
 from ._frank_wolfe_step import require_feasible_start, require_set, step
 from ._saga_arguments import (
-    require_agreement,
     require_entries,
     require_features,
     require_indices,
     require_num_samples,
     require_one_vector,
 )
+from ._state_layout import require_own_state
+from ._tree_vector import is_concrete
 from ._wide_arithmetic import wide, wide_dtype, wide_zeros
 from .lmo import ConstraintSet
 
@@ -182,18 +184,7 @@ def saga_sarah_frank_wolfe(
         raise ValueError(f'table must be "rows" or "linear", got {table!r}.')
     linear = table == "linear"
 
-    def init_fn(params: optax.Params) -> SagaSarahFrankWolfeState:
-        require_feasible_start(constraint, params)
-        if linear:
-            require_one_vector(params)
-        size: Any = num_samples
-        if isinstance(size, jax.core.Tracer):
-            raise TypeError(
-                "num_samples must be known in `init`, because it is the size of the table; under "
-                'inject_hyperparams run `init` outside jit or pass static_args=("num_samples",).'
-            )
-        n = int(size)
-
+    def fresh(params: optax.Params, n: int) -> SagaSarahFrankWolfeState:
         return SagaSarahFrankWolfeState(
             steps=jnp.zeros([], jnp.int32),
             estimate=wide_zeros(params),
@@ -206,6 +197,17 @@ def saga_sarah_frank_wolfe(
             remainder=zero_remainder(params),
         )
 
+    def init_fn(params: optax.Params) -> SagaSarahFrankWolfeState:
+        require_feasible_start(constraint, params)
+        if linear:
+            require_one_vector(params)
+        if not is_concrete(num_samples):
+            raise TypeError(
+                "num_samples must be known in `init`, because it is the size of the table; under "
+                'inject_hyperparams run `init` outside jit or pass static_args=("num_samples",).'
+            )
+        return fresh(params, int(num_samples))
+
     def update_fn(
         updates: optax.Updates,
         state: SagaSarahFrankWolfeState,
@@ -217,15 +219,20 @@ def saga_sarah_frank_wolfe(
         **extra_args: Any,
     ) -> tuple[optax.Updates, SagaSarahFrankWolfeState]:
         del extra_args
-        params = require_params("saga_sarah_frank_wolfe", params)
+        params = require_gradients("saga_sarah_frank_wolfe", updates, params)
         if indices is None or sample_grads_fn is None:
             missing = "indices" if indices is None else "sample_grads_fn"
             raise ValueError(
                 f"saga_sarah_frank_wolfe: the extra argument `{missing}` is missing; call "
                 "update(grads, state, params, indices=..., sample_grads_fn=...)."
             )
-        require_matching_tree("updates", updates, params)
-        n = jax.tree.leaves(state.table)[0].shape[0]
+        require_function("sample_grads_fn", sample_grads_fn, "the parameters")
+        n = _rows(state) if not is_concrete(num_samples) else int(num_samples)
+        require_own_state(
+            state,
+            jax.eval_shape(lambda p: fresh(p, n), params),
+            {"table": {"num_samples": n, "table": table}},
+        )
         require_indices(indices, n)
         b = indices.shape[0]
         require_features(features, linear, (b, jax.tree.leaves(params)[0].size))
@@ -246,7 +253,11 @@ def saga_sarah_frank_wolfe(
             # of a single row with what surrounds them, and then copies the table.
             indices, b = _twice(indices), 2
             features = None if features is None else _twice(features)
-        require_agreement(wide(updates, params), _batch_sum(now, features), updates, now, b)
+        require_agreement(
+            wide(updates, params),
+            jax.tree.map(lambda total: total / b, _batch_sum(now, features)),
+            "the mean of the rows that sample_grads_fn returns at params",
+        )
 
         # A traced index out of range reads NaN: a wrong table must not go unnoticed.
         inside = jnp.where((indices >= 0) & (indices < n), indices, n)
@@ -266,9 +277,9 @@ def saga_sarah_frank_wolfe(
         )
 
         # y_i = grad f_i(x^k), and ybar with it: only the first of equal indices counts.
-        fresh = _is_first_occurrence(indices)
+        is_first = _is_first_occurrence(indices)
         changes = jax.tree.map(
-            lambda new, y: jnp.where(_like_rows(fresh, new), new - y, 0.0), now, old_rows
+            lambda new, y: jnp.where(_like_rows(is_first, new), new - y, 0.0), now, old_rows
         )
         change = jax.tree.map(lambda total: total / n, _batch_sum(changes, features))
         table_mean, table_mean_error = _add_exactly(
@@ -276,10 +287,10 @@ def saga_sarah_frank_wolfe(
         )
         # Repeats are dropped. That they offer the old row makes this write wait for the read;
         # without it the compiler copies the table to be able to do both at once.
-        target = jnp.where(fresh, inside, n)
+        target = jnp.where(is_first, inside, n)
         new_table = jax.tree.map(
             lambda y, new, old: y.at[target].set(
-                jnp.where(_like_rows(fresh, new), new, old), mode="drop"
+                jnp.where(_like_rows(is_first, new), new, old), mode="drop"
             ),
             state.table,
             now,
@@ -351,6 +362,12 @@ def saga_warm_start(
         table_mean=jax.tree.map(lambda total: total / n, _batch_sum(entries, features)),
         table_mean_error=jax.tree.map(jnp.zeros_like, state.table_mean_error),
     )
+
+
+def _rows(state: Any) -> int:
+    """n, by the table of a state."""
+    tables = jax.tree.leaves(getattr(state, "table", ()))
+    return int(tables[0].shape[0]) if tables else 0
 
 
 def _batch_sum(entries: optax.Updates, features: jax.Array | None) -> optax.Updates:

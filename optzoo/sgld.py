@@ -25,12 +25,15 @@ from jax.tree_util import keystr, tree_leaves_with_path
 
 from ._arguments import (
     concrete_number,
+    require_function,
+    require_gradients,
+    require_integer,
     require_key,
     require_learning_rate,
     require_matching_tree,
     require_not_negative,
-    require_params,
 )
+from ._state_layout import require_own_state
 from ._tree_operator import apply_operator, operator_kind
 from ._tree_vector import is_concrete
 from ._wide_arithmetic import wide, wide_zeros
@@ -139,6 +142,9 @@ def sgld(
     require_key("key", key)
     chain = ito_chain(learning_rate, noise=gaussian_noise(), diffusion=None, key=key)
     learns = isinstance(preconditioner, Preconditioner)
+    if learns:
+        require_function("preconditioner.init", preconditioner.init, "the parameters")
+        require_function("preconditioner.update", preconditioner.update, "gradients and a state")
     constant_root = None if learns else _root_of_constant(preconditioner)
 
     def init_fn(params: optax.Params) -> SGLDState:
@@ -156,13 +162,18 @@ def sgld(
         **extra_args: Any,
     ) -> tuple[optax.Updates, SGLDState]:
         del extra_args
-        params = require_params("sgld", params)
-        require_matching_tree("updates", updates, params)
+        params = require_gradients("sgld", updates, params)
+        # The chain looks at its own.
+        fresh = SGLDState(
+            chain=getattr(state, "chain", None),
+            preconditioner=jax.eval_shape(preconditioner.init, params) if learns else None,
+        )
+        require_own_state(state, fresh, {"preconditioner": {"preconditioner": preconditioner}})
         grads, learned = wide(updates, params), state.preconditioner
         if preconditioner is None:
             root: Any = jnp.ones([])
         elif learns:
-            scales, learned = preconditioner.update(grads, learned)
+            scales, learned = _learn(preconditioner, grads, learned)
             grads = apply_operator("preconditioner", scales, grads)
             root = jax.tree.map(jnp.sqrt, scales)
         else:
@@ -221,8 +232,8 @@ def rms_preconditioner(
     number = concrete_number("eps", eps)
     if number is not None and not 0.0 < number < float("inf"):
         raise ValueError(f"eps must be positive and finite, got {number}.")
-    if adaptation_steps is not None and adaptation_steps < 1:
-        raise ValueError(f"adaptation_steps must be at least 1 or None, got {adaptation_steps}.")
+    if adaptation_steps is not None:
+        require_integer("adaptation_steps", adaptation_steps, 1)
 
     def init_fn(params: optax.Params) -> RMSState:
         return RMSState(steps=jnp.zeros([], jnp.int32), mean_square=wide_zeros(params))
@@ -243,6 +254,19 @@ def rms_preconditioner(
         return jax.tree.map(scale, mean_square), RMSState(steps, mean_square)
 
     return Preconditioner(init_fn, update_fn)
+
+
+def _learn(preconditioner: Preconditioner, grads: optax.Updates, state: Any) -> tuple[Any, Any]:
+    """The scales of a preconditioner that learns, and its next state."""
+    result = preconditioner.update(grads, state)
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(
+            "preconditioner.update must return a pair (scales, state), got "
+            f"a {type(result).__name__}."
+        )
+    scales, following = result
+    require_matching_tree("the scales of preconditioner.update", scales, grads)
+    return scales, following
 
 
 def _root_of_constant(preconditioner: Any) -> jax.Array | None:

@@ -47,16 +47,19 @@ from jax.sharding import PartitionSpec
 from . import _tree_vector as tv
 from ._arguments import (
     concrete_number,
+    require_floating,
+    require_function,
+    require_gradients,
     require_integer,
     require_key,
     require_matching_tree,
-    require_params,
     require_positive,
     require_probability,
 )
 from ._coin import toss
 from ._compensated_sum import iterate, step_to, zero_remainder
 from ._local_extragradient import SubProblem, like, local_extragradient
+from ._state_layout import require_own_state
 from ._wide_arithmetic import is_16_bit, weighted, wide, wide_dtype, wide_zeros
 from ._worker_axis import differs_between_workers, mark_as_differing
 from .compressors import Compressor
@@ -142,7 +145,8 @@ def three_pillars(
     F_i(m^k) is remembered. `params` and `state` are replicated but for `reference_operator`;
     `three_pillars_specs` says so to `shard_map`. Functions cannot cross `jit`: call `update` inside
     the jitted step. `optax.MultiSteps`, clipping before this transformation and `optax.masked`
-    change the updates but not what `operator_fn` returns, so they are not supported. Under
+    change the updates but not what `operator_fn` returns, so they are not supported; under an axis
+    of workers the numbers are never known, so that nothing can say so. Under
     `optax.inject_hyperparams` name a projection in `static_args=("project",)`.
 
     The collectives stand in the named scopes `uplink_message`, `uplink_refresh` and `downlink`.
@@ -220,10 +224,11 @@ def three_pillars(
             f"got {compressor!r}."
         )
     _require_axis_name(axis_name)
-    if project is not None and not callable(project):
-        raise TypeError(f"project must be a function of a point, got {project!r}.")
+    if project is not None:
+        require_function("project", project, "a point")
 
     def init_fn(params: optax.Params) -> ThreePillarsState:
+        require_floating(params)
         return ThreePillarsState(
             # A copy: a user who donates the state must not lose the key given here.
             key=jnp.copy(key),
@@ -249,13 +254,21 @@ def three_pillars(
         **extra_args: Any,
     ) -> tuple[optax.Updates, ThreePillarsState]:
         del extra_args
-        params = require_params("three_pillars", params)
+        params = require_gradients("three_pillars", updates, params)
+        require_own_state(state, jax.eval_shape(init_fn, params))
         if operator_fn is None:
             raise ValueError(
                 "three_pillars: the extra argument `operator_fn` is missing; call "
                 "update(updates, state, params, operator_fn=...)."
             )
-        require_matching_tree("updates", updates, params)
+        functions = {
+            "operator_fn": (operator_fn, "a point"),
+            "server_operator_fn": (server_operator_fn, "a point"),
+            "stochastic_server_operator_fn": (stochastic_server_operator_fn, "a point and a key"),
+        }
+        for name, (function, of) in functions.items():
+            if function is not None:
+                require_function(name, function, of)
         compressor.require_axis(axis_name)
 
         def evaluate(name: str, function: Callable[..., Any], point: Tree, *more: Any) -> Tree:
@@ -414,7 +427,7 @@ def three_pillars_specs(
       for what goes in and for what comes out.
 
     Raises:
-      TypeError: if the axis name is not a string.
+      TypeError: if the axis name is not a string, or a parameter is not a real floating array.
 
     Example:
       >>> import jax, jax.numpy as jnp, optzoo
@@ -426,6 +439,7 @@ def three_pillars_specs(
       True
     """
     _require_axis_name(axis_name)
+    require_floating(params)
 
     def everywhere(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: PartitionSpec(), tree)

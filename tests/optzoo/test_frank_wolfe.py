@@ -139,9 +139,9 @@ def test_gradient_calls_needs_one_state_and_positive_sizes():
         optzoo.gradient_calls(optax.EmptyState(), 10, 1)
     with pytest.raises(ValueError, match=r"exactly one.*holds 2"):
         optzoo.gradient_calls((state, state), 10, 1)
-    with pytest.raises(ValueError, match="num_samples must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="num_samples must be an integer of at least 1, got 0"):
         optzoo.gradient_calls(state, 0, 1)
-    with pytest.raises(ValueError, match="batch_size must be at least 1, got -2"):
+    with pytest.raises(ValueError, match="batch_size must be an integer of at least 1, got -2"):
         optzoo.gradient_calls(state, 5, -2)
 
 
@@ -392,3 +392,21 @@ def test_stich_schedule_against_its_formula(p, horizon):
         expected = 1 / d if k < k0 or horizon <= d else 2 / (2 * d + k - k0)
         assert float(schedule(k)) == pytest.approx(expected)
         assert float(schedule(k)) <= p / 2 * (1 + 1e-12)
+
+
+def test_gradients_that_are_changed_on_their_way_are_seen_where_they_are_known():
+    x = {"w": jnp.zeros(3), "b": jnp.zeros(2)}
+    slope = {"w": jnp.array([1.0, -2.0, 0.5]), "b": jnp.array([1e-20, 0.0])}
+    arguments = {"grad_fn": lambda p: slope, "full_grad_fn": lambda p: slope}
+    sarah = optzoo.sarah_frank_wolfe(lmo.l1_ball(1.0), 0.1, 0.5, key=jax.random.key(0))
+    method = optax.chain(optax.clip_by_global_norm(0.5), sarah)
+    with pytest.raises(ValueError, match=r"updates\['w'\] must be what grad_fn returns at params"):
+        method.update(slope, method.init(x), x, **arguments)
+    # Short gradients are not clipped, and one leaf of them is nothing but round-off.
+    short = jax.tree.map(lambda leaf: leaf / 8, slope)
+    arguments["grad_fn"] = lambda p: {**short, "b": -short["b"]}
+    _, state = method.update(short, method.init(x), x, **arguments)
+    # Once only: the check costs a gradient.
+    method.update(slope, state, x, **arguments)
+    # Traced numbers are accepted.
+    jax.eval_shape(lambda x: method.update(slope, method.init(x), x, **arguments), x)
