@@ -12,6 +12,7 @@ from .boosting import (
     stochastic_gradient_boosting,
 )
 from .communication import Sent, bytes_sent, numbers_sent
+from .control_variate import control_variate_gradient
 from .frank_wolfe import (
     FrankWolfeState,
     SarahFrankWolfeState,
@@ -103,6 +104,7 @@ __all__ = [
     "bernoulli_noise",
     "bytes_sent",
     "compressors",
+    "control_variate_gradient",
     "decision_stumps",
     "discrete_noise",
     "extragradient_eval_params",

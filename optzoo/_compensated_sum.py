@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ._tree_vector import finfo
 from ._wide_arithmetic import is_16_bit
 
 __all__: list[str] = []
@@ -75,9 +76,9 @@ def _rounded(x: jax.Array, dtype: Any) -> jax.Array:
 
     XLA may leave out a conversion to 16 bits and back, but not this.
     """
-    info: Any = jnp.finfo(dtype)
+    info = finfo(dtype)
     rounded = jax.lax.reduce_precision(x, info.nexp, info.nmant)
-    if info.nexp == jnp.finfo(jnp.float32).nexp:
+    if info.nexp == finfo(jnp.float32).nexp:
         return rounded
     # It makes subnormal numbers 0, which the dtype has.
     normal = float(info.smallest_normal)

@@ -89,13 +89,20 @@ def sgld(
     give the covariance T (I - eta P H / 2)^{-1} H^{-1} instead of T H^{-1}, and the exact mean.
     A step above 2 / max eig(P H) diverges.
 
+    What minibatches cost is more: their noise, with the covariance C a step, adds eta^2 P C P to
+    the chain's own. For batches of b of n samples of a model that fits, P = H^{-1} and T = 1
+    they inflate the covariance by (1 + eta n / (2 b)) / (1 - eta / 2) in all: by 28% at eta = 0.05 and
+    b = n / 10, where full gradients inflate it by 2.5%. `optzoo.problems.langevin_covariance` has
+    it exactly for quadratic potentials. Take steps of 0.1 b / n, or gradients with a control
+    variate, `optzoo.control_variate_gradient`: at the mode, they bring the 28% down to 3%.
+
     The preconditioner P is one of
 
     - None: the identity,
     - a tree of positive numbers like the parameters: a diagonal,
     - a symmetric positive definite matrix of shape (d, d), which acts on the leaves of the tree
       concatenated, such as the covariance at the mode: then steps of 0.01 to 0.1 suit
-      any posterior close to normal,
+      any posterior close to normal, with full gradients or a control variate,
     - `optzoo.rms_preconditioner(...)`, which learns a diagonal from the gradients.
 
     It works under every optax wrapper; one that changes the gradients changes the target. In
@@ -136,6 +143,8 @@ def sgld(
 
     References:
       Welling, Teh, "Bayesian learning via stochastic gradient Langevin dynamics", ICML 2011.
+      Baker, Fearnhead, Fox, Nemeth, "Control variates for stochastic gradient MCMC", Statistics
+      and Computing, 2019, arXiv:1706.05439.
     """
     require_learning_rate("learning_rate", learning_rate)
     require_not_negative("temperature", temperature)
@@ -163,9 +172,9 @@ def sgld(
     ) -> tuple[optax.Updates, SGLDState]:
         del extra_args
         params = require_gradients("sgld", updates, params)
-        # The chain looks at its own.
+        chain_state: Any = getattr(state, "chain", None)  # the chain looks at its own
         fresh = SGLDState(
-            chain=getattr(state, "chain", None),
+            chain=chain_state,
             preconditioner=jax.eval_shape(preconditioner.init, params) if learns else None,
         )
         require_own_state(state, fresh, {"preconditioner": {"preconditioner": preconditioner}})
@@ -183,7 +192,7 @@ def sgld(
         # sigma = sqrt(2 T) P^(1/2)
         heat = jnp.sqrt(2 * jnp.asarray(temperature))
         sigma = jax.tree.map(lambda leaf: heat.astype(leaf.dtype) * leaf, root)
-        moved, chain_state = chain.update(grads, state.chain, params, diffusion=sigma)
+        moved, chain_state = chain.update(grads, chain_state, params, diffusion=sigma)
         return moved, SGLDState(chain=chain_state, preconditioner=learned)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
