@@ -90,11 +90,12 @@ def sgld(
     A step above 2 / max eig(P H) diverges.
 
     What minibatches cost is more: their noise, with the covariance C a step, adds eta^2 P C P to
-    the chain's own. For batches of b of n samples of a model that fits, P = H^{-1} and T = 1
-    they inflate the covariance by (1 + eta n / (2 b)) / (1 - eta / 2) in all: by 28% at eta = 0.05 and
-    b = n / 10, where full gradients inflate it by 2.5%. `optzoo.problems.langevin_covariance` has
-    it exactly for quadratic potentials. Take steps of 0.1 b / n, or gradients with a control
-    variate, `optzoo.control_variate_gradient`: at the mode, they bring the 28% down to 3%.
+    the chain's own. For batches of b of n samples of a model that fits, T = 1 and P = H^{-1}, the
+    covariance is (1 + eta n / (2 b)) / (1 - eta / 2) times the posterior's: 28% too large at
+    eta = 0.05 and b = n / 10, where full gradients make it 2.5% too large.
+    `optzoo.problems.langevin_covariance` has it exactly for quadratic potentials. Take steps of
+    0.1 b / n, or gradients with a control variate at the mode,
+    `optzoo.control_variate_gradient`, which bring the 28% down to 3%.
 
     The preconditioner P is one of
 
