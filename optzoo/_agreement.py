@@ -33,10 +33,9 @@ def require_agreement(updates: optax.Updates, expected: optax.Updates, source: s
         scale = max(map(_largest, jax.tree.leaves((updates, expected))), default=0.0)
         leaves = zip(tree_leaves_with_path(updates), jax.tree.leaves(expected), strict=True)
         for (path, given), right in leaves:
-            eps = max(float(finfo(leaf.dtype).eps) for leaf in (given, right))
             # Loose enough for products in the 19 bits that accelerators use by default.
-            atol = eps ** (1 / 3) * scale
-            if not bool(jnp.allclose(given, right, rtol=0.0, atol=atol, equal_nan=True)):
+            atol = max(_eps(given), _eps(right)) ** (1 / 3) * scale
+            if not bool(jnp.allclose(_wide(given), _wide(right), 0.0, atol, equal_nan=True)):
                 raise ValueError(
                     f"updates{keystr(path)} must be {source}; they disagree by more than "
                     "round-off. Are both of the same batch, and is nothing (clipping, MultiSteps, "
@@ -44,6 +43,15 @@ def require_agreement(updates: optax.Updates, expected: optax.Updates, source: s
                 )
 
 
-def _largest(leaf: jax.Array) -> float:
-    finite = jnp.where(jnp.isfinite(leaf), leaf, 0)
-    return float(jnp.max(jnp.abs(finite), initial=0))
+def _eps(leaf: Any) -> float:
+    dtype = jnp.result_type(leaf)
+    return float(finfo(dtype).eps) if jnp.issubdtype(dtype, jnp.floating) else 0.0
+
+
+def _wide(leaf: Any) -> jax.Array:
+    return jnp.asarray(leaf, jnp.result_type(float))
+
+
+def _largest(leaf: Any) -> float:
+    numbers = _wide(leaf)
+    return float(jnp.max(jnp.abs(jnp.where(jnp.isfinite(numbers), numbers, 0)), initial=0))

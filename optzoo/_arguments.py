@@ -84,12 +84,13 @@ def require_in(name: str, value: Any, low: float, below: float) -> None:
 
 def require_integer(name: str, value: Any, least: int) -> int | None:
     """The value as an int, or None for a tracer; raises unless it is at least `least`."""
+    if isinstance(value, (bool, float)):
+        raise TypeError(f"{name} must be an integer, got {value!r}.")
     number = concrete_number(name, value)
     if number is None:
         return None
     # inject_hyperparams hands over an integer as an array of floats.
-    whole = number.is_integer() and not isinstance(value, (bool, float))
-    if not whole:
+    if not number.is_integer():
         raise TypeError(f"{name} must be an integer, got {value!r}.")
     if number < least:
         raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")

@@ -286,9 +286,7 @@ def sarah_frank_wolfe(
         if are_concrete(updates, params, state.steps) and int(state.steps) == 0:
             here = grad_fn(params)
             require_matching_tree("the result of grad_fn", here, params)
-            require_agreement(
-                wide(updates, params), wide(here, params), "what grad_fn returns at params"
-            )
+            require_agreement(updates, here, "what grad_fn returns at params")
 
         def restart() -> optax.Updates:
             # g^k = grad f(x^k)

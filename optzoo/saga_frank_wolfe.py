@@ -254,7 +254,7 @@ def saga_sarah_frank_wolfe(
             indices, b = _twice(indices), 2
             features = None if features is None else _twice(features)
         require_agreement(
-            wide(updates, params),
+            updates,
             jax.tree.map(lambda total: total / b, _batch_sum(now, features)),
             "the mean of the rows that sample_grads_fn returns at params",
         )

@@ -406,6 +406,10 @@ def test_gradients_that_are_changed_on_their_way_are_seen_where_they_are_known()
     short = jax.tree.map(lambda leaf: leaf / 8, slope)
     arguments["grad_fn"] = lambda p: {**short, "b": -short["b"]}
     _, state = method.update(short, method.init(x), x, **arguments)
+    # So are numbers of 16 bits that differ by their round-off.
+    half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), short)
+    arguments["grad_fn"] = lambda p: jax.tree.map(lambda leaf: leaf * 1.01, short)
+    method.update(half, method.init(x), x, **arguments)
     # Once only: the check costs a gradient.
     method.update(slope, state, x, **arguments)
     # Traced numbers are accepted.

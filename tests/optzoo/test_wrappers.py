@@ -199,3 +199,25 @@ def test_a_scan_and_a_python_loop_take_the_same_steps(name, row, dtypes):
             one.astype(float), other.astype(float), atol=8 * float(jnp.finfo(one.dtype).eps)
         )
     assert {leaf.dtype for leaf in jax.tree.leaves(carry[0])} == {jnp.dtype(d) for d in dtypes}
+
+
+@pytest.mark.parametrize("given", [jnp.float32, jnp.bfloat16])
+def test_updates_have_the_dtypes_of_the_parameters_whatever_the_gradients_have(given):
+    """Shampoo's are tested with it."""
+    params = parameters((jnp.bfloat16, jnp.float32))
+    for row in PLAIN:
+        if row.make is optzoo.shampoo:
+            continue
+        method = row.build()
+        state = method.init(params)
+
+        def update(params: Any, state: Any, method: Any = method) -> Any:
+            grads = jax.tree.map(lambda g: g.astype(given), gradient(params))
+            return method.update(grads, state, params)
+
+        updates, after = jax.eval_shape(update, params, state)
+        assert {name: leaf.dtype for name, leaf in updates.items()} == {
+            name: leaf.dtype for name, leaf in params.items()
+        }, row.name
+        for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
+            assert old.dtype == new.dtype, row.name
