@@ -12,6 +12,7 @@ from .boosting import (
     stochastic_gradient_boosting,
 )
 from .communication import Sent, bytes_sent, numbers_sent
+from .control_variate import control_variate_gradient
 from .frank_wolfe import (
     FrankWolfeState,
     SarahFrankWolfeState,
@@ -28,6 +29,7 @@ from .markovian_parameters import (
     PolyakLojasiewiczGDBound,
     StronglyConvexGDBound,
 )
+from .master_weights import MasterWeightsState, master_weights
 from .mlmc import MLMCInfo, MLMCStream, MLMCStreamState, mlmc_gradient, mlmc_stream
 from .noise_laws import (
     NoiseLaw,
@@ -79,6 +81,7 @@ __all__ = [
     "MLMCStream",
     "MLMCStreamState",
     "MarkovianNoise",
+    "MasterWeightsState",
     "MultilevelBatch",
     "NoiseLaw",
     "NonconvexGDBound",
@@ -101,6 +104,7 @@ __all__ = [
     "bernoulli_noise",
     "bytes_sent",
     "compressors",
+    "control_variate_gradient",
     "decision_stumps",
     "discrete_noise",
     "extragradient_eval_params",
@@ -110,6 +114,7 @@ __all__ = [
     "gradient_calls",
     "ito_chain",
     "lmo",
+    "master_weights",
     "minibatch_diffusion",
     "mlmc_gradient",
     "mlmc_stream",

@@ -39,14 +39,19 @@ import optax
 from jax.tree_util import keystr, tree_leaves_with_path
 
 from ._arguments import (
+    concrete_number,
+    require_floating,
+    require_gradients,
+    require_integer,
     require_key,
     require_learning_rate,
     require_matching_tree,
     require_not_negative,
-    require_params,
 )
-from ._iterates import wide
-from ._tree_vector import is_concrete
+from ._compensated_sum import warn_of_lost_noise
+from ._state_layout import require_own_state
+from ._tree_vector import cast_like, is_concrete
+from ._wide_arithmetic import wide
 
 __all__ = [
     "BoostingState",
@@ -127,8 +132,7 @@ def decision_stumps(features: jax.Array, thresholds_per_column: int) -> Decision
     points = jnp.asarray(features)
     if points.ndim != 2 or not bool(jnp.all(jnp.isfinite(points))):
         raise ValueError(f"features must be a finite matrix (n, d), got shape {points.shape}.")
-    if thresholds_per_column < 1:
-        raise ValueError(f"thresholds_per_column must be at least 1, got {thresholds_per_column}.")
+    require_integer("thresholds_per_column", thresholds_per_column, 1)
     levels = [i / (thresholds_per_column + 1) for i in range(1, thresholds_per_column + 1)]
     columns, thresholds, sizes = [], [], []
     for column in range(points.shape[1]):
@@ -176,7 +180,9 @@ def stochastic_gradient_boosting(
     (gamma = 1); T > 0 is stochastic gradient Langevin boosting (gamma = 0), whose predictions
     sample from a Gaussian process posterior when the loss is squared.
 
-    It works under every optax wrapper.
+    It works under every optax wrapper. In 16-bit parameters, what falls below half a unit in their
+    last place is lost, and `init` warns if there is a temperature: wrap the method in
+    `optzoo.master_weights`.
 
     Args:
       learning_rate: eta, a positive number or a schedule; for the squared loss
@@ -188,8 +194,7 @@ def stochastic_gradient_boosting(
       key: a PRNG key for learners and noise, carried in the state.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+      A transformation whose updates have the parameters' tree, shapes and dtypes.
 
     Raises:
       TypeError: if a number is not one, or the key is not a key.
@@ -222,16 +227,26 @@ def stochastic_gradient_boosting(
     require_not_negative("temperature", temperature)
     require_key("key", key)
 
+    def fresh() -> BoostingState:
+        # A copy: a user who donates the state must not lose the key given here.
+        return BoostingState(key=jnp.copy(key), steps=jnp.zeros([], jnp.int32))
+
     def init_fn(params: optax.Params) -> BoostingState:
+        require_floating(params)
         if jax.tree.leaves(params):  # a placeholder of optax has none
             require_matching_tree("cell_sizes", cell_sizes, params)
             _learners(params)
         for path, sizes in tree_leaves_with_path(cell_sizes):
-            full = jnp.all(jnp.asarray(sizes) > 0)
+            count = jnp.asarray(sizes)
+            full = jnp.all((count > 0) & (count < math.inf))
             if is_concrete(full) and not bool(full):
-                raise ValueError(f"cell_sizes{keystr(path)} must be positive: a cell is empty.")
-        # A copy: a user who donates the state must not lose the key given here.
-        return BoostingState(key=jnp.copy(key), steps=jnp.zeros([], jnp.int32))
+                raise ValueError(
+                    f"cell_sizes{keystr(path)} must be positive and finite; a cell is empty, or "
+                    "its size is no number."
+                )
+        if concrete_number("temperature", temperature) != 0:
+            warn_of_lost_noise(params)
+        return fresh()
 
     def update_fn(
         updates: optax.Updates,
@@ -240,8 +255,8 @@ def stochastic_gradient_boosting(
         **extra_args: Any,
     ) -> tuple[optax.Updates, BoostingState]:
         del extra_args
-        params = require_params("stochastic_gradient_boosting", params)
-        require_matching_tree("updates", updates, params)
+        params = require_gradients("stochastic_gradient_boosting", updates, params)
+        require_own_state(state, jax.eval_shape(fresh))
         eta = jnp.asarray(learning_rate(state.steps) if callable(learning_rate) else learning_rate)
         choice, noise = jax.random.split(jax.random.fold_in(state.key, state.steps))
         counts = _learners(params)
@@ -265,7 +280,7 @@ def stochastic_gradient_boosting(
         )
         moved = [step(place, *leaf) for place, leaf in enumerate(leaves)]
         return (
-            jax.tree.unflatten(jax.tree.structure(params), moved),
+            cast_like(jax.tree.unflatten(jax.tree.structure(params), moved), params),
             BoostingState(state.key, optax.safe_increment(state.steps)),
         )
 

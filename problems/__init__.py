@@ -26,6 +26,7 @@ from .distributed_saddle import (
 )
 from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
 from .hard_saddle import hard_saddle, locked_tail
+from .langevin_chain import langevin_covariance, minibatch_noise
 from .line_laws import Atoms, Gaussian, Histogram, LogNormal, empirical
 from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
 from .logistic_posterior import LogisticPosterior
@@ -170,6 +171,7 @@ __all__ = [
     "gaussian_posterior",
     "hard_saddle",
     "horizon_slope",
+    "langevin_covariance",
     "lazy_resample",
     "level_weights",
     "libsvm",
@@ -178,6 +180,7 @@ __all__ = [
     "locked_tail",
     "masked_nesterov",
     "metropolis_chain",
+    "minibatch_noise",
     "minimize_over",
     "minty_operators",
     "multilevel_moments",

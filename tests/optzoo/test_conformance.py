@@ -48,6 +48,7 @@ def test_every_public_optimizer_has_a_row():
     assert all(getattr(optzoo, row.make.__name__) is row.make for row in ROWS)
 
 
+@pytest.mark.filterwarnings("ignore:params.* has 16 bits")
 @pytest.mark.parametrize(
     ("row", "one"), CELLS, ids=[f"{row.name}-{one.name}" for row, one in CELLS]
 )

@@ -98,12 +98,8 @@ def _under_strict_promotion(subject: Subject, dtype: Any) -> None:
     with jax.numpy_dtype_promotion("strict"):
         updates = jax.eval_shape(first, start(dtype))
     found = {leaf.dtype for leaf in jax.tree.leaves(updates)}
-    own, wide = jnp.dtype(dtype), jnp.promote_types(dtype, jnp.float32)
-    allowed = {True: [own], False: [wide], None: [own, wide]}[subject.row.keeps_16_bits]
-    require(
-        found in [{one} for one in allowed],
-        f"updates of {own} parameters have {_join(found)}, not {' or '.join(map(str, allowed))}",
-    )
+    own = jnp.dtype(dtype)
+    require(found == {own}, f"updates of {own} parameters have {_join(found)}")
 
 
 def _join(dtypes: set[Any]) -> str:
