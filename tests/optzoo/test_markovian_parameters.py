@@ -331,8 +331,8 @@ def test_no_level_is_cheaper_at_the_same_split_of_the_target():
                 assert other.steps(700.0, 1.0) * other.samples_per_step >= cost * (1 - 1e-6)
 
 
-@pytest.mark.parametrize("delta", [0.3, 2.0])
-def test_without_additive_noise_no_step_is_faster(delta):
+@pytest.mark.parametrize(("delta", "batch_size"), [(0.3, None), (2.0, None), (2.0, 400 * 14)])
+def test_without_additive_noise_no_step_is_faster(delta, batch_size):
     """Then only the conditions and the growth of the noise limit the step."""
 
     def speed(plan):
@@ -340,7 +340,7 @@ def test_without_additive_noise_no_step_is_faster(delta):
             return 1 / plan.bound(1, 1.0)
         return plan.rate
 
-    for plan in plans(MarkovianNoise(14, 0.0, delta)):
+    for plan in plans(MarkovianNoise(14, 0.0, delta), batch_size=batch_size):
         for gamma in plan.learning_rate * np.geomspace(1e-2, 1e2, 101):
             try:
                 other = dataclasses.replace(plan, learning_rate=gamma)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import integrate, optimize
+from scipy import integrate, optimize, stats
 
 import optzoo
 from theory_checks.claims.frank_wolfe.bounds import Saga, Sarah
@@ -284,6 +284,21 @@ def test_the_window_coupling_window_by_window(seed):
     assert found == pytest.approx(min(at(S) for S in range(1, k + 1) if k % S == 0), rel=1e-12)
     closed = ito.i3_closed_form(eta, gamma, k, M=M, s=s, C_B=C_B, d=d)
     assert closed == pytest.approx(least(at), rel=1e-9)
+
+
+@pytest.mark.parametrize(("noise", "chance"), [("coin", 0.5), ("skewed coin", 0.1)])
+def test_the_distance_of_sums_to_a_gaussian_is_rounded_up(noise, chance):
+    """W2^2 = 2 - 2 E X Q(U), with the quantiles of both sides on the same uniform U."""
+
+    def scaled(count):
+        successes = np.arange(count + 1)
+        atoms = (successes - count * chance) / math.sqrt(count * chance * (1 - chance))
+        ends = stats.norm.ppf(np.append(0.0, stats.binom.cdf(successes, count, chance)))
+        covariance = atoms @ -np.diff(stats.norm.pdf(ends))
+        return math.sqrt(count * (2 - 2 * covariance))
+
+    largest = max(map(scaled, range(1, 60)))
+    assert largest <= ito.CONSTANTS[noise] <= largest + 1e-3
 
 
 def test_the_floor_of_a_lattice_and_the_shift_of_a_drift_error():
