@@ -261,7 +261,7 @@ def test_extras_hold_what_the_command_line_asks_for():
 @pytest.mark.parametrize("module", requirements.PACKAGES)
 @pytest.mark.parametrize(
     "command",
-    [["list"], ["run"], ["report", "x"], ["compare", "x", "y"], ["conformance"]],
+    [["list"], ["run", "x"], ["report", "x"], ["compare", "x", "y"], ["conformance", "x"]],
     ids=lambda command: command[0],
 )
 def test_every_command_asks_for_every_package_first(command, module, monkeypatch, capsys, tmp_path):
