@@ -203,9 +203,40 @@ def three_pillars(
       >>> bool(jnp.allclose(z, 1.0, atol=1e-3))
       True
 
-      On eight devices it is the same `step`, in which a worker's `angle` has shape (1,):
-      `jax.shard_map(method.init, mesh=mesh, in_specs=specs[:1], out_specs=specs[1])(z)` and
-      `jax.shard_map(step, mesh=mesh, in_specs=(*specs, P("workers")), out_specs=specs)`.
+      On several devices, one worker each (four on one processor, where the environment has
+      `XLA_FLAGS=--xla_force_host_platform_device_count=4`). Data are placed with a row a worker,
+      of which a worker sees its own in shape (1, ...); parameters are placed everywhere:
+
+      >>> n = jax.device_count()
+      >>> mesh = jax.sharding.Mesh(jax.devices(), ("workers",))
+      >>> by_rows = jax.sharding.NamedSharding(mesh, P("workers"))
+      >>> everywhere = jax.sharding.NamedSharding(mesh, P())
+      >>> angles = jax.device_put(1 + 0.1 * jnp.linspace(-1, 1, n), by_rows)
+      >>> z = jax.device_put(jnp.zeros(2), everywhere)
+      >>> plan = optzoo.three_pillars_parameters(0.2, 0.2, 1.2, num_workers=n)
+      >>> method = optzoo.three_pillars(
+      ...     plan.gamma, plan.local_step, plan.local_steps, momentum=plan.momentum,
+      ...     refresh_probability=plan.refresh_probability,
+      ...     compressor=optzoo.compressors.PermK(n), axis_name="workers", key=jax.random.key(0))
+      >>> def step(z, state, row):
+      ...     updates, state = method.update(
+      ...         operator(row[0], z), state, z, operator_fn=lambda u: operator(row[0], u))
+      ...     return optax.apply_updates(z, updates), state
+      >>> specs = optzoo.three_pillars_specs(z, "workers")
+      >>> init = jax.jit(jax.shard_map(
+      ...     method.init, mesh=mesh, in_specs=specs[:1], out_specs=specs[1]))
+      >>> on_all = jax.jit(jax.shard_map(
+      ...     step, mesh=mesh, in_specs=(*specs, P("workers")), out_specs=specs))
+      >>> state = init(z)
+      >>> for _ in range(300):
+      ...     z, state = jax.block_until_ready(on_all(z, state, angles))
+      >>> bool(jnp.allclose(z, 1.0, atol=1e-3))
+      True
+
+      Wait for every step, as here: JAX would start the next ones meanwhile, and on CPUs, where the
+      devices share the cores, one of them may fall behind the others' collectives by many steps;
+      XLA ends the program when a collective has waited for 40 seconds. A script to begin with is
+      `docs/three_pillars_on_devices.py` in the repository.
 
     References:
       Beznosikov, Takac, Gasnikov, "Similarity, compression and local steps: three pillars of

@@ -1,5 +1,13 @@
 """Problems that hand out their constants, each exact or certified, and say which."""
 
+try:
+    import scipy  # noqa: F401
+    import sklearn  # noqa: F401
+except ImportError as missing:
+    raise ImportError(
+        'optzoo.problems needs SciPy and scikit-learn: pip install "optzoo[data]".'
+    ) from missing
+
 from .affine_operators import AffineOperators
 from .autoregression import GaussMarkov
 from .boosting_process import BoostingProcess

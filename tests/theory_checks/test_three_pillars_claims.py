@@ -194,6 +194,7 @@ CHOSEN = (
     "three_pillars/hard/upper",
     "three_pillars/hard/lower",
     "three_pillars/monotone/sums",
+    "three_pillars/monotone/one-step",
 )
 
 

@@ -28,6 +28,7 @@ class Place:
         gamma_factor: gamma in units of sqrt(p/2) / d_B.
         local_steps: H; enough for a tenth of the contraction if None.
         message_constant: d_B; that of the compressor on this problem if None.
+        refresh_probability: p; 1/n if None.
     """
 
     problem: DistributedOperator
@@ -36,12 +37,12 @@ class Place:
     gamma_factor: float = 1.0
     local_steps: int | None = None
     message_constant: float | None = None
+    refresh_probability: float | None = None
 
     @cached_property
     def bounds(self) -> Pillars:
         found = {name: constant.value for name, constant in self.problem.constants.items()}
-        n = self.problem.num_workers
-        p = 1 / n
+        p = self.refresh_probability or 1 / self.problem.num_workers
         d_B = self.message_constant
         if d_B is None:
             a, b = self.compressor.variance_constants(self.problem.dim)

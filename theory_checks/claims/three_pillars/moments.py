@@ -248,7 +248,7 @@ MONOTONE_STEPS = (1, 3, 10, 30, 100, 300)
 
 
 @cache
-def _operator_sums() -> tuple[tuple[Pillars, float, float, tuple[float, ...]], ...]:
+def _operator_sums() -> tuple[tuple[Pillars, float, tuple[float, ...]], ...]:
     rows = []
     for n in (4, 8):
         for coupling in ("adversarial", "overshooting", "plus", "random"):
@@ -261,16 +261,16 @@ def _operator_sums() -> tuple[tuple[Pillars, float, float, tuple[float, ...]], .
                 second = moments.step(second)
                 if k + 1 in MONOTONE_STEPS:
                     found.append(total / (k + 1))
-            rows.append((place.bounds, n, place.start, tuple(found)))
+            rows.append((place.bounds, place.start, tuple(found)))
     return tuple(rows)
 
 
 def _monotone_sides(scale: float = 1.0) -> Sides:
     measured: list[float] = []
     bound: list[float] = []
-    for _, n, start, found in _operator_sums():
+    for plan, start, found in _operator_sums():
         measured += found
-        bound += [scale * 36 * n * start / k for k in MONOTONE_STEPS]
+        bound += [scale * plan.operator_sum(2 * start, k) for k in MONOTONE_STEPS]
     # Relative to the bound, which spans three decades.
     return np.array(measured) / np.array(bound), np.ones(len(bound))
 

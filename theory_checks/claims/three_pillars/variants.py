@@ -111,24 +111,50 @@ def minty_place(n: int = 4, half_dim: int = 2, size: float = 1.0) -> Place:
     )
 
 
+@cache
+def _aligned_place() -> Place:
+    """Two workers with F = J and F_1 = J + delta I, for a rotation J, and a large p."""
+    turn, deviation = np.array([[0.0, 1.0], [-1.0, 0.0]]), 0.5 * np.eye(2)
+    matrices = jnp.asarray(np.stack([turn + deviation, turn - deviation]))
+    problem = AffineOperators(matrices, jnp.zeros((2, 2)))
+    return Place(problem, "", PermK(2), local_steps=EXACT, refresh_probability=0.9)
+
+
+def _aligned_states(number: int) -> tuple[Array, Array]:
+    """States of that place where all parts of gamma F(u) point the same way.
+
+    gamma F(u) = -(1-p) (u-z) - p (u-m) + gamma (G(u) - G(m)) with G = F - F_1 = -delta I: all are
+    multiples of w = u - m where u - z is one, and the bracket is used up best by this one.
+    """
+    plan = _aligned_place().bounds
+    w = np.random.default_rng(0).normal(size=(number, 2))
+    pull = plan.p + plan.gamma * plan.delta_1
+    ahead = plan.p / 2 / pull  # (u - z) / w
+    operator = -((1 - plan.p) * ahead + pull) * w / plan.gamma
+    u = operator @ np.array([[0.0, 1.0], [-1.0, 0.0]])  # J u = operator
+    return u - ahead * w, u - w
+
+
 def _minty_sides(
     method: Method = optzoo.three_pillars,
     *,
-    constant: float = 4.5,
+    scale: float = 1.0,
     kept: float = 0.5,
     momentum: float = 1.0,
 ) -> Sides:
     monotone = saddle("random", n=4, half_dim=2, mu=0.0, size=2.0, local_steps=EXACT)
     measured, bound = [], []
-    for place in (minty_place(), monotone):
+    for place in (minty_place(), monotone, _aligned_place()):
         run, plan = place.run(method=method), place.bounds
         run = replace(run, momentum=momentum * run.momentum)
-        found = terms(run, *random_states(run, 24))
+        aligned = place is _aligned_place()
+        found = terms(run, *(_aligned_states(24) if aligned else random_states(run, 24)))
         potential = found["z"] + found["m"]
         after = found["after"] + plan.p * found["z"] + (1 - plan.p) * found["m"]
         bracket = (1 - plan.p) * found["u_z"] + kept * plan.p * found["u_m"]
         measured += [found["operator"] / potential, bracket / potential]
-        bound += [constant / plan.gamma**2 * bracket / potential, 1 - after / potential]
+        constant = scale * plan.operator_sum(1.0, 1)
+        bound += [constant * bracket / potential, 1 - after / potential]
     return np.concatenate(measured), np.concatenate(bound)
 
 
@@ -139,12 +165,15 @@ def _minty_case() -> Case:
         return ExactInequality(partial(_minty_sides, **changes), what=DRAWS)  # type: ignore[arg-type]
 
     return Case(
-        problem=f"{place.description}; and a skew saddle with $n = d = 4$",
+        problem=(
+            f"{place.description}; a skew saddle with $n = d = 4$; and a rotation with $n = 2$, "
+            "$p = 0.9$, from states where all parts of $F(u)$ point the same way"
+        ),
         constants=place.constants,
         parameters=place.parameters,
         check=check(),
         controls=(
-            Control("0.45 in place of 4.5", "a false claim", check(constant=0.45)),
+            Control("4.2 in place of 4.5", "a false claim", check(scale=4.2 / 4.5)),
             Control(
                 "messages cost nothing",
                 r"a false claim: $p |u - m|^2$ for $p |u - m|^2 / 2$",
