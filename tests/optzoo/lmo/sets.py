@@ -356,8 +356,25 @@ def eigenvalues(g: np.ndarray) -> np.ndarray:
     return np.linalg.eigvalsh((g.reshape(3, 3) + g.reshape(3, 3).T) / 2)
 
 
-# Their diameters and the like have tests of their own.
-OF_MATRICES = {
+DIAMOND = ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3))
+GRID = tuple(
+    (3 * i + j, 3 * i + j + step)
+    for i in range(3)
+    for j in range(3)
+    for step, inside in ((1, j < 2), (3, i < 2))
+    if inside
+)
+# For their oracles: the diameters and the like have tests of their own.
+FURTHER = {
+    **{
+        f"flow_polytope_{name}": Row(
+            lmo.flow_polytope(arcs, 0, sink, 0.7),
+            None,
+            shape=(len(arcs),),
+            vertices=0.7 * paths(arcs, 0, sink),
+        )
+        for name, arcs, sink in (("diamond", DIAMOND, 3), ("grid", GRID, 8))
+    },
     "nuclear_norm_ball": Row(
         lmo.nuclear_norm_ball(0.7), None, (3, 3), support=lambda g: 0.7 * singular_values(g)[0]
     ),

@@ -18,7 +18,7 @@ from scipy.optimize import linprog
 import optzoo
 from optzoo.lmo import ConstraintSet
 
-from .sets import OF_MATRICES, SETS, Row
+from .sets import FURTHER, SETS, Row
 
 # The session compiles without optimization; here the faults of optimized code are looked for.
 OPTIMIZED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
@@ -98,9 +98,9 @@ CONTEXTS = [
 
 
 @pytest.mark.parametrize(("context", "dtype"), CONTEXTS)
-@pytest.mark.parametrize("name", SETS | OF_MATRICES)
+@pytest.mark.parametrize("name", SETS | FURTHER)
 def test_answers_are_right_in_every_context(name: str, context: str, dtype: Any) -> None:
-    row = (SETS | OF_MATRICES)[name]
+    row = (SETS | FURTHER)[name]
     rng, d, eps = np.random.default_rng(0), int(np.prod(row.shape)), float(np.finfo(dtype).eps)
     g = draw_directions(rng, d).astype(dtype).astype(np.float64)
     ends = extreme_points(row, rng.standard_normal((3, d)))
