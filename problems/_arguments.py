@@ -63,10 +63,10 @@ def probabilities(name: str, given: Any) -> np.ndarray:
     sums = table.sum(axis=-1, keepdims=True)
     slack = (8 + table.shape[-1]) * round_off(given)
     if not (np.all(np.isfinite(table)) and np.all(table >= 0) and np.all(abs(sums - 1) <= slack)):
-        what = f"{name} must be a" if table.ndim == 1 else f"every row of {name} must be a"
+        what = name if table.ndim == 1 else f"every row of {name}"
         raise ValueError(
-            f"{what} probability vector, to {slack:.1g}; the smallest entry is {table.min():g}, they"
-            f" sum to between {sums.min():.12g} and {sums.max():.12g}"
+            f"{what} must be a probability vector, to {slack:.1g}; the smallest entry is"
+            f" {table.min():g}, they sum to between {sums.min():.12g} and {sums.max():.12g}"
         )
     return np.asarray(table / sums)
 

@@ -272,7 +272,10 @@ def test_certify_refuses_a_wrong_number(name: str, what: str) -> None:
         (lambda: MarkovChain([[1.0, 0.0], [0.5, 0.5]]), "irreducible and aperiodic"),
         (lambda: two_state_switch(1.0), "strictly between 0 and 1, got 1.0"),
         (lambda: lazy_resample([0.5, 0.5], 0.0), "resample_probability"),
-        (lambda: lazy_resample([0.5, 0.6], 0.5), "law must be a probability vector.* sum to between 1.1"),
+        (
+            lambda: lazy_resample([0.5, 0.6], 0.5),
+            "law must be a probability vector.* sum to between 1.1",
+        ),
         (lambda: symmetric_lazy_ring(2), "at least 3 for a ring, got 2"),
         (lambda: one_way_lazy_ring(5, 1.0), "move_probability"),
         (lambda: random_walk([[0, 1], [2, 0]], 0.5), "symmetric"),
