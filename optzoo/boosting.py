@@ -87,7 +87,10 @@ class DecisionStumps(NamedTuple):
         Returns:
           int32 of 0 and 1, shape (n, S).
         """
-        above = jnp.asarray(features)[:, self.columns] > self.thresholds[None, :]
+        points = jnp.asarray(features)
+        if not jnp.issubdtype(points.dtype, jnp.floating):
+            points = points.astype(self.thresholds.dtype)
+        above = points[:, self.columns] > self.thresholds[None, :]
         return above.astype(jnp.int32)
 
     def predict(self, leaf_values: jax.Array, features: jax.Array) -> jax.Array:
@@ -105,52 +108,81 @@ class DecisionStumps(NamedTuple):
         return jnp.sum(leaf_values[stump[None, :], cells], axis=1)
 
 
-def decision_stumps(features: jax.Array, thresholds_per_column: int) -> DecisionStumps:
+def decision_stumps(features: jax.typing.ArrayLike, thresholds_per_column: int) -> DecisionStumps:
     r"""All stumps that split a column of the training data at its quantiles.
 
+    A column with m distinct values has m - 1 splits, each half way between two neighbouring
+    values. For every level i / (q + 1), i = 1, ..., q, the split with the share of points below it
+    nearest to the level is taken, of two that are equally near the one nearer to 1/2, and both at
+    the level 1/2. So x and -x have the same splits, and no column with two values is lost.
+
     Args:
-      features: the training inputs, shape (n, d), finite.
-      thresholds_per_column: q; the thresholds of a column are its quantiles of the levels
-        1/(q + 1), ..., q/(q + 1), taken at data points. Equal ones count once, and one that
-        leaves a cell empty is dropped, so that a column may have fewer than q stumps.
+      features: the training inputs, shape (n, d), finite; integers and booleans become floats.
+      thresholds_per_column: q. Levels may share their split, so that a column may have fewer than
+        q stumps; it has q + 1 where two are equally near to the level 1/2.
 
     Returns:
       The family, ordered by column and threshold.
 
     Raises:
-      ValueError: if the features are not a finite matrix, q is below 1, or no column can be
-        split because all of them are constant.
+      TypeError: if the features are traced or not real, or q is no integer.
+      ValueError: if the features are not a finite matrix with entries, q is below 1, or no column
+        can be split because all of them are constant.
 
     Example:
       >>> import jax.numpy as jnp, optzoo
       >>> stumps = optzoo.decision_stumps(jnp.array([[0.0], [1.0], [2.0], [3.0]]), 3)
       >>> stumps.thresholds.tolist(), stumps.cell_sizes.astype(int).tolist()
-      ([0.0, 1.0, 2.0], [[1, 3], [2, 2], [3, 1]])
-      >>> float(stumps.predict(jnp.array([[0.0, 1.0]] * 3), jnp.array([[1.5]]))[0])
-      2.0
+      ([0.5, 1.5, 2.5], [[1, 3], [2, 2], [3, 1]])
+      >>> float(stumps.predict(jnp.array([[0.0, 1.0]] * 3), jnp.array([[1.25]]))[0])
+      1.0
     """
     points = jnp.asarray(features)
-    if points.ndim != 2 or not bool(jnp.all(jnp.isfinite(points))):
-        raise ValueError(f"features must be a finite matrix (n, d), got shape {points.shape}.")
+    if not is_concrete(points) or jnp.iscomplexobj(points):
+        raise TypeError(f"features must be a concrete array of real numbers, got {features!r}.")
+    if not jnp.issubdtype(points.dtype, jnp.floating):
+        points = points.astype(float)
+    if points.ndim != 2 or not points.size or not bool(jnp.all(jnp.isfinite(points))):
+        raise ValueError(
+            f"features must be a finite matrix (n, d) with n, d >= 1, got shape {points.shape}."
+        )
     require_integer("thresholds_per_column", thresholds_per_column, 1)
-    levels = [i / (thresholds_per_column + 1) for i in range(1, thresholds_per_column + 1)]
-    columns, thresholds, sizes = [], [], []
-    for column in range(points.shape[1]):
-        values = points[:, column]
-        cuts = jnp.quantile(values, jnp.asarray(levels, values.dtype), method="lower")
-        for cut in sorted({float(cut) for cut in cuts}):
-            right = int(jnp.sum(values > cut))
-            if right > 0:
-                columns.append(column)
-                thresholds.append(cut)
-                sizes.append((points.shape[0] - right, right))
-    if not columns:
+    ordered = jnp.sort(points, axis=0)
+    # Between one point and the next in order, where these differ.
+    is_split = ordered[:-1] < ordered[1:]
+    if not bool(jnp.any(is_split)):
         raise ValueError("features must have a column that is not constant.")
+    chosen = is_split & _nearest_to_levels(is_split, thresholds_per_column)
+    columns, places = jnp.nonzero(chosen.T)
+    lower, upper = ordered[places, columns], ordered[places + 1, columns]
+    middle = lower / 2 + upper / 2
+    below = places + 1
     return DecisionStumps(
-        columns=jnp.asarray(columns, jnp.int32),
-        thresholds=jnp.asarray(thresholds, points.dtype),
-        cell_sizes=jnp.asarray(sizes, points.dtype),
+        columns=columns.astype(jnp.int32),
+        # Of two neighbouring floats the lower one.
+        thresholds=jnp.where((lower <= middle) & (middle < upper), middle, lower),
+        cell_sizes=jnp.stack([below, len(points) - below], axis=1).astype(
+            jnp.promote_types(points.dtype, jnp.float32)  # sixteen bits cannot count
+        ),
     )
+
+
+def _nearest_to_levels(is_split: jax.Array, num_levels: int) -> jax.Array:
+    """The places with the numbers of points below them nearest to each level, in integers."""
+    num_points, columns = is_split.shape[0] + 1, jnp.arange(is_split.shape[1])
+    below = jnp.arange(1, num_points)[:, None]
+    chosen = jnp.zeros_like(is_split)
+    for i in range(1, num_levels + 1):
+        distance = abs((num_levels + 1) * below - i * num_points)
+        distance = jnp.where(is_split, distance, (num_levels + 1) * num_points)
+        first = jnp.argmin(distance, axis=0)
+        last = num_points - 2 - jnp.argmin(jnp.flip(distance, axis=0), axis=0)
+        # Of two that are equally near the one towards 1/2, or both.
+        if 2 * i <= num_levels + 1:
+            chosen = chosen.at[last, columns].set(True)
+        if 2 * i >= num_levels + 1:
+            chosen = chosen.at[first, columns].set(True)
+    return chosen
 
 
 def stochastic_gradient_boosting(

@@ -14,7 +14,7 @@ from .boosting_process import BoostingProcess
 from .chain_laws import GridLaw, gaussian_chain_law, linear_chain_law, weighted_sum_law
 from .compressed_moments import CompressedMoments, Messages
 from .constant import CertificateError, Constant
-from .datasets import breast_cancer, diabetes, libsvm
+from .datasets import breast_cancer, column_scales, diabetes, libsvm
 from .diffusion import (
     DoubleWell,
     GeometricBrownianMotion,
@@ -168,6 +168,7 @@ __all__ = [
     "breast_cancer",
     "bures",
     "centred_values",
+    "column_scales",
     "contraction_coefficient",
     "diabetes",
     "dilated",

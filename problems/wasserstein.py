@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, special
 
-from ._arguments import check_scalar, check_size
+from ._arguments import check_scalar, check_size, round_off, symmetric
 from .line_laws import Atoms, Gaussian, Histogram, LineLaw, LogNormal, empirical
 
 __all__ = [
@@ -159,12 +159,11 @@ def _covariance(name: str, matrix: ArrayLike, dim: int) -> Array:
     table = np.asarray(matrix, dtype=np.float64)
     if table.shape != (dim, dim):
         raise ValueError(f"{name} must have shape ({dim}, {dim}), got {table.shape}")
-    scale = max(np.abs(table).max(), np.finfo(float).tiny)
-    if not np.allclose(table, table.T, rtol=0, atol=1e-10 * scale):
-        raise ValueError(f"{name} must be symmetric")
-    if np.linalg.eigvalsh(table)[0] < -1e-10 * scale:
-        raise ValueError(f"{name} must be positive semidefinite")
-    return (table + table.T) / 2
+    table = symmetric(name, matrix)
+    least = float(np.linalg.eigvalsh(table)[0])
+    if least < -dim * round_off(matrix) * np.abs(table).max():
+        raise ValueError(f"{name} must be positive semidefinite, got the eigenvalue {least:g}")
+    return table
 
 
 def _root(covariance: Array) -> Array:

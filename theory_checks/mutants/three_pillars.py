@@ -3,6 +3,7 @@
 Each takes the arguments of `optzoo.three_pillars`.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from optzoo.compressors import Compressor
 
 __all__ = [
     "Scaled",
+    "SharedKey",
     "other_reference",
     "raw_differences",
 ]
@@ -44,6 +46,25 @@ class Scaled(Compressor):
 
     def mean(self, key: jax.Array, vector: jax.Array, axis_name: str) -> jax.Array:
         return self.factor * self.compressor.mean(key, vector, axis_name)
+
+    def variance_constants(self, dimension: int) -> tuple[float, float]:
+        return self.compressor.variance_constants(dimension)
+
+
+@dataclass(frozen=True)
+class SharedKey(Compressor):
+    """A compressor whose workers all draw what worker 0 draws."""
+
+    compressor: Compressor
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "num_workers", self.compressor.num_workers)
+
+    def encode(self, key: jax.Array, worker: jax.Array, vector: jax.Array) -> Any:
+        return self.compressor.encode(key, jnp.zeros_like(worker), vector)
+
+    def decode(self, key: jax.Array, worker: jax.Array, message: Any, like: Any) -> jax.Array:
+        return self.compressor.decode(key, jnp.zeros_like(worker), message, like)
 
     def variance_constants(self, dimension: int) -> tuple[float, float]:
         return self.compressor.variance_constants(dimension)

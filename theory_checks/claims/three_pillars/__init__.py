@@ -2,13 +2,24 @@
 
 from ...claim import Claim
 from ...comparison import Comparison
-from . import laws, local_steps, messages, moments, one_step, rates, side_by_side, variants
+from . import (
+    independence,
+    laws,
+    local_steps,
+    messages,
+    moments,
+    one_step,
+    rates,
+    side_by_side,
+    variants,
+)
 
 __all__ = ["CLAIMS", "COMPARISONS"]
 
 CLAIMS: tuple[Claim, ...] = (
     *one_step.CLAIMS,
     *messages.CLAIMS,
+    *independence.CLAIMS,
     *local_steps.CLAIMS,
     *variants.CLAIMS,
     *moments.CLAIMS,
