@@ -93,7 +93,7 @@ from .temporal_difference import TemporalDifference, river_swim_evaluation, temp
 from .wasserstein import (
     Bracket,
     bures,
-    entropic_bracket,
+    discrete_wasserstein,
     product_distance,
     sampling_floor,
     sliced,
@@ -163,8 +163,8 @@ __all__ = [
     "contraction_coefficient",
     "diabetes",
     "dilated",
+    "discrete_wasserstein",
     "empirical",
-    "entropic_bracket",
     "extragradient_moments",
     "fokker_planck",
     "gaussian_chain_law",

@@ -88,7 +88,7 @@ def test_public_symbols_are_documented(symbol):
 
 ALLOWED = {
     "optzoo": {"jax", "optax"},
-    "problems": {"jax", "numpy", "scipy", "sklearn"},
+    "problems": {"jax", "numpy", "ot", "scipy", "sklearn"},
     "plots": {"matplotlib", "numpy"},
     "theory_checks": {
         *("jax", "optax", "numpy", "scipy", "matplotlib"),
@@ -160,7 +160,7 @@ def test_import_needs_jax_and_optax_alone(site, tmp_path):
 import sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"sklearn", "matplotlib", "tqdm", "jinja2", "latex2mathml"}:
+        if name.split(".")[0] in {"sklearn", "matplotlib", "tqdm", "jinja2", "latex2mathml", "ot"}:
             raise ImportError(f"{name} must not be needed")
 sys.meta_path.insert(0, Refuse())
 sys.path = [p for p in sys.path if "__editable__" not in p]
