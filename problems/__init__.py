@@ -102,7 +102,7 @@ from .temporal_difference import TemporalDifference, river_swim_evaluation, temp
 from .wasserstein import (
     Bracket,
     bures,
-    entropic_bracket,
+    discrete_wasserstein,
     product_distance,
     sampling_floor,
     sliced,
@@ -172,8 +172,8 @@ __all__ = [
     "contraction_coefficient",
     "diabetes",
     "dilated",
+    "discrete_wasserstein",
     "empirical",
-    "entropic_bracket",
     "extragradient_moments",
     "fokker_planck",
     "gaussian_chain_law",

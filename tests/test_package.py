@@ -93,7 +93,7 @@ def test_public_symbols_are_documented(symbol):
 
 ALLOWED = {
     "optzoo": {"jax", "optax"},
-    "problems": {"jax", "numpy", "scipy", "sklearn"},
+    "problems": {"jax", "numpy", "ot", "scipy", "sklearn"},
     "plots": {"matplotlib", "numpy"},
     "theory_checks": {
         *("jax", "optax", "numpy", "scipy", "matplotlib"),

@@ -12,6 +12,7 @@ PACKAGES = {
     "tqdm": "tqdm",
     "jinja2": "jinja2",
     "latex2mathml": "latex2mathml",
+    "ot": "pot",
 }
 """Import name -> name of the package that brings it."""
 
