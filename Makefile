@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REPORT := results/quick
 
-.PHONY: verify test test-browser setup lint types notebooks test-newest bench clean help
+.PHONY: verify test test-browser screenshot browser setup lint types notebooks test-newest bench clean help
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,11 +18,16 @@ verify: setup  ## check every theorem (quick preset) and write the report
 test: setup  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/browser
 
-test-browser: setup  ## run the tests of the report's page in a headless Chromium
-	@command -v chromium >/dev/null || \
-		{ echo "make test-browser needs Chromium: install the Debian package 'chromium'"; exit 1; }
-	$(PIP) --no-build-isolation --editable '.[browser]'
+test-browser: browser  ## run the tests of the report's page in a headless Chromium
 	$(BIN)/python -m pytest tests/browser
+
+screenshot: browser  ## draw docs/report.png from the report of `make verify`
+	$(BIN)/python docs/screenshot.py $(REPORT)/report.html docs/report.png
+
+browser: setup
+	@command -v chromium >/dev/null || \
+		{ echo "this needs Chromium: install the Debian package 'chromium'"; exit 1; }
+	$(PIP) --no-build-isolation --editable '.[browser]'
 
 setup: $(VENV)/.installed  ## create .venv at the versions of constraints.txt
 

@@ -1,4 +1,7 @@
-"""`python -m benchmarks [NAME ...]`: run, print the tables, keep them in RESULTS.md."""
+"""`python -m benchmarks [NAME ...]`: run, print the tables, keep them in RESULTS.md and the README.
+
+The name `readme` measures nothing: it writes the README's sentences from the tables again.
+"""
 
 import argparse
 import os
@@ -8,6 +11,7 @@ from importlib import import_module
 import jax
 from tqdm import tqdm
 
+from .highlights import write_readme
 from .progress import progress
 from .report import RESULTS, replace_section
 
@@ -27,17 +31,18 @@ NAMES = (
 def main() -> int:
     """The exit status: 0, or 2 if a package is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    known = (*NAMES, "readme")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}")
     names = parser.parse_args().names or NAMES
     for name in names:
-        if name not in NAMES:
-            parser.error(f"no benchmark {name!r}; there are {', '.join(NAMES)}")
+        if name not in known:
+            parser.error(f"no benchmark {name!r}; there are {', '.join(known)}")
 
     # Before the first array: as many devices as cores, and float64, as the runner has them.
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     jax.config.update("jax_enable_x64", True)
 
-    for name in progress(names, "benchmark"):
+    for name in progress([name for name in names if name in NAMES], "benchmark"):
         try:
             benchmark = import_module(f".{name}", __package__)
         except ModuleNotFoundError as missing:
@@ -47,6 +52,7 @@ def main() -> int:
         tqdm.write(f"\n## {name}\n\n{text}\n")
         before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
         RESULTS.write_text(replace_section(before, name, text), encoding="utf-8")
+    write_readme()
     return 0
 
 

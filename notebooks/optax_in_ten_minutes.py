@@ -304,8 +304,8 @@ def outside(matrix):
     return 1.0 - np.sum(np.diag(matrix) ** 2) / np.sum(matrix**2)
 
 
-grams = np.asarray(states["SOAP"].gram["W2"][0], np.float64)
-bases = np.asarray(states["SOAP"].basis["W2"][0], np.float64)
+grams = np.asarray(states["SOAP"].gram[0]["W2"], np.float64)
+bases = np.asarray(states["SOAP"].basis[0]["W2"], np.float64)
 assert grams.shape == bases.shape == (30, 32, 32)
 assert np.allclose(bases @ bases.swapaxes(1, 2), np.eye(32)[None], atol=1e-5)
 turned_grams = bases @ grams @ bases.swapaxes(1, 2)

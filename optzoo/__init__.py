@@ -1,8 +1,14 @@
 """A zoo of stochastic optimization algorithms for optax.
 
 Every algorithm is an `optax.GradientTransformationExtraArgs`. The theorems on them are checked by
-the command `theory-checks`.
+the command `theory-checks`. The subpackages `optzoo.problems` and `optzoo.plots` are imported when
+they are first used, because they need more than jax and optax: the extras `data` and `checks`.
 """
+
+import contextlib
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING
 
 from . import compressors, lmo
 from .boosting import (
@@ -12,6 +18,7 @@ from .boosting import (
     stochastic_gradient_boosting,
 )
 from .communication import Sent, bytes_sent, numbers_sent
+from .control_variate import control_variate_gradient
 from .frank_wolfe import (
     FrankWolfeState,
     SarahFrankWolfeState,
@@ -28,6 +35,7 @@ from .markovian_parameters import (
     PolyakLojasiewiczGDBound,
     StronglyConvexGDBound,
 )
+from .master_weights import MasterWeightsState, master_weights
 from .mlmc import MLMCInfo, MLMCStream, MLMCStreamState, mlmc_gradient, mlmc_stream
 from .noise_laws import (
     NoiseLaw,
@@ -67,6 +75,28 @@ from .three_pillars_partial_participation import three_pillars_partial_participa
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from . import plots as plots
+    from . import problems as problems
+else:
+    # What a subpackage needs that optzoo does not.
+    _NEEDS = {"plots": "matplotlib", "problems": "sklearn"}
+
+    def __getattr__(name):
+        if name in _NEEDS:
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        # Without what cannot be imported, over which help(optzoo) would stumble.
+        names = set(globals())
+        for name, needed in _NEEDS.items():
+            with contextlib.suppress(ImportError):  # some finders say no in this way
+                if importlib.util.find_spec(needed):
+                    names.add(name)
+        return sorted(names)
+
+
 __all__ = [
     "AcceleratedCoefficients",
     "AcceleratedGDBound",
@@ -79,6 +109,7 @@ __all__ = [
     "MLMCStream",
     "MLMCStreamState",
     "MarkovianNoise",
+    "MasterWeightsState",
     "MultilevelBatch",
     "NoiseLaw",
     "NonconvexGDBound",
@@ -101,6 +132,7 @@ __all__ = [
     "bernoulli_noise",
     "bytes_sent",
     "compressors",
+    "control_variate_gradient",
     "decision_stumps",
     "discrete_noise",
     "extragradient_eval_params",
@@ -110,6 +142,7 @@ __all__ = [
     "gradient_calls",
     "ito_chain",
     "lmo",
+    "master_weights",
     "minibatch_diffusion",
     "mlmc_gradient",
     "mlmc_stream",

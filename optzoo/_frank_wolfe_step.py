@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._iterates import current, is_16_bit
+from ._arguments import require_floating
+from ._compensated_sum import iterate, step_to
 from .lmo import ConstraintSet
 
 __all__: list[str] = []
@@ -21,13 +22,9 @@ def require_set(constraint: Any) -> None:
 
 
 def require_feasible_start(constraint: ConstraintSet, params: optax.Params) -> None:
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    for path, leaf in leaves:
-        if not hasattr(leaf, "dtype"):
-            raise TypeError(
-                f"params{jax.tree_util.keystr(path)} must be an array, got {type(leaf).__name__}."
-            )
-    if not leaves or not all(hasattr(leaf, "__array__") for _, leaf in leaves):
+    require_floating(params)
+    leaves = jax.tree.leaves(params)
+    if not leaves or not all(hasattr(leaf, "__array__") for leaf in leaves):
         return  # placeholders or shapes: there are no values yet
     inside = constraint.contains(params)
     if not isinstance(inside, jax.core.Tracer) and not bool(inside):
@@ -43,17 +40,15 @@ def step(
     steps: jax.Array,
     estimate: optax.Updates,
     params: optax.Params,
-    iterate: optax.Params,
+    remainder: optax.Params,
 ) -> tuple[optax.Updates, optax.Params]:
-    """The additive update x^{k+1} - params, and x^{k+1} for the leaves that keep it."""
+    """The update that takes the parameters to x^{k+1}, and the next remainder."""
     eta = jnp.asarray(learning_rate(steps) if callable(learning_rate) else learning_rate)
 
-    x = current(params, iterate)
+    x = iterate(params, remainder)
     # s^k = LMO(g^k),  x^{k+1} = x^k + eta_k (s^k - x^k)
     s = constraint.lmo(estimate)
     x_next = constraint.retract(
         jax.tree.map(lambda xi, si: xi + eta.astype(xi.dtype) * (si - xi), x, s)
     )
-    updates = jax.tree.map(lambda new, p: new - p.astype(new.dtype), x_next, params)
-    kept = jax.tree.map(lambda p, new: new if is_16_bit(p) else None, params, x_next)
-    return updates, kept
+    return step_to(x_next, params)

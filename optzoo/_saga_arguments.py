@@ -11,8 +11,6 @@ import jax.numpy as jnp
 import optax
 from jax.tree_util import keystr, tree_leaves_with_path
 
-from . import _tree_vector as tv
-
 __all__: list[str] = []
 
 
@@ -90,27 +88,3 @@ def require_entries(name: str, entries: Any, params: Any, count: int, linear: bo
                 f"{name}{keystr(path)} must have one row per sample, shape "
                 f"{(count, *param.shape)}; it has {jnp.shape(rows)}."
             )
-
-
-def require_agreement(
-    grads: optax.Updates, total: optax.Updates, given: optax.Updates, entries: Any, b: int
-) -> None:
-    """Raises where concrete `grads` are not the mean of the rows whose sum is `total`."""
-    pairs = zip(
-        tree_leaves_with_path(grads), jax.tree.leaves(total), jax.tree.leaves(given), strict=True
-    )
-    for (path, g), t, original in pairs:
-        if isinstance(g, jax.core.Tracer) or isinstance(t, jax.core.Tracer) or g.size == 0:
-            continue
-        with jax.ensure_compile_time_eval():
-            # Loose enough for products in the 19 bits that accelerators use by default.
-            tolerance = float(tv.finfo(original.dtype).eps) ** (1 / 3)
-            scale = jnp.nanmax(jnp.abs(g)) + jnp.nanmax(jnp.abs(t / b))
-            agree = jnp.allclose(g, t / b, rtol=0.0, atol=tolerance * scale, equal_nan=True)
-            if not bool(agree):
-                raise ValueError(
-                    f"updates{keystr(path)} must be the mean of the rows that sample_grads_fn "
-                    "returns at params; they disagree by more than round-off. Are `indices`, "
-                    "the rows and the gradient of the same batch, and is nothing (such as "
-                    "clipping) between them?"
-                )

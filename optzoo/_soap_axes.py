@@ -17,6 +17,8 @@ import optax
 from optax.contrib import MuonDimensionNumbers
 
 from ._soap_basis import replicated, sharding_of
+from ._soap_factors import by_axis
+from ._soap_gradients import wide_dtype
 
 __all__: list[str] = []
 
@@ -24,6 +26,15 @@ DimensionNumbers: TypeAlias = MuonDimensionNumbers | optax.Params
 WeightDimensionNumbers: TypeAlias = (
     DimensionNumbers | Callable[[optax.Params], DimensionNumbers] | None
 )
+
+
+def is_function_of_params(argument: Any) -> bool:
+    """Whether an argument is called with the parameters or is itself a tree, as optax decides.
+
+    A tree may have `__call__`, such as an equinox module of booleans: the leaves are looked at.
+    """
+    leaves = jax.tree.leaves(argument)
+    return bool(leaves) and all(map(callable, leaves))
 
 
 class View(NamedTuple):
@@ -63,35 +74,59 @@ class View(NamedTuple):
         return leaf if sharding is None else jax.sharding.reshard(leaf, sharding)
 
 
-def views(specification: WeightDimensionNumbers, tree: optax.Params) -> list[tuple[View, bool]]:
-    """For every leaf its view, and whether the specification lets it have bases at all."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    if not leaves:  # a placeholder, which no specification matches
-        return []
-    found = []
-    for (path, leaf), numbers in zip(leaves, _for_every_leaf(specification, tree), strict=True):
-        name = f"params{jax.tree_util.keystr(path)}"
-        found.append((_view(name, leaf.shape, numbers), numbers is not None))
-    return found
+class Structure(NamedTuple):
+    """The settings that decide which bases there are."""
 
+    max_precond_dim: Any
+    precondition_1d: bool
+    one_sided: bool
+    weight_dimension_numbers: WeightDimensionNumbers
 
-def rotated_axes(
-    view: View,
-    *,
-    max_precond_dim: int,
-    precondition_1d: bool,
-    one_sided: bool,
-) -> tuple[bool, ...]:
-    """For every matrix axis, whether it gets a basis: at most the shortest if one-sided."""
-    sizes = view.sizes
-    matrix = len(sizes) >= 2 or precondition_1d
-    rotated = [matrix and d <= max_precond_dim for d in sizes]
-    if math.prod(view.shape) == 0:
-        rotated = [False] * len(sizes)
-    if one_sided and any(rotated):
-        shortest = min((d, k) for k, d in enumerate(sizes) if rotated[k])[1]
-        rotated = [k == shortest for k in range(len(sizes))]
-    return tuple(rotated)
+    @property
+    def is_known(self) -> bool:
+        return not isinstance(self.max_precond_dim, jax.core.Tracer)
+
+    def views(self, params: optax.Params) -> list[tuple[View, bool]]:
+        """For every leaf its view, and whether the dimension numbers let it have bases at all."""
+        leaves = jax.tree_util.tree_leaves_with_path(params)
+        if not leaves:  # a placeholder, which no specification matches
+            return []
+        found = []
+        numbers = _for_every_leaf(self.weight_dimension_numbers, params)
+        for (path, leaf), of_leaf in zip(leaves, numbers, strict=True):
+            name = f"params{jax.tree_util.keystr(path)}"
+            found.append((_view(name, leaf.shape, of_leaf), of_leaf is not None))
+        return found
+
+    def field(
+        self, params: optax.Params, leaf_views: list[tuple[View, bool]], make: Callable[..., Any]
+    ) -> Any:
+        """The field of a state with `make(shape, dtype)` for every axis that has a basis."""
+        longest = 10_000 if self.max_precond_dim is None else int(self.max_precond_dim)
+        leaves, treedef = jax.tree.flatten(params)
+        factors = []
+        for leaf, (view, allowed) in zip(leaves, leaf_views, strict=True):
+            rotated = self._rotated(view, longest if allowed else 0)
+            batch = view.shape[:1] if view.batched else ()
+            factors.append(
+                tuple(
+                    make((*batch, d, d), wide_dtype(leaf)) if is_rotated else None
+                    for d, is_rotated in zip(view.sizes, rotated, strict=True)
+                )
+            )
+        return by_axis(treedef, factors)
+
+    def _rotated(self, view: View, longest: int) -> tuple[bool, ...]:
+        """For every matrix axis, whether it gets a basis: at most the shortest if one-sided."""
+        sizes = view.sizes
+        matrix = len(sizes) >= 2 or self.precondition_1d
+        rotated = [matrix and d <= longest for d in sizes]
+        if math.prod(view.shape) == 0:
+            rotated = [False] * len(sizes)
+        if self.one_sided and any(rotated):
+            shortest = min((d, k) for k, d in enumerate(sizes) if rotated[k])[1]
+            rotated = [k == shortest for k in range(len(sizes))]
+        return tuple(rotated)
 
 
 _EACH_AXIS = "every axis is a matrix axis of its own"
@@ -101,7 +136,7 @@ def _for_every_leaf(specification: WeightDimensionNumbers, tree: optax.Params) -
     """The specification, a tree prefix of `tree`, spread over the leaves of `tree`."""
     if specification is None:
         return [_EACH_AXIS] * len(jax.tree.leaves(tree))
-    if callable(specification):
+    if is_function_of_params(specification):
         specification = specification(tree)
 
     def is_entry(node: Any) -> bool:

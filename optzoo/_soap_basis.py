@@ -13,10 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from . import _tree_vector as tv
+from ._soap_factors import Factors
 
 __all__: list[str] = []
-
-Factors = tuple[jax.Array | None, ...]  # one for every matrix axis; None where there is no basis
 
 _AXES = "abcdefghijklmnopqrstuvwxy"
 _BATCH = "z"

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ._arguments import is_real
 from ._tree_vector import concatenate, dimension, require_finite, split_like
 
 __all__: list[str] = []
@@ -20,8 +21,8 @@ def operator_kind(
     """
     leaves = jax.tree.leaves(operator)
     for leaf in leaves:
-        if isinstance(leaf, (str, bytes)) or not hasattr(leaf, "__float__"):
-            raise TypeError(f"{name} must be made of numbers, got {leaf!r}.")
+        if not is_real(leaf):
+            raise TypeError(f"{name} must be made of real numbers, got {leaf!r}.")
     require_finite(name, operator)
     shapes = [jnp.shape(leaf) for leaf in leaves]
     structure: Any = jax.tree.structure(operator)

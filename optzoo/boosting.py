@@ -39,14 +39,19 @@ import optax
 from jax.tree_util import keystr, tree_leaves_with_path
 
 from ._arguments import (
+    concrete_number,
+    require_floating,
+    require_gradients,
+    require_integer,
     require_key,
     require_learning_rate,
     require_matching_tree,
     require_not_negative,
-    require_params,
 )
-from ._iterates import wide
-from ._tree_vector import is_concrete
+from ._compensated_sum import warn_of_lost_noise
+from ._state_layout import require_own_state
+from ._tree_vector import cast_like, is_concrete
+from ._wide_arithmetic import wide
 
 __all__ = [
     "BoostingState",
@@ -82,7 +87,10 @@ class DecisionStumps(NamedTuple):
         Returns:
           int32 of 0 and 1, shape (n, S).
         """
-        above = jnp.asarray(features)[:, self.columns] > self.thresholds[None, :]
+        points = jnp.asarray(features)
+        if not jnp.issubdtype(points.dtype, jnp.floating):
+            points = points.astype(self.thresholds.dtype)
+        above = points[:, self.columns] > self.thresholds[None, :]
         return above.astype(jnp.int32)
 
     def predict(self, leaf_values: jax.Array, features: jax.Array) -> jax.Array:
@@ -100,53 +108,81 @@ class DecisionStumps(NamedTuple):
         return jnp.sum(leaf_values[stump[None, :], cells], axis=1)
 
 
-def decision_stumps(features: jax.Array, thresholds_per_column: int) -> DecisionStumps:
+def decision_stumps(features: jax.typing.ArrayLike, thresholds_per_column: int) -> DecisionStumps:
     r"""All stumps that split a column of the training data at its quantiles.
 
+    A column with m distinct values has m - 1 splits, each half way between two neighbouring
+    values. For every level i / (q + 1), i = 1, ..., q, the split with the share of points below it
+    nearest to the level is taken, of two that are equally near the one nearer to 1/2, and both at
+    the level 1/2. So x and -x have the same splits, and no column with two values is lost.
+
     Args:
-      features: the training inputs, shape (n, d), finite.
-      thresholds_per_column: q; the thresholds of a column are its quantiles of the levels
-        1/(q + 1), ..., q/(q + 1), taken at data points. Equal ones count once, and one that
-        leaves a cell empty is dropped, so that a column may have fewer than q stumps.
+      features: the training inputs, shape (n, d), finite; integers and booleans become floats.
+      thresholds_per_column: q. Levels may share their split, so that a column may have fewer than
+        q stumps; it has q + 1 where two are equally near to the level 1/2.
 
     Returns:
       The family, ordered by column and threshold.
 
     Raises:
-      ValueError: if the features are not a finite matrix, q is below 1, or no column can be
-        split because all of them are constant.
+      TypeError: if the features are traced or not real, or q is no integer.
+      ValueError: if the features are not a finite matrix with entries, q is below 1, or no column
+        can be split because all of them are constant.
 
     Example:
       >>> import jax.numpy as jnp, optzoo
       >>> stumps = optzoo.decision_stumps(jnp.array([[0.0], [1.0], [2.0], [3.0]]), 3)
       >>> stumps.thresholds.tolist(), stumps.cell_sizes.astype(int).tolist()
-      ([0.0, 1.0, 2.0], [[1, 3], [2, 2], [3, 1]])
-      >>> float(stumps.predict(jnp.array([[0.0, 1.0]] * 3), jnp.array([[1.5]]))[0])
-      2.0
+      ([0.5, 1.5, 2.5], [[1, 3], [2, 2], [3, 1]])
+      >>> float(stumps.predict(jnp.array([[0.0, 1.0]] * 3), jnp.array([[1.25]]))[0])
+      1.0
     """
     points = jnp.asarray(features)
-    if points.ndim != 2 or not bool(jnp.all(jnp.isfinite(points))):
-        raise ValueError(f"features must be a finite matrix (n, d), got shape {points.shape}.")
-    if thresholds_per_column < 1:
-        raise ValueError(f"thresholds_per_column must be at least 1, got {thresholds_per_column}.")
-    levels = [i / (thresholds_per_column + 1) for i in range(1, thresholds_per_column + 1)]
-    columns, thresholds, sizes = [], [], []
-    for column in range(points.shape[1]):
-        values = points[:, column]
-        cuts = jnp.quantile(values, jnp.asarray(levels, values.dtype), method="lower")
-        for cut in sorted({float(cut) for cut in cuts}):
-            right = int(jnp.sum(values > cut))
-            if right > 0:
-                columns.append(column)
-                thresholds.append(cut)
-                sizes.append((points.shape[0] - right, right))
-    if not columns:
+    if not is_concrete(points) or jnp.iscomplexobj(points):
+        raise TypeError(f"features must be a concrete array of real numbers, got {features!r}.")
+    if not jnp.issubdtype(points.dtype, jnp.floating):
+        points = points.astype(float)
+    if points.ndim != 2 or not points.size or not bool(jnp.all(jnp.isfinite(points))):
+        raise ValueError(
+            f"features must be a finite matrix (n, d) with n, d >= 1, got shape {points.shape}."
+        )
+    require_integer("thresholds_per_column", thresholds_per_column, 1)
+    ordered = jnp.sort(points, axis=0)
+    # Between one point and the next in order, where these differ.
+    is_split = ordered[:-1] < ordered[1:]
+    if not bool(jnp.any(is_split)):
         raise ValueError("features must have a column that is not constant.")
+    chosen = is_split & _nearest_to_levels(is_split, thresholds_per_column)
+    columns, places = jnp.nonzero(chosen.T)
+    lower, upper = ordered[places, columns], ordered[places + 1, columns]
+    middle = lower / 2 + upper / 2
+    below = places + 1
     return DecisionStumps(
-        columns=jnp.asarray(columns, jnp.int32),
-        thresholds=jnp.asarray(thresholds, points.dtype),
-        cell_sizes=jnp.asarray(sizes, points.dtype),
+        columns=columns.astype(jnp.int32),
+        # Of two neighbouring floats the lower one.
+        thresholds=jnp.where((lower <= middle) & (middle < upper), middle, lower),
+        cell_sizes=jnp.stack([below, len(points) - below], axis=1).astype(
+            jnp.promote_types(points.dtype, jnp.float32)  # sixteen bits cannot count
+        ),
     )
+
+
+def _nearest_to_levels(is_split: jax.Array, num_levels: int) -> jax.Array:
+    """The places with the numbers of points below them nearest to each level, in integers."""
+    num_points, columns = is_split.shape[0] + 1, jnp.arange(is_split.shape[1])
+    below = jnp.arange(1, num_points)[:, None]
+    chosen = jnp.zeros_like(is_split)
+    for i in range(1, num_levels + 1):
+        distance = abs((num_levels + 1) * below - i * num_points)
+        distance = jnp.where(is_split, distance, (num_levels + 1) * num_points)
+        first = jnp.argmin(distance, axis=0)
+        last = num_points - 2 - jnp.argmin(jnp.flip(distance, axis=0), axis=0)
+        # Of two that are equally near the one towards 1/2, or both.
+        if 2 * i <= num_levels + 1:
+            chosen = chosen.at[last, columns].set(True)
+        if 2 * i >= num_levels + 1:
+            chosen = chosen.at[first, columns].set(True)
+    return chosen
 
 
 def stochastic_gradient_boosting(
@@ -176,7 +212,9 @@ def stochastic_gradient_boosting(
     (gamma = 1); T > 0 is stochastic gradient Langevin boosting (gamma = 0), whose predictions
     sample from a Gaussian process posterior when the loss is squared.
 
-    It works under every optax wrapper.
+    It works under every optax wrapper. In 16-bit parameters, what falls below half a unit in their
+    last place is lost, and `init` warns if there is a temperature: wrap the method in
+    `optzoo.master_weights`.
 
     Args:
       learning_rate: eta, a positive number or a schedule; for the squared loss
@@ -188,8 +226,7 @@ def stochastic_gradient_boosting(
       key: a PRNG key for learners and noise, carried in the state.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+      A transformation whose updates have the parameters' tree, shapes and dtypes.
 
     Raises:
       TypeError: if a number is not one, or the key is not a key.
@@ -222,16 +259,26 @@ def stochastic_gradient_boosting(
     require_not_negative("temperature", temperature)
     require_key("key", key)
 
+    def fresh() -> BoostingState:
+        # A copy: a user who donates the state must not lose the key given here.
+        return BoostingState(key=jnp.copy(key), steps=jnp.zeros([], jnp.int32))
+
     def init_fn(params: optax.Params) -> BoostingState:
+        require_floating(params)
         if jax.tree.leaves(params):  # a placeholder of optax has none
             require_matching_tree("cell_sizes", cell_sizes, params)
             _learners(params)
         for path, sizes in tree_leaves_with_path(cell_sizes):
-            full = jnp.all(jnp.asarray(sizes) > 0)
+            count = jnp.asarray(sizes)
+            full = jnp.all((count > 0) & (count < math.inf))
             if is_concrete(full) and not bool(full):
-                raise ValueError(f"cell_sizes{keystr(path)} must be positive: a cell is empty.")
-        # A copy: a user who donates the state must not lose the key given here.
-        return BoostingState(key=jnp.copy(key), steps=jnp.zeros([], jnp.int32))
+                raise ValueError(
+                    f"cell_sizes{keystr(path)} must be positive and finite; a cell is empty, or "
+                    "its size is no number."
+                )
+        if concrete_number("temperature", temperature) != 0:
+            warn_of_lost_noise(params)
+        return fresh()
 
     def update_fn(
         updates: optax.Updates,
@@ -240,8 +287,8 @@ def stochastic_gradient_boosting(
         **extra_args: Any,
     ) -> tuple[optax.Updates, BoostingState]:
         del extra_args
-        params = require_params("stochastic_gradient_boosting", params)
-        require_matching_tree("updates", updates, params)
+        params = require_gradients("stochastic_gradient_boosting", updates, params)
+        require_own_state(state, jax.eval_shape(fresh))
         eta = jnp.asarray(learning_rate(state.steps) if callable(learning_rate) else learning_rate)
         choice, noise = jax.random.split(jax.random.fold_in(state.key, state.steps))
         counts = _learners(params)
@@ -265,7 +312,7 @@ def stochastic_gradient_boosting(
         )
         moved = [step(place, *leaf) for place, leaf in enumerate(leaves)]
         return (
-            jax.tree.unflatten(jax.tree.structure(params), moved),
+            cast_like(jax.tree.unflatten(jax.tree.structure(params), moved), params),
             BoostingState(state.key, optax.safe_increment(state.steps)),
         )
 

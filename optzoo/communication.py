@@ -8,7 +8,7 @@ import optax
 
 from . import _tree_vector as tv
 from ._find_state import find_state
-from ._iterates import wide
+from ._wide_arithmetic import wide
 from .compressors import Compressor
 from .three_pillars import ThreePillarsState
 

@@ -22,8 +22,8 @@ Differs from the paper:
     The sequence of (x^k, g^k) is the same.
  2. x^{k+1} is drawn radially back into C. In exact arithmetic this does nothing; in floating
     point it keeps the iterates feasible to a few units in the last place, however long the run.
- 3. For 16-bit parameters the iterate and the estimate are kept in float32 and the parameters
-    are the iterate's rounding; in 16 bits, steps below 1/256 would be lost.
+ 3. For 16-bit parameters the iterate and the estimate are kept in float32, the iterate as a
+    compensated sum; in 16 bits, steps below 1/256 would be lost.
 
 References:
   Frank, Wolfe, "An algorithm for quadratic programming", 1956.
@@ -38,16 +38,21 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ._agreement import are_concrete, require_agreement
 from ._arguments import (
+    require_floating,
+    require_function,
+    require_gradients,
     require_key,
     require_matching_tree,
-    require_params,
     require_probability,
     require_step_size,
 )
 from ._coin import toss
+from ._compensated_sum import zero_remainder
 from ._frank_wolfe_step import require_feasible_start, require_set, step
-from ._iterates import wide, wide_dtype, zeros_if_16_bit
+from ._state_layout import require_own_state
+from ._wide_arithmetic import wide, wide_zeros
 from .lmo import ConstraintSet
 
 __all__ = [
@@ -69,7 +74,7 @@ class FrankWolfeState(NamedTuple):
     """State of `frank_wolfe`."""
 
     steps: jax.Array  # k, int32
-    iterate: optax.Params  # x^k in float32 for 16-bit leaves; None for the others
+    remainder: optax.Params  # x^k less the 16-bit parameters, float32; None for wider leaves
 
 
 class SarahFrankWolfeState(NamedTuple):
@@ -80,7 +85,7 @@ class SarahFrankWolfeState(NamedTuple):
     restarts: jax.Array  # number of full gradients so far, the first one included, int32
     estimate: optax.Updates  # g^{k-1}, float32 for 16-bit leaves
     previous: optax.Params  # x^{k-1}, where the estimate was formed, in the parameters' dtype
-    iterate: optax.Params  # x^k in float32 for 16-bit leaves; None for the others
+    remainder: optax.Params  # x^k less the 16-bit parameters, float32; None for wider leaves
 
 
 def frank_wolfe(
@@ -104,8 +109,8 @@ def frank_wolfe(
         `optzoo.open_loop_schedule()`.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32.
 
     Raises:
       ValueError: if the step is outside (0, 1], if the parameters are missing or start outside
@@ -131,11 +136,12 @@ def frank_wolfe(
     require_set(constraint)
     require_step_size("learning_rate", learning_rate)
 
+    def fresh(params: optax.Params) -> FrankWolfeState:
+        return FrankWolfeState(steps=jnp.zeros([], jnp.int32), remainder=zero_remainder(params))
+
     def init_fn(params: optax.Params) -> FrankWolfeState:
         require_feasible_start(constraint, params)
-        return FrankWolfeState(
-            steps=jnp.zeros([], jnp.int32), iterate=jax.tree.map(zeros_if_16_bit, params)
-        )
+        return fresh(params)
 
     def update_fn(
         updates: optax.Updates,
@@ -144,12 +150,12 @@ def frank_wolfe(
         **extra_args: Any,
     ) -> tuple[optax.Updates, FrankWolfeState]:
         del extra_args
-        params = require_params("frank_wolfe", params)
-        require_matching_tree("updates", updates, params)
-        new_updates, iterate = step(
-            constraint, learning_rate, state.steps, wide(updates, params), params, state.iterate
+        params = require_gradients("frank_wolfe", updates, params)
+        require_own_state(state, jax.eval_shape(fresh, params))
+        new_updates, remainder = step(
+            constraint, learning_rate, state.steps, wide(updates, params), params, state.remainder
         )
-        return new_updates, FrankWolfeState(optax.safe_increment(state.steps), iterate)
+        return new_updates, FrankWolfeState(optax.safe_increment(state.steps), remainder)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
@@ -185,7 +191,10 @@ def sarah_frank_wolfe(
 
     Functions cannot cross `jit`: call `update` inside the jitted step. `optax.MultiSteps`,
     clipping before this transformation and `optax.masked` change the gradients but not what
-    `grad_fn` returns, so the difference of the two would be wrong: they are not supported.
+    `grad_fn` returns, so the difference of the two would be wrong: they are not supported. In a
+    loop that is not jitted the first call evaluates `grad_fn(params)` to compare it with `grads`,
+    and raises where they differ; under `jit`, and in `MultiSteps`, which calls `update` inside a
+    `cond`, nobody knows the numbers: run one step without `jit` if in doubt.
 
     Args:
       constraint: the set C, such as `optzoo.lmo.l1_ball(1.0)`. The parameters must start in it.
@@ -195,13 +204,14 @@ def sarah_frank_wolfe(
       key: a PRNG key for the restart coins; it is carried in the state.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once). The state
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32. The state
       counts `steps` and `restarts`; see `gradient_calls`.
 
     Raises:
       ValueError: if the step or p is out of range, if an extra argument or the parameters are
-        missing, if the parameters start outside C, or if a gradient does not match them.
+        missing, if the parameters start outside C, if a gradient does not match them, or if
+        `grads` is seen to differ from `grad_fn(params)`.
       TypeError: if the constraint is not a set, p is not a number, or the key is not a key.
 
     Example:
@@ -238,17 +248,20 @@ def sarah_frank_wolfe(
     require_probability("restart_probability", restart_probability)
     require_key("key", key)
 
-    def init_fn(params: optax.Params) -> SarahFrankWolfeState:
-        require_feasible_start(constraint, params)
+    def fresh(params: optax.Params) -> SarahFrankWolfeState:
         return SarahFrankWolfeState(
             # A copy: a user who donates the state must not lose the key given here.
             key=jnp.copy(key),
             steps=jnp.zeros([], jnp.int32),
             restarts=jnp.zeros([], jnp.int32),
-            estimate=jax.tree.map(lambda p: jnp.zeros(p.shape, wide_dtype(p)), params),
+            estimate=wide_zeros(params),
             previous=jax.tree.map(jnp.zeros_like, params),
-            iterate=jax.tree.map(zeros_if_16_bit, params),
+            remainder=zero_remainder(params),
         )
+
+    def init_fn(params: optax.Params) -> SarahFrankWolfeState:
+        require_feasible_start(constraint, params)
+        return fresh(params)
 
     def update_fn(
         updates: optax.Updates,
@@ -260,14 +273,20 @@ def sarah_frank_wolfe(
         **extra_args: Any,
     ) -> tuple[optax.Updates, SarahFrankWolfeState]:
         del extra_args
-        params = require_params("sarah_frank_wolfe", params)
+        params = require_gradients("sarah_frank_wolfe", updates, params)
+        require_own_state(state, jax.eval_shape(fresh, params))
         if grad_fn is None or full_grad_fn is None:
             missing = "grad_fn" if grad_fn is None else "full_grad_fn"
             raise ValueError(
                 f"sarah_frank_wolfe: the extra argument `{missing}` is missing; call "
                 "update(grads, state, params, grad_fn=..., full_grad_fn=...)."
             )
-        require_matching_tree("updates", updates, params)
+        require_function("grad_fn", grad_fn, "the parameters")
+        require_function("full_grad_fn", full_grad_fn, "the parameters")
+        if are_concrete(updates, params, state.steps) and int(state.steps) == 0:
+            here = grad_fn(params)
+            require_matching_tree("the result of grad_fn", here, params)
+            require_agreement(updates, here, "what grad_fn returns at params")
 
         def restart() -> optax.Updates:
             # g^k = grad f(x^k)
@@ -290,8 +309,8 @@ def sarah_frank_wolfe(
         restarts_now = (state.steps == 0) | toss(coin, restart_probability)
         estimate = jax.lax.cond(restarts_now, restart, recursion)
 
-        new_updates, iterate = step(
-            constraint, learning_rate, state.steps, estimate, params, state.iterate
+        new_updates, remainder = step(
+            constraint, learning_rate, state.steps, estimate, params, state.remainder
         )
         return new_updates, SarahFrankWolfeState(
             key=state.key,
@@ -299,7 +318,7 @@ def sarah_frank_wolfe(
             restarts=state.restarts + restarts_now.astype(jnp.int32),
             estimate=estimate,
             previous=params,
-            iterate=iterate,
+            remainder=remainder,
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
@@ -324,6 +343,7 @@ def frank_wolfe_gap(
 
     Raises:
       ValueError: if the gradients do not match the parameters.
+      TypeError: if the constraint is not a set, or a parameter is not a real floating array.
 
     Example:
       >>> import jax.numpy as jnp, optzoo
@@ -335,6 +355,7 @@ def frank_wolfe_gap(
       Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
     """
     require_set(constraint)
+    require_floating(params)
     require_matching_tree("grads", grads, params)
     g, x = wide(grads, params), wide(params, params)
     terms = jax.tree.leaves(

@@ -23,15 +23,19 @@ import jax.numpy as jnp
 import optax
 
 from ._arguments import (
+    is_real,
+    require_floating,
+    require_gradients,
+    require_integer,
     require_key,
     require_learning_rate,
-    require_matching_tree,
     require_not_negative,
-    require_params,
 )
-from ._iterates import wide, wide_dtype
+from ._compensated_sum import warn_of_lost_noise
+from ._state_layout import require_own_state
 from ._tree_operator import apply_operator, operator_kind
-from ._tree_vector import is_concrete
+from ._tree_vector import cast_like
+from ._wide_arithmetic import wide, wide_dtype
 from .noise_laws import NoiseLaw
 
 __all__ = ["ItoChainState", "ito_chain", "minibatch_diffusion"]
@@ -76,7 +80,9 @@ def ito_chain(
     parameters, as the gradients are, and handed to the update; construct with `diffusion=None`
     and call `update(grads, state, params, diffusion=sigma(params))`.
 
-    It works under every optax wrapper; one that changes the gradients changes the drift.
+    It works under every optax wrapper; one that changes the gradients changes the drift. In 16-bit
+    parameters, what falls below half a unit in their last place is lost, and `init` warns if there
+    is noise to lose: wrap the method in `optzoo.master_weights`.
 
     Args:
       learning_rate: eta, a positive number or a schedule of the steps.
@@ -87,8 +93,7 @@ def ito_chain(
       key: a PRNG key for the noise, carried in the state; needed unless `noise` is None.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+      A transformation whose updates have the parameters' tree, shapes and dtypes.
 
     Raises:
       TypeError: if the step or gamma is not a number, the noise is not a law, or the key is not
@@ -134,15 +139,21 @@ def ito_chain(
             )
         require_key("key", key)
 
-    def init_fn(params: optax.Params) -> ItoChainState:
-        # A placeholder of optax has no leaves.
-        if noise is not None and diffusion is not None and jax.tree.leaves(params):
-            operator_kind("diffusion", diffusion, params)
+    def fresh() -> ItoChainState:
         return ItoChainState(
             # A copy: a user who donates the state must not lose the key given here.
             key=jax.tree.map(jnp.copy, None if noise is None else key),
             steps=jnp.zeros([], jnp.int32),
         )
+
+    def init_fn(params: optax.Params) -> ItoChainState:
+        require_floating(params)
+        if noise is not None:
+            warn_of_lost_noise(params)
+        # A placeholder of optax has no leaves.
+        if noise is not None and diffusion is not None and jax.tree.leaves(params):
+            operator_kind("diffusion", diffusion, params)
+        return fresh()
 
     def update_fn(
         updates: optax.Updates,
@@ -150,8 +161,8 @@ def ito_chain(
         params: optax.Params | None = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, ItoChainState]:
-        params = require_params("ito_chain", params)
-        require_matching_tree("updates", updates, params)
+        params = require_gradients("ito_chain", updates, params)
+        require_own_state(state, jax.eval_shape(fresh), {"key": {"noise": noise, "key": key}})
         eta = jnp.asarray(learning_rate(state.steps) if callable(learning_rate) else learning_rate)
         moved = jax.tree.map(lambda g: -eta.astype(g.dtype) * g, wide(updates, params))
 
@@ -167,7 +178,7 @@ def ito_chain(
                 moved,
                 apply_operator("diffusion", sigma, eps),
             )
-        return moved, ItoChainState(state.key, optax.safe_increment(state.steps))
+        return cast_like(moved, params), ItoChainState(state.key, optax.safe_increment(state.steps))
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
@@ -189,6 +200,7 @@ def minibatch_diffusion(sample_grads: jax.Array, batch_size: int) -> jax.Array:
       `ito_chain` with gamma=1 and full gradients.
 
     Raises:
+      TypeError: if the gradients are not real numbers or the batch size is not an integer.
       ValueError: if the gradients are not a matrix or the batch size is below 1.
 
     Example:
@@ -198,10 +210,12 @@ def minibatch_diffusion(sample_grads: jax.Array, batch_size: int) -> jax.Array:
       >>> [[round(float(entry), 6) + 0.0 for entry in row] for row in sigma]
       [[0.5, 0.0], [0.0, 0.0]]
     """
-    if jnp.ndim(sample_grads) != 2:
-        raise ValueError(f"sample_grads must have shape (n, d), it has {jnp.shape(sample_grads)}.")
-    if is_concrete(batch_size) and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    if not is_real(sample_grads):
+        raise TypeError(f"sample_grads must be a real array of shape (n, d), got {sample_grads!r}.")
+    shape = jnp.shape(sample_grads)
+    if len(shape) != 2 or shape[0] < 1:
+        raise ValueError(f"sample_grads must have shape (n, d) with n at least 1, it has {shape}.")
+    require_integer("batch_size", batch_size, 1)
     rows = jnp.asarray(sample_grads)
     centred = rows - jnp.mean(rows, axis=0, keepdims=True)
     scale = jnp.asarray(batch_size * rows.shape[0]).astype(rows.dtype)

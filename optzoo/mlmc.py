@@ -35,8 +35,16 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from ._arguments import require_batch, require_floating, require_integer, require_matching_tree
-from ._iterates import wide_zeros
+from ._arguments import (
+    require_batch,
+    require_floating,
+    require_function,
+    require_integer,
+    require_key,
+    require_matching_tree,
+)
+from ._tree_vector import cast_like
+from ._wide_arithmetic import wide_zeros
 
 __all__ = [
     "MLMCGradient",
@@ -133,8 +141,8 @@ def mlmc_gradient(
 
     Returns:
       A function `(key, params, chain_state) -> (gradient, chain_state, info)`. The gradient has the
-      parameters' tree, shapes and dtypes, float32 for 16-bit ones. `info.samples` is the number
-      of calls of `step_fn`, `info.level` is J, or 0 where J > m.
+      parameters' tree, shapes and dtypes; 16-bit ones are summed in float32. `info.samples` is
+      the number of calls of `step_fn`, `info.level` is J, or 0 where J > m.
 
     Raises:
       TypeError: if a function is not callable, a size is not an integer, or a parameter is not a
@@ -164,11 +172,12 @@ def mlmc_gradient(
         key: jax.Array, params: optax.Params, chain_state: PyTree, /
     ) -> tuple[optax.Updates, PyTree, MLMCInfo]:
         require_floating(params)
+        require_key("key", key)
         level = _cut(_draw_level(jax.random.fold_in(key, 0)), max_level)
         signs = _Signs.of(level, batch_size)
 
         def step(i: jax.Array, chain_state: PyTree) -> tuple[PyTree, PyTree]:
-            return step_fn(jax.random.fold_in(key, i + 1), chain_state)
+            return _take_step(step_fn, jax.random.fold_in(key, i + 1), chain_state)
 
         def add(i: jax.Array, carry: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
             chain_state, total = carry
@@ -179,7 +188,7 @@ def mlmc_gradient(
         chain_state, total = jax.lax.fori_loop(
             signs.first, signs.end, add, (chain_state, wide_zeros(params))
         )
-        return _over(total, batch_size), chain_state, MLMCInfo(signs.end, level)
+        return _over(total, batch_size, params), chain_state, MLMCInfo(signs.end, level)
 
     return estimate
 
@@ -223,9 +232,9 @@ def mlmc_stream(
         `samples_per_tick=batch_size` the stream is fastest.
 
     Returns:
-      The functions `init` and `tick`. The gradient has the parameters' tree, shapes and dtypes,
-      float32 for 16-bit ones; `info.samples` counts the samples of the estimate in progress, those
-      of this tick included, and `info.level` is its level.
+      The functions `init` and `tick`. The gradient has the parameters' tree, shapes and dtypes;
+      16-bit ones are summed in float32. `info.samples` counts the samples of the estimate in
+      progress, those of this tick included, and `info.level` is its level.
 
     Raises:
       TypeError: if a function is not callable, a size is not an integer, or a parameter is not a
@@ -270,17 +279,26 @@ def mlmc_stream(
 
     def init(params: optax.Params, key: jax.Array, /) -> MLMCStreamState:
         require_floating(params)
+        require_key("key", key)
         return MLMCStreamState(wide_zeros(params), _draw_level(key), jnp.zeros([], jnp.int32))
 
     def tick(
         key: jax.Array, params: optax.Params, chain_state: PyTree, stream: MLMCStreamState, /
     ) -> tuple[optax.Updates, jax.Array, PyTree, MLMCStreamState, MLMCInfo]:
+        require_floating(params)
+        require_key("key", key)
+        if not isinstance(stream, MLMCStreamState):
+            raise TypeError(
+                "stream must be what `init` or the last `tick` returned, an MLMCStreamState, got "
+                f"{stream!r}."
+            )
         level = _cut(stream.drawn_level, max_level)
         signs = _Signs.of(level, batch_size)
 
         def add(i: jax.Array, carry: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
             chain_state, total = carry
-            chain_state, sample = step_fn(jax.random.fold_in(key, i + 1), chain_state)
+            step_key = jax.random.fold_in(key, i + 1)
+            chain_state, sample = _take_step(step_fn, step_key, chain_state)
             sign = signs.at(stream.samples + i)
             return chain_state, _add(total, sign, grad_fn, params, sample)
 
@@ -295,7 +313,13 @@ def mlmc_stream(
             wide_zeros(params), _draw_level(jax.random.fold_in(key, 0)), jnp.zeros([], jnp.int32)
         )
         following = jax.tree.map(lambda new, old: jnp.where(ready, new, old), fresh, partial)
-        return _over(total, batch_size), ready, chain_state, following, MLMCInfo(samples, level)
+        return (
+            _over(total, batch_size, params),
+            ready,
+            chain_state,
+            following,
+            MLMCInfo(samples, level),
+        )
 
     return MLMCStream(init, tick)
 
@@ -328,6 +352,37 @@ def _cut(drawn_level: jax.Array, max_level: ArrayLike) -> jax.Array:
     return jnp.where(drawn_level > jnp.asarray(max_level).astype(jnp.int32), 0, drawn_level)
 
 
+def _take_step(step_fn: StepFn, key: jax.Array, chain_state: PyTree) -> tuple[PyTree, PyTree]:
+    """The chain's next state and the sample; raises unless it can be the state of a loop."""
+    result = step_fn(key, chain_state)
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise TypeError(
+            "step_fn must return a pair (chain_state, sample), got "
+            f"{'a ' + type(result).__name__} of structure {jax.tree.structure(result)}."
+        )
+    following, sample = result
+    given: Any = jax.tree.structure(chain_state)
+    found: Any = jax.tree.structure(following)
+    if found != given:
+        raise ValueError(
+            "the chain_state that step_fn returns must have the structure of the one it is given, "
+            f"{given}; it has {found}."
+        )
+    leaves = zip(
+        jax.tree_util.tree_leaves_with_path(chain_state), jax.tree.leaves(following), strict=True
+    )
+    for (path, leaf), following_leaf in leaves:
+        old, new = jax.typeof(leaf), jax.typeof(following_leaf)
+        # A loop gives a Python number the dtype that it is replaced with.
+        if old.shape != new.shape or (old.dtype != new.dtype and not old.weak_type):
+            raise ValueError(
+                f"the chain_state{jax.tree_util.keystr(path)} that step_fn returns must have the "
+                f"shape and the dtype of the one it is given, {old.str_short()}; it has "
+                f"{new.str_short()}."
+            )
+    return following, sample
+
+
 def _add(
     total: optax.Updates, sign: jax.Array, grad_fn: SampleGradFn, params: optax.Params, sample: Any
 ) -> optax.Updates:
@@ -342,12 +397,12 @@ def _add(
     return jax.tree.map(add, total, gradient)
 
 
-def _over(total: optax.Updates, batch_size: ArrayLike) -> optax.Updates:
-    return jax.tree.map(lambda t: t / jnp.asarray(batch_size).astype(t.dtype), total)
+def _over(total: optax.Updates, batch_size: ArrayLike, params: optax.Params) -> optax.Updates:
+    means = jax.tree.map(lambda t: t / jnp.asarray(batch_size).astype(t.dtype), total)
+    return cast_like(means, params)
 
 
 def _require_arguments(grad_fn: Any, step_fn: Any, batch_size: Any, max_level: Any) -> None:
-    for name, function in (("grad_fn", grad_fn), ("step_fn", step_fn)):
-        if not callable(function):
-            raise TypeError(f"{name} must be a function, got {function!r}.")
+    require_function("grad_fn", grad_fn, "the parameters and a sample")
+    require_function("step_fn", step_fn, "a key and the chain's state")
     require_batch(batch_size, max_level)

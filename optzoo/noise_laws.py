@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from ._arguments import concrete_number
+from ._arguments import concrete_number, is_real
 
 __all__ = [
     "NoiseLaw",
@@ -275,6 +275,8 @@ def sampled_noise(
 
     def draw(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         drawn = sample(key, shape, dtype)
+        if not hasattr(drawn, "dtype") or not is_real(drawn):
+            raise TypeError(f"sample must return a real array, it returned {drawn!r}.")
         if drawn.shape != shape:
             raise ValueError(f"sample must return the shape {shape}, it returned {drawn.shape}.")
         centred = drawn.astype(dtype) - jnp.asarray(shift, dtype)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ._arguments import require_integer
 from .frank_wolfe import SarahFrankWolfeState
 from .saga_frank_wolfe import SagaSarahFrankWolfeState
 
@@ -48,8 +49,7 @@ def gradient_calls(state: optax.OptState, num_samples: int, batch_size: int) -> 
       1000
     """
     for name, size in (("num_samples", num_samples), ("batch_size", batch_size)):
-        if not size >= 1:
-            raise ValueError(f"{name} must be at least 1, got {size}.")
+        require_integer(name, size, 1)
     counted = (SarahFrankWolfeState, SagaSarahFrankWolfeState)
     found = [
         leaf

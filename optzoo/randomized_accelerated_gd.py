@@ -37,13 +37,17 @@ from jax.typing import ArrayLike
 
 from ._arguments import (
     concrete_number,
-    require_matching_tree,
-    require_params,
+    is_real,
+    require_floating,
+    require_gradients,
     require_positive,
     require_probability,
 )
+from ._compensated_sum import iterate, step_to, zero_remainder
 from ._find_state import find_state
-from ._iterates import current, wide, wide_copy
+from ._state_layout import require_own_state
+from ._tree_vector import is_concrete
+from ._wide_arithmetic import wide, wide_copy
 
 __all__ = [
     "AcceleratedCoefficients",
@@ -69,6 +73,7 @@ class RandomizedAcceleratedGDState(NamedTuple):
     steps: jax.Array  # k, int32
     momentum_point: optax.Params  # x^k, float32 for 16-bit leaves
     output_point: optax.Params  # x_f^k, float32 for 16-bit leaves
+    remainder: optax.Params  # x_g^k less the 16-bit parameters, float32; None for wider leaves
 
 
 def accelerated_coefficients(
@@ -88,6 +93,10 @@ def accelerated_coefficients(
     Returns:
       beta, eta, theta and 1 - theta, Python floats for numbers and arrays for arrays.
 
+    Raises:
+      TypeError: if a constant is not a real number.
+      ValueError: if a constant is not positive.
+
     Example:
       >>> import optzoo
       >>> c = optzoo.accelerated_coefficients(learning_rate=0.75, strong_convexity=0.01)
@@ -98,6 +107,18 @@ def accelerated_coefficients(
       Beznosikov, Samsonov, Sheshukova, Gasnikov, Naumov, Moulines, "First order methods with
       Markovian noise", NeurIPS 2023, arXiv:2305.15938, Algorithm 1.
     """
+    constants = {
+        "learning_rate": learning_rate,
+        "strong_convexity": strong_convexity,
+        "momentum_scale": momentum_scale,
+    }
+    for name, value in constants.items():
+        if not is_real(value):
+            raise TypeError(f"{name} must be a positive number or an array, got {value!r}.")
+        with jax.ensure_compile_time_eval():
+            positive = jnp.all(jnp.asarray(value) > 0)
+        if is_concrete(positive) and not bool(positive):
+            raise ValueError(f"{name} must be positive, got {value}.")
     inverse_eta = (strong_convexity * learning_rate / 3) ** 0.5
     beta = 2 * momentum_scale * inverse_eta
     one_minus_theta = beta * (1 - beta) / (2 - beta**2)
@@ -129,8 +150,8 @@ def randomized_accelerated_gd(
       momentum_scale: p in (0, 1]; 1 is right unless the noise grows with the gradient.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once).
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32.
 
     Raises:
       TypeError: if a constant is a schedule, or not a number.
@@ -175,10 +196,12 @@ def randomized_accelerated_gd(
     p = momentum_scale
 
     def init_fn(params: optax.Params) -> RandomizedAcceleratedGDState:
+        require_floating(params)
         return RandomizedAcceleratedGDState(
             steps=jnp.zeros([], jnp.int32),
             momentum_point=wide_copy(params),
             output_point=wide_copy(params),
+            remainder=zero_remainder(params),
         )
 
     def update_fn(
@@ -188,23 +211,22 @@ def randomized_accelerated_gd(
         **extra_args: Any,
     ) -> tuple[optax.Updates, RandomizedAcceleratedGDState]:
         del extra_args
-        params = require_params("randomized_accelerated_gd", params)
-        require_matching_tree("updates", updates, params)
+        params = require_gradients("randomized_accelerated_gd", updates, params)
+        require_own_state(state, jax.eval_shape(init_fn, params))
         beta, eta, _, one_minus_theta = accelerated_coefficients(learning_rate, strong_convexity, p)
         short_step = p * learning_rate
         long_step = short_step * eta
 
-        # x_g = theta x_f + (1 - theta) x
-        x, x_f, g = state.momentum_point, state.output_point, wide(updates, params)
-        x_g = current(params, _between(x_f, x, one_minus_theta))
+        x, x_g = state.momentum_point, iterate(params, state.remainder)
+        g = wide(updates, params)
 
         new_x_f = _subtract(x_g, short_step, g)  # x_f = x_g - p gamma g
         new_x = _subtract(_between(x, x_g, beta), long_step, g)
-        new_x_g = _between(new_x_f, new_x, one_minus_theta)
+        new_x_g = _between(new_x_f, new_x, one_minus_theta)  # theta x_f + (1 - theta) x
 
-        new_updates = jax.tree.map(lambda new, p: new - p.astype(new.dtype), new_x_g, params)
+        new_updates, remainder = step_to(new_x_g, params)
         return new_updates, RandomizedAcceleratedGDState(
-            optax.safe_increment(state.steps), new_x, new_x_f
+            optax.safe_increment(state.steps), new_x, new_x_f, remainder
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

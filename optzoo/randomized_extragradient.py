@@ -24,9 +24,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._arguments import require_learning_rate, require_matching_tree, require_params
+from ._arguments import (
+    require_floating,
+    require_function,
+    require_gradients,
+    require_learning_rate,
+    require_matching_tree,
+)
+from ._compensated_sum import iterate, step_to, zero_remainder
 from ._find_state import find_state
-from ._iterates import current, wide, wide_copy
+from ._state_layout import require_own_state
+from ._wide_arithmetic import wide, wide_copy
 
 __all__ = [
     "Prox",
@@ -48,6 +56,7 @@ class RandomizedExtragradientState(NamedTuple):
     steps: jax.Array  # k, pairs of calls that are complete, int32
     phase: jax.Array  # 0: the parameters are x^k; 1: they are x^{k+1/2}; int32
     base_point: optax.Params  # x^k, float32 for 16-bit leaves
+    remainder: optax.Params  # what 16-bit parameters lack, float32; None for wider leaves
 
 
 def randomized_extragradient(
@@ -76,8 +85,8 @@ def randomized_extragradient(
         the identity if None. It is handed float32 for 16-bit parameters.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once). Adding an
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32. Adding an
       update to the parameters may leave a constraint set of `prox` by one rounding.
 
     Raises:
@@ -116,14 +125,16 @@ def randomized_extragradient(
       Markovian noise", NeurIPS 2023, arXiv:2305.15938.
     """
     require_learning_rate("learning_rate", learning_rate)
-    if prox is not None and not callable(prox):
-        raise TypeError(f"prox must be a function of a point and a step, got {prox!r}.")
+    if prox is not None:
+        require_function("prox", prox, "a point and a step")
 
     def init_fn(params: optax.Params) -> RandomizedExtragradientState:
+        require_floating(params)
         return RandomizedExtragradientState(
             steps=jnp.zeros([], jnp.int32),
             phase=jnp.zeros([], jnp.int32),
             base_point=wide_copy(params),
+            remainder=zero_remainder(params),
         )
 
     def update_fn(
@@ -133,14 +144,14 @@ def randomized_extragradient(
         **extra_args: Any,
     ) -> tuple[optax.Updates, RandomizedExtragradientState]:
         del extra_args
-        params = require_params("randomized_extragradient", params)
-        require_matching_tree("updates", updates, params)
+        params = require_gradients("randomized_extragradient", updates, params)
+        require_own_state(state, jax.eval_shape(init_fn, params))
         gamma = jnp.asarray(
             learning_rate(state.steps) if callable(learning_rate) else learning_rate
         )
         looks_ahead = state.phase == 0
 
-        base = _select(looks_ahead, current(params, state.base_point), state.base_point)
+        base = _select(looks_ahead, iterate(params, state.remainder), state.base_point)
         point = jax.tree.map(
             lambda x, g: x - gamma.astype(x.dtype) * g, base, wide(updates, params)
         )
@@ -149,11 +160,12 @@ def randomized_extragradient(
             require_matching_tree("the result of prox", point, params)
             point = wide(point, params)
 
-        new_updates = jax.tree.map(lambda new, p: new - p.astype(new.dtype), point, params)
+        new_updates, remainder = step_to(point, params)
         return new_updates, RandomizedExtragradientState(
             steps=jnp.where(looks_ahead, state.steps, optax.safe_increment(state.steps)),
             phase=1 - state.phase,
             base_point=_select(looks_ahead, base, point),
+            remainder=remainder,
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

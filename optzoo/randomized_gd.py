@@ -18,8 +18,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._arguments import require_learning_rate, require_matching_tree
-from ._iterates import weighted, wide
+from ._arguments import require_floating, require_gradients, require_learning_rate
+from ._state_layout import require_own_state
+from ._tree_vector import cast_like
+from ._wide_arithmetic import weighted, wide
 
 __all__ = ["RandomizedGDState", "randomized_gd"]
 
@@ -36,14 +38,15 @@ def randomized_gd(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransf
     .. math:: x^{k+1} = x^k - \gamma_k g^k
 
     For the theorems' steps and batches see `NonconvexGDBound`, `PolyakLojasiewiczGDBound` and
-    `StronglyConvexGDBound`. It works under every optax wrapper.
+    `StronglyConvexGDBound`. It works under every optax wrapper. In 16-bit parameters, steps below
+    half a unit in their last place are lost: wrap the method in `optzoo.master_weights`.
 
     Args:
       learning_rate: gamma, a positive number or a schedule of the steps.
 
     Returns:
-      A transformation whose updates have the tree, shapes and dtypes of the gradients, float32
-      for 16-bit ones, so that adding them rounds the iterate once.
+      A transformation whose updates have the tree, shapes and dtypes of the parameters, or of the
+      gradients where `update` is called without parameters.
 
     Raises:
       TypeError: if the step is not a number or a schedule.
@@ -86,7 +89,7 @@ def randomized_gd(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransf
     require_learning_rate("learning_rate", learning_rate)
 
     def init_fn(params: optax.Params) -> RandomizedGDState:
-        del params
+        require_floating(params)
         return RandomizedGDState(steps=jnp.zeros([], jnp.int32))
 
     def update_fn(
@@ -96,12 +99,14 @@ def randomized_gd(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransf
         **extra_args: Any,
     ) -> tuple[optax.Updates, RandomizedGDState]:
         del extra_args
-        if params is not None:
-            require_matching_tree("updates", updates, params)
+        if params is None:
+            require_floating(updates, "updates")
+            params = updates
+        else:
+            require_gradients("randomized_gd", updates, params)
+        require_own_state(state, jax.eval_shape(init_fn, params))
         gamma = learning_rate(state.steps) if callable(learning_rate) else learning_rate
-        return (
-            weighted(-gamma, wide(updates, updates)),
-            RandomizedGDState(optax.safe_increment(state.steps)),
-        )
+        moved = weighted(-gamma, wide(updates, params))
+        return cast_like(moved, params), RandomizedGDState(optax.safe_increment(state.steps))
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

@@ -42,22 +42,25 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ._agreement import require_agreement
 from ._arguments import (
-    require_matching_tree,
-    require_params,
+    require_function,
+    require_gradients,
     require_probability,
     require_step_size,
 )
+from ._compensated_sum import zero_remainder
 from ._frank_wolfe_step import require_feasible_start, require_set, step
-from ._iterates import wide, wide_dtype, zeros_if_16_bit
 from ._saga_arguments import (
-    require_agreement,
     require_entries,
     require_features,
     require_indices,
     require_num_samples,
     require_one_vector,
 )
+from ._state_layout import require_own_state
+from ._tree_vector import is_concrete
+from ._wide_arithmetic import wide, wide_dtype, wide_zeros
 from .lmo import ConstraintSet
 
 __all__ = ["SagaSarahFrankWolfeState", "saga_sarah_frank_wolfe", "saga_warm_start"]
@@ -78,7 +81,7 @@ class SagaSarahFrankWolfeState(NamedTuple):
     table_mean: optax.Updates  # ybar, rounded
     table_mean_error: optax.Updates  # ybar less its rounding
     previous: optax.Params  # x^{k-1}, in the parameters' dtype
-    iterate: optax.Params  # x^k in float32 for 16-bit leaves; None for the others
+    remainder: optax.Params  # x^k less the 16-bit parameters, float32; None for wider leaves
 
 
 def saga_sarah_frank_wolfe(
@@ -136,8 +139,8 @@ def saga_sarah_frank_wolfe(
         parameters each.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once). The table
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32. The table
       starts at zero; `saga_warm_start` fills it. See `gradient_calls` for the cost.
 
     Raises:
@@ -181,32 +184,29 @@ def saga_sarah_frank_wolfe(
         raise ValueError(f'table must be "rows" or "linear", got {table!r}.')
     linear = table == "linear"
 
+    def fresh(params: optax.Params, n: int) -> SagaSarahFrankWolfeState:
+        return SagaSarahFrankWolfeState(
+            steps=jnp.zeros([], jnp.int32),
+            estimate=wide_zeros(params),
+            table=jax.tree.map(
+                lambda p: jnp.zeros((n,) if linear else (n, *p.shape), wide_dtype(p)), params
+            ),
+            table_mean=wide_zeros(params),
+            table_mean_error=wide_zeros(params),
+            previous=jax.tree.map(jnp.zeros_like, params),
+            remainder=zero_remainder(params),
+        )
+
     def init_fn(params: optax.Params) -> SagaSarahFrankWolfeState:
         require_feasible_start(constraint, params)
         if linear:
             require_one_vector(params)
-        size: Any = num_samples
-        if isinstance(size, jax.core.Tracer):
+        if not is_concrete(num_samples):
             raise TypeError(
                 "num_samples must be known in `init`, because it is the size of the table; under "
                 'inject_hyperparams run `init` outside jit or pass static_args=("num_samples",).'
             )
-        n = int(size)
-
-        def zeros(p: Any) -> jax.Array:
-            return jnp.zeros(p.shape, wide_dtype(p))
-
-        return SagaSarahFrankWolfeState(
-            steps=jnp.zeros([], jnp.int32),
-            estimate=jax.tree.map(zeros, params),
-            table=jax.tree.map(
-                lambda p: jnp.zeros((n,) if linear else (n, *p.shape), wide_dtype(p)), params
-            ),
-            table_mean=jax.tree.map(zeros, params),
-            table_mean_error=jax.tree.map(zeros, params),
-            previous=jax.tree.map(jnp.zeros_like, params),
-            iterate=jax.tree.map(zeros_if_16_bit, params),
-        )
+        return fresh(params, int(num_samples))
 
     def update_fn(
         updates: optax.Updates,
@@ -219,15 +219,20 @@ def saga_sarah_frank_wolfe(
         **extra_args: Any,
     ) -> tuple[optax.Updates, SagaSarahFrankWolfeState]:
         del extra_args
-        params = require_params("saga_sarah_frank_wolfe", params)
+        params = require_gradients("saga_sarah_frank_wolfe", updates, params)
         if indices is None or sample_grads_fn is None:
             missing = "indices" if indices is None else "sample_grads_fn"
             raise ValueError(
                 f"saga_sarah_frank_wolfe: the extra argument `{missing}` is missing; call "
                 "update(grads, state, params, indices=..., sample_grads_fn=...)."
             )
-        require_matching_tree("updates", updates, params)
-        n = jax.tree.leaves(state.table)[0].shape[0]
+        require_function("sample_grads_fn", sample_grads_fn, "the parameters")
+        n = _rows(state) if not is_concrete(num_samples) else int(num_samples)
+        require_own_state(
+            state,
+            jax.eval_shape(lambda p: fresh(p, n), params),
+            {"table": {"num_samples": n, "table": table}},
+        )
         require_indices(indices, n)
         b = indices.shape[0]
         require_features(features, linear, (b, jax.tree.leaves(params)[0].size))
@@ -248,7 +253,11 @@ def saga_sarah_frank_wolfe(
             # of a single row with what surrounds them, and then copies the table.
             indices, b = _twice(indices), 2
             features = None if features is None else _twice(features)
-        require_agreement(wide(updates, params), _batch_sum(now, features), updates, now, b)
+        require_agreement(
+            updates,
+            jax.tree.map(lambda total: total / b, _batch_sum(now, features)),
+            "the mean of the rows that sample_grads_fn returns at params",
+        )
 
         # A traced index out of range reads NaN: a wrong table must not go unnoticed.
         inside = jnp.where((indices >= 0) & (indices < n), indices, n)
@@ -268,9 +277,9 @@ def saga_sarah_frank_wolfe(
         )
 
         # y_i = grad f_i(x^k), and ybar with it: only the first of equal indices counts.
-        fresh = _is_first_occurrence(indices)
+        is_first = _is_first_occurrence(indices)
         changes = jax.tree.map(
-            lambda new, y: jnp.where(_like_rows(fresh, new), new - y, 0.0), now, old_rows
+            lambda new, y: jnp.where(_like_rows(is_first, new), new - y, 0.0), now, old_rows
         )
         change = jax.tree.map(lambda total: total / n, _batch_sum(changes, features))
         table_mean, table_mean_error = _add_exactly(
@@ -278,18 +287,18 @@ def saga_sarah_frank_wolfe(
         )
         # Repeats are dropped. That they offer the old row makes this write wait for the read;
         # without it the compiler copies the table to be able to do both at once.
-        target = jnp.where(fresh, inside, n)
+        target = jnp.where(is_first, inside, n)
         new_table = jax.tree.map(
             lambda y, new, old: y.at[target].set(
-                jnp.where(_like_rows(fresh, new), new, old), mode="drop"
+                jnp.where(_like_rows(is_first, new), new, old), mode="drop"
             ),
             state.table,
             now,
             old_rows,
         )
 
-        new_updates, iterate = step(
-            constraint, learning_rate, state.steps, estimate, params, state.iterate
+        new_updates, remainder = step(
+            constraint, learning_rate, state.steps, estimate, params, state.remainder
         )
         return new_updates, SagaSarahFrankWolfeState(
             steps=optax.safe_increment(state.steps),
@@ -298,7 +307,7 @@ def saga_sarah_frank_wolfe(
             table_mean=table_mean,
             table_mean_error=table_mean_error,
             previous=params,
-            iterate=iterate,
+            remainder=remainder,
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
@@ -353,6 +362,12 @@ def saga_warm_start(
         table_mean=jax.tree.map(lambda total: total / n, _batch_sum(entries, features)),
         table_mean_error=jax.tree.map(jnp.zeros_like, state.table_mean_error),
     )
+
+
+def _rows(state: Any) -> int:
+    """n, by the table of a state."""
+    tables = jax.tree.leaves(getattr(state, "table", ()))
+    return int(tables[0].shape[0]) if tables else 0
 
 
 def _batch_sum(entries: optax.Updates, features: jax.Array | None) -> optax.Updates:

@@ -24,12 +24,14 @@ References:
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from . import _tree_vector as tv
 from ._arguments import (
     concrete_number,
     require_in,
@@ -38,7 +40,10 @@ from ._arguments import (
     require_matching_tree,
 )
 from ._soap_axes import require_real_floating
-from ._soap_basis import Factors, gram, rotate
+from ._soap_basis import gram, rotate
+from ._soap_factors import Factors, by_axis, by_leaf
+from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
+from ._state_layout import Settings, require_own_state
 
 __all__ = ["ShampooState", "shampoo"]
 
@@ -46,10 +51,12 @@ __all__ = ["ShampooState", "shampoo"]
 class ShampooState(NamedTuple):
     """State of `shampoo`."""
 
-    count: jax.Array  # type: ignore[assignment]  # calls so far, int32
+    count: jax.Array  # type: ignore[assignment]  # accepted calls, int32
+    skipped: jax.Array  # calls whose gradient was not finite, int32
+    failed: jax.Array  # decompositions that failed and left their root, int32
     momentum: optax.Updates  # running average of the gradients, like the parameters; None without
-    gram: Any  # L, R, ...: for every leaf a tuple over its axes, at least float32; None: too long
-    root: Any  # (L + eps I)^(-1/(2k)), ..., of the last call that took roots
+    gram: Any  # (L, R, ...), a tree like the parameters for each axis, at least float32
+    root: Any  # ((L + eps I)^(-1/(2k)), ...), likewise, of the last call that took roots
     graft: Any  # state of the method whose lengths are borrowed; None without
 
 
@@ -73,10 +80,16 @@ def shampoo(
     :math:`W^*` is at most :math:`\sqrt{2r} D \operatorname{tr}(L_T + \epsilon I)^{1/4}
     \operatorname{tr}(R_T + \epsilon I)^{1/4}` (Theorem 7).
 
-    It needs no `params` unless `graft` does, and no further arguments.
+    A call whose gradient has a NaN, an infinity or a squared norm beyond the range of its dtype,
+    alone or in the sum of all gradients, changes nothing but `state.skipped`, and its update is
+    zero. A decomposition that fails leaves its root and is counted in `state.failed`.
+
+    It needs no `params` unless `graft` does, and no further arguments. Updates and momentum have
+    the dtypes of the parameters where these are given, whatever those of the gradients are.
 
     Args:
-      learning_rate: eta, a positive number or a schedule, which counts calls from 0.
+      learning_rate: eta, a positive number or a schedule, which counts calls from 0, skipped ones
+        too.
       eps: positive; its unit is that of squared gradients.
       beta: in [0, 1): Gram matrices are running averages, L = beta L + (1 - beta) G G^T. Sums if
         None.
@@ -122,33 +135,59 @@ def shampoo(
     if graft is not None and not isinstance(graft, optax.GradientTransformation):
         raise TypeError(f"graft must be an optax.GradientTransformation or None, got {graft!r}.")
     donor = None if graft is None else optax.with_extra_args_support(graft)
+    is_known = not isinstance(max_precond_dim, jax.core.Tracer)
+
+    def field(params: optax.Params, make: Callable[..., Any]) -> Any:
+        """The field of a state with `make(shape, dtype)` for every axis with a Gram matrix."""
+        longest: Any = 10_000 if max_precond_dim is None else max_precond_dim
+        leaves, treedef = jax.tree.flatten(params)
+        factors = [
+            tuple(
+                make((d, d), wide_dtype(leaf)) if leaf.size > 0 and d <= longest else None
+                for d in _with_an_axis(leaf.shape)
+            )
+            for leaf in leaves
+        ]
+        return by_axis(treedef, factors)
 
     def init_fn(params: optax.Params) -> ShampooState:
         require_real_floating(params)
-        longest: Any = 10_000 if max_precond_dim is None else max_precond_dim
-        if isinstance(longest, jax.core.Tracer):
+        if not is_known:
             raise TypeError(
                 "max_precond_dim must be known in `init`, because it decides which Gram matrices "
                 "there are; under inject_hyperparams run `init` outside jit or pass "
                 'static_args=("max_precond_dim",).'
             )
-
-        def factors(matrix: Any) -> Any:
-            def of_leaf(leaf: Any) -> Factors:
-                return tuple(
-                    matrix((d, d), _wide_dtype(leaf)) if leaf.size > 0 and d <= longest else None
-                    for d in _with_an_axis(leaf.shape)
-                )
-
-            return jax.tree.map(of_leaf, params)
-
         return ShampooState(
             count=jnp.zeros([], jnp.int32),
+            skipped=jnp.zeros([], jnp.int32),
+            failed=jnp.zeros([], jnp.int32),
             momentum=None if momentum is None else jax.tree.map(jnp.zeros_like, params),
-            gram=factors(jnp.zeros),
-            root=factors(lambda shape, dtype: jnp.eye(shape[0], dtype=dtype)),
+            gram=field(params, jnp.zeros),
+            root=field(params, lambda shape, dtype: jnp.eye(shape[0], dtype=dtype)),
             graft=None if donor is None else donor.init(params),
         )
+
+    def require_own(state: ShampooState, params: optax.Params) -> None:
+        number: Any = jax.ShapeDtypeStruct((), jnp.int32)
+        factors = field(params, jax.ShapeDtypeStruct) if is_known else None
+        fresh = ShampooState(
+            count=number,
+            skipped=number,
+            failed=number,
+            momentum=None if momentum is None else params,
+            gram=factors,
+            root=factors,
+            graft=None if donor is None else jax.eval_shape(donor.init, params),
+        )
+        longest = {"max_precond_dim": max_precond_dim}
+        settings: Settings = {
+            "momentum": {"momentum": momentum},
+            "gram": longest,
+            "root": longest,
+            "graft": {"graft": graft},
+        }
+        require_own_state(state, fresh, settings, () if is_known else ("gram", "root"))
 
     def update_fn(
         updates: optax.Updates,
@@ -156,59 +195,99 @@ def shampoo(
         params: optax.Params | None = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, ShampooState]:
-        if params is not None:
-            require_matching_tree("updates", updates, params)
-        treedef: Any = jax.tree.structure(updates)
-        given = jax.tree.leaves(updates)
+        updates = tv.as_floating("updates", updates)
+        own: Any = tv.as_floating("params", _like_parameters(updates, state, params))
+        require_matching_tree("updates", updates, own)
+        require_own(state, own)
+        leaves = jax.tree.leaves(own)
+        treedef: Any = jax.tree.structure(own)
+        ranks = [len(_with_an_axis(leaf.shape)) for leaf in leaves]
+        old_grams, old_roots = (by_leaf(treedef, old, ranks) for old in (state.gram, state.root))
         gradients = [
-            jnp.asarray(g).astype(_wide_dtype(g)).reshape(_with_an_axis(g.shape)) for g in given
+            g.astype(_dtype_of(factors, leaf)).reshape(_with_an_axis(g.shape))
+            for g, factors, leaf in zip(jax.tree.leaves(updates), old_grams, leaves, strict=True)
         ]
-        grams = [
-            _accumulated(g, old, beta)
-            for g, old in zip(gradients, treedef.flatten_up_to(state.gram), strict=True)
-        ]
-        roots = jax.lax.cond(
-            state.count % jnp.asarray(precondition_frequency).astype(jnp.int32) == 0,
-            lambda: [_inverse_roots(factors, eps) for factors in grams],
-            lambda: treedef.flatten_up_to(state.root),
+
+        grams = [_accumulated(g, old, beta) for g, old in zip(gradients, old_grams, strict=True)]
+        # Sums of gradients may overflow where no gradient does; then a diagonal does.
+        traces = [jnp.trace(a) for factors in grams for a in factors if a is not None]
+        finite = all_finite([*squared_norms(gradients), *traces])
+        # A branch, so that it is computed once and not in each of the kernels that need it.
+        finite, takes_roots = jax.lax.cond(
+            finite,
+            lambda: (
+                jnp.array(True),
+                state.count % jnp.asarray(precondition_frequency).astype(jnp.int32) == 0,
+            ),
+            lambda: (jnp.array(False), jnp.array(False)),
         )
 
-        averages = None
+        def unless_skipped(new: Any, old: Any) -> Any:
+            return jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+
+        grams = unless_skipped(grams, old_grams)
+        roots, failures = jax.lax.cond(
+            takes_roots,
+            lambda: _inverse_roots(grams, old_roots, eps),
+            lambda: (old_roots, jnp.zeros([], jnp.int32)),
+        )
+
+        averages, new_momentum = gradients, None
         if momentum is not None:
+            old_momentum = jax.tree.leaves(state.momentum)
             averages = [
                 _averaged(m.reshape(g.shape).astype(g.dtype), g, momentum)
-                for m, g in zip(treedef.flatten_up_to(state.momentum), gradients, strict=True)
+                for m, g in zip(old_momentum, gradients, strict=True)
             ]
+            rounded = [
+                narrow(average.reshape(m.shape), m)
+                for average, m in zip(averages, old_momentum, strict=True)
+            ]
+            new_momentum = treedef.unflatten(unless_skipped(rounded, old_momentum))
         directions = [
-            rotate(x, factors, batched=False)
-            for x, factors in zip(averages or gradients, roots, strict=True)
+            rotate(x, factors, batched=False) for x, factors in zip(averages, roots, strict=True)
         ]
-        graft_state = state.graft
+
+        new_graft = state.graft
         if donor is not None:
-            lent, graft_state = donor.update(updates, state.graft, params, **extra_args)
+            lent, grafted = donor.update(
+                jax.tree.map(narrow, updates, own), state.graft, params, **extra_args
+            )
             directions = [
                 _with_length_of(u, other)
                 for u, other in zip(directions, jax.tree.leaves(lent), strict=True)
             ]
-        eta = learning_rate(state.count) if callable(learning_rate) else learning_rate
+            new_graft = unless_skipped(grafted, state.graft)
+
+        calls = state.count + state.skipped
+        eta = learning_rate(calls) if callable(learning_rate) else learning_rate
         steps = [
-            (-jnp.asarray(eta, u.dtype) * u).reshape(g.shape).astype(g.dtype)
-            for u, g in zip(directions, given, strict=True)
+            narrow(jnp.where(finite, -jnp.asarray(eta, u.dtype) * u, 0).reshape(leaf.shape), leaf)
+            for u, leaf in zip(directions, leaves, strict=True)
         ]
         new_state = ShampooState(
-            count=optax.safe_increment(state.count),
-            momentum=None
-            if averages is None
-            else treedef.unflatten(
-                [m.reshape(g.shape).astype(g.dtype) for m, g in zip(averages, given, strict=True)]
-            ),
-            gram=treedef.unflatten(grams),
-            root=treedef.unflatten(roots),
-            graft=graft_state,
+            count=jnp.where(finite, optax.safe_increment(state.count), state.count),
+            skipped=jnp.where(finite, state.skipped, optax.safe_increment(state.skipped)),
+            failed=state.failed + failures,
+            momentum=new_momentum,
+            gram=by_axis(treedef, grams),
+            root=by_axis(treedef, roots),
+            graft=new_graft,
         )
         return treedef.unflatten(steps), new_state
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _like_parameters(updates: Any, state: Any, params: Any) -> Any:
+    """What has the dtypes of the parameters: they themselves, the momentum, or the gradients."""
+    momentum = getattr(state, "momentum", None)
+    return next(tree for tree in (params, momentum, updates) if tree is not None)
+
+
+def _dtype_of(factors: Factors, leaf: jax.Array) -> Any:
+    """What is computed in: the dtype of the leaf's Gram matrices."""
+    return next((a.dtype for a in factors if a is not None), wide_dtype(leaf))
 
 
 def _accumulated(g: jax.Array, old: Factors, beta: Any) -> Factors:
@@ -228,20 +307,32 @@ def _averaged(old: jax.Array, new: jax.Array, beta: Any) -> jax.Array:
     return decay * old + (1 - decay) * new
 
 
-def _inverse_roots(factors: Factors, eps: Any) -> Factors:
-    """(L + eps I)^(-1/(2k)) for each of the k Gram matrices of a leaf."""
-    order = sum(a is not None for a in factors)
-    roots: list[jax.Array | None] = []
-    for a in factors:
-        if a is None:
-            roots.append(None)
-            continue
-        vectors, values = _eigh(a)
-        # Round-off makes eigenvalues of a singular matrix slightly negative.
-        powers = (jnp.maximum(values, 0) + jnp.asarray(eps, a.dtype)) ** (-1 / (2 * order))
-        root = jnp.matmul(vectors * powers[None, :], vectors.T, precision=jax.lax.Precision.HIGHEST)
-        roots.append(root)
-    return tuple(roots)
+def _inverse_roots(
+    grams: list[Factors], old: list[Factors], eps: Any
+) -> tuple[list[Factors], jax.Array]:
+    """(L + eps I)^(-1/(2k)) for each of the k Gram matrices of a leaf, and how many failed."""
+    failures = jnp.zeros([], jnp.int32)
+    roots: list[Factors] = []
+    for factors, old_roots in zip(grams, old, strict=True):
+        order = sum(a is not None for a in factors)
+        found: list[jax.Array | None] = []
+        for a, old_root in zip(factors, old_roots, strict=True):
+            if a is None or old_root is None:
+                found.append(None)
+                continue
+            root = _inverse_root(a, eps, 2 * order)
+            failed = ~jnp.all(jnp.isfinite(root))
+            failures += failed.astype(jnp.int32)
+            found.append(jnp.where(failed, old_root, root))
+        roots.append(tuple(found))
+    return roots, failures
+
+
+def _inverse_root(a: jax.Array, eps: Any, power: int) -> jax.Array:
+    vectors, values = _eigh(a)
+    # Round-off makes eigenvalues of a singular matrix slightly negative.
+    powers = (jnp.maximum(values, 0) + jnp.asarray(eps, a.dtype)) ** (-1 / power)
+    return jnp.matmul(vectors * powers[None, :], vectors.T, precision=jax.lax.Precision.HIGHEST)
 
 
 # This rule of vmap keeps LAPACK unbatched under the user's own vmap: on CPUs, batched calls that
@@ -256,15 +347,12 @@ def _eigh(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _with_length_of(u: jax.Array, other: jax.Array) -> jax.Array:
-    length = jnp.sqrt(jnp.sum(jnp.square(u)))
-    wanted = jnp.sqrt(jnp.sum(jnp.square(other.astype(u.dtype))))
-    return u * jnp.where(length > 0, wanted / jnp.where(length > 0, length, 1), 0)
+    _, scaled = tv.scale_by_largest(u)  # whose squares neither overflow nor vanish
+    length = jnp.sqrt(tv.total(jnp.square(scaled)))
+    wanted = tv.norm(other.astype(u.dtype))
+    return scaled * jnp.where(length > 0, wanted / jnp.where(length > 0, length, 1), 0)
 
 
 def _with_an_axis(shape: tuple[int, ...]) -> tuple[int, ...]:
     """A number is a vector with one entry."""
     return shape or (1,)
-
-
-def _wide_dtype(leaf: Any) -> Any:
-    return jnp.float64 if leaf.dtype == jnp.float64 else jnp.float32

@@ -33,8 +33,7 @@ References:
 
 import functools
 import math
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -50,22 +49,16 @@ from ._arguments import (
     require_matching_tree,
 )
 from ._soap_axes import (
+    Structure,
     View,
     WeightDimensionNumbers,
+    is_function_of_params,
     require_real_floating,
-    rotated_axes,
-    views,
 )
-from ._soap_basis import (
-    Attempt,
-    Factors,
-    decomposed,
-    eigenvectors,
-    gram,
-    power_step,
-    rotate,
-    sharding_of,
-)
+from ._soap_basis import Attempt, decomposed, eigenvectors, gram, power_step, rotate
+from ._soap_factors import Factors, by_axis, by_leaf
+from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
+from ._state_layout import require_own_state
 
 __all__ = ["SoapState", "scale_by_soap", "soap"]
 
@@ -78,8 +71,8 @@ class SoapState(NamedTuple):
     failed: jax.Array  # decompositions that failed and left their basis, int32
     mu: optax.Updates  # M in the current bases, shapes and dtypes of the parameters
     nu: optax.Updates  # V, likewise
-    gram: Any  # L, R, ...: for every leaf a tuple over its matrix axes, at least float32
-    basis: Any  # Q_L^T, Q_R^T, ...: eigenvectors in rows; None for an axis without a basis
+    gram: Any  # (L, R, ...), a tree like the parameters for each matrix axis, at least float32
+    basis: Any  # (Q_L^T, Q_R^T, ...), likewise, eigenvectors in rows; None: no basis for that axis
 
 
 class _Hyperparameters(NamedTuple):
@@ -176,7 +169,7 @@ def soap(
     require_learning_rate("learning_rate", learning_rate)
     require_in("weight_decay", weight_decay, 0.0, math.inf)
     _require_mask(mask)
-    inner = scale_by_soap(
+    directions_only = scale_by_soap(
         b1,
         b2,
         shampoo_beta,
@@ -188,7 +181,14 @@ def soap(
         weight_dimension_numbers=weight_dimension_numbers,
     )
     numbers = _Hyperparameters(b1, b2, shampoo_beta, eps, precondition_frequency)
+    structure = Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers)
     never_decays = concrete_number("weight_decay", weight_decay) == 0.0
+
+    def init_fn(params: optax.Params) -> SoapState:
+        state: SoapState = directions_only.init(params)
+        if jax.tree.leaves(params):  # a placeholder matches no mask
+            _spread_mask(mask, params)
+        return state
 
     def update_fn(
         updates: optax.Updates,
@@ -201,11 +201,9 @@ def soap(
             raise ValueError(
                 "soap: `params` is missing; weight decay needs it: update(grads, state, params)."
             )
+        directions, new_state = _direction(updates, state, params, numbers, structure)
         calls = state.count + state.skipped
         eta = learning_rate(calls) if callable(learning_rate) else learning_rate
-        directions, new_state = _direction(
-            updates, state, params, numbers, weight_dimension_numbers
-        )
         moves = (state.count > 0) & (new_state.count > state.count)
 
         @functools.partial(jax.jit, static_argnames="decays")
@@ -225,7 +223,7 @@ def soap(
             decays = _spread_mask(mask, params)
         return jax.tree.map(step, directions, state.mu, decays, params), new_state
 
-    return optax.GradientTransformationExtraArgs(inner.init, update_fn)
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
 def scale_by_soap(
@@ -290,48 +288,25 @@ def scale_by_soap(
     _require_bool("precondition_1d", precondition_1d)
     _require_bool("one_sided", one_sided)
     numbers = _Hyperparameters(b1, b2, shampoo_beta, eps, precondition_frequency)
+    structure = Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers)
 
     def init_fn(params: optax.Params) -> SoapState:
         require_real_floating(params)
-        longest: Any = 10_000 if max_precond_dim is None else max_precond_dim
-        if isinstance(longest, jax.core.Tracer):
+        if not structure.is_known:
             raise TypeError(
                 "max_precond_dim must be known in `init`, because it decides which bases there "
                 "are; under inject_hyperparams run `init` outside jit or pass "
                 'static_args=("max_precond_dim",).'
             )
-
-        def factors(matrix: Callable[..., jax.Array]) -> Any:
-            leaves, treedef = jax.tree.flatten(params)
-            trees = []
-            for leaf, (view, allowed) in zip(
-                leaves, views(weight_dimension_numbers, params), strict=True
-            ):
-                rotated = rotated_axes(
-                    view,
-                    max_precond_dim=int(longest) if allowed else 0,
-                    precondition_1d=precondition_1d,
-                    one_sided=one_sided,
-                )
-                batch = view.shape[:1] if view.batched else ()
-                trees.append(
-                    tuple(
-                        jnp.broadcast_to(matrix(d, dtype=_wide_dtype(leaf)), (*batch, d, d))
-                        if is_rotated
-                        else None
-                        for d, is_rotated in zip(view.sizes, rotated, strict=True)
-                    )
-                )
-            return jax.tree.unflatten(treedef, trees)
-
+        leaf_views = structure.views(params)
         return SoapState(
             count=jnp.zeros([], jnp.int32),
             skipped=jnp.zeros([], jnp.int32),
             failed=jnp.zeros([], jnp.int32),
             mu=jax.tree.map(jnp.zeros_like, params),
             nu=jax.tree.map(jnp.zeros_like, params),
-            gram=factors(lambda d, dtype: jnp.zeros((d, d), dtype)),
-            basis=factors(jnp.eye),
+            gram=structure.field(params, leaf_views, jnp.zeros),
+            basis=structure.field(params, leaf_views, _coordinates),
         )
 
     def update_fn(
@@ -341,12 +316,14 @@ def scale_by_soap(
         **extra_args: Any,
     ) -> tuple[optax.Updates, SoapState]:
         del extra_args
-        directions, new_state = _direction(
-            updates, state, params, numbers, weight_dimension_numbers
-        )
+        directions, new_state = _direction(updates, state, params, numbers, structure)
         return jax.tree.map(lambda u, m: u.astype(m.dtype), directions, state.mu), new_state
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _coordinates(shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    return jnp.broadcast_to(jnp.eye(shape[-1], dtype=dtype), shape)
 
 
 def _direction(
@@ -354,28 +331,25 @@ def _direction(
     state: SoapState,
     params: optax.Params | None,
     numbers: _Hyperparameters,
-    weight_dimension_numbers: WeightDimensionNumbers,
+    structure: Structure,
 ) -> tuple[optax.Updates, SoapState]:
     """U, at least in float32, and the state after the call."""
-    require_matching_tree("updates", updates, state.mu if params is None else params)
+    updates = tv.as_floating("updates", updates)
+    like = tv.as_floating("params", getattr(state, "mu", updates) if params is None else params)
+    require_matching_tree("updates", updates, like)
+    found = structure.views(like)
+    _require_own_state(state, like, found, structure)
+
     treedef: Any = jax.tree.structure(updates)
-    leaf_views = [view for view, _ in views(weight_dimension_numbers, updates)]
-    old_mu, old_nu = (treedef.flatten_up_to(field) for field in (state.mu, state.nu))
-    old_gram, old_basis = (
-        [
-            _axis_by_axis(factors, view)
-            for factors, view in zip(treedef.flatten_up_to(field), leaf_views, strict=True)
-        ]
-        for field in (state.gram, state.basis)
-    )
+    leaf_views = [view for view, _ in found]
+    ranks = [len(view.sizes) for view in leaf_views]
+    old_mu, old_nu = jax.tree.leaves(state.mu), jax.tree.leaves(state.nu)
+    old_gram, old_basis = (by_leaf(treedef, field, ranks) for field in (state.gram, state.basis))
     gradients = [
-        jnp.asarray(g).astype(_wide_dtype(m))
-        for g, m in zip(jax.tree.leaves(updates), old_mu, strict=True)
+        g.astype(wide_dtype(m)) for g, m in zip(jax.tree.leaves(updates), old_mu, strict=True)
     ]
 
-    # A finite squared norm leaves no room for an overflow in V or in a Gram matrix either.
-    norms = _squared_norms(gradients)
-    finite = jnp.all(jnp.stack([jnp.isfinite(norm) for norm in norms] or [jnp.array(True)]))
+    finite = all_finite(squared_norms(gradients))
     t = state.count
     # A branch, because its result is computed once. A plain expression would be fused into each of
     # the kernels that need it, whose code would then grow with the square of the leaves.
@@ -407,25 +381,24 @@ def _direction(
         failed=state.failed + failures,
         mu=treedef.unflatten(mu),
         nu=treedef.unflatten(nu),
-        gram=treedef.unflatten(grams),
-        basis=treedef.unflatten(bases),
+        gram=by_axis(treedef, grams),
+        basis=by_axis(treedef, bases),
     )
     return treedef.unflatten(directions), new_state
 
 
-_SMALL = 2**14  # numbers in a leaf
-
-
-def _squared_norms(gradients: list[jax.Array]) -> list[jax.Array]:
-    """Of every leaf, and one of all small ones together: a sum for each takes long to compile."""
-    summands = defaultdict(list)
-    for place, g in enumerate(gradients):
-        joined = g.size <= _SMALL and sharding_of(g) is None
-        summands[str(g.dtype) if joined else place].append(g.ravel() if joined else g)
-    return [
-        jnp.sum(jnp.square(gs[0] if len(gs) == 1 else jnp.concatenate(gs)))
-        for gs in summands.values()
-    ]
+def _require_own_state(
+    state: SoapState,
+    params: optax.Params,
+    leaf_views: list[tuple[View, bool]],
+    structure: Structure,
+) -> None:
+    number: Any = jax.ShapeDtypeStruct((), jnp.int32)
+    unknown = () if structure.is_known else ("gram", "basis")
+    factors = None if unknown else structure.field(params, leaf_views, jax.ShapeDtypeStruct)
+    fresh = SoapState(number, number, number, params, params, factors, factors)
+    settings = structure._asdict()
+    require_own_state(state, fresh, {"gram": settings, "basis": settings}, unknown)
 
 
 @functools.partial(jax.jit, static_argnames="view")
@@ -455,7 +428,7 @@ def _adam(
     adam = m_wide / (jnp.sqrt(jnp.maximum(v_wide, _smallest_positive(v))) + eps)
     adam = adam * jnp.where(moves, correction, 0)
     u = view.back(rotate(view.of(adam), bases, batched=view.batched, back=True), g)
-    return _narrow(m_wide, m), _narrow(v_wide, v), u
+    return narrow(m_wide, m), narrow(v_wide, v), u
 
 
 @functools.partial(jax.jit, static_argnames="view")
@@ -524,19 +497,8 @@ def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Arra
     """M, out of the old basis and into the new one."""
     if not jax.tree.leaves(old):
         return m
-    original = rotate(view.of(m.astype(_wide_dtype(m))), old, batched=view.batched, back=True)
-    return _narrow(view.back(rotate(original, new, batched=view.batched), m), m)
-
-
-def _axis_by_axis(factors: Any, view: View) -> Factors:
-    """The tuple over the matrix axes again, where flax's nnx made a mapping of it."""
-    if isinstance(factors, Mapping):
-        return tuple(factors.get(axis) for axis in range(len(view.sizes)))
-    return factors
-
-
-def _wide_dtype(leaf: Any) -> Any:
-    return jnp.float64 if leaf.dtype == jnp.float64 else jnp.float32
+    original = rotate(view.of(m.astype(wide_dtype(m))), old, batched=view.batched, back=True)
+    return narrow(view.back(rotate(original, new, batched=view.batched), m), m)
 
 
 def _smallest_positive(leaf: jax.Array) -> float:
@@ -544,19 +506,11 @@ def _smallest_positive(leaf: jax.Array) -> float:
     return float(info.smallest_subnormal if leaf.dtype == jnp.float16 else info.tiny)
 
 
-def _narrow(x: jax.Array, like: jax.Array) -> jax.Array:
-    """The array in the dtype of `like`; what is beyond its range becomes its largest number."""
-    if x.dtype == like.dtype:
-        return x
-    largest = float(tv.finfo(like.dtype).max)
-    return jnp.clip(x, -largest, largest).astype(like.dtype)
-
-
 def _spread_mask(mask: Any, params: Any) -> Any:
     """A tree of bools like the parameters."""
     if mask is None:
         return jax.tree.map(lambda _: True, params)
-    given = mask(params) if callable(mask) else mask
+    given = mask(params) if is_function_of_params(mask) else mask
     _require_mask(given)
     try:
         return jax.tree.map(lambda m, tree: jax.tree.map(lambda _: bool(m), tree), given, params)
@@ -568,10 +522,11 @@ def _spread_mask(mask: Any, params: Any) -> Any:
 
 
 def _require_mask(mask: Any) -> None:
-    if mask is None or callable(mask):
+    if mask is None or is_function_of_params(mask):
         return
     for path, leaf in jax.tree_util.tree_leaves_with_path(mask):
-        if not isinstance(leaf, bool) and str(getattr(leaf, "dtype", None)) != "bool":
+        is_array = str(getattr(leaf, "dtype", None)) == "bool" and leaf.shape == ()
+        if not isinstance(leaf, bool) and not is_array:
             raise TypeError(
                 f"mask{jax.tree_util.keystr(path)} must be True or False, got {leaf!r}."
             )

@@ -47,16 +47,20 @@ from jax.sharding import PartitionSpec
 from . import _tree_vector as tv
 from ._arguments import (
     concrete_number,
+    require_floating,
+    require_function,
+    require_gradients,
     require_integer,
     require_key,
     require_matching_tree,
-    require_params,
     require_positive,
     require_probability,
 )
 from ._coin import toss
-from ._iterates import current, weighted, wide, wide_dtype, wide_zeros, zeros_if_16_bit
+from ._compensated_sum import iterate, step_to, zero_remainder
 from ._local_extragradient import SubProblem, like, local_extragradient
+from ._state_layout import require_own_state
+from ._wide_arithmetic import is_16_bit, weighted, wide, wide_dtype, wide_zeros
 from ._worker_axis import differs_between_workers, mark_as_differing
 from .compressors import Compressor
 
@@ -97,7 +101,7 @@ class ThreePillarsState(NamedTuple):
     reference: optax.Params  # m^k
     reference_operator: optax.Updates  # F_i(m^k) of this worker: leaves (1, *shape)
     mean_reference_operator: optax.Updates  # F(m^k)
-    iterate: optax.Params  # z^k in float32 for 16-bit leaves; None for the others
+    remainder: optax.Params  # z^k less the 16-bit parameters, float32; None for wider leaves
 
 
 def three_pillars(
@@ -141,7 +145,8 @@ def three_pillars(
     F_i(m^k) is remembered. `params` and `state` are replicated but for `reference_operator`;
     `three_pillars_specs` says so to `shard_map`. Functions cannot cross `jit`: call `update` inside
     the jitted step. `optax.MultiSteps`, clipping before this transformation and `optax.masked`
-    change the updates but not what `operator_fn` returns, so they are not supported. Under
+    change the updates but not what `operator_fn` returns, so they are not supported; under an axis
+    of workers the numbers are never known, so that nothing can say so. Under
     `optax.inject_hyperparams` name a projection in `static_args=("project",)`.
 
     The collectives stand in the named scopes `uplink_message`, `uplink_refresh` and `downlink`.
@@ -159,8 +164,8 @@ def three_pillars(
         state.
 
     Returns:
-      A transformation whose updates have the parameters' tree and shapes, and their dtype
-      (float32 for 16-bit parameters, so that adding them rounds the iterate once). The state
+      A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
+      parameters the state keeps what they cannot hold of the iterate, in float32. The state
       counts what was sent; see `numbers_sent`.
 
     Raises:
@@ -198,9 +203,40 @@ def three_pillars(
       >>> bool(jnp.allclose(z, 1.0, atol=1e-3))
       True
 
-      On eight devices it is the same `step`, in which a worker's `angle` has shape (1,):
-      `jax.shard_map(method.init, mesh=mesh, in_specs=specs[:1], out_specs=specs[1])(z)` and
-      `jax.shard_map(step, mesh=mesh, in_specs=(*specs, P("workers")), out_specs=specs)`.
+      On several devices, one worker each (four on one processor, where the environment has
+      `XLA_FLAGS=--xla_force_host_platform_device_count=4`). Data are placed with a row a worker,
+      of which a worker sees its own in shape (1, ...); parameters are placed everywhere:
+
+      >>> n = jax.device_count()
+      >>> mesh = jax.sharding.Mesh(jax.devices(), ("workers",))
+      >>> by_rows = jax.sharding.NamedSharding(mesh, P("workers"))
+      >>> everywhere = jax.sharding.NamedSharding(mesh, P())
+      >>> angles = jax.device_put(1 + 0.1 * jnp.linspace(-1, 1, n), by_rows)
+      >>> z = jax.device_put(jnp.zeros(2), everywhere)
+      >>> plan = optzoo.three_pillars_parameters(0.2, 0.2, 1.2, num_workers=n)
+      >>> method = optzoo.three_pillars(
+      ...     plan.gamma, plan.local_step, plan.local_steps, momentum=plan.momentum,
+      ...     refresh_probability=plan.refresh_probability,
+      ...     compressor=optzoo.compressors.PermK(n), axis_name="workers", key=jax.random.key(0))
+      >>> def step(z, state, row):
+      ...     updates, state = method.update(
+      ...         operator(row[0], z), state, z, operator_fn=lambda u: operator(row[0], u))
+      ...     return optax.apply_updates(z, updates), state
+      >>> specs = optzoo.three_pillars_specs(z, "workers")
+      >>> init = jax.jit(jax.shard_map(
+      ...     method.init, mesh=mesh, in_specs=specs[:1], out_specs=specs[1]))
+      >>> on_all = jax.jit(jax.shard_map(
+      ...     step, mesh=mesh, in_specs=(*specs, P("workers")), out_specs=specs))
+      >>> state = init(z)
+      >>> for _ in range(300):
+      ...     z, state = jax.block_until_ready(on_all(z, state, angles))
+      >>> bool(jnp.allclose(z, 1.0, atol=1e-3))
+      True
+
+      Wait for every step, as here: JAX would start the next ones meanwhile, and on CPUs, where the
+      devices share the cores, one of them may fall behind the others' collectives by many steps;
+      XLA ends the program when a collective has waited for 40 seconds. A script to begin with is
+      `docs/three_pillars_on_devices.py` in the repository.
 
     References:
       Beznosikov, Takac, Gasnikov, "Similarity, compression and local steps: three pillars of
@@ -219,10 +255,11 @@ def three_pillars(
             f"got {compressor!r}."
         )
     _require_axis_name(axis_name)
-    if project is not None and not callable(project):
-        raise TypeError(f"project must be a function of a point, got {project!r}.")
+    if project is not None:
+        require_function("project", project, "a point")
 
     def init_fn(params: optax.Params) -> ThreePillarsState:
+        require_floating(params)
         return ThreePillarsState(
             # A copy: a user who donates the state must not lose the key given here.
             key=jnp.copy(key),
@@ -234,7 +271,7 @@ def three_pillars(
                 lambda p: jnp.zeros((1, *p.shape), wide_dtype(p)), params
             ),
             mean_reference_operator=wide_zeros(params),
-            iterate=jax.tree.map(zeros_if_16_bit, params),
+            remainder=zero_remainder(params),
         )
 
     def update_fn(
@@ -248,13 +285,21 @@ def three_pillars(
         **extra_args: Any,
     ) -> tuple[optax.Updates, ThreePillarsState]:
         del extra_args
-        params = require_params("three_pillars", params)
+        params = require_gradients("three_pillars", updates, params)
+        require_own_state(state, jax.eval_shape(init_fn, params))
         if operator_fn is None:
             raise ValueError(
                 "three_pillars: the extra argument `operator_fn` is missing; call "
                 "update(updates, state, params, operator_fn=...)."
             )
-        require_matching_tree("updates", updates, params)
+        functions = {
+            "operator_fn": (operator_fn, "a point"),
+            "server_operator_fn": (server_operator_fn, "a point"),
+            "stochastic_server_operator_fn": (stochastic_server_operator_fn, "a point and a key"),
+        }
+        for name, (function, of) in functions.items():
+            if function is not None:
+                require_function(name, function, of)
         compressor.require_axis(axis_name)
 
         def evaluate(name: str, function: Callable[..., Any], point: Tree, *more: Any) -> Tree:
@@ -273,7 +318,7 @@ def three_pillars(
             jax.random.fold_in(state.key, state.steps), 3
         )
         first = state.steps == 0
-        z = current(params, jax.tree.map(_first_given, params, state.iterate))
+        z = iterate(params, state.remainder)
         operator_at_z = mark_as_differing(wide(updates, params), axis_name)  # F_i(z^k)
 
         # m^{k+1} = z^k with probability p, else m^k; m^0 = z^0
@@ -375,7 +420,7 @@ def three_pillars(
         # z^{k+1} = proj(u_H + gamma (1/n) sum_i Q_i(a_i))
         correction = weighted(gamma, tv.split_like(mean, u))
         z_next = onto_set(jax.tree.map(jnp.add, u, correction))
-        new_updates = jax.tree.map(lambda new, p: new - p.astype(new.dtype), z_next, params)
+        new_updates, remainder = step_to(z_next, params)
 
         reference, operator_at_reference, mean_at_reference = following
         return new_updates, ThreePillarsState(
@@ -390,9 +435,7 @@ def three_pillars(
                 state.reference_operator,
             ),
             mean_reference_operator=mean_at_reference,
-            iterate=jax.tree.map(
-                lambda p, new: None if zeros_if_16_bit(p) is None else new, params, z_next
-            ),
+            remainder=remainder,
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
@@ -415,7 +458,7 @@ def three_pillars_specs(
       for what goes in and for what comes out.
 
     Raises:
-      TypeError: if the axis name is not a string.
+      TypeError: if the axis name is not a string, or a parameter is not a real floating array.
 
     Example:
       >>> import jax, jax.numpy as jnp, optzoo
@@ -427,14 +470,13 @@ def three_pillars_specs(
       True
     """
     _require_axis_name(axis_name)
+    require_floating(params)
 
     def everywhere(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: PartitionSpec(), tree)
 
     params_specs = everywhere(params)
-    iterate = jax.tree.map(
-        lambda p, spec: None if zeros_if_16_bit(p) is None else spec, params, params_specs
-    )
+    remainder = jax.tree.map(lambda p, spec: spec if is_16_bit(p) else None, params, params_specs)
     # A state of specifications in place of arrays.
     spec: Any = PartitionSpec()
     return params_specs, ThreePillarsState(
@@ -445,12 +487,8 @@ def three_pillars_specs(
         reference=params_specs,
         reference_operator=jax.tree.map(lambda leaf: PartitionSpec(axis_name), params),
         mean_reference_operator=params_specs,
-        iterate=iterate,
+        remainder=remainder,
     )
-
-
-def _first_given(param: jax.Array, iterate: jax.Array | None) -> jax.Array:
-    return param if iterate is None else iterate
 
 
 def _require_momentum(momentum: Any) -> None:

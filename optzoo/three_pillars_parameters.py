@@ -21,6 +21,9 @@ from .theorems.three_pillars import LOCAL_SHARE, Compression, Inexact, tuned_ste
 
 __all__ = ["ThreePillarsParameters", "three_pillars_parameters"]
 
+# Constants that are equal may differ by a few roundings.
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class ThreePillarsParameters:
@@ -39,7 +42,9 @@ class ThreePillarsParameters:
       local_steps: H.
 
     Raises:
-      ValueError: if F_1 is not monotone and gamma too long for its sub-problem.
+      TypeError: if a number is not one.
+      ValueError: if one is out of range, or F_1 is not monotone and gamma too long for its
+        sub-problem.
 
     Example:
       >>> import optzoo
@@ -60,6 +65,20 @@ class ThreePillarsParameters:
     local_steps: int
 
     def __post_init__(self) -> None:
+        for name in (
+            "strong_monotonicity",
+            "server_similarity",
+            "server_lipschitz",
+            "message_constant",
+            "gamma",
+        ):
+            require_known_positive(name, getattr(self, name))
+        if not 0 < require_known("refresh_probability", self.refresh_probability) < 1:
+            raise ValueError(
+                f"refresh_probability must lie in (0, 1), got {self.refresh_probability}."
+            )
+        require_integer("local_steps", self.local_steps, 1)
+        require_known("server_monotonicity", self.server_monotonicity)
         limit = self.constants.gamma_limit_of_server
         if self.gamma >= limit:
             raise ValueError(
@@ -168,7 +187,7 @@ def three_pillars_parameters(
     Args:
       strong_monotonicity: mu of F.
       similarity: delta_1, the Lipschitz constant of F_1 - F; one of all F_i - F will do.
-      lipschitz: L of F_1.
+      lipschitz: L of F_1, at least mu.
       num_workers: n.
       average_similarity: delta_av; that of `similarity` if None.
       server_monotonicity: mu_1, the modulus of F_1: 0 if it is monotone, negative if it is not.
@@ -182,8 +201,9 @@ def three_pillars_parameters(
       The parameters, with the contraction that they promise.
 
     Raises:
-      ValueError: if a constant is not positive, the compressor is for another number of workers,
-        biased, or needs the dimension, or if F_1 is not monotone and gamma too long for it.
+      ValueError: if a constant is not positive, L below mu, the compressor is for another number
+        of workers, biased, or needs the dimension, or if F_1 is not monotone and gamma too long
+        for it.
       TypeError: if a number is not one, or traced.
 
     Example:
@@ -214,6 +234,13 @@ def three_pillars_parameters(
         raise ValueError(
             f"server_monotonicity must lie in [-L, L] = [{-lipschitz}, {lipschitz}], got "
             f"{server_monotonicity}."
+        )
+    if lipschitz < strong_monotonicity * (1 - ROUNDING):
+        raise ValueError(
+            f"lipschitz must be at least strong_monotonicity = {strong_monotonicity}, got "
+            f"{lipschitz}: an operator is not more strongly monotone than it is Lipschitz, and L "
+            "bounds the workers' operators. If the server's alone has so small a constant, give "
+            "strong_monotonicity for L too: a larger L holds as well."
         )
     n = require_integer("num_workers", num_workers, 1)
     if n is None:
@@ -273,7 +300,9 @@ def _message_constant(
         raise TypeError(f"compressor must be one of optzoo.compressors, got {compressor!r}.")
     if compressor.num_workers != num_workers:
         raise ValueError(f"compressor {compressor} is not for num_workers = {num_workers}.")
-    if dimension is None:
+    if dimension is not None:
+        require_integer("dimension", dimension, 1)
+    else:
         if not isinstance(compressor, (Identity, NaturalCompression, PermK, SampledClients)):
             raise ValueError(
                 f"dimension must be given: the variance of {compressor} depends on it."

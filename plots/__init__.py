@@ -1,5 +1,10 @@
 """Figures of runs, of single claims and for teaching, drawn on Matplotlib axes from arrays."""
 
+try:
+    import matplotlib  # noqa: F401
+except ImportError as missing:
+    raise ImportError('optzoo.plots needs Matplotlib: pip install "optzoo[checks]".') from missing
+
 from .agreement import agreement
 from .comparison import band, comparison
 from .convergence import convergence

@@ -1,12 +1,20 @@
 """Problems that hand out their constants, each exact or certified, and say which."""
 
+try:
+    import scipy  # noqa: F401
+    import sklearn  # noqa: F401
+except ImportError as missing:
+    raise ImportError(
+        'optzoo.problems needs SciPy and scikit-learn: pip install "optzoo[data]".'
+    ) from missing
+
 from .affine_operators import AffineOperators
 from .autoregression import GaussMarkov
 from .boosting_process import BoostingProcess
 from .chain_laws import GridLaw, gaussian_chain_law, linear_chain_law, weighted_sum_law
 from .compressed_moments import CompressedMoments, Messages
 from .constant import CertificateError, Constant
-from .datasets import breast_cancer, diabetes, libsvm
+from .datasets import breast_cancer, column_scales, diabetes, libsvm
 from .diffusion import (
     DoubleWell,
     GeometricBrownianMotion,
@@ -26,6 +34,7 @@ from .distributed_saddle import (
 )
 from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
 from .hard_saddle import hard_saddle, locked_tail
+from .langevin_chain import langevin_covariance, minibatch_noise
 from .line_laws import Atoms, Gaussian, Histogram, LogNormal, empirical
 from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
 from .logistic_posterior import LogisticPosterior
@@ -93,7 +102,7 @@ from .temporal_difference import TemporalDifference, river_swim_evaluation, temp
 from .wasserstein import (
     Bracket,
     bures,
-    entropic_bracket,
+    discrete_wasserstein,
     product_distance,
     sampling_floor,
     sliced,
@@ -159,17 +168,19 @@ __all__ = [
     "breast_cancer",
     "bures",
     "centred_values",
+    "column_scales",
     "contraction_coefficient",
     "diabetes",
     "dilated",
+    "discrete_wasserstein",
     "empirical",
-    "entropic_bracket",
     "extragradient_moments",
     "fokker_planck",
     "gaussian_chain_law",
     "gaussian_posterior",
     "hard_saddle",
     "horizon_slope",
+    "langevin_covariance",
     "lazy_resample",
     "level_weights",
     "libsvm",
@@ -178,6 +189,7 @@ __all__ = [
     "locked_tail",
     "masked_nesterov",
     "metropolis_chain",
+    "minibatch_noise",
     "minimize_over",
     "minty_operators",
     "multilevel_moments",

@@ -12,9 +12,13 @@ __all__ = [
     "check_point",
     "check_scalar",
     "check_size",
+    "check_state",
     "host",
     "is_concrete",
+    "probabilities",
     "require_float64",
+    "round_off",
+    "symmetric",
 ]
 
 
@@ -40,6 +44,55 @@ def host(leaf: Any) -> np.ndarray:
             f" {type(leaf).__name__}: ask for them outside jit, vmap and grad"
         )
     return np.asarray(leaf, dtype=np.float64)
+
+
+def round_off(*given: Any) -> float:
+    """What a number that was computed elsewhere may be off by, relative to its size.
+
+    Its unit of round-off is that of float32, in which data often come whatever holds them now, or
+    of a narrower dtype. What is to hold exactly is accepted to a few of these and made exact.
+    """
+    dtypes = [getattr(array, "dtype", np.dtype(np.float64)) for array in given]
+    floats = [dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)]
+    return max(float(jnp.finfo(dtype).eps) for dtype in (np.float32, *floats))
+
+
+def probabilities(name: str, given: Any) -> np.ndarray:
+    """The rows along the last axis in float64, scaled to sum to one, which they do to round-off."""
+    table = host(given)
+    sums = table.sum(axis=-1, keepdims=True)
+    slack = (8 + table.shape[-1]) * round_off(given)
+    if not (np.all(np.isfinite(table)) and np.all(table >= 0) and np.all(abs(sums - 1) <= slack)):
+        what = name if table.ndim == 1 else f"every row of {name}"
+        raise ValueError(
+            f"{what} must be a probability vector, to {slack:.1g}; the smallest entry is"
+            f" {table.min():g}, they sum to between {sums.min():.12g} and {sums.max():.12g}"
+        )
+    return np.asarray(table / sums)
+
+
+def symmetric(name: str, given: Any, sign: int = 1) -> np.ndarray:
+    """The matrix, or the stack of them, in float64, made equal to `sign` times its transpose."""
+    matrix = host(given)
+    mirrored = sign * np.swapaxes(matrix, -1, -2)
+    if np.abs(matrix - mirrored).max() > 8 * round_off(given) * np.abs(matrix).max():
+        raise ValueError(
+            f"{name} must be {'symmetric' if sign == 1 else 'skew'}; it differs from"
+            f" {'-' * (sign == -1)}its transpose by {np.abs(matrix - mirrored).max():g}"
+        )
+    return np.asarray((matrix + mirrored) / 2)
+
+
+def check_state(name: str, state: Any, num_states: int) -> jax.Array:
+    """The state of a chain, an integer in [0, K); one that is known is checked."""
+    array = jnp.asarray(state)
+    if not jnp.issubdtype(array.dtype, jnp.integer):
+        raise TypeError(f"{name} must be an integer, got {state!r}")
+    if is_concrete(state):
+        known = np.asarray(state)
+        if known.size and not (known.min() >= 0 and known.max() < num_states):
+            raise ValueError(f"{name} must lie in [0, {num_states}), got {state!r}")
+    return array
 
 
 def check_scalar(

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arguments import check_scalar, check_size, host
+from ._arguments import check_scalar, check_size, host, round_off, symmetric
 from .affine_operators import AffineOperators
 from .constant import Constant
 from .distributed_operator import DistributedOperator, exact_constants
@@ -264,13 +264,15 @@ class MintyOperators(DistributedOperator):
                 f"deviations must have shape (n, d, d) and skew (d, d), got {deviations.shape} "
                 f"and {skew.shape}"
             )
-        if np.abs(skew + skew.T).max() > 1e-12 * (1 + np.abs(skew).max()):
-            raise ValueError("skew must be a skew matrix")
-        size = 1 + np.abs(deviations).max()
-        if np.abs(deviations + np.swapaxes(deviations, 1, 2)).max() > 1e-12 * size:
-            raise ValueError("deviations must be skew matrices")
-        if np.abs(deviations.mean(axis=0)).max() > 1e-12 * size:
-            raise ValueError("deviations must add up to zero")
+        skew = symmetric("skew", self.skew, sign=-1)
+        deviations = symmetric("deviations", self.deviations, sign=-1)
+        mean = deviations.mean(axis=0)
+        slack = len(deviations) * round_off(self.deviations)
+        if np.abs(mean).max() > slack * np.abs(deviations).max():
+            raise ValueError(f"deviations must add up to zero, got the mean {np.abs(mean).max():g}")
+        object.__setattr__(self, "skew", jnp.asarray(skew, self.skew.dtype))
+        centred = jnp.asarray(deviations - mean, self.deviations.dtype)
+        object.__setattr__(self, "deviations", centred)
 
     @property
     def num_workers(self) -> int:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
+from scipy import sparse
 from scipy.special import expit
 
 from ._arguments import check_indices, check_point, host, is_concrete
@@ -204,6 +205,7 @@ class LeastSquares(LinearModel):
         targets: y, shape (n,).
 
     Raises:
+        TypeError: if the features are sparse.
         ValueError: if the shapes do not fit or an entry is not finite.
 
     Example:
@@ -256,6 +258,7 @@ class LogisticRegression(LinearModel):
         labels: -1 or +1, shape (n,).
 
     Raises:
+        TypeError: if the features are sparse.
         ValueError: if the shapes do not fit, an entry is not finite or a label is not -1 or +1.
 
     Example:
@@ -310,6 +313,7 @@ class SigmoidLoss(LinearModel):
         labels: -1 or +1, shape (n,).
 
     Raises:
+        TypeError: if the features are sparse.
         ValueError: if the shapes do not fit, an entry is not finite or a label is not -1 or +1.
 
     Example:
@@ -358,6 +362,11 @@ class SigmoidLoss(LinearModel):
 def _store(problem: LinearModel, responses_name: str) -> None:
     """Check concrete data and keep them as JAX arrays of a floating dtype."""
     features, responses = problem.features, getattr(problem, responses_name)
+    if sparse.issparse(features):
+        raise TypeError(
+            "features must be a dense table, because rows are gathered from it inside compiled"
+            f" code; got a sparse one of shape {features.shape}: pass features.toarray()"
+        )
     if not (is_concrete(features) and is_concrete(responses)):
         return
     for name, given in (("features", features), (responses_name, responses)):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import check_size, host, is_concrete
+from ._arguments import check_size, check_state, host, probabilities
 from .constant import CertificateError, Constant
 from .pytree import pytree_dataclass
 
@@ -32,7 +32,9 @@ class MarkovChain:
     - `stationary`: the law pi with pi Q = pi, by elimination without subtractions;
     - `mixing_time`: tau = min{k >= 1 : Delta(Q^k) <= 1/4}, Delta(Q) = max_{z,z'} TV(Q(z), Q(z')),
       by repeated squaring and bisection (Delta(Q^k) never increases in k); an excess over 1/4 of
-      less than 1e-10 counts as a tie;
+      less than 1e-10 counts as a tie. From about 10^7 on the round-off of the powers hides the
+      step in which 1/4 is passed: the constant is then an upper end with its width, no longer
+      exact;
     - `constants`: "tau" (the same) and "gap" = 1 - max{|lambda| : lambda != 1 an eigenvalue};
     - `reversible`: whether pi_i Q_ij = pi_j Q_ji.
 
@@ -45,7 +47,8 @@ class MarkovChain:
         transition: Q, shape (K, K), rows that sum to one.
 
     Raises:
-        ValueError: if a row is not a probability vector to 1e-9, or no power of Q is positive.
+        ValueError: if a row is not a probability vector to the round-off of float32 (it is then
+            scaled to be one in float64), or no power of Q is positive.
 
     Example:
         >>> import jax
@@ -69,19 +72,12 @@ class MarkovChain:
         matrix = host(self.transition)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
             raise ValueError(f"transition must be a square matrix, got shape {matrix.shape}")
-        sums = matrix.sum(axis=1)
-        if not (np.all(np.isfinite(matrix)) and matrix.min() >= 0 and np.ptp([1, *sums]) <= 1e-9):
-            raise ValueError(
-                "every row of transition must be a probability vector; the smallest entry is"
-                f" {matrix.min():g}, the rows sum to between {sums.min():.12g} and"
-                f" {sums.max():.12g}"
-            )
+        matrix = probabilities("transition", self.transition)
         if not _has_positive_power(matrix):
             raise ValueError(
                 "transition must be irreducible and aperiodic (some power of it positive): its"
                 " chain does not forget where it started, so that no mixing time exists"
             )
-        matrix = matrix / sums[:, None]
         law = _stationary_by_elimination(matrix)
         object.__setattr__(self, "transition", matrix)
         object.__setattr__(self, "stationary", law)
@@ -115,10 +111,14 @@ class MarkovChain:
 
         Args:
             bits: uint32 scalar, uniform on [0, 2^31).
-            state: integer scalar in [0, K).
+            state: integer scalar in [0, K); one that is known is checked.
 
         Returns:
             An int32 scalar in [0, K).
+
+        Raises:
+            TypeError: if `state` is no integer.
+            ValueError: if `state` is known and no state of the chain.
 
         Example:
             >>> import jax.numpy as jnp
@@ -126,17 +126,21 @@ class MarkovChain:
             >>> int(chain.advance(jnp.uint32(2**30 - 1), jnp.int32(1)))
             0
         """
-        return _count_reached(self.thresholds[state], bits)
+        return _count_reached(self.thresholds[check_state("state", state, self.num_states)], bits)
 
     def step(self, key: jax.Array, state: jax.Array) -> jax.Array:
         """The state after one transition, for `lax.scan`, `jit` and `vmap`.
 
         Args:
             key: a random key.
-            state: integer scalar in [0, K).
+            state: integer scalar in [0, K); one that is known is checked.
 
         Returns:
             An int32 scalar in [0, K).
+
+        Raises:
+            TypeError: if `state` is no integer.
+            ValueError: if `state` is known and no state of the chain.
 
         Example:
             >>> import jax
@@ -144,7 +148,7 @@ class MarkovChain:
             >>> int(chain.step(jax.random.key(0), 1)) in (0, 2)
             True
         """
-        return self.advance(_draw_bits(key, ()), jnp.asarray(state))
+        return self.advance(_draw_bits(key, ()), state)
 
     def step_and_sample(self, key: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         """One transition in the form (key, chain state) -> (chain state, sample).
@@ -193,11 +197,11 @@ class MarkovChain:
             (100,)
         """
         check_size("length", length)
-        given = initial is not None and is_concrete(initial)
-        if given and not 0 <= int(np.asarray(initial)) < self.num_states:
-            raise ValueError(f"initial must lie in [0, {self.num_states}), got {initial!r}")
         start_key, path_key = jax.random.split(key)
-        start = self.stationary_state(start_key) if initial is None else jnp.int32(initial)
+        if initial is None:
+            start = self.stationary_state(start_key)
+        else:
+            start = check_state("initial", initial, self.num_states).astype(jnp.int32)
 
         def advance(state: jax.Array, bits: jax.Array) -> tuple[jax.Array, jax.Array]:
             state = self.advance(bits, state)
@@ -231,7 +235,7 @@ class MarkovChain:
 
     @property
     def mixing_time(self) -> int:
-        """Tau = min{k >= 1 : Delta(Q^k) <= 1/4}."""
+        """Tau = min{k >= 1 : Delta(Q^k) <= 1/4}; of a very slow chain the upper end for it."""
         return round(self.constants["tau"].value)
 
     @property
@@ -252,13 +256,20 @@ class MarkovChain:
         else:
             second = np.abs(np.linalg.eigvals(matrix - law)).max()
             derivation = "eigenvalues of Q - 1 pi"
+        gap = float(np.clip(1.0 - second, 0, 1))
+        tau = _mixing_time(matrix)
+        # The coefficient of a slow chain falls like 4^(-k / tau), and is known to its round-off.
+        unsure = _round_off(len(matrix), tau) / (_MIXED * np.log(4) / tau)
+        steps = float(np.ceil(unsure)) if unsure > 0.5 else 0.0
         return {
             "tau": Constant(
-                float(_mixing_time(matrix)),
-                "exact",
-                derivation="min{k : Delta(Q^k) <= 1/4} by powers of Q",
+                tau + steps,
+                "certified" if steps else "exact",
+                2 * steps,
+                derivation="min{k : Delta(Q^k) <= 1/4} by powers of Q"
+                + ", to their round-off" * bool(steps),
             ),
-            "gap": Constant(float(np.clip(1.0 - second, 0, 1)), "exact", derivation=derivation),
+            "gap": Constant(gap, "exact", derivation=derivation),
         }
 
     def certify(self) -> None:
@@ -281,12 +292,14 @@ class MarkovChain:
         gap = self.constants["gap"].value
         slack = 1e-12 + 1e-14 * size / max(gap, 1e-12)
         _require_close("stationary law", host(self.stationary), law, slack)
-        tau = self.mixing_time
-        before, after = (_overlap_contraction(matrix, k) for k in (tau - 1, tau))
-        if after > _MIXED + 2 * _TIE or (tau > 1 and before <= _MIXED):
+        tau, width = self.mixing_time, round(self.constants["tau"].width)
+        first, slack = max(tau - width, 1), _round_off(size, tau) if width else 0.0
+        before, after = (_overlap_contraction(matrix, k) for k in (first - 1, tau))
+        if after > _MIXED + 2 * _TIE + slack or (first > 1 and before <= _MIXED - slack):
             raise CertificateError(
-                f"MarkovChain: tau is stated as {tau}, but Delta(Q^{tau - 1}) = {before!r} and"
-                f" Delta(Q^{tau}) = {after!r} do not enclose 1/4"
+                f"MarkovChain: tau is stated as {tau}{f' - {width}' * bool(width)}, but"
+                f" Delta(Q^{first - 1}) = {before!r} and Delta(Q^{tau}) = {after!r} do not"
+                " enclose 1/4"
             )
         rederived = 1.0 - _growth_rate(matrix - host(self.stationary))
         # Eigenvalues of a matrix that is not normal move by the root of the round-off.
@@ -334,6 +347,11 @@ def _mixing_time(matrix: np.ndarray) -> int:
         if not mixed(trial):
             tau, current = tau + 2**exponent, trial
     return tau + 1
+
+
+def _round_off(num_states: int, exponent: int) -> float:
+    """The round-off of Delta(Q^k): a product of matrices adds K units, a squaring doubles."""
+    return float(num_states * exponent * np.finfo(float).eps)
 
 
 def _has_positive_power(matrix: np.ndarray) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import check_scalar, check_size, host
+from ._arguments import check_scalar, check_size, host, probabilities, symmetric
 from .markov_chain import MarkovChain
 
 __all__ = [
@@ -137,13 +137,13 @@ def random_walk(adjacency: ArrayLike, laziness: float) -> MarkovChain:
         weights.ndim != 2
         or weights.shape[0] != weights.shape[1]
         or not np.all(np.isfinite(weights) & (weights >= 0))
-        or not np.array_equal(weights, weights.T)
         or not np.all(weights.sum(axis=1) > 0)
     ):
         raise ValueError(
             "adjacency must be a symmetric matrix of finite weights >= 0 without a zero row, got"
             f" {adjacency!r}"
         )
+    weights = symmetric("adjacency", adjacency)
     move = weights / weights.sum(axis=1, keepdims=True)
     return MarkovChain(laziness * np.eye(len(weights)) + (1.0 - laziness) * move)
 
@@ -179,8 +179,7 @@ def metropolis_chain(target: ArrayLike, proposal: ArrayLike) -> MarkovChain:
         raise ValueError(
             f"proposal must have shape ({len(weights)}, {len(weights)}), got {moves.shape}"
         )
-    if not (np.all(moves >= 0) and np.abs(moves.sum(axis=1) - 1).max() <= 1e-9):
-        raise ValueError("every row of proposal must be a probability vector")
+    moves = probabilities("proposal", proposal)
     if not np.array_equal(moves > 0, moves.T > 0):
         raise ValueError("proposal must allow the way back of every move: P_ij > 0 iff P_ji > 0")
     flow = weights[:, None] * moves
@@ -199,16 +198,11 @@ def _probability(name: str, number: float) -> float:
 
 def _law(name: str, law: ArrayLike) -> np.ndarray:
     weights = host(law)
-    if (
-        weights.ndim != 1
-        or len(weights) < 2
-        or not np.all(weights > 0)
-        or not abs(weights.sum() - 1) <= 1e-9
-    ):
+    if weights.ndim != 1 or len(weights) < 2 or not np.all(weights > 0):
         raise ValueError(
             f"{name} must be a positive probability vector of at least two entries, got {law!r}"
         )
-    return weights / weights.sum()
+    return probabilities(name, law)
 
 
 def _ring(num_states: int, move_probability: float) -> tuple[np.ndarray, np.ndarray, float]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ._arguments import check_point, check_scalar, host
+from ._arguments import check_point, check_scalar, check_state, host
 from .constant import Constant
 from .markov_chain import MarkovChain
 from .markovian_noise import MarkovianObjective, noise_around, smallest_delta, smallest_sigma
@@ -140,7 +140,7 @@ class MarkovianLeastSquares(MarkovianObjective):
         return jnp.asarray(self.chain.stationary, dtype=rows.dtype) @ rows
 
     def sample_operator(self, x: jax.Array, state: ArrayLike) -> jax.Array:
-        state = jnp.asarray(state)
+        state = check_state("state", state, self.chain.num_states)
         design = self.features if self.features.ndim == 2 else self.features[state]
         residual = design @ check_point(x, self.dim) - self.targets[state]
         return design.T @ residual / design.shape[0]
@@ -151,6 +151,9 @@ class MarkovianLeastSquares(MarkovianObjective):
         positive = spectrum[spectrum > 1e-10 * spectrum[-1]]
         fixed = self.features.ndim == 2
         least = 0.0 if fixed else smallest_delta(self._noise()[0], self._mean_form[0])
+        room = self.delta - least
+        if room <= 1e-12 * least:  # the least one, to the round-off of its derivation
+            room = 0.0
         return {
             "L": Constant(float(spectrum[-1]), "exact", derivation="largest eigenvalue"),
             "mu": Constant(float(positive[0]), "exact", derivation="smallest eigenvalue > 0"),
@@ -161,8 +164,8 @@ class MarkovianLeastSquares(MarkovianObjective):
             ),
             "delta": Constant(
                 self.delta,
-                "exact" if self.delta == least else "certified",
-                self.delta - least,
+                "certified" if room else "exact",
+                room,
                 derivation="fixed design" if fixed else "as given; the width is the room above",
             ),
             "tau": self.chain.constants["tau"],

@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import ArrayLike as HostArrayLike
 
-from ._arguments import check_point, check_scalar, check_size, host, is_concrete
+from ._arguments import check_point, check_scalar, check_size, check_state, host, is_concrete
 from .constant import Constant
 from .markov_chain import MarkovChain
 from .markov_chain_families import lazy_resample
@@ -105,7 +105,7 @@ class MarkovianQuadratic(MarkovianObjective):
         return self.eigenvalues * (check_point(x, self.dim) - self.centre)
 
     def sample_operator(self, x: jax.Array, state: ArrayLike) -> jax.Array:
-        state = jnp.asarray(state)
+        state = check_state("state", state, self.chain.num_states)
         scale = 1.0 + self.multiplicative[state]
         return scale * self.operator(x) + self.additive[state] * self.direction
 

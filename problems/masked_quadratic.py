@@ -8,7 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ._arguments import check_point, check_scalar, check_size, host, is_concrete
+from ._arguments import (
+    check_point,
+    check_scalar,
+    check_size,
+    check_state,
+    host,
+    is_concrete,
+    symmetric,
+)
 from .constant import Constant
 from .markov_chain import MarkovChain
 from .markovian_noise import MarkovianObjective
@@ -59,9 +67,10 @@ class MaskedQuadratic(MarkovianObjective):
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {getattr(self, name).shape}")
         if is_concrete(self.hessian):
-            matrix = host(self.hessian)
-            if not np.array_equal(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] <= 0:
+            matrix = symmetric("hessian", self.hessian)
+            if np.linalg.eigvalsh(matrix)[0] <= 0:
                 raise ValueError("hessian must be symmetric and positive definite")
+            object.__setattr__(self, "hessian", jnp.asarray(matrix, self.hessian.dtype))
         if is_concrete(self.masks) and is_concrete(self.chain.stationary):
             mean = host(self.chain.stationary) @ host(self.masks)
             rounding = float(np.finfo(self.masks.dtype).eps)
@@ -99,7 +108,7 @@ class MaskedQuadratic(MarkovianObjective):
         return self.hessian @ check_point(x, self.dim) - self.linear
 
     def sample_operator(self, x: jax.Array, state: ArrayLike) -> jax.Array:
-        return self.masks[jnp.asarray(state)] * self.operator(x)
+        return self.masks[check_state("state", state, self.chain.num_states)] * self.operator(x)
 
     @functools.cached_property
     def constants(self) -> dict[str, Constant]:

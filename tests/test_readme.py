@@ -1,9 +1,8 @@
-"""The README's example runs as it stands, and what it says exists."""
+"""What the README says exists."""
 
 import re
 from pathlib import Path
 
-import jax
 import pytest
 
 import optzoo
@@ -11,15 +10,6 @@ from theory_checks.claims import CLAIMS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_example_runs_and_gets_near_the_optimum(capsys):
-    (example,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    with jax.enable_x64(False), jax.numpy_rank_promotion("allow"):  # as in a user's session
-        exec(compile(example, "README.md", "exec"), {})
-    gap, calls = capsys.readouterr().out.split()
-    assert 0.0 <= float(gap) < 0.02
-    assert 569 + 2 * 24 * 1999 <= int(calls) < 4 * 24 * 2000
 
 
 def test_every_method_has_its_row():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .presets import MASTER_SEED, PRESETS, DataFolderError
+from .requirements import missing_packages
 
 __all__ = ["exit_status", "main", "select"]
 
@@ -44,6 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     options = _parser().parse_args(arguments)
+    if missing := missing_packages():
+        print(
+            f"theory-checks: not installed: {', '.join(missing)}; the command line needs the extra "
+            '`checks`: pip install "optzoo[checks]"',
+            file=sys.stderr,
+        )
+        return USAGE
     from .registration import RegistrationError
 
     try:
@@ -421,14 +429,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _factor(text: str) -> float:
-    factor = float(text)
+    refusal = argparse.ArgumentTypeError(f"a number above 1 is needed, got {text!r}")
+    try:
+        factor = float(text)
+    except ValueError:
+        raise refusal from None
     if not 1.0 < factor < float("inf"):
-        raise argparse.ArgumentTypeError(f"a factor above 1 is needed, got {text}")
+        raise refusal
     return factor
 
 
 def _seeds(text: str) -> int:
-    seeds = int(text)
+    refusal = argparse.ArgumentTypeError(f"an integer of at least 8 is needed, got {text!r}")
+    try:
+        seeds = int(text)
+    except ValueError:
+        raise refusal from None
     if seeds < 8:
-        raise argparse.ArgumentTypeError(f"at least 8 seeds are needed, got {seeds}")
+        raise refusal
     return seeds

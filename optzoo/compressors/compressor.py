@@ -56,6 +56,7 @@ class Compressor(abc.ABC):
 
     def omega(self, dimension: int) -> float:
         """The variance omega of a single Q_i; ValueError for a biased compressor."""
+        require_static("dimension", dimension, 1)
         a, _ = self.variance_constants(dimension)
         return self.num_workers * a
 

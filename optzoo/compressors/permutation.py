@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from .compressor import Compressor, Vector
+from .compressor import Compressor, Vector, require_static
 
 __all__ = ["PermK"]
 
@@ -90,6 +90,7 @@ class PermK(Compressor):
 
     def omega(self, dimension: int) -> float:
         """The variance n - 1."""
+        require_static("dimension", dimension, 1)
         return self.num_workers - 1.0
 
     def _block_size(self, dimension: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .compressor import Compressor, Vector
+from .compressor import Compressor, Vector, require_static
 
 __all__ = ["SampledClients"]
 
@@ -66,6 +66,7 @@ class SampledClients(Compressor):
 
     def omega(self, dimension: int) -> float:
         """The variance (n - 1) / b."""
+        require_static("dimension", dimension, 1)
         return (self.num_workers - 1) / self.num_clients
 
     def numbers(self, dimension: int) -> float:

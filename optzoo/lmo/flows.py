@@ -1,6 +1,7 @@
 """Flows through an acyclic graph: the hull of its paths."""
 
 import dataclasses
+import itertools
 import math
 import operator
 from collections.abc import Iterable
@@ -29,8 +30,10 @@ class flow_polytope(ConstraintSet):
     paths from the source to the sink. Arcs that lie on no such path carry nothing.
 
     - lmo: scale on a path of least length, 0 elsewhere; lengths may be negative. By Bellman-Ford
-      rounds, as many as the longest path has arcs, each linear in the number of arcs. At every
-      node the first of the arcs of least distance wins, from the sink back.
+      rounds, as many as the longest path has arcs, each linear in the number of arcs, and one sort
+      of the arcs. At every node the first of the arcs of least distance wins, from the sink back.
+      Whatever the round-off, the answer is a path; its length is least to the round-off of the
+      sums along paths.
     - diameter: scale times the root of the largest number of arcs in one path but not in the
       other, over pairs of paths, by dynamic programming over pairs of nodes.
     - project: none, it is a quadratic program.
@@ -147,6 +150,16 @@ class _Graph:
     def useful(self) -> jax.Array:
         return jnp.array(self.is_useful)
 
+    @property
+    def starts_by_head(self) -> jax.Array:
+        """For each node the place of its first arc among all arcs sorted by their heads."""
+        into = [0] * self.num_nodes
+        for _, head in self.arcs:
+            into[head] += 1
+        starts = list(itertools.accumulate(into, initial=0))[:-1]
+        # A node that no arc enters is never asked.
+        return jnp.array(starts).clip(max=len(self.arcs) - 1)
+
     def sum_of_arcs_into(self, values: jax.Array) -> jax.Array:
         return jnp.zeros(self.num_nodes, values.dtype).at[self.heads].add(values)
 
@@ -162,19 +175,19 @@ class _Graph:
             return unreached.at[self.heads].min(distance[self.tails] + lengths)
 
         distance = jax.lax.fori_loop(0, self.longest, relax, unreached)
-        arrivals = distance[self.tails] + lengths
-        tight = (arrivals == distance[self.heads]) & self.useful
-        numbers = jnp.where(tight, jnp.arange(len(self.arcs)), len(self.arcs))
-        # The first tight arc into each node; the source has none.
-        last = jnp.full(self.num_nodes, len(self.arcs)).at[self.heads].min(numbers)
+        # The arcs by their heads, those into one node by their arrivals: each node's first one is
+        # the last arc of a shortest path to it. Not the one whose arrival is equal to the distance
+        # of its head: sums computed twice are rounded in two ways once they are compiled.
+        by_arrival = jnp.lexsort((distance[self.tails] + lengths, self.heads))
+        last = by_arrival[self.starts_by_head]
 
         def back(_: Any, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             chosen, node = state
+            # At the source the place behind the arcs is marked.
             arc = jnp.where(node == self.source, len(self.arcs), last[node])
             moved = jnp.where(node == self.source, node, self.tails[arc])
             return chosen.at[arc].set(True), moved
 
-        # One place more, for what is marked at the source.
         chosen = jnp.zeros(len(self.arcs) + 1, bool)
         chosen, _ = jax.lax.fori_loop(0, self.longest, back, (chosen, jnp.array(self.sink)))
         return chosen[:-1]

@@ -139,8 +139,7 @@ def _nearest(x: jax.Array, vertices: jax.Array) -> jax.Array:
         usable = slope > 8 * eps
         ratios = jnp.where(usable, entries[:-1, -1] / jnp.where(usable, slope, 1), jnp.inf)
         # Of the rows that block first, the one whose basic column comes first.
-        blocking = usable & (ratios <= jnp.min(ratios))
-        row = jnp.argmin(jnp.where(blocking, basis, m + 2 * d))
+        row = jnp.lexsort((basis, ratios))[0]
         pivot_row = entries[row] / entries[row, column]
         updated = entries - entries[:, column][:, None] * pivot_row[None, :]
         updated = updated.at[row].set(pivot_row)

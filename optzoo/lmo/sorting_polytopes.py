@@ -272,10 +272,12 @@ def _project_onto_hypersimplex(vector: jax.Array, k: int, scale: jax.Array) -> j
 
     breaks = jnp.sort(jnp.clip(jnp.concatenate([v, v - scale]), -scale, 0))
     sums = sum_above(breaks) - sum_above(breaks + scale)
-    last = jnp.sum(sums >= target) - 1
-    theta, excess = breaks[last], sums[last] - target
-    active = jnp.sum((v > theta) & (v <= theta + scale)).astype(v.dtype)
-    theta = theta + jnp.where(active > 0, excess / jnp.maximum(active, 1), 0)
+    # Linear in between. The coordinates that move there are not counted: which ones are at a bound
+    # at a break is for round-off to say.
+    last = jnp.clip(jnp.sum(sums >= target) - 1, 0, breaks.size - 2)
+    high, low = sums[last], sums[last + 1]
+    part = jnp.clip((high - target) / jnp.where(high > low, high - low, 1), 0, 1)
+    theta = breaks[last] + part * (breaks[last + 1] - breaks[last])
     point = jnp.clip(v - theta, 0, scale)
     # The sums are rounded at the scale of their largest; the rest is spread where there is room.
     between = (point > 0) & (point < scale)

@@ -302,10 +302,10 @@ class ordered_weighted_l1_ball(NormBall):
         # Equal weights make these ratios means, which exceed the first by round-off alone.
         is_mean = (weights == weights[0]).at[0].set(False)
         count = jnp.argmax(jnp.where(is_mean, -1, ratios))
-        # Where further weights are 0 further coordinates are free, and extreme points take all.
-        count = jnp.sum(sums <= sums[count]) - 1
+        # Where all further weights are 0 further coordinates are free: extreme points take all.
+        reach = jnp.where(count + 1 < jnp.sum(weights > 0), count, order.size - 1)
         rank = jnp.zeros_like(order).at[order].set(jnp.arange(order.size, dtype=order.dtype))
-        vertex = jnp.where(rank <= count, away_from(vector) * (radius / sums[count]), 0)
+        vertex = jnp.where(rank <= reach, away_from(vector) * (radius / sums[count]), 0)
         return tv.split_like(vertex, direction)
 
     def _diameter(self, like: PyTree) -> jax.Array:

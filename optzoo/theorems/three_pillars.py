@@ -477,6 +477,23 @@ V3 = Theorem(
     not_shown="Directions in which it is attained: those drawn are random.",
 )
 
+V3_INDEPENDENT = V3.part(
+    "V3, independent workers",
+    "Workers that compress one vector on their own lose n times less",
+    source="lemma on the compressors, A = omega/n and B = 0; explicit form V3",
+    statement=(
+        r"$$E\Bigl|\frac1n \sum_i Q_i(a) - a\Bigr|^2 = \frac1n E|Q(a) - a|^2$$ for independent "
+        r"unbiased $Q_i$: natural compression, quantization, RandK"
+    ),
+    assumptions=(Assumption("each worker's draws are its own"),),
+    metric=r"E|\frac1n \sum_i Q_i(a) - a|^2",
+    side="equal",
+    constants=None,
+    formula=None,
+    proof="The errors are independent and have mean 0, so that their variances add.",
+    not_shown="Correlations that do not show in the second moment of equal vectors.",
+)
+
 V3_ATTAINED = V3.part(
     "V3, attained",
     "Every compressor's constant is attained",

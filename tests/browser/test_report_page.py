@@ -1,8 +1,12 @@
 """The report in a real browser: filtered, linked, recoloured, narrow, printed, scriptless."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import matplotlib.image
 import pytest
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -382,3 +386,13 @@ def test_the_page_is_not_allowed_to_load_anything(browser, report):
     context.close()
     assert finished == [report]
     assert failed == [(image, "csp")]
+
+
+def test_the_screenshot_shows_the_page_down_to_the_end_of_the_overview(report, tmp_path):
+    script = Path(__file__).parents[2] / "docs" / "screenshot.py"
+    picture = tmp_path / "report.png"
+    page = urlsplit(report).path
+    subprocess.run([sys.executable, script, page, picture], check=True)
+    height, width = matplotlib.image.imread(picture).shape[:2]
+    assert width == 1440
+    assert 400 < height < 2000

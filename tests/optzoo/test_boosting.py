@@ -28,12 +28,57 @@ def test_stumps_are_the_distinct_splits_at_quantiles():
     stumps = optzoo.decision_stumps(features, 7)
     # Column 1 is constant; column 2 has two values and one split.
     assert stumps.columns.tolist() == [0, 0, 0, 2]
-    assert stumps.thresholds.tolist() == [0.0, 1.0, 2.0, 0.0]
+    assert stumps.thresholds.tolist() == [0.5, 1.5, 2.5, 0.5]
     cells = np.asarray(stumps.cells(features))
     assert cells[:, 3].tolist() == [1, 0, 1, 1]
     sizes = np.stack([(cells == 0).sum(axis=0), (cells == 1).sum(axis=0)], axis=1)
     np.testing.assert_array_equal(stumps.cell_sizes, sizes)
     assert (sizes > 0).all()
+
+
+SKEWED = np.random.default_rng(3).integers(0, 4, 60) ** 2 / 10
+
+
+@pytest.mark.parametrize("thresholds_per_column", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.arange(100) < 51,  # a dummy variable, more often 1 than 0
+        np.arange(100) < 85,
+        np.arange(100) < 99,
+        np.arange(100) < 1,
+        np.array([0, 1, 2]),  # two splits are equally near to 1/2
+        SKEWED,
+        np.where(np.arange(60) < 40, SKEWED.max(), SKEWED),
+    ],
+    ids=["51%", "85%", "99%", "1%", "three", "skewed", "much at the maximum"],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, None])
+def test_no_column_with_two_values_is_lost_and_a_mirrored_one_has_mirrored_stumps(
+    column, thresholds_per_column, dtype
+):
+    if dtype is None and column.dtype == bool:
+        column, mirrored = column[:, None], ~column[:, None]
+    else:
+        column = column.astype(dtype or float)[:, None]
+        mirrored = -column
+    stumps = optzoo.decision_stumps(column, thresholds_per_column)
+    others = optzoo.decision_stumps(mirrored, thresholds_per_column)
+    assert 1 <= len(stumps.columns) <= thresholds_per_column + 1
+    cells, mirror = np.asarray(stumps.cells(column)), np.asarray(others.cells(mirrored))
+    np.testing.assert_array_equal(cells, 1 - mirror[:, ::-1])
+    assert ((cells == 0).any(axis=0) & (cells == 1).any(axis=0)).all()
+    np.testing.assert_array_equal(stumps.cell_sizes, np.asarray(others.cell_sizes)[::-1, ::-1])
+    np.testing.assert_array_equal(stumps.cell_sizes[:, 1], cells.sum(axis=0))
+    assert stumps.thresholds.dtype == (dtype or np.float64)
+
+
+def test_neighbouring_floats_are_split_and_sixteen_bits_count():
+    low = np.float32(1.0)
+    pair = np.array([[low], [np.nextafter(low, np.float32(2.0))]])
+    assert optzoo.decision_stumps(pair, 1).cells(pair).tolist() == [[0], [1]]
+    many = jnp.asarray(np.arange(1001) < 500, jnp.bfloat16)[:, None]
+    assert optzoo.decision_stumps(many, 1).cell_sizes.tolist() == [[501.0, 500.0]]
 
 
 def test_predictions_are_sums_of_leaf_values():
@@ -207,6 +252,15 @@ def test_parameters_without_learners_and_bad_features_are_named():
         method.init(jnp.zeros([]))
     with pytest.raises(ValueError, match="finite matrix"):
         optzoo.decision_stumps(jnp.array([[jnp.nan]]), 1)
+    for empty in ((0, 2), (3, 0), (3,)):
+        with pytest.raises(ValueError, match=r"n, d >= 1, got shape"):
+            optzoo.decision_stumps(np.zeros(empty), 1)
+    with pytest.raises(TypeError, match="real numbers"):
+        optzoo.decision_stumps(np.ones((2, 1)) * 1j, 1)
+    with pytest.raises(TypeError, match="concrete"):
+        jax.jit(lambda x: optzoo.decision_stumps(x, 1))(jnp.ones((2, 1)))
+    with pytest.raises(TypeError, match="thresholds_per_column"):
+        optzoo.decision_stumps(jnp.ones((2, 1)), 1.5)
     with pytest.raises(ValueError, match="thresholds_per_column"):
         optzoo.decision_stumps(jnp.ones((2, 1)), 0)
     with pytest.raises(ValueError, match="not constant"):

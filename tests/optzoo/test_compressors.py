@@ -336,6 +336,47 @@ def test_quantization_is_unbiased_with_its_variance(levels):
     assert quantize.variance_constants(9) == (quantize.omega(9) / 2, 0.0)
 
 
+INDEPENDENT = {
+    "RandK": (RandK(2, 8), lambda a: (a.size / 2 - 1) * a**2),
+    "NaturalCompression": (
+        NaturalCompression(8),
+        lambda a: np.array(
+            [(high - x) * (x - low) for x in a for low, high in [neighbours(x, a.dtype)]]
+        ),
+    ),
+    "StochasticQuantization": (
+        StochasticQuantization(4, 8),
+        lambda a: (lambda f: (a @ a) / 16 * f * (1 - f))(4 * a / np.sqrt(a @ a) % 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INDEPENDENT)
+def test_workers_with_one_vector_lose_an_nth_of_what_one_loses(name):
+    """Their draws are their own: one key for all would lose n times as much in the mean.
+
+    The variance of the mean, entry by entry, against that of one worker in closed form; the
+    covariance of two workers is what stands between them.
+    """
+    compressor, variances = INDEPENDENT[name]
+    n, a = 8, np.abs(np.asarray(vectors(1, 12, seed=8)[0]))
+    rows = jnp.broadcast_to(a, (n, a.size))
+    keys = jax.random.split(jax.random.key(2), 4000)
+    singles, means = jax.jit(jax.vmap(lambda key: messages_and_mean(compressor, key, rows)))(keys)
+    errors = np.asarray(means)[:, 0] - a
+    exact = variances(a).sum() / n
+    squares = (errors**2).sum(axis=1)
+    assert abs(squares.mean() - exact) < 5 * squares.std() / np.sqrt(len(keys))
+    assert squares.std() / np.sqrt(len(keys)) < 0.02 * exact
+    assert exact <= compressor.variance_constants(a.size)[0] * (a @ a) * (1 + 1e-12)
+    # every two workers are uncorrelated
+    deviations = np.asarray(singles) - a
+    products = np.einsum("kid,kjd->kij", deviations, deviations)
+    errors_of_the_mean = products.std(axis=0) / np.sqrt(len(keys))
+    apart = ~np.eye(n, dtype=bool)
+    assert (np.abs(products.mean(axis=0)) < 5 * errors_of_the_mean)[apart].all()
+
+
 def test_quantization_of_zeros_of_an_axis_and_of_tiny_vectors():
     quantize = StochasticQuantization(127, 1)
     for a in (jnp.zeros(3), jnp.array([0.0, -2.5, 0.0]), jnp.array([0.0, 1e-200, 0.0])):

@@ -9,9 +9,26 @@ import optzoo
 from theory_checks.conformance import PROPERTIES, Row, Subject
 from theory_checks.conformance.optimizers import ROWS
 from theory_checks.conformance.row import start
+from theory_checks.conformance.state_layouts import STATE_LAYOUTS
+
+SHAPES = "init takes shapes and placeholders"
+
+# What the state's layout is held to: these are in use everywhere. The rest of what is asked of
+# them would be a test of optax.
+REFERENCES = (
+    Row("optax.adamw", optax.adamw, {"learning_rate": 0.01}),
+    Row("optax.contrib.muon", optax.contrib.muon, {"learning_rate": 0.01}),
+)
+ABOUT_STATES = [one for one in PROPERTIES if one.name == SHAPES or one in STATE_LAYOUTS]
 
 # A row's tests stand together, so that they share its compiled programs.
-CELLS = [(row, one) for row in ROWS for one in PROPERTIES if one.does_not_apply(row) is None]
+CELLS = [
+    (row, one)
+    for rows, properties in ((ROWS, PROPERTIES), (REFERENCES, ABOUT_STATES))
+    for row in rows
+    for one in properties
+    if one.does_not_apply(row) is None
+]
 
 
 @functools.cache
@@ -31,6 +48,7 @@ def test_every_public_optimizer_has_a_row():
     assert all(getattr(optzoo, row.make.__name__) is row.make for row in ROWS)
 
 
+@pytest.mark.filterwarnings("ignore:params.* has 16 bits")
 @pytest.mark.parametrize(
     ("row", "one"), CELLS, ids=[f"{row.name}-{one.name}" for row, one in CELLS]
 )

@@ -1,5 +1,6 @@
 """The theorems' constants against a second statement of them, and against exact expectations."""
 
+import dataclasses
 import math
 
 import jax
@@ -328,6 +329,24 @@ def test_no_level_is_cheaper_at_the_same_split_of_the_target():
                 continue
             if other.floor <= 0.5:
                 assert other.steps(700.0, 1.0) * other.samples_per_step >= cost * (1 - 1e-6)
+
+
+@pytest.mark.parametrize(("delta", "batch_size"), [(0.3, None), (2.0, None), (2.0, 400 * 14)])
+def test_without_additive_noise_no_step_is_faster(delta, batch_size):
+    """Then only the conditions and the growth of the noise limit the step."""
+
+    def speed(plan):
+        if isinstance(plan, optzoo.NonconvexGDBound):
+            return 1 / plan.bound(1, 1.0)
+        return plan.rate
+
+    for plan in plans(MarkovianNoise(14, 0.0, delta), batch_size=batch_size):
+        for gamma in plan.learning_rate * np.geomspace(1e-2, 1e2, 101):
+            try:
+                other = dataclasses.replace(plan, learning_rate=gamma)
+            except ValueError:
+                continue
+            assert speed(other) <= speed(plan) * (1 + 1e-9)
 
 
 # --- refusals -----------------------------------------------------------------------------------

@@ -385,18 +385,18 @@ def test_a_gradient_of_weight_zero_may_be_nan():
     ],
 )
 def test_dtypes_follow_the_parameters(dtype, make_key, strict_dtypes):
-    """16-bit gradients are summed and returned in float32: the mean of 1 and 1 + 2^-9 survives."""
+    """16-bit gradients are summed in float32: in 16 bits, large + 1 is large."""
     params = (jnp.ones(2, dtype), {"b": jnp.ones([], jnp.float32)})
-    samples = jnp.array([1.0, 1.0 + 2.0**-9] * 2, jnp.float32)
+    large = 2048.0 if dtype == jnp.float16 else 256.0
+    samples = jnp.array([large, 1.0, 1.0, 2.0], jnp.float32)
 
     def grad(p, z):
         return jax.tree.map(lambda leaf: jnp.ones_like(leaf, jnp.float32) * z, p)
 
     estimate = mlmc_gradient(grad, read, batch_size=4, max_level=0)
     g, _, _ = jax.jit(estimate)(make_key(0), params, (samples, jnp.int32(0)))
-    wide = jnp.float32 if jnp.dtype(dtype).itemsize == 2 else dtype
-    assert [leaf.dtype for leaf in jax.tree.leaves(g)] == [jnp.dtype(wide), jnp.dtype(jnp.float32)]
-    np.testing.assert_array_equal(g[0], np.full(2, 1 + 2.0**-10))
+    assert [leaf.dtype for leaf in jax.tree.leaves(g)] == [jnp.dtype(dtype), jnp.dtype(jnp.float32)]
+    np.testing.assert_array_equal(g[0], np.full(2, large / 4 + 1))
     stream = mlmc_stream(grad, read, batch_size=4, max_level=0, samples_per_tick=4)
     first = stream.init(params, make_key(1))
     s, ready, _, following, _ = jax.jit(stream.tick)(
@@ -442,8 +442,8 @@ def test_memory_is_that_of_a_few_gradients_at_every_level():
         ({"max_level": -1}, ValueError, "max_level must be an integer of at least 0, got -1"),
         ({"max_level": True}, TypeError, "max_level must be an integer"),
         ({"max_level": 30}, ValueError, r"must be below 2\*\*31.*batch_size = 2"),
-        ({"grad_fn": 3}, TypeError, "grad_fn must be a function, got 3"),
-        ({"step_fn": None}, TypeError, "step_fn must be a function, got None"),
+        ({"grad_fn": 3}, TypeError, "grad_fn must be a function of .*, got 3"),
+        ({"step_fn": None}, TypeError, "step_fn must be a function of .*, got None"),
     ],
 )
 def test_bad_arguments_are_named(make, change, error, message):
@@ -463,7 +463,7 @@ def test_bad_ticks_gradients_and_parameters_are_named():
     with pytest.raises(ValueError, match=r"result of grad_fn\['w'\] must have the shape"):
         stream.tick(key, PARAMS, tape, stream.init(PARAMS, key))
     for call in (lambda p: estimate(key, p, tape), lambda p: stream.init(p, key)):
-        with pytest.raises(TypeError, match=r"params\['w'\] must be a floating array.*int"):
+        with pytest.raises(TypeError, match=r"params\['w'\] must be a real floating array.*int"):
             call({"w": jnp.arange(2), "b": jnp.ones([])})
 
 

@@ -181,3 +181,22 @@ def test_bad_arguments_are_named(change, error, words):
 def test_bad_preconditioners_are_named(change, words):
     with pytest.raises(ValueError, match=words):
         optzoo.rms_preconditioner(**change)
+
+
+def test_noise_that_16_bits_cannot_hold_is_announced():
+    """In every method that draws noise, once, and not where nothing is lost."""
+    half, cells = {"a": jnp.zeros(2), "w": jnp.zeros((2, 2), jnp.bfloat16)}, jnp.ones((2, 2))
+    noise = optzoo.gaussian_noise()
+    boosting = optzoo.stochastic_gradient_boosting
+    for method, params, place in (
+        (optzoo.sgld(0.1, key=KEY), half, r"params\['w'\] has 16 bits \(bfloat16\)"),
+        (optzoo.ito_chain(0.1, noise=noise, key=KEY), half, r"params\['w'\] has 16 bits"),
+        (boosting(0.1, cells, temperature=1.0, key=KEY), half["w"], "params has 16 bits"),
+    ):
+        with pytest.warns(UserWarning, match=place + ".*optzoo.master_weights") as caught:
+            method.init(params)
+        assert len(caught) == 1
+        optzoo.master_weights(method).init(params)
+        method.init(jax.tree.map(lambda p: p.astype(jnp.float32), params))
+    optzoo.ito_chain(0.1, noise=None).init(half)
+    boosting(0.1, cells, key=KEY).init(half["w"])

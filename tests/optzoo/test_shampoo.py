@@ -1,12 +1,14 @@
 """Shampoo against an independent statement of it in NumPy, its options, and bad input."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from optzoo import shampoo
+from optzoo import shampoo, soap
 
 SHAPES = {"matrix": (4, 6), "cube": (2, 3, 4), "vector": (5,), "number": ()}
 CALLS = 25
@@ -131,6 +133,161 @@ def test_decompositions_are_never_batched():
     assert all("3x4x4" not in line and "3x5x5" not in line for line in calls)
 
 
+# What can go wrong.
+
+EVERYTHING = {"momentum": 0.9, "beta": 0.9, "graft": optax.scale_by_adam()}
+
+
+def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been():
+    """Where roots are due, and where they are not; the graft sees none of it either."""
+    method = shampoo(0.1, 1e-3, precondition_frequency=2, **EVERYTHING)
+    rng = np.random.default_rng(0)
+    clean = {"w": rng.standard_normal((6, 2, 3)), "n": rng.standard_normal(6)}
+    clean = jax.tree.map(np.float32, clean)
+
+    @jax.jit
+    def run(gradients):
+        start = jax.tree.map(lambda g: g[0], gradients)
+
+        def step(state, g):
+            updates, state = method.update(g, state, start)
+            return state, (updates, state)
+
+        return jax.lax.scan(step, method.init(start), gradients)[1]
+
+    expected = jax.tree.map(lambda leaf: leaf[:5], run(clean))
+    for bad, name, when in ((np.nan, "w", 0), (-np.inf, "n", 2), (1e25, "w", 3)):
+        spoiled = {key: np.insert(g, when, g[0], axis=0)[:6] for key, g in clean.items()}
+        spoiled[name].reshape(6, -1)[when, -1] = bad
+        updates, states = run(spoiled)
+        assert all(np.all(u[when] == 0) for u in jax.tree.leaves(updates))
+        np.testing.assert_array_equal(states.skipped, np.arange(6) >= when)
+        states = states._replace(skipped=jnp.zeros_like(states.skipped))
+        rest = jax.tree.map(
+            lambda leaf, when=when: np.delete(leaf, when, axis=0), (updates, states)
+        )
+        jax.tree.map(np.testing.assert_array_equal, rest, expected)
+
+
+def test_sums_of_gradients_that_overflow_are_skipped_too():
+    """Each squared norm has room in float32, the fourth sum of them has not."""
+    method = shampoo(0.1)
+    w, g = jnp.zeros((2, 2), jnp.float32), jnp.diag(jnp.array([1e19, 1.0], jnp.float32))
+
+    @jax.jit
+    def run():
+        def step(state, _):
+            updates, state = method.update(g, state, w)
+            return state, updates
+
+        return jax.lax.scan(step, method.init(w), None, length=6)
+
+    state, updates = run()
+    assert (int(state.count), int(state.skipped), int(state.failed)) == (3, 3, 0)
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves((state, updates)))
+
+
+def test_a_failed_decomposition_leaves_its_root(monkeypatch):
+    module = importlib.import_module("optzoo.shampoo")
+    succeeding, size = module._eigh, 4
+    gradients = jnp.asarray(_gradients()["matrix"][:5])
+    first_trace = jnp.sum(gradients[0] ** 2)
+
+    def fails_on_the_left_after_the_first_call(matrix):
+        vectors, values = succeeding(matrix)
+        fails = (len(matrix) == size) & (jnp.trace(matrix) > 1.001 * first_trace)
+        return jnp.where(fails, jnp.nan, vectors), values
+
+    monkeypatch.setattr(module, "_eigh", fails_on_the_left_after_the_first_call)
+    method = shampoo(0.1)
+
+    @jax.jit
+    def run():
+        def step(state, g):
+            return method.update(g, state)[1], state
+
+        return jax.lax.scan(step, method.init(gradients[0]), gradients)
+
+    final, states = run()
+    left, right = states.root
+    assert (int(final.count), int(final.failed)) == (5, 4)
+    np.testing.assert_array_equal(left[2], left[1])
+    np.testing.assert_array_equal(final.root[0], left[1])
+    assert not np.array_equal(left[1], left[0])
+    assert not np.array_equal(final.root[1], right[4])
+    assert bool(jnp.all(jnp.isfinite(final.root[1])))
+
+
+DTYPES = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
+
+
+@pytest.mark.parametrize("given", DTYPES, ids=lambda dtype: jnp.dtype(dtype).name)
+@pytest.mark.parametrize(
+    "method",
+    [shampoo(0.1), shampoo(0.1, **EVERYTHING), soap(0.1)],
+    ids=["shampoo", "shampoo with everything", "soap"],
+)
+def test_leaves_keep_their_dtypes_whatever_those_of_the_gradients_are(method, given):
+    shapes = [SHAPES["matrix"], SHAPES["number"]]
+    params = {(jnp.dtype(d).name, s): jnp.zeros(s, d) for d in DTYPES for s in shapes}
+    gradients = jax.tree.map(lambda p: jnp.ones(p.shape, given), params)
+    state = method.init(params)
+    found = jax.eval_shape(method.update, gradients, state, params)
+    expected = jax.eval_shape(lambda: (params, state))
+    jax.tree.map(lambda a, b: np.testing.assert_equal(a.dtype, b.dtype), found, expected)
+
+
+def test_without_parameters_the_momentum_knows_their_dtypes():
+    params = {"w": jnp.zeros((2, 2), jnp.float32)}
+    gradients = {"w": jnp.zeros((2, 2), jnp.float64)}
+    for momentum, own in ((0.9, jnp.float32), (None, jnp.float64)):
+        method = shampoo(0.1, momentum=momentum)
+        state = method.init(params)
+        updates, after = jax.eval_shape(method.update, gradients, state)
+        assert updates["w"].dtype == own
+        assert [a["w"].dtype for a in (*after.gram, *after.root)] == [jnp.float32] * 4
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_lengths_are_lent_where_their_squares_have_no_room(scale):
+    method = shampoo(1.0, 1.0, graft=optax.scale(scale))
+    g = jnp.ones((2, 2), jnp.float32)
+    updates, _ = jax.jit(method.update)(g, method.init(g), g)
+    np.testing.assert_allclose(updates, -scale * np.ones((2, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("made_with", "given_to", "words"),
+    [
+        ({}, {"graft": optax.scale_by_adam()}, ("state.graft must be a ScaleByAdamState", "graft")),
+        ({"graft": optax.scale_by_adam()}, {}, ("state.graft must be None, got", "graft = None")),
+        (
+            {"graft": optax.scale_by_adam()},
+            {"graft": optax.trace(0.9)},
+            ("state.graft must be a TraceState, got a ScaleByAdamState",),
+        ),
+        ({"momentum": 0.9}, {}, ("state.momentum must be None, got a dict", "momentum = None")),
+        ({}, {"momentum": 0.9}, ("state.momentum must be a dict, got None", "momentum = 0.9")),
+        (
+            {},
+            {"max_precond_dim": 3},
+            (
+                "state.gram[0]['w'] must be None, got an array of shape (4, 4)",
+                "max_precond_dim = 3",
+            ),
+        ),
+    ],
+)
+def test_a_state_made_with_other_settings_is_refused(made_with, given_to, words):
+    params = {"w": jnp.ones((4, 3))}
+    state = shampoo(0.1, **made_with).init(params)
+    for traced in (False, True):
+        update = shampoo(0.1, **given_to).update
+        with pytest.raises(ValueError, match="with other settings than here") as error:
+            (jax.jit(update) if traced else update)(params, state, params)
+        assert all(word in str(error.value) for word in words)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -153,10 +310,38 @@ def test_bad_arguments_are_named(arguments, error, message):
         shampoo(**{"learning_rate": 0.1, **arguments})
 
 
-def test_bad_trees_are_named():
+@pytest.mark.parametrize(
+    ("leaf", "given"),
+    [
+        (jnp.ones(3, jnp.int32), "dtype int32"),
+        (jnp.ones(3, complex), "dtype complex128"),
+        (1, "int"),
+    ],
+)
+def test_leaves_that_are_no_real_floating_arrays_are_named(leaf, given):
     method = shampoo(0.1)
-    with pytest.raises(TypeError, match="must be a real floating array, got dtype int32"):
-        method.init({"w": jnp.ones(3, jnp.int32)})
+    with pytest.raises(TypeError, match=rf"params\['w'\] must be a real floating.*{given}"):
+        method.init({"w": leaf})
     state = method.init({"w": jnp.ones(3)})
-    with pytest.raises(ValueError, match="updates"):
-        method.update({"w": jnp.ones(4)}, state, {"w": jnp.ones(3)})
+    with pytest.raises(TypeError, match=r"updates\['w'\] must be a real floating"):
+        method.update({"w": leaf}, state)
+    with pytest.raises(TypeError, match=r"params\['w'\] must be a real floating"):
+        method.update({"w": jnp.ones(3)}, state, {"w": leaf})
+
+
+def test_trees_that_do_not_fit_are_named():
+    method = shampoo(0.1, momentum=0.9)
+    params = {"w": jnp.ones((4, 3))}
+    state = method.init(params)
+    with pytest.raises(ValueError, match=r"updates\['w'\] must have the shape"):
+        method.update({"w": jnp.ones((5, 3))}, state, params)
+    with pytest.raises(ValueError, match="updates must have the tree structure"):
+        method.update({"v": jnp.ones((4, 3))}, state, params)
+    for other in ({"w": jnp.ones((5, 3))}, {"v": jnp.ones((4, 3))}, [jnp.ones((4, 3))]):
+        with pytest.raises(ValueError, match=r"state\.momentum.*must .*for other parameters"):
+            method.update(other, state, other)
+    for restored in (state._asdict(), tuple(state), state._replace(root=list(state.root))):
+        with pytest.raises(
+            ValueError, match=r"must be a .*, got a .* init\(params\), as the target"
+        ):
+            method.update(params, restored, params)

@@ -1,7 +1,9 @@
 """SOAP against an independent statement of it in NumPy, and its behaviour at the edges."""
 
 import re
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -157,14 +159,14 @@ def test_the_first_call_only_looks():
     assert all(bool(jnp.all(u == 0)) for u in jax.tree.leaves(updates))
     assert all(bool(jnp.all(m == 0)) for m in jax.tree.leaves((state.mu, state.nu)))
     g = gradients[0]["square"]
-    left, right = state.gram["square"]
+    left, right = (of_axis["square"] for of_axis in state.gram)
     np.testing.assert_allclose(left, 0.05 * g @ g.T, rtol=1e-12)
     np.testing.assert_allclose(right, 0.05 * g.T @ g, rtol=1e-12)
-    for a, r in zip(state.gram["square"], state.basis["square"], strict=True):
+    for a, r in zip((left, right), (of_axis["square"] for of_axis in state.basis), strict=True):
         values = np.diag(r @ a @ r.T)
         np.testing.assert_allclose(r @ a @ r.T, np.diag(values), atol=1e-13)
         assert np.all(np.diff(values) <= 0)
-    assert state.basis["vector"] == (None,)
+    assert [of_axis["vector"] for of_axis in state.basis] == [None, None]
 
 
 def test_schedules_count_calls_the_first_one_included():
@@ -235,10 +237,12 @@ def test_leaves_of_one_size_share_a_program_and_nothing_else():
     together = directions([list(map(jnp.asarray, call)) for call in leaves])
     for i in range(7):
         alone = directions([[jnp.asarray(call[i])] for call in leaves])
-        for found, expected in zip(together, alone, strict=True):
-            jax.tree.map(
-                lambda a, b: np.testing.assert_allclose(a, b, atol=1e-9), found[i], expected[0]
-            )
+        of_leaf = (together[0][i], [of_axis[i] for of_axis in together[1]])
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, atol=1e-9),
+            jax.tree.leaves(of_leaf),
+            jax.tree.leaves(alone),
+        )
 
 
 def test_a_convolution_is_the_matrix_of_its_merged_axes():
@@ -259,9 +263,8 @@ def test_a_leaf_without_dimension_numbers_has_no_basis():
     params = {"a": jnp.ones((3, 3)), "b": {"c": jnp.ones((3, 3)), "d": jnp.ones((2, 2))}}
     numbers = {"a": None, "b": MuonDimensionNumbers()}
     state = soap(0.1, weight_dimension_numbers=numbers).init(params)
-    assert state.basis["a"] == (None, None)
-    assert [r.shape for r in state.basis["b"]["c"]] == [(3, 3), (3, 3)]
-    assert [r.shape for r in state.basis["b"]["d"]] == [(2, 2), (2, 2)]
+    shapes = jax.tree.map(jnp.shape, state.basis)
+    assert shapes == ({"a": None, "b": {"c": (3, 3), "d": (2, 2)}},) * 2
 
 
 def test_long_axes_and_one_sided_leaves_have_the_bases_they_should():
@@ -271,8 +274,8 @@ def test_long_axes_and_one_sided_leaves_have_the_bases_they_should():
     def bases(**keywords):
         state = scale_by_soap(**keywords).init(params)
         return {
-            name: tuple(k for k, r in enumerate(axes) if r is not None)
-            for name, axes in state.basis.items()
+            name: tuple(k for k, of_axis in enumerate(state.basis) if of_axis[name] is not None)
+            for name in shapes
         }
 
     none = {"v": (), "empty": (), "s": ()}
@@ -343,7 +346,7 @@ def test_degenerate_gradients_give_finite_steps_and_orthogonal_bases(dtype):
         moved = np.abs(np.diff(np.asarray(path[kind], np.float64), axis=0)).max()
         assert np.isfinite(moved), kind
         assert moved < 20, f"{kind}: a step of Adam is about the learning rate"
-        for r in state.basis[kind]:
+        for r in (of_axis[kind] for of_axis in state.basis):
             tolerance = 1e-5 if r.dtype == jnp.float32 else 1e-13
             np.testing.assert_allclose(r @ r.T, np.eye(len(r)), atol=tolerance, err_msg=kind)
 
@@ -508,9 +511,126 @@ def test_trees_are_checked():
         method.update({"w": jnp.ones((4, 3))}, state, params)
     with pytest.raises(ValueError, match=r"updates.*structure"):
         scale_by_soap().update({"v": jnp.ones((3, 4))}, state)
-    with pytest.raises(ValueError, match="mask must be a tree prefix"):
-        soap(0.1, mask={"v": True}).update(params, state, params)
     with pytest.raises(TypeError, match=r"params\['n'\] must be a real floating array.*int32"):
         method.init({"n": jnp.ones(3, jnp.int32)})
     with pytest.raises(TypeError, match="complex"):
         method.init(jnp.ones((2, 2), complex))
+
+
+@pytest.mark.parametrize(
+    ("leaf", "given"),
+    [(jnp.ones(3, jnp.int32), "dtype int32"), (jnp.ones(3, complex), "dtype complex128"), (1, "")],
+)
+def test_leaves_that_are_no_real_floating_arrays_are_named(leaf, given):
+    method = soap(0.1)
+    with pytest.raises(TypeError, match=rf"params\['w'\] must be a real floating.*{given}"):
+        method.init({"w": leaf})
+    params = {"w": jnp.ones(jnp.shape(leaf))}
+    with pytest.raises(TypeError, match=r"updates\['w'\] must be a real floating"):
+        method.update({"w": leaf}, method.init(params), params)
+    with pytest.raises(TypeError, match=r"params\['w'\] must be a real floating"):
+        method.update(params, method.init(params), {"w": leaf})
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize(
+    "mask",
+    [{"v": True}, {"w": True, "v": False}, lambda params: {"v": True}, [True], {"w": None}],
+)
+def test_a_mask_that_is_no_prefix_is_named_by_init(mask, weight_decay):
+    with pytest.raises(ValueError, match=r"mask must be a tree prefix of params.*\{'w': \*\}"):
+        soap(0.1, weight_decay=weight_decay, mask=mask).init({"w": jnp.ones(3)})
+
+
+class Layer(eqx.Module):
+    """A model whose parameters, masks and dimension numbers are callable trees."""
+
+    w: Any
+    b: Any = None
+
+    def __call__(self, x):
+        raise AssertionError("a tree is not called")
+
+
+def test_trees_with_a_call_are_trees():
+    start, gradients = start_and_gradients({"w": (3, 2), "b": (2,)}, 8)
+    mask, numbers = {"w": False, "b": True}, {"w": MuonDimensionNumbers(1, 0), "b": None}
+    expected, _ = run(soap(0.1, mask=mask, weight_dimension_numbers=numbers), start, gradients)
+    method = soap(0.1, mask=Layer(**mask), weight_dimension_numbers=Layer(**numbers))
+    path, _ = run(method, Layer(**start), [Layer(**g) for g in gradients])
+    for name, leaf in expected.items():
+        np.testing.assert_allclose(getattr(path, name), leaf, atol=1e-13)
+    without_bases = soap(0.1, mask=lambda p: Layer(True), weight_dimension_numbers=Layer(None))
+    assert not jax.tree.leaves(without_bases.init(Layer(start["w"])).basis)
+
+
+OTHER_SETTINGS = {
+    "one_sided": ({}, {"one_sided": True}, "state.gram[0]['w'] must be None, got an array"),
+    "no longer one_sided": ({"one_sided": True}, {}, "state.gram[0]['w'] must be an array"),
+    "max_precond_dim": ({}, {"max_precond_dim": 4}, "state.gram[0]['w'] must be None, got"),
+    "precondition_1d": ({}, {"precondition_1d": True}, "state.gram[0]['b'] must be an array"),
+    "dimension numbers": (
+        {},
+        {"weight_dimension_numbers": {"w": None, "b": None}},
+        "state.gram[0]['w'] must be None, got an array of shape (5, 5)",
+    ),
+    "merged axes": (
+        {},
+        {"weight_dimension_numbers": {"w": MuonDimensionNumbers(), "b": None, "c": None}},
+        "state.gram[0]['c'] must be None, got an array of shape (2, 2)",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "make", [lambda **kw: soap(0.1, **kw), scale_by_soap], ids=["", "scale_by"]
+)
+@pytest.mark.parametrize("name", OTHER_SETTINGS)
+def test_a_state_made_with_other_settings_is_refused(name, make):
+    before, now, words = OTHER_SETTINGS[name]
+    params = {"w": jnp.ones((5, 3)), "b": jnp.ones(3)}
+    params |= {"c": jnp.ones((2, 2, 2))} if name == "merged axes" else {}
+    state, update = make(**before).init(params), make(**now).update
+    for called in (update, jax.jit(update)):
+        with pytest.raises(ValueError, match="precondition_1d = ") as error:
+            called(params, state, params)
+        assert words in str(error.value)
+
+
+def test_a_state_of_other_parameters_or_containers_is_refused():
+    params = {"w": jnp.ones((5, 3)), "b": jnp.ones(3)}
+    method = soap(0.1)
+    state = method.init(params)
+    grown = {**params, "w": jnp.ones((6, 3))}
+    with pytest.raises(
+        ValueError, match=r"state\.mu\['w'\] must have shape \(6, 3\), got \(5, 3\)"
+    ):
+        method.update(grown, state, grown)
+    more = {**params, "v": jnp.ones(2)}
+    with pytest.raises(ValueError, match=r"state\.mu must hold \['b'\], \['v'\], \['w'\], got"):
+        method.update(more, state, more)
+    for restored in (
+        state._asdict(),
+        list(state),
+        state._replace(gram=list(state.gram)),
+        state._replace(basis=dict(enumerate(state.basis))),
+        state._replace(mu=[state.mu["b"], state.mu["w"]]),
+    ):
+        with pytest.raises(
+            ValueError, match=r"must be a .*, got a .*init\(params\), as the target"
+        ):
+            method.update(params, restored, params)
+
+
+def test_states_are_looked_at_and_accepted_under_transformations():
+    params = {"w": jnp.ones((5, 3)), "b": jnp.ones(3)}
+    several = jax.tree.map(lambda p: jnp.stack([p, p]), params)
+    for method in (
+        soap(0.1, one_sided=True),
+        optax.inject_hyperparams(soap)(0.1, max_precond_dim=4),
+        optax.masked(soap(0.1), {"w": True, "b": False}),
+    ):
+        jax.eval_shape(method.update, params, method.init(params), params)
+    method = scale_by_soap(precondition_1d=True)
+    jax.eval_shape(jax.vmap(method.update), several, jax.vmap(method.init)(several))
+    jax.eval_shape(method.update, params, method.init(params))

@@ -2,7 +2,11 @@
 
 import functools
 import math
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -198,3 +202,21 @@ def test_what_was_sent_is_read_from_a_chain_and_under_jit():
         optzoo.bytes_sent((state, state), z, PermK(4))
     with pytest.raises(TypeError, match=r"compressor must be one of optzoo.compressors"):
         optzoo.numbers_sent(state, z, 4)
+
+
+def test_the_script_runs_on_four_devices():
+    done = subprocess.run(
+        [sys.executable, Path(__file__).parents[2] / "docs" / "three_pillars_on_devices.py"],
+        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    residual, sent = done.stdout.splitlines()
+    found = re.fullmatch(r"4 workers, 160 steps: \|F\(z\)\| from (\S+) to (\S+)", residual)
+    assert float(found[2]) < 1e-4 * float(found[1])
+    # A message has a quarter of the 16 numbers; a refresh has them all.
+    messages, full = re.search(r"(\d+) in messages, (\d+) full$", sent).groups()
+    assert int(messages) == 160 * 4
+    assert 160 * 4 / 2 < int(full) < 160 * 4 * 2

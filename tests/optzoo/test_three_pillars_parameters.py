@@ -59,7 +59,12 @@ def test_the_message_constant_of_every_compressor(compressor, square):
 
 
 @quick
-@given(n=st.integers(2, 64), delta=ratios, lipschitz=ratios, modulus=st.floats(-0.9, 0.9))
+@given(
+    n=st.integers(2, 64),
+    delta=ratios,
+    lipschitz=st.floats(MU, 1e3),
+    modulus=st.floats(-0.9, 0.9),
+)
 def test_local_steps_leave_a_tenth_of_the_contraction_and_no_fewer_do(n, delta, lipschitz, modulus):
     arguments = {
         "gamma": 0.5 / (math.sqrt(2 * n) * delta + lipschitz),

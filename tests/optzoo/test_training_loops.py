@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+import orbax.checkpoint
 from flax import nnx
 
 import optzoo
@@ -78,3 +79,53 @@ def test_flax_loop():
     assert loss(params, jnp.arange(64)) < 0.7 * start
     assert bool(constraint.contains(params))
     assert optzoo.gradient_calls(state, 64, 8) > 64
+
+
+def test_flax_optimizer_is_compiled_once_and_goes_on_in_a_fresh_model(tmp_path):
+    """SOAP and Shampoo on a layer each, so that each sees the other's as masked."""
+
+    class Network(nnx.Module):
+        def __init__(self):
+            rngs = nnx.Rngs(0)
+            self.first = nnx.Linear(4, 3, rngs=rngs, param_dtype=jnp.float32)
+            self.second = nnx.Linear(3, 1, rngs=rngs, param_dtype=jnp.float32)
+
+        def __call__(self, x):
+            return self.second(jnp.tanh(self.first(x)))
+
+    method = optax.partition(
+        {
+            "first": optzoo.soap(0.03, precondition_frequency=2, precondition_1d=True),
+            "second": optzoo.shampoo(0.03, momentum=0.9, graft=optax.scale_by_adam()),
+        },
+        lambda params: jax.tree_util.tree_map_with_path(lambda path, _: path[0].key, params),
+    )
+    traces = 0
+
+    @nnx.jit
+    def step(model, optimizer):
+        nonlocal traces
+        traces += 1
+        loss, grads = nnx.value_and_grad(lambda m: jnp.mean((m(DATA) - TARGETS) ** 2))(model)
+        optimizer.update(model, grads)
+        return loss
+
+    def fresh():
+        model = Network()
+        return model, nnx.Optimizer(model, method, wrt=nnx.Param)
+
+    def losses(trained, steps):
+        return [float(step(*trained)) for _ in range(steps)]
+
+    trained = fresh()
+    losses(trained, 4)
+    with orbax.checkpoint.StandardCheckpointer() as checkpointer:
+        checkpointer.save(tmp_path / "state", nnx.state(trained))
+        checkpointer.wait_until_finished()
+        restored = fresh()
+        found = checkpointer.restore(tmp_path / "state", nnx.state(restored))
+    nnx.update(restored, found)
+    later = losses(trained, 4)
+    assert losses(restored, 4) == later
+    assert later[-1] < later[0] < losses(fresh(), 1)[0]
+    assert traces == 1

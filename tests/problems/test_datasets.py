@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
-from optzoo.problems import breast_cancer, libsvm
+from optzoo.problems import LeastSquares, breast_cancer, column_scales, libsvm
 
 TEXT = """\
 2 1:0.5 3:-4  # a comment
@@ -105,12 +106,58 @@ def test_a_damaged_archive_is_refused(tmp_path: Path, suffix: str) -> None:
         ("yes 1:2", "label must be a finite number, got 'yes'"),
         ("inf 1:2", "label must be a finite number, got 'inf'"),
         ("1 1:\xff", "finite number"),
+        ("1 1:1_000", "value of index 1 must be a finite number, got '1_000'"),
+        ("1_0 1:1", "label must be a finite number, got '1_0'"),
+        ("1 1_0:1", "expected index:value, got '1_0:1'"),
+        ("1 qid:3 1:1", "expected index:value, got 'qid:3'"),
+        ("1 3000000000:1", "indices must be at most 2147483647, got 3000000000"),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     tmp_path.joinpath("data").write_bytes(f"0 1:1\n\n{line}\n1 1:3\n".encode("latin-1"))
     with pytest.raises(ValueError, match=f"data, line 3: .*{message}"):
         libsvm("data", folder=tmp_path)
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_the_parts_of_a_data_set_are_aligned(tmp_path: Path, as_sparse: bool) -> None:
+    write(tmp_path, "3 1:0.5 3:-4\n5 2:10\n", "train")
+    write(tmp_path, "5 1:0.25\n", "test")
+    raw, _ = libsvm("train", folder=tmp_path, scale=False, as_sparse=as_sparse)
+    scales = column_scales(raw)
+    np.testing.assert_array_equal(scales, [0.5, 10, 4])
+    same, labels = libsvm("train", folder=tmp_path, scale=scales, as_sparse=as_sparse)
+    features, signs = libsvm(
+        "test", folder=tmp_path, scale=scales, num_features=3, classes=(3, 5), as_sparse=as_sparse
+    )
+    assert sparse.issparse(features) == sparse.issparse(same) == as_sparse
+    if as_sparse:
+        features, same = features.toarray(), same.toarray()
+    np.testing.assert_array_equal(same, [[1, 0, -1], [0, 1, 0]])
+    np.testing.assert_array_equal(features, [[0.5, 0, 0]])
+    assert labels.tolist() == [-1.0, 1.0]
+    assert signs.tolist() == [1.0]
+
+
+def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "0 1:1\n\n1 4:1\n")
+    for arguments, message in (
+        ({"num_features": 3}, "data, line 3: indices must be at most 3, got 4"),
+        ({"num_features": 0}, "num_features must be at least 1"),
+        ({"scale": np.ones(3)}, r"scale must be a bool or have shape \(4,\), got \(3,\)"),
+        ({"scale": np.zeros(4)}, "scale must be finite and positive"),
+        ({"classes": (0, 2)}, r"must have the labels \(0, 2\) alone, got \[0.0, 1.0\]"),
+        ({"classes": (1, 1)}, "two different labels"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            libsvm("data", folder=tmp_path, **arguments)
+    write(tmp_path, "0 1:1\n1 2:1 2000000000:1\n", "wide")
+    for as_sparse, size in ((False, "29.8 GiB where 8"), (True, "14.9 GiB a row where 8")):
+        with pytest.raises(ValueError, match=f"wide: the index 2000000000 in line 2 .*{size}"):
+            libsvm("wide", folder=tmp_path, as_sparse=as_sparse)
+    rows = sparse.csr_array(np.eye(2))
+    with pytest.raises(TypeError, match="features must be a dense table"):
+        LeastSquares(rows, np.ones(2))
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,10 @@ def test_certify_refuses_a_wrong_number(name: str, what: str) -> None:
         (lambda: MarkovChain([[1.0, 0.0], [0.5, 0.5]]), "irreducible and aperiodic"),
         (lambda: two_state_switch(1.0), "strictly between 0 and 1, got 1.0"),
         (lambda: lazy_resample([0.5, 0.5], 0.0), "resample_probability"),
-        (lambda: lazy_resample([0.5, 0.6], 0.5), "law must be a positive probability vector"),
+        (
+            lambda: lazy_resample([0.5, 0.6], 0.5),
+            "law must be a probability vector.* sum to between 1.1",
+        ),
         (lambda: symmetric_lazy_ring(2), "at least 3 for a ring, got 2"),
         (lambda: one_way_lazy_ring(5, 1.0), "move_probability"),
         (lambda: random_walk([[0, 1], [2, 0]], 0.5), "symmetric"),
@@ -291,6 +294,31 @@ def test_bad_input_is_refused(build, message: str) -> None:
         build()
 
 
-def test_slow_chains_are_found_by_doubling() -> None:
-    q = 1e-9
-    assert two_state_switch(q).mixing_time == pytest.approx(math.log(4) / (2 * q), rel=1e-6)
+@pytest.mark.parametrize("q", [1e-6, 1e-8, 1e-9, 1e-11])
+def test_slow_chains_are_found_by_doubling_and_certified_to_their_round_off(q: float) -> None:
+    chain = two_state_switch(q)
+    tau, exact = chain.constants["tau"], math.ceil(math.log(0.25) / math.log1p(-2 * q))
+    assert tau.value - tau.width <= exact <= tau.value
+    assert (tau.how, tau.width > 0) == (("exact", False) if q > 1e-7 else ("certified", True))
+    assert tau.width <= 1e-3 * exact
+    chain.certify()
+    wrong = Constant(1.1 * tau.value, tau.how, tau.width)
+    chain.constants["tau"] = wrong
+    with pytest.raises(CertificateError, match="tau"):
+        chain.certify()
+
+
+@pytest.mark.parametrize("state", [2, -1, np.int64(7), np.array(2)])
+def test_a_state_out_of_range_is_refused(state) -> None:
+    chain, key = CHAINS["switch"], jax.random.key(0)
+    for ask in (
+        lambda: chain.step(key, state),
+        lambda: chain.step_and_sample(key, state),
+        lambda: chain.advance(jnp.uint32(0), state),
+        lambda: chain.path(key, 3, state),
+        lambda: jax.jit(lambda k: chain.step(k, state))(key),
+    ):
+        with pytest.raises(ValueError, match=r"must lie in \[0, 2\), got"):
+            ask()
+    with pytest.raises(TypeError, match="state must be an integer"):
+        chain.step(key, 0.5)

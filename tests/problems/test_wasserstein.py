@@ -1,5 +1,7 @@
 """Distances W2 against linear programs, closed forms and independent integrals."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,8 @@ from optzoo.problems import (
     Histogram,
     LogNormal,
     bures,
+    discrete_wasserstein,
     empirical,
-    entropic_bracket,
     product_distance,
     sampling_floor,
     sliced,
@@ -122,7 +124,9 @@ def test_what_cannot_be_compared_is_named():
         (lambda: product_distance([-1.0]), "distances must be"),
         (lambda: sampling_floor(2), "at least 3"),
         (lambda: sliced(np.zeros((2, 1)), np.zeros((2, 2))), "one dimension"),
-        (lambda: entropic_bracket(np.zeros(2), np.zeros(2), regularization=1.0), "shape"),
+        (lambda: discrete_wasserstein(np.zeros(2), np.zeros(2)), "shape"),
+        (lambda: discrete_wasserstein(*np.zeros((2, 2, 1)), weights=[1, -1]), "non-negative"),
+        (lambda: discrete_wasserstein(*np.zeros((2, 2, 1)), weights=[1, 1, 1]), "one shape"),
         (lambda: bures(np.zeros(2), np.ones((2, 3)), np.zeros(2), np.eye(2)), "covariance must"),
         (lambda: bures(np.zeros(2), [[1, 1], [0, 1]], np.zeros(2), np.eye(2)), "symmetric"),
         (lambda: bures(np.zeros(1), [[-1.0]], np.zeros(1), [[1.0]]), "semidefinite"),
@@ -156,15 +160,35 @@ def test_coordinates_add_in_squares():
     assert product_distance(parts) ** 2 == pytest.approx(exact, rel=1e-9)
 
 
-def test_brackets_hold_the_exact_distance_however_few_the_iterations():
+@pytest.mark.parametrize(("n", "m"), [(9, 7), (1, 5), (30, 30)])
+def test_discrete_laws_against_the_linear_program_with_a_certificate(n, m):
     rng = np.random.default_rng(1)
-    x, y = rng.normal(size=(9, 2)), 1.0 + 2 * rng.normal(size=(7, 2))
-    exact = np.sqrt(_transport(x, np.full(9, 1 / 9), y, np.full(7, 1 / 7)))
-    for iterations in (1, 5, 2000):
-        ends = entropic_bracket(x, y, regularization=0.02, iterations=iterations)
-        assert ends.lower <= exact + 1e-9 <= ends.upper + 2e-9
-    assert ends.upper**2 - exact**2 <= 0.02 * np.log(7)
-    assert ends.width < 0.03 * exact
+    x, y = 0.1 * rng.normal(size=(n, 2)), 1.0 + 0.2 * rng.normal(size=(m, 2))
+    p, q = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
+    equal = np.full(n, 1 / n), np.full(m, 1 / m)
+    for masses, weights in (((p, q), (p, q)), ((3 * p, q), (p, q)), ((None, None), equal)):
+        ends = discrete_wasserstein(x, y, weights=masses[0], other_weights=masses[1])
+        exact = np.sqrt(_transport(x, weights[0], y, weights[1]))
+        assert ends.lower <= exact * (1 + 1e-9) <= ends.upper * (1 + 2e-9)
+        assert ends.width <= 1e-12 * exact
+
+
+def test_discrete_laws_on_the_line_and_points_without_mass():
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=40), rng.normal(size=50) ** 2
+    p = rng.dirichlet(np.ones(40)) * (rng.random(40) < 0.7)
+    exact = wasserstein(Atoms(x, p), empirical(y))
+    ends = discrete_wasserstein(x[:, None], y[:, None], weights=p)
+    np.testing.assert_allclose([ends.lower, ends.upper], exact, rtol=1e-12)
+    far = discrete_wasserstein(x[:, None] + 1e6, x[:, None] + 1e6 + 1, weights=p, other_weights=p)
+    np.testing.assert_allclose([far.lower, far.upper], 1.0, rtol=1e-9)
+    assert discrete_wasserstein(x[:, None], x[:, None]).upper <= 1e-7
+
+
+def test_without_its_solver_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ot", None)
+    with pytest.raises(ModuleNotFoundError, match=r"optzoo\[checks\]"):
+        discrete_wasserstein(np.zeros((1, 1)), np.ones((1, 1)))
 
 
 def test_sliced_stays_below_and_is_exact_for_shifts():

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +35,14 @@ def faulty(
 
 
 calls = itertools.count()
+
+
+def local_state(number):
+    class State(NamedTuple):
+        number: jax.Array
+
+    return State(number)
+
 
 FAULTS = {
     "the state widens": (
@@ -125,6 +134,38 @@ FAULTS = {
     "counts under MultiSteps": (
         lambda: faulty(step=lambda g, state: -0.1 / (1 + state[0] % 2 + 1e-4 * next(calls)) * g),
         "same under MultiSteps",
+        "",
+    ),
+    "a tuple in the place of every leaf": (
+        lambda: faulty(
+            state=lambda params: jax.tree.map(lambda p: (jnp.zeros_like(p), None), params),
+            following=lambda state, updates, params: state,
+        ),
+        "one trace in flax nnx",
+        "the tree's structure changes in the first step, alone",
+    ),
+    "a part that disappears": (
+        lambda: faulty(
+            state=lambda params: optax.MaskedNode(),
+            following=lambda state, updates, params: None,
+        ),
+        "one trace in equinox",
+        "the tree's structure changes in the first step",
+    ),
+    "a class of a function's own": (
+        lambda: faulty(
+            state=lambda params: local_state(jnp.zeros([])),
+            following=lambda state, updates, params: state,
+        ),
+        "restored from pickle",
+        "pickle",
+    ),
+    "a shape that init does not know": (
+        lambda: faulty(
+            state=lambda params: jnp.zeros([], jnp.int32),
+            following=lambda state, updates, params: jnp.zeros([2], jnp.int32),
+        ),
+        "restored from orbax",
         "",
     ),
     "nothing is said": (

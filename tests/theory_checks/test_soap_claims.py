@@ -45,10 +45,10 @@ def test_another_arrangement_has_sorted_vectors_and_another_state():
         return jax.lax.scan(step, method.init(start), gradients)[0]
 
     one, other = jax.jit(lambda: (final(plain), final(sorted_)))()
-    (gram, _), (basis, _) = other.gram["w"], other.basis["w"]
-    np.testing.assert_allclose(gram, one.gram["w"][0], rtol=1e-12)
+    gram, basis = other.gram[0]["w"], other.basis[0]["w"]
+    np.testing.assert_allclose(gram, one.gram[0]["w"], rtol=1e-12)
     assert np.all(np.diff(np.diag(basis @ gram @ basis.T)) < 0)
-    (unsorted, _) = one.basis["w"]
+    unsorted = one.basis[0]["w"]
     assert not np.all(np.diff(np.diag(unsorted @ gram @ unsorted.T)) < 0)
     # As sets of vectors, up to signs, the bases are equal.
     overlaps = np.abs(basis @ unsorted.T)

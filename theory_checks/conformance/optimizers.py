@@ -13,7 +13,7 @@ from .row import TARGET, Row, gradient
 
 __all__ = ["ROWS"]
 
-_Row = functools.partial(Row, needs_params=True, keeps_16_bits=False)
+_Row = functools.partial(Row, needs_params=True)
 
 
 def _three_rows(params: Any) -> Any:
@@ -94,7 +94,7 @@ ROWS: tuple[Row, ...] = (
     ),
     # The first gradient is diagonal in its own basis: such an eps hides the round-off beside it,
     # in all rows of SOAP.
-    _Row("soap", optzoo.soap, {"learning_rate": 0.01, "eps": 1e-3}, keeps_16_bits=True),
+    _Row("soap", optzoo.soap, {"learning_rate": 0.01, "eps": 1e-3}),
     _Row(
         "soap-schedule",
         optzoo.soap,
@@ -102,18 +102,17 @@ ROWS: tuple[Row, ...] = (
             "learning_rate": optax.linear_schedule(0.0, 0.01, 10),
             "eps": 1e-3,
             "shampoo_beta": 0.9,
-            "mask": {"w": True, "b": False},
+            "mask": lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params),
             "precondition_frequency": 2,
             "precondition_1d": True,
         },
-        keeps_16_bits=True,
+        static_args=("mask",),
     ),
     _Row(
         "scale_by_soap",
         optzoo.scale_by_soap,
         {"max_precond_dim": 2, "precondition_frequency": 3, "eps": 1e-3},
         needs_params=False,
-        keeps_16_bits=True,
         factor=-0.01,
     ),
     _Row(
@@ -121,7 +120,6 @@ ROWS: tuple[Row, ...] = (
         optzoo.shampoo,
         {"learning_rate": 0.01, "eps": 1e-2},
         needs_params=False,
-        keeps_16_bits=True,
     ),
     _Row(
         "shampoo-grafted",
@@ -135,7 +133,6 @@ ROWS: tuple[Row, ...] = (
             "graft": optax.identity(),
         },
         needs_params=False,
-        keeps_16_bits=True,
     ),
     _Row(
         "three_pillars",
@@ -167,6 +164,7 @@ ROWS: tuple[Row, ...] = (
         },
         functions=("operator_fn",),
     ),
+    _Row("master_weights", optzoo.master_weights, {"inner": optax.sgd(0.1, momentum=0.5)}),
     _Row(
         "ito_chain",
         optzoo.ito_chain,

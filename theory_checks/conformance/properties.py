@@ -1,9 +1,8 @@
 """What an optax transformation must do wherever optax and JAX may call it."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -11,73 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from .property import Property, Violation, require, require_same_layout
 from .row import TARGET, Row, Subject, compiled, gradient, start, uncompiled
+from .state_layouts import STATE_LAYOUTS
 
 __all__ = ["CALLABLE", "PROPERTIES", "Property", "Violation"]
 
 DTYPES = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 
 
-class Violation(AssertionError):
-    """A property does not hold; the message says where and by how much."""
-
-
-def _always(row: Row) -> str | None:
-    return None
-
-
-@dataclass(frozen=True, eq=False)
-class Property:
-    """One thing that is checked.
-
-    Args:
-        name: short; it says what holds.
-        check: raises `Violation`, or lets an exception of the transformation through.
-        mend: what to look for where it fails.
-        advice: good manners, which optax itself does not ask for.
-        does_not_apply: why a row has no such property, or None.
-    """
-
-    name: str
-    check: Callable[[Subject], None]
-    mend: str
-    advice: bool = False
-    does_not_apply: Callable[[Row], str | None] = _always
-
-
 # Compiled sums have another round-off, which a division by small numbers and the eigenvectors of
 # nearly singular matrices make larger: 5e-10 was seen.
 SAME = 1e-8
-
-
-def _require(holds: Any, message: str) -> None:
-    if not holds:
-        raise Violation(message)
-
-
-def _layout(tree: Any) -> dict[str, tuple[Any, ...]]:
-    """What `jit` compiles for: path -> (shape, dtype, weak type); "" -> the structure."""
-    leaves = jax.tree_util.tree_leaves_with_path(jax.eval_shape(lambda: tree))
-    found = {
-        jax.tree_util.keystr(path): (leaf.shape, leaf.dtype, leaf.weak_type)
-        for path, leaf in leaves
-    }
-    return found | {"": (jax.tree.structure(tree),)}
-
-
-def _require_same_layout(before: Any, after: Any, when: str) -> None:
-    old, new = _layout(before), _layout(after)
-    _require(
-        old[""] == new[""], f"the tree's structure changes {when}: {old['']} becomes {new['']}"
-    )
-    for path, kind in old.items():
-        if kind != new[path]:
-            raise Violation(f"{path} changes {when}: {_words(kind)} becomes {_words(new[path])}")
-
-
-def _words(kind: tuple[Any, ...]) -> str:
-    shape, dtype, weak = kind
-    return f"{'weak ' if weak else ''}{dtype}{list(shape)}"
 
 
 def _require_close(a: Any, b: Any, atol: float, what: str) -> None:
@@ -86,14 +30,14 @@ def _require_close(a: Any, b: Any, atol: float, what: str) -> None:
         jax.tree.map(lambda x, y: np.max(np.abs(np.asarray(x) - np.asarray(y))), a, b)
     )
     worst = max(differences)
-    _require(worst <= atol, f"{what} differ by {worst:.3g}")
+    require(worst <= atol, f"{what} differ by {worst:.3g}")
 
 
 def _require_finite(params: Any, when: str) -> None:
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         bad = int(jnp.sum(~jnp.isfinite(leaf)))
         where = f"params{jax.tree_util.keystr(path)}"
-        _require(bad == 0, f"{bad} of the {leaf.size} numbers in {where} are not finite {when}")
+        require(bad == 0, f"{bad} of the {leaf.size} numbers in {where} are not finite {when}")
 
 
 # --- How it is called ---
@@ -103,13 +47,13 @@ def _can_be_called(subject: Subject) -> None:
     updates = subject.first_update
     found: Any = jax.tree.structure(updates)
     expected: Any = jax.tree.structure(start())
-    _require(found == expected, f"updates have the structure {found}, parameters {expected}")
+    require(found == expected, f"updates have the structure {found}, parameters {expected}")
 
 
 def _descends(subject: Subject) -> None:
     last = gradient(subject.path[-1])
     error = max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(last))
-    _require(error < 0.15, f"after 300 steps it is {error:.3g} from the minimum, 0.3 at the start")
+    require(error < 0.15, f"after 300 steps it is {error:.3g} from the minimum, 0.3 at the start")
 
 
 def _same_under_jit(subject: Subject) -> None:
@@ -121,9 +65,9 @@ def _compiled_once(subject: Subject) -> None:
     params = start(jnp.float32)
     before = (params, subject.method.init(params))
     after = jax.eval_shape(subject.advance, *before)
-    _require_same_layout(before[1], after[1], "in the first step")
+    require_same_layout(before[1], after[1], "in the first step")
     assert subject.path
-    _require(subject.traces == 1, f"{subject.traces} compilations in 300 steps of one loop")
+    require(subject.traces == 1, f"{subject.traces} compilations in 300 steps of one loop")
 
 
 def _in_loops_and_branches(subject: Subject, dtype: Any) -> None:
@@ -138,7 +82,7 @@ def _in_loops_and_branches(subject: Subject, dtype: Any) -> None:
 
     shapes = jax.eval_shape(loop, carry, True)
     for old, new in zip(jax.tree.leaves(carry), jax.tree.leaves(shapes), strict=True):
-        _require((old.shape, old.dtype) == (new.shape, new.dtype), f"{old} becomes {new}")
+        require((old.shape, old.dtype) == (new.shape, new.dtype), f"{old} becomes {new}")
     # Wider ones are run by other properties. bfloat16 has float32's range, and no numbers of its
     # own to overflow: that every operation exists in it is found by lowering.
     if jnp.dtype(dtype) == jnp.float16:
@@ -154,12 +98,8 @@ def _under_strict_promotion(subject: Subject, dtype: Any) -> None:
     with jax.numpy_dtype_promotion("strict"):
         updates = jax.eval_shape(first, start(dtype))
     found = {leaf.dtype for leaf in jax.tree.leaves(updates)}
-    own, wide = jnp.dtype(dtype), jnp.promote_types(dtype, jnp.float32)
-    allowed = {True: [own], False: [wide], None: [own, wide]}[subject.row.keeps_16_bits]
-    _require(
-        found in [{one} for one in allowed],
-        f"updates of {own} parameters have {_join(found)}, not {' or '.join(map(str, allowed))}",
-    )
+    own = jnp.dtype(dtype)
+    require(found == {own}, f"updates of {own} parameters have {_join(found)}")
 
 
 def _join(dtypes: set[Any]) -> str:
@@ -192,7 +132,7 @@ def _survives_donation(subject: Subject) -> None:
         given = {id(leaf) for leaf in jax.tree.leaves(params)}
         for path, leaf in jax.tree_util.tree_leaves_with_path(state):
             place = f"state{jax.tree_util.keystr(path)}"
-            _require(id(leaf) not in given, f"{place} is the very array that init was given")
+            require(id(leaf) not in given, f"{place} is the very array that init was given")
         for _ in range(3):
             params, state = step(params, state)
     _require_finite(params, "after 3 steps with donated buffers")
@@ -204,27 +144,33 @@ def _takes_shapes(subject: Subject) -> None:
     state = method.init(params)
     for given in (method.init(shapes), jax.eval_shape(method.init, params)):
         for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(given), strict=True):
-            _require(
+            require(
                 (old.shape, old.dtype) == (new.shape, new.dtype),
                 f"init gives {old.dtype}{list(old.shape)} for arrays, "
                 f"{new.dtype}{list(new.shape)} for their shapes",
             )
     marked = optax.tree_utils.tree_map_params(method, lambda leaf: "param", state)
     found = [leaf for leaf in jax.tree.leaves(marked) if isinstance(leaf, str)]
-    _require(
-        len(found) % len(TARGET) == 0,
+    parts = jax.tree.leaves(state, is_leaf=_is_masked)
+    require(
+        len(found) % len(TARGET) == 0 or any(map(_is_masked, parts)),
         f"{len(found)} leaves of the state follow the {len(TARGET)} parameters",
     )
+
+
+def _is_masked(node: Any) -> bool:
+    """A part of the parameters that another optimizer has, as in `optax.partition`."""
+    return isinstance(node, optax.MaskedNode)
 
 
 def _state_of_arrays(subject: Subject) -> None:
     state = subject.method.init(start())
     for path, leaf in jax.tree_util.tree_leaves_with_path(state):
-        _require(
+        require(
             isinstance(leaf, jax.Array),
             f"state{jax.tree_util.keystr(path)} is {leaf!r}, a {type(leaf).__name__}",
         )
-    _require(isinstance(state, tuple), f"the state is a {type(state).__name__}")
+    require(isinstance(state, tuple), f"the state is a {type(state).__name__}")
 
 
 # --- Under optax's wrappers ---
@@ -258,7 +204,7 @@ def _injection_keeps_the_layout(subject: Subject) -> None:
         Subject(subject.row.injected()).method.init(start()).inner_state
     )
     plain: Any = jax.tree.structure(subject.method.init(start()))
-    _require(inner == plain, f"{plain} becomes {inner}")
+    require(inner == plain, f"{plain} becomes {inner}")
 
 
 def _is_no_constructor(row: Row) -> str | None:
@@ -298,7 +244,7 @@ def _error(*words: str) -> Iterator[None]:
         yield
     except ValueError as error:
         missing = [word for word in words if word not in str(error)]
-        _require(not missing, f"expected {expected}, got: {error}")
+        require(not missing, f"expected {expected}, got: {error}")
     except Exception as error:
         raise Violation(f"expected {expected}, got {type(error).__name__}: {error}") from error
     else:
@@ -438,5 +384,6 @@ PROPERTIES: tuple[Property, ...] = (
         "allowed.",
         advice=True,
     ),
+    *STATE_LAYOUTS,
 )
 """Everything that is checked, in order."""

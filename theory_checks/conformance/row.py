@@ -40,8 +40,13 @@ def objective(params: Any) -> jax.Array:
 
 
 def gradient(params: Any) -> Any:
-    r"""The gradient $x - x^*$ of the quadratic, in the dtype of the parameters."""
-    return jax.tree.map(lambda p, t: p - jnp.asarray(t).astype(p.dtype), params, TARGET)
+    r"""The gradient $x - x^*$ of the quadratic, in the parameters' dtypes and containers."""
+    leaves = jax.tree.leaves(params)
+    structure: Any = jax.tree.structure(params)
+    targets = jax.tree.leaves(TARGET)
+    return structure.unflatten(
+        [p - jnp.asarray(t).astype(p.dtype) for p, t in zip(leaves, targets, strict=True)]
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,8 +61,6 @@ class Row:
         functions: names of extra arguments of `update` that evaluate a gradient.
         arguments: further extra arguments, or a function that makes them from the parameters.
         needs_params: `update` needs the parameters; None where it is not known.
-        keeps_16_bits: updates of 16-bit leaves have their own dtype (True) or float32 (False);
-            None where either will do.
         factor: what the updates are multiplied with before they are added.
         static_args: arguments that `optax.inject_hyperparams` must leave alone; None where `make`
             is no constructor.
@@ -79,7 +82,6 @@ class Row:
     functions: tuple[str, ...] = ()
     arguments: Arguments | Callable[[Any], Arguments] = dataclasses.field(default_factory=dict)
     needs_params: bool | None = None
-    keeps_16_bits: bool | None = None
     factor: float = 1.0
     static_args: tuple[str, ...] | None = ()
 

@@ -13,17 +13,19 @@ import numpy as np
 
 from optzoo import lmo
 
-LOWER, UPPER = np.array([-1.0, 0.5, -2.0, 3.0]), np.array([1.0, 0.75, 4.0, 3.0])
-WEIGHTS = np.array([2.0, 0.5, 1.0, 0.5])
-OWL = np.array([3.0, 2.0, 0.5, 0.0])
-AXES, CENTER = np.array([1.0, 3.0, 0.5, 2.0]), np.array([0.0, -1.0, 2.0, 0.5])
-CHOLESKY = np.array([[2.0, 0, 0, 0], [1.0, 0.5, 0, 0], [-1.0, 0.3, 1.0, 0], [0.5, -2.0, 0, 3.0]])
-ROWS, COLUMNS = np.array([3.0, 1.0]), np.array([1.0, 1.0, 2.0])
+# Numbers that are not exact in binary, so that sums and products of them are rounded.
+LOWER, UPPER = np.array([-1.1, 0.5, -2.3, 3.1]), np.array([1.3, 0.7, 4.1, 3.1])
+WEIGHTS = np.array([2.1, 0.6, 1.1, 0.6])
+OWL = np.array([3.1, 2.3, 0.6, 0.0])
+AXES, CENTER = np.array([1.1, 3.3, 0.6, 2.1]), np.array([0.0, -1.1, 2.3, 0.6])
+CHOLESKY = np.array([[2.1, 0, 0, 0], [1.1, 0.6, 0, 0], [-1.1, 0.3, 1.1, 0], [0.7, -2.3, 0, 3.3]])
+ROWS, COLUMNS = np.array([0.3, 0.1]), np.array([0.1, 0.1, 0.2])
 ARCS = ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3), (0, 3), (4, 1))
-C = np.array([1.0, -2.0, 3.0, 1.0])
-POINTS = np.array(
-    [[0.0, 0, 0, 1], [1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 3, 1], [-1, -1, -1, -1], [2, 2, 0, -1]]
-)
+C = np.array([1.1, -2.3, 3.1, 1.1])
+POINTS = np.array([
+    [0, 0, 0, 1.1], [1.1, 0, 0, 0], [0, 2.3, 0, 0], [0, 0, 3.1, 1.1], [-0.7, -0.7, -0.7, -0.7],
+    [2.3, 2.3, 0, -1.1],
+])  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,17 +159,17 @@ EYE, ONES = np.eye(4), np.ones(4)
 
 POLYTOPES = {
     "l1_ball": Row(
-        lmo.l1_ball(2.5),
-        e(0, 2.5),
-        vertices=2.5 * np.vstack([EYE, -EYE]),
-        program=absolute_values(ONES[None], [2.5]),
+        lmo.l1_ball(2.3),
+        e(0, 2.3),
+        vertices=2.3 * np.vstack([EYE, -EYE]),
+        program=absolute_values(ONES[None], [2.3]),
         projects=True,
     ),
     "linf_ball": Row(
-        lmo.linf_ball(1.5),
-        1.5 * ONES,
-        vertices=signed(1.5 * ONES[None]),
-        program=direct(bounds=(-1.5, 1.5)),
+        lmo.linf_ball(1.3),
+        1.3 * ONES,
+        vertices=signed(1.3 * ONES[None]),
+        program=direct(bounds=(-1.3, 1.3)),
         projects=True,
     ),
     "box": Row(
@@ -180,73 +182,73 @@ POLYTOPES = {
     ),
     "weighted_l1_ball": Row(
         lmo.weighted_l1_ball(WEIGHTS, 2.0),
-        e(0, 1.0),
+        e(0, 2 / 2.1),
         vertices=np.vstack([np.diag(2 / WEIGHTS), -np.diag(2 / WEIGHTS)]),
         program=absolute_values(WEIGHTS[None], [2.0]),
         projects=True,
         takes_trees=False,
     ),
     "k_norm_ball": Row(
-        lmo.k_norm_ball(2, 3.0),
-        e(0, 3.0),
-        vertices=np.vstack([3 * EYE, -3 * EYE, signed(1.5 * ONES[None])]),
-        program=absolute_values(subset_bounds(2), [3.0] * 6),
+        lmo.k_norm_ball(2, 2.6),
+        e(0, 2.6),
+        vertices=np.vstack([2.6 * EYE, -2.6 * EYE, signed(1.3 * ONES[None])]),
+        program=absolute_values(subset_bounds(2), [2.6] * 6),
     ),
     "k_sparse_polytope": Row(
-        lmo.k_sparse_polytope(2, 1.5),
-        [1.5, 1.5, 0, 0],
-        vertices=signed(1.5 * subset_bounds(2)),
-        program=absolute_values(np.vstack([ONES[None], EYE]), [3.0] + [1.5] * 4),
+        lmo.k_sparse_polytope(2, 1.3),
+        [1.3, 1.3, 0, 0],
+        vertices=signed(1.3 * subset_bounds(2)),
+        program=absolute_values(np.vstack([ONES[None], EYE]), [2.6] + [1.3] * 4),
         projects=True,
     ),
     "ordered_weighted_l1_ball": Row(
         lmo.ordered_weighted_l1_ball(OWL, 6.0),
-        e(0, 2.0),
+        e(0, 6 / 3.1),
         vertices=signed(
             np.vstack(
                 [
-                    2.0 * subset_bounds(1),
-                    6 / 5 * subset_bounds(2),
-                    6 / 5.5 * subset_bounds(4),
+                    6 / 3.1 * subset_bounds(1),
+                    6 / 5.4 * subset_bounds(2),
+                    6 / 6.0 * subset_bounds(4),
                 ]
             )
         ),
         program=absolute_values(arrangements(OWL), [6.0] * 24),
     ),
     "ordered_weighted_l1_ball_equal": Row(
-        lmo.ordered_weighted_l1_ball(np.array([2.0, 2.0, 2.0, 1.0]), 6.0),
-        e(0, 3.0),
-        vertices=signed(np.vstack([3.0 * subset_bounds(1), 6 / 7 * subset_bounds(4)])),
-        program=absolute_values(arrangements([2.0, 2.0, 2.0, 1.0]), [6.0] * 4),
+        lmo.ordered_weighted_l1_ball(np.array([2.1, 2.1, 2.1, 1.1]), 6.0),
+        e(0, 6 / 2.1),
+        vertices=signed(np.vstack([6 / 2.1 * subset_bounds(1), 6 / 7.4 * subset_bounds(4)])),
+        program=absolute_values(arrangements([2.1, 2.1, 2.1, 1.1]), [6.0] * 4),
     ),
     "simplex": Row(
-        lmo.simplex(0.75),
-        e(0, 0.75),
-        vertices=0.75 * EYE,
-        program=direct(A_eq=ONES[None], b_eq=[0.75]),
+        lmo.simplex(0.7),
+        e(0, 0.7),
+        vertices=0.7 * EYE,
+        program=direct(A_eq=ONES[None], b_eq=[0.7]),
         projects=True,
     ),
     "unit_simplex": Row(
-        lmo.unit_simplex(0.75),
+        lmo.unit_simplex(0.7),
         np.zeros(4),
-        vertices=np.vstack([np.zeros(4), 0.75 * EYE]),
-        program=direct(A_ub=ONES[None], b_ub=[0.75]),
+        vertices=np.vstack([np.zeros(4), 0.7 * EYE]),
+        program=direct(A_ub=ONES[None], b_ub=[0.7]),
         projects=True,
     ),
     "hypersimplex": Row(
-        lmo.hypersimplex(3, 2.0),
-        [2.0, 2.0, 2.0, 0],
-        vertices=2.0 * subset_bounds(3),
-        program=direct(A_eq=ONES[None], b_eq=[6.0], bounds=(0.0, 2.0)),
+        lmo.hypersimplex(3, 0.7),
+        [0.7, 0.7, 0.7, 0],
+        vertices=0.7 * subset_bounds(3),
+        program=direct(A_eq=ONES[None], b_eq=[2.1], bounds=(0.0, 0.7)),
         projects=True,
     ),
     "permutahedron": Row(
         lmo.permutahedron(C),
-        [3.0, 1.0, 1.0, -2.0],
+        [3.1, 1.1, 1.1, -2.3],
         vertices=arrangements(C),
         program=direct(
             A_ub=np.vstack([subset_bounds(k) for k in (1, 2, 3)]),
-            b_ub=[3.0] * 4 + [4.0] * 6 + [5.0] * 4,
+            b_ub=[3.1] * 4 + [4.2] * 6 + [5.3] * 4,
             A_eq=ONES[None],
             b_eq=[3.0],
             bounds=(None, None),
@@ -262,7 +264,7 @@ POLYTOPES = {
     ),
     "transport_polytope": Row(
         lmo.transport_polytope(ROWS, COLUMNS),
-        [1.0, 1.0, 1.0, 0, 0, 1.0],
+        [0.1, 0.1, 0.1, 0, 0, 0.1],
         shape=(2, 3),
         vertices=basic_plans(ROWS, COLUMNS),
         program=marginals(2, 3, ROWS, COLUMNS),
@@ -270,11 +272,11 @@ POLYTOPES = {
         diameter_is_exact=False,
     ),
     "flow_polytope": Row(
-        lmo.flow_polytope(ARCS, 0, 3, 2.0),
-        [2.0, 0, 0, 2.0, 0, 0, 0],
+        lmo.flow_polytope(ARCS, 0, 3, 0.7),
+        [0.7, 0, 0, 0.7, 0, 0, 0],
         shape=(7,),
-        vertices=2 * paths(ARCS, 0, 3),
-        program=conservation(ARCS, 0, 3, 2.0),
+        vertices=0.7 * paths(ARCS, 0, 3),
+        program=conservation(ARCS, 0, 3, 0.7),
     ),
     "vertex_polytope": Row(
         lmo.vertex_polytope(POINTS),
@@ -327,9 +329,9 @@ CURVED = {
     ),
     "ellipsoid": Row(
         lmo.ellipsoid(AXES, CENTER),
-        CENTER + e(0, 1.0),
+        CENTER + e(0, 1.1),
         support=lambda g: CENTER @ g + np.linalg.norm(AXES * g),
-        farthest=(CENTER + e(1, 3.0), CENTER - e(1, 3.0)),
+        farthest=(CENTER + e(1, 3.3), CENTER - e(1, 3.3)),
         takes_trees=False,
     ),
     "rotated_ellipsoid": Row(
@@ -344,3 +346,45 @@ CURVED = {
 }
 
 SETS = POLYTOPES | CURVED
+
+
+def singular_values(g: np.ndarray) -> np.ndarray:
+    return np.linalg.svd(g.reshape(3, 3), compute_uv=False)
+
+
+def eigenvalues(g: np.ndarray) -> np.ndarray:
+    return np.linalg.eigvalsh((g.reshape(3, 3) + g.reshape(3, 3).T) / 2)
+
+
+DIAMOND = ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3))
+GRID = tuple(
+    (3 * i + j, 3 * i + j + step)
+    for i in range(3)
+    for j in range(3)
+    for step, inside in ((1, j < 2), (3, i < 2))
+    if inside
+)
+# For their oracles: the diameters and the like have tests of their own.
+FURTHER = {
+    **{
+        f"flow_polytope_{name}": Row(
+            lmo.flow_polytope(arcs, 0, sink, 0.7),
+            None,
+            shape=(len(arcs),),
+            vertices=0.7 * paths(arcs, 0, sink),
+        )
+        for name, arcs, sink in (("diamond", DIAMOND, 3), ("grid", GRID, 8))
+    },
+    "nuclear_norm_ball": Row(
+        lmo.nuclear_norm_ball(0.7), None, (3, 3), support=lambda g: 0.7 * singular_values(g)[0]
+    ),
+    "spectral_norm_ball": Row(
+        lmo.spectral_norm_ball(0.7), None, (3, 3), support=lambda g: 0.7 * singular_values(g).sum()
+    ),
+    "spectrahedron": Row(
+        lmo.spectrahedron(0.7), None, (3, 3), support=lambda g: 0.7 * eigenvalues(g)[-1]
+    ),
+    "fantope": Row(
+        lmo.fantope(2, 0.7), None, (3, 3), support=lambda g: 0.7 * eigenvalues(g)[1:].sum()
+    ),
+}

@@ -15,9 +15,10 @@ def matrices_of(field: Any, like: Any) -> list[tuple[Any, ...]]:
         like: a tree of the structure of the parameters.
     """
     structure: Any = jax.tree.structure(like)
-    return list(structure.flatten_up_to(field))
+    return list(zip(*map(structure.flatten_up_to, field), strict=True))
 
 
 def field_of(matrices: list[tuple[Any, ...]], like: Any) -> Any:
     """The field of the state that has these matrices: the inverse of `matrices_of`."""
-    return jax.tree.structure(like).unflatten(matrices)
+    structure: Any = jax.tree.structure(like)
+    return tuple(map(structure.unflatten, zip(*matrices, strict=True)))

@@ -3,6 +3,7 @@
 Each function takes the arguments of `optzoo.three_pillars`.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ import optax
 import optzoo
 from optzoo.compressors import Compressor
 
-__all__ = ["Scaled", "no_projection", "other_reference", "raw_differences"]
+__all__ = ["Scaled", "SharedKey", "no_projection", "other_reference", "raw_differences"]
 
 
 class Scaled(Compressor):
@@ -40,6 +41,25 @@ class Scaled(Compressor):
 
     def mean(self, key: jax.Array, vector: jax.Array, axis_name: str) -> jax.Array:
         return self.factor * self.compressor.mean(key, vector, axis_name)
+
+    def variance_constants(self, dimension: int) -> tuple[float, float]:
+        return self.compressor.variance_constants(dimension)
+
+
+@dataclass(frozen=True)
+class SharedKey(Compressor):
+    """A compressor whose workers all draw what worker 0 draws."""
+
+    compressor: Compressor
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "num_workers", self.compressor.num_workers)
+
+    def encode(self, key: jax.Array, worker: jax.Array, vector: jax.Array) -> Any:
+        return self.compressor.encode(key, jnp.zeros_like(worker), vector)
+
+    def decode(self, key: jax.Array, worker: jax.Array, message: Any, like: Any) -> jax.Array:
+        return self.compressor.decode(key, jnp.zeros_like(worker), message, like)
 
     def variance_constants(self, dimension: int) -> tuple[float, float]:
         return self.compressor.variance_constants(dimension)

@@ -34,6 +34,7 @@ __all__ = [
     "EXACT",
     "LANES",
     "PillarsSetting",
+    "aligned",
     "hard",
     "minty",
     "moments",
@@ -267,6 +268,19 @@ def minty(n: int = 4, half_dim: int = 2) -> PillarsSetting:
         problem=problem,
         text=rf"{words}, $\delta = 0.5$",
         compressor=PermK(n),
+        local_steps=EXACT,
+    )
+
+
+def aligned() -> PillarsSetting:
+    """Two workers with F = J and F_1 = J + delta I, for a rotation J, and a large p."""
+    turn, deviation = np.array([[0.0, 1.0], [-1.0, 0.0]]), 0.5 * np.eye(2)
+    matrices = jnp.asarray(np.stack([turn + deviation, turn - deviation]))
+    return PillarsSetting(
+        problem=AffineOperators(matrices, jnp.zeros((2, 2))),
+        text=("a rotation, $n = 2$, from states where all parts of $F(u)$ point the same way"),
+        compressor=PermK(2),
+        p=0.9,
         local_steps=EXACT,
     )
 
