@@ -22,6 +22,9 @@ __all__ = [
 ]
 
 
+_finfo: Any = jnp.finfo
+
+
 def require_float64(caller: str) -> None:
     if jnp.zeros(()).dtype != jnp.float64:
         raise RuntimeError(
@@ -54,7 +57,7 @@ def round_off(*given: Any) -> float:
     """
     dtypes = [getattr(array, "dtype", np.dtype(np.float64)) for array in given]
     floats = [dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)]
-    return max(float(jnp.finfo(dtype).eps) for dtype in (np.float32, *floats))
+    return max(float(_finfo(dtype).eps) for dtype in (np.float32, *floats))
 
 
 def probabilities(name: str, given: Any) -> np.ndarray:
@@ -75,7 +78,7 @@ def symmetric(name: str, given: Any, sign: int = 1) -> np.ndarray:
     """The matrix, or the stack of them, in float64, made equal to `sign` times its transpose."""
     matrix = host(given)
     mirrored = sign * np.swapaxes(matrix, -1, -2)
-    if np.abs(matrix - mirrored).max() > 8 * round_off(given) * np.abs(matrix).max():
+    if not np.abs(matrix - mirrored).max() <= 8 * round_off(given) * np.abs(matrix).max():
         raise ValueError(
             f"{name} must be {'symmetric' if sign == 1 else 'skew'}; it differs from"
             f" {'-' * (sign == -1)}its transpose by {np.abs(matrix - mirrored).max():g}"

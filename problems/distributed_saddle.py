@@ -268,7 +268,7 @@ class MintyOperators(DistributedOperator):
         deviations = symmetric("deviations", self.deviations, sign=-1)
         mean = deviations.mean(axis=0)
         slack = len(deviations) * round_off(self.deviations)
-        if np.abs(mean).max() > slack * np.abs(deviations).max():
+        if not np.abs(mean).max() <= slack * np.abs(deviations).max():
             raise ValueError(f"deviations must add up to zero, got the mean {np.abs(mean).max():g}")
         object.__setattr__(self, "skew", jnp.asarray(skew, self.skew.dtype))
         centred = jnp.asarray(deviations - mean, self.deviations.dtype)

@@ -124,7 +124,8 @@ def _exchange(tree: _Tree, row: jax.Array, column: jax.Array, m: int) -> _Tree:
     change = jnp.where(falls, -theta, theta)
     flow = jnp.where(on_row_side | on_column_side, tree.flow + change, tree.flow)
 
-    # The last blocking edge on that way leaves: strong feasibility is kept.
+    # The last blocking edge on that way leaves: strong feasibility is kept. A flow is equal to the
+    # least one where it is that very number; both are read from the loop's state.
     blocks = falls & (tree.flow == theta)
     depth = _sum_to_root(tree, jnp.ones(nodes.shape, int))
     above = jnp.argmin(jnp.where(blocks & on_column_side, depth, nodes.size))

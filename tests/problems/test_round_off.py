@@ -65,6 +65,10 @@ def test_float32_data_are_accepted_and_wrong_ones_are_not(name):
     BUILD[name](off_by_round_off)
     with pytest.raises(ValueError, match=r"probability|symmetric|skew|deviations|equidistant"):
         BUILD[name](lambda array: array + 1e-4 * RNG.standard_normal(np.shape(array)))
+    with pytest.raises(
+        ValueError, match=r"probability|symmetric|skew|deviations|equidistant|weights"
+    ):
+        BUILD[name](lambda array: np.nan * array)
 
 
 def test_a_chain_given_in_float32_is_one_in_float64():
