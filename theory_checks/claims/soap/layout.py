@@ -20,4 +20,5 @@ def matrices_of(field: Any, like: Any) -> list[tuple[Any, ...]]:
 
 def field_of(matrices: list[tuple[Any, ...]], like: Any) -> Any:
     """The field of the state that has these matrices: the inverse of `matrices_of`."""
-    return jax.tree.structure(like).unflatten(matrices)
+    structure: Any = jax.tree.structure(like)
+    return structure.unflatten(matrices)
