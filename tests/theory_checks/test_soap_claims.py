@@ -1,18 +1,17 @@
-"""Claims on SOAP: the comparison of iterates, the mutants, and the claims with their controls."""
+"""Claims on SOAP: the comparison of iterates, the mutants, the settings."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 import optzoo
-from theory_checks.claims import CLAIMS
+from optzoo.theorems.soap import S6
 from theory_checks.claims.soap import mutants
 from theory_checks.claims.soap.iterates import WINDOW, drifting_gradients, farthest, iterates
-from theory_checks.claims.soap.regret import regret_bound
-from theory_checks.simulation.laboratory import Laboratory
-from theory_checks.simulation.runner import run_claim
-from theory_checks.statistics.protocol import Protocol
+from theory_checks.claims.soap.layout import field_of, matrices_of
+from theory_checks.claims.soap.settings import EPSILON, RegretSetting, SoapSetting
 
 
 def test_farthest_finds_one_wrong_entry_of_one_call():
@@ -36,7 +35,7 @@ def test_another_arrangement_has_sorted_vectors_and_another_state():
     """The null among the controls of parity is no copy of the method."""
     start, gradients = drifting_gradients({"w": (5, 5)}, 60)
     plain = optzoo.soap(0.01, precondition_frequency=1)
-    sorted_ = mutants.columns_sorted(plain)
+    sorted_ = mutants.columns_sorted(learning_rate=0.01, precondition_frequency=1)
 
     def final(method):
         def step(state, g):
@@ -55,25 +54,36 @@ def test_another_arrangement_has_sorted_vectors_and_another_state():
     np.testing.assert_allclose(np.sort(overlaps.max(axis=1)), np.ones(5), atol=1e-10)
 
 
-def test_regret_bound_of_one_gradient():
-    """G = 3 u v^T: the traces are (9 + eps)^(1/4) and, in the other directions, eps^(1/4)."""
-    g = np.zeros((1, 2, 3))
-    g[0, 1, 2] = 3.0
-    big, small = (9 + 1e-4) ** 0.25, 0.1
-    traces = (big + small) * (big + 2 * small)
-    found = regret_bound(g, D=2.0, eta=0.5, r=1, eps=1e-4)
-    np.testing.assert_allclose(found, (4 / (2 * 0.5) + 0.5) * traces, rtol=1e-12)
-    prescribed = regret_bound(g, D=2.0, eta=2 / np.sqrt(6), r=3, eps=1e-4)
-    np.testing.assert_allclose(prescribed, np.sqrt(6) * 2 * traces, rtol=1e-12)
+def test_what_a_setting_shows_is_what_its_run_and_its_loop_take():
+    setting = SoapSetting(text="one", shapes={"w": (3,)}, calls=3, eta=0.5, decay=0.0)
+    start, gradients = setting.given("w")
+    shown = {name: one.value for name, one in setting.constants.items()}
+    assert shown["eta"] == 0.5
+    for changes in ({}, {"eta": 0.1}):
+        found = setting.run(start, gradients, **changes)["w"]
+        loop = setting.bound(S6, start["w"], gradients["w"], **changes)
+        np.testing.assert_allclose(found, loop, rtol=1e-12)
+        moved = np.abs(found - start["w"]).max(axis=1)
+        np.testing.assert_allclose(moved[:2], [0, (shown | changes)["eta"]], rtol=1e-6)
 
 
-CHOSEN = ("soap/adafactor", "soap/scale", "soap/shampoo/any-step")
+def test_the_prescribed_step_belongs_to_a_distance_that_no_iterate_exceeds():
+    setting = RegretSetting(stream="one")
+    game = setting.play()
+    assert game.distances.max() <= game.D
+    assert game.eta == pytest.approx(game.D / 2**0.5)
+    assert {name: one.value for name, one in setting.constants.items()} == {
+        **{"D": game.D, "eta": game.eta, "r": 1, "epsilon": EPSILON}
+    }
+    given = RegretSetting(stream="one", eta=game.eta)
+    np.testing.assert_array_equal(given.play().regrets, game.regrets)
+    assert given.constants["D"].value == game.distances.max()
 
 
-@pytest.mark.parametrize("identifier", CHOSEN)
-def test_claim_is_consistent_and_its_controls_are_killed(identifier):
-    (claim,) = [one for one in CLAIMS if one.id == identifier]
-    found = run_claim(claim, Laboratory(seeds=32, protocol=Protocol(alpha=1e-4)))
-    assert found["verdict"] == "CONSISTENT", found["decided"]
-    assert found["controls"]
-    assert all(control["killed"] for control in found["controls"]), found["controls"]
+def test_matrices_go_back_where_they_came_from():
+    params = {"w": jnp.ones((2, 3)), "v": jnp.ones((4, 4))}
+    basis = optzoo.soap(0.1).init(params).basis
+    matrices = matrices_of(basis, params)
+    assert [[q.shape[0] for q in axes] for axes in matrices] == [[4, 4], [2, 3]]
+    again = field_of(matrices, params)
+    assert jax.tree.structure(again) == jax.tree.structure(basis)

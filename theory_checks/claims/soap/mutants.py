@@ -166,10 +166,12 @@ def _sorted(method: Method, *, permute_second_moment: bool) -> Method:
 
 def _reexpressed(moments: Any, old: Any, new: Any) -> Any:
     """The same arrays in coordinates of other bases, rows being vectors."""
-    leaves, structure = jax.tree.flatten(moments)
+    structure: Any = jax.tree.structure(moments)
     turned = []
     for x, before, after in zip(
-        leaves, *(matrices_of(field, moments) for field in (old, new)), strict=True
+        structure.flatten_up_to(moments),
+        *(matrices_of(field, moments) for field in (old, new)),
+        strict=True,
     ):
         for axis, (was, now) in enumerate(zip(before, after, strict=True)):
             if was is not None:

@@ -106,12 +106,9 @@ class SoapSetting(Setting):
 
     def given(self, *names: str) -> tuple[Tree, Tree]:
         """The start and the gradients of these leaves, or of all."""
-        start, gradients = _given(tuple(self.shapes.items()), self.calls)
-        chosen_names = names or tuple(self.shapes)
-        return (
-            {name: start[name] for name in chosen_names},
-            {name: gradients[name] for name in chosen_names},
-        )
+        trees, kept = _given(tuple(self.shapes.items()), self.calls), names or tuple(self.shapes)
+        start, gradients = ({name: tree[name] for name in kept} for tree in trees)
+        return start, gradients
 
     def run(
         self,

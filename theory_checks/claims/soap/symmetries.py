@@ -123,6 +123,7 @@ def _reduction() -> Case:
         decay=0.0,
         structure={"max_precond_dim": 0},
     )
+    S3.require(setting.of(S3))
 
     def check(
         names: tuple[str, ...] = (),
@@ -217,6 +218,7 @@ def _stacked() -> Case:
 
 def _scaled() -> Case:
     setting = replace(LEAVES, text="a $5 \\times 5$ leaf, gradients times $10^6$", epsilon=0.0)
+    S5.require(setting.of(S5))
 
     def check(factor: float = 1e6, epsilon: float = setting.epsilon) -> ExactIdentity:
         def compute() -> tuple[Array, Array]:

@@ -1,0 +1,115 @@
+"""What the page on SOAP and Shampoo computes, derived again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import linalg
+
+from optzoo.theorems import soap as page
+from optzoo.theorems import theorems_of
+from optzoo.theorems.soap import S1, S3, S5, S6, S7, S8, Kronecker, Regret, Soap
+
+GENERATOR = np.random.default_rng(0)
+GRADIENTS = GENERATOR.standard_normal((9, 3, 2))
+
+
+@pytest.mark.parametrize("power", [0.5, 0.25])
+def test_the_step_of_s1_by_matrix_powers_of_each_side(power):
+    """(L kron R)^-p vec(G) = L^-p G R^-p, and the trace is one more factor."""
+    left = sum(g @ g.T for g in GRADIENTS) / 9
+    right = sum(g.T @ g for g in GRADIENTS) / 9
+    roots = [linalg.fractional_matrix_power(side, -power) for side in (left, right)]
+    expected = np.trace(left) ** power * roots[0] @ GRADIENTS @ roots[1]
+    np.testing.assert_allclose(S1.bound(Kronecker(power=power), GRADIENTS), expected, rtol=1e-9)
+    plain = Kronecker(power=power, by_the_trace=False).step(GRADIENTS)
+    np.testing.assert_allclose(plain, expected / np.trace(left) ** power, rtol=1e-9)
+
+
+NUMBERS = Soap(eta=0.1, beta_1=0.9, beta_2=0.8, s=0.7, epsilon=0.03, decay=0.2, f=2)
+
+
+def adam(start, gradients):
+    """From the second gradient on, epsilon beside the root that is not corrected, decay after."""
+    w, path, m, v = start, [start], 0.0, 0.0
+    for t, g in enumerate(gradients[1:], start=1):
+        m, v = 0.9 * m + 0.1 * g, 0.8 * v + 0.2 * g**2
+        corrected = m / (1 - 0.9**t) * np.sqrt(1 - 0.8**t)
+        w = (w - 0.1 * corrected / (np.sqrt(v) + 0.03)) * (1 - 0.1 * 0.2)
+        path.append(w)
+    return np.stack(path)
+
+
+def test_the_loop_without_bases_is_adam():
+    start = GENERATOR.standard_normal((3, 2))
+    found = S6.bound(NUMBERS, start, GRADIENTS)
+    np.testing.assert_allclose(found, adam(start, GRADIENTS), rtol=1e-12)
+
+
+def test_the_loop_on_multiples_of_one_matrix_is_adam_on_its_singular_values():
+    """Bases that never change: singular vectors, the same for all gradients."""
+    left, right = (np.linalg.qr(GENERATOR.standard_normal((2, 2)))[0] for _ in range(2))
+    scales = 1 + GENERATOR.random(9)[:, None] * [1.0, 0.5]
+    scales[:, 1] /= 4  # in descending order on every call
+    gradients = np.einsum("ia,ta,ja->tij", left, scales, right)
+    start = left @ np.diag([0.3, -0.2]) @ right.T
+    found = S6.bound(NUMBERS, start, gradients, (0, 1))
+    rotated = np.einsum("ia,tij,jb->tab", left, found, right)
+    diagonal = adam(np.array([0.3, -0.2]), scales)
+    np.testing.assert_allclose(np.diagonal(rotated, axis1=1, axis2=2), diagonal, rtol=1e-9)
+    np.testing.assert_allclose(rotated[:, 0, 1], 0, atol=1e-12)
+
+
+def test_the_loop_refreshes_on_its_calls_alone():
+    """The first refresh, at call f, is seen by the step of the call after."""
+    start = np.zeros((3, 2))
+
+    def first_difference(f):
+        one, other = (
+            Soap(**(vars(NUMBERS) | {"f": at})).iterates(start, GRADIENTS, (0, 1))
+            for at in (f, 100)
+        )
+        return int(np.argmax(np.abs(one - other).max(axis=(1, 2)) > 1e-9))
+
+    assert [first_difference(f) for f in (1, 2, 5)] == [2, 3, 6]
+
+
+def test_regret_bound_of_one_gradient():
+    """G = 3 u v^T: the traces are (9 + eps)^(1/4) and, in the other directions, eps^(1/4)."""
+    g = np.zeros((1, 2, 3))
+    g[0, 1, 2] = 3.0
+    big, small = (9 + 1e-4) ** 0.25, 0.1
+    traces = (big + small) * (big + 2 * small)
+    place = Regret(D=2.0, eta=0.5, r=1, epsilon=1e-4)
+    np.testing.assert_allclose(S8.bound(place, g), (4 / (2 * 0.5) + 0.5) * traces, rtol=1e-12)
+    prescribed = Regret(D=2.0, eta=2 / np.sqrt(6), r=3, epsilon=1e-4)
+    np.testing.assert_allclose(S7.bound(prescribed, g), np.sqrt(6) * 2 * traces, rtol=1e-12)
+    np.testing.assert_allclose(S8.bound(prescribed, g), S7.bound(prescribed, g), rtol=1e-12)
+    with pytest.raises(ValueError, match="S7 does not apply"):
+        S7.bound(place, g)
+
+
+def test_constants_weaken_the_regret_as_they_say():
+    place = {"D": 2.0, "r": 1, "eta": 0.5, "epsilon": 0.0}
+    for name, direction in Regret.directions().items():
+        assert direction == "up"
+        weaker = Regret(**(place | {name: 2 * place[name]}))
+        assert weaker.any_step(GRADIENTS) > Regret(**place).any_step(GRADIENTS)
+
+
+@pytest.mark.parametrize(("theorem", "condition"), [(S3, "no decay"), (S5, "epsilon = 0")])
+def test_a_violated_condition_is_refused(theorem, condition):
+    with pytest.raises(ValueError, match=condition):
+        theorem.require(NUMBERS)
+
+
+DERIVATIONS = Path(__file__).parents[3] / "docs" / "theory" / "soap.md"
+
+
+def test_labels_are_unique_and_each_has_its_derivation():
+    labels = [theorem.label for theorem in theorems_of(vars(page))]
+    assert labels == [f"S{number}" for number in range(1, 9)]
+    headings = [
+        line for line in DERIVATIONS.read_text(encoding="utf-8").splitlines() if line[:3] == "## "
+    ]
+    assert all(any(line.startswith(f"## {label}.") for line in headings) for label in labels)
