@@ -36,6 +36,7 @@ from .theorems.markovian_noise import (
     D5,
     damping,
 )
+from .theorems.markovian_noise_constants import ROUNDING
 from .theorems.theorem import Theorem
 
 __all__ = [
@@ -121,7 +122,7 @@ class _LinearPlan(_Plan):
 
     def __post_init__(self) -> None:
         require_known_positive("strong_convexity", self.strong_convexity)
-        if self.strong_convexity > self.smoothness:
+        if self.strong_convexity > self.smoothness * (1 + ROUNDING):
             raise ValueError(
                 f"strong_convexity must be at most smoothness = {self.smoothness}, got "
                 f"{self.strong_convexity}."

@@ -95,7 +95,9 @@ class Method(Chain, abc.ABC):
     B: int = constant("base batch", weakens="down", least=1)
     m: int = constant("largest level", weakens=None)
     gamma: float = constant("step", weakens=None, positive=True)
-    start: float = constant("what the bound starts from: the metric at $x^0$", weakens="up")
+    start: float = constant(
+        r"what the bound starts from: $f(x^0) - f^*$, $|x^0 - x^*|^2$ or $\Phi_0$", weakens="up"
+    )
 
     @property
     def V(self) -> float:
@@ -117,17 +119,20 @@ class Method(Chain, abc.ABC):
         """The least number of steps after which the bound is at most a target above the floor."""
 
     def require_step(self, largest: float, formula: str) -> None:
+        """Raises where the step is longer than this."""
         if self.gamma > largest * (1 + ROUNDING):
             raise ValueError(
                 f"the step must be at most {formula} = {largest:.6g}, got {self.gamma}."
             )
 
     def require_above_floor(self, target: float) -> None:
+        """Raises where no number of steps is enough."""
         if self.floor >= target:
             raise ValueError(f"target must be above the floor {self.floor:.6g}, got {target}.")
 
 
 def require_slack(formula: str, value: float) -> None:
+    """Raises unless what a condition leaves is positive."""
     if value <= 0:
         raise ValueError(
             f"{formula} must be positive, got {value:.6g}. Take larger batches, a higher level or "
