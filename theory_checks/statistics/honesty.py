@@ -14,6 +14,7 @@ from scipy import special
 from tqdm import tqdm
 
 from .evidence import Array, log_e_process
+from .protocol import Protocol
 from .verdict import Verdict, decide
 
 __all__ = [
@@ -225,7 +226,7 @@ def decisions(
         return np.asarray(ratio * ratios[0])
 
     return [
-        decide(draw, seeds, alpha=alpha, max_doublings=max_doublings, seed=run)[0]
+        decide(draw, seeds, protocol=Protocol(alpha=alpha, looks=max_doublings + 1), seed=run)[0]
         for run in range(runs)
     ]
 

@@ -78,7 +78,6 @@ def single_variances(vector: Array) -> Array:
 
 def _case() -> Case:
     def check(
-        name: str = "own-keys",
         compressors: tuple[Compressor, ...] = COMPRESSORS,
         workers: float = WORKERS,
     ) -> SampledIdentity:
@@ -86,7 +85,7 @@ def _case() -> Case:
         turns = tuple(range(1, len(compressors) + 1))
         exact = single_variances(VECTOR) / workers
         return SampledIdentity(
-            Experiment(f"pillars-equal-vectors-{name}", process, turns, lanes=32),
+            Experiment("pillars-equal-vectors-own-keys", process, turns, lanes=32),
             left=lambda metrics: metrics["error"],
             right=lambda metrics: exact,
         )
@@ -111,7 +110,6 @@ def _case() -> Case:
             wrong(
                 "one key for all workers",
                 "each draws what worker 0 draws",
-                name="shared-key",
                 compressors=shared,
             ),
             wrong(
