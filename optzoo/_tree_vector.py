@@ -33,7 +33,9 @@ def as_floating(name: str, tree: PyTree) -> PyTree:
         elif isinstance(leaf, (float, jax.Array)) or hasattr(leaf, "__array__"):
             dtype = jnp.result_type(leaf)
             if jnp.issubdtype(dtype, jnp.floating):
-                return jnp.asarray(leaf, dtype)
+                # To ask for the same array once more would take long to trace.
+                is_plain = isinstance(leaf, jax.Array) and not leaf.weak_type
+                return leaf if is_plain else jnp.asarray(leaf, dtype)
         given = f"dtype {leaf.dtype}" if hasattr(leaf, "dtype") else repr(leaf)
         raise TypeError(f"{name}{keystr(path)} must be a real floating array, got {given}.")
 
