@@ -147,7 +147,7 @@ def discrete_noise(atoms: Sequence[float], weights: Sequence[float]) -> NoiseLaw
 
     Args:
       atoms: the values of A, finite and distinct, in any order.
-      weights: their probabilities, positive, with sum 1 to 1e-12.
+      weights: their probabilities, positive, with sum 1 to float32's round-off, which is then exact.
 
     Returns:
       The law of eps; its atoms are the standardized ones, increasing.
@@ -175,8 +175,10 @@ def discrete_noise(atoms: Sequence[float], weights: Sequence[float]) -> NoiseLaw
         )
     if not all(math.isfinite(value) for value in values):
         raise ValueError(f"atoms must be finite, or the noise has no two moments; got {values}.")
-    if not all(chance > 0.0 for chance in chances) or abs(math.fsum(chances) - 1.0) > 1e-12:
+    total = math.fsum(chances)
+    if not all(chance > 0.0 for chance in chances) or abs(total - 1.0) > 1e-6:
         raise ValueError(f"weights must be positive and have the sum 1, got {chances}.")
+    chances = [chance / total for chance in chances]
     order = sorted(range(len(values)), key=values.__getitem__)
     return _standardized(
         f"discrete_noise({values}, {chances})",

@@ -186,6 +186,12 @@ def test_laws_have_mean_0_variance_1_and_the_moments_they_state(law):
         assert (abs(counts / draws.size - weights) < 4.5 * spread).all()
 
 
+def test_weights_may_be_rounded_to_float32():
+    law = optzoo.discrete_noise([0.0, 1.0], [np.float32(0.9), np.float32(0.1)])
+    assert math.fsum(law.weights) == pytest.approx(1, abs=1e-15)
+    assert law.skewness == pytest.approx(8 / 3, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
