@@ -27,11 +27,8 @@ def as_floating(name: str, tree: PyTree) -> PyTree:
     """The tree with arrays for leaves; raises TypeError unless all of them are real floats."""
 
     def check(path: Any, leaf: Any) -> jax.Array:
-        if isinstance(leaf, jax.Array) and not leaf.weak_type:
-            if jnp.issubdtype(leaf.dtype, jnp.floating):
-                return leaf  # as it is: to ask for the same array again takes long to trace
-        elif isinstance(leaf, (float, jax.Array)) or hasattr(leaf, "__array__"):
-            dtype = jnp.result_type(leaf)
+        if isinstance(leaf, (float, jax.Array)) or hasattr(leaf, "__array__"):
+            dtype = leaf.dtype if isinstance(leaf, jax.Array) else jnp.result_type(leaf)
             if jnp.issubdtype(dtype, jnp.floating):
                 # To ask for the same array once more would take long to trace.
                 is_plain = isinstance(leaf, jax.Array) and not leaf.weak_type

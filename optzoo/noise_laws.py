@@ -147,7 +147,7 @@ def discrete_noise(atoms: Sequence[float], weights: Sequence[float]) -> NoiseLaw
 
     Args:
       atoms: the values of A, finite and distinct, in any order.
-      weights: their probabilities, positive, with sum 1 to float32's round-off, which is then exact.
+      weights: their probabilities, positive; their sum is 1 to float32's round-off.
 
     Returns:
       The law of eps; its atoms are the standardized ones, increasing.

@@ -115,8 +115,11 @@ def accelerated_coefficients(
     for name, value in constants.items():
         if not is_real(value):
             raise TypeError(f"{name} must be a positive number or an array, got {value!r}.")
-        with jax.ensure_compile_time_eval():
-            positive = jnp.all(jnp.asarray(value) > 0)
+        if isinstance(value, (int, float)):  # a plan asks thousands of times
+            positive: Any = value > 0
+        else:
+            with jax.ensure_compile_time_eval():
+                positive = jnp.all(jnp.asarray(value) > 0)
         if is_concrete(positive) and not bool(positive):
             raise ValueError(f"{name} must be positive, got {value}.")
     inverse_eta = (strong_convexity * learning_rate / 3) ** 0.5

@@ -80,7 +80,7 @@ def symmetric(name: str, given: Any, sign: int = 1) -> np.ndarray:
     mirrored = sign * np.swapaxes(matrix, -1, -2)
     if not np.abs(matrix - mirrored).max() <= 8 * round_off(given) * np.abs(matrix).max():
         raise ValueError(
-            f"{name} must be {'symmetric' if sign == 1 else 'skew'}; it differs from"
+            f"{name} must be {'symmetric' if sign == 1 else 'skew-symmetric'}; it differs from"
             f" {'-' * (sign == -1)}its transpose by {np.abs(matrix - mirrored).max():g}"
         )
     return np.asarray((matrix + mirrored) / 2)

@@ -223,4 +223,4 @@ def test_init_takes_shapes():
     shapes = {"w": jax.ShapeDtypeStruct((4, 3), jnp.bfloat16)}
     state = soap(0.1).init(shapes)
     assert (state.mu["w"].shape, state.mu["w"].dtype) == ((4, 3), jnp.bfloat16)
-    assert [r.dtype for r in state.basis["w"]] == [jnp.float32, jnp.float32]
+    assert [axis["w"].dtype for axis in state.basis] == [jnp.float32, jnp.float32]

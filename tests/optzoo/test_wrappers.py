@@ -193,11 +193,11 @@ def test_a_scan_and_a_python_loop_take_the_same_steps(name, row, dtypes):
     for _ in range(3):
         carry, _ = step(carry, None)
     pairs = zip(jax.tree.leaves(carry[0]), jax.tree.leaves(scanned[0]), strict=True)
+    # What a method does with all leaves together, such as a norm, has the coarsest round-off.
+    coarsest = max(float(jnp.finfo(dtype).eps) for dtype in dtypes)
     for one, other in pairs:
         assert one.dtype == other.dtype
-        np.testing.assert_allclose(
-            one.astype(float), other.astype(float), atol=8 * float(jnp.finfo(one.dtype).eps)
-        )
+        np.testing.assert_allclose(one.astype(float), other.astype(float), atol=8 * coarsest)
     assert {leaf.dtype for leaf in jax.tree.leaves(carry[0])} == {jnp.dtype(d) for d in dtypes}
 
 

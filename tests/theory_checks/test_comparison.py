@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 import theory_checks.claims
 from optzoo.plots import comparison as draw_comparison
+from optzoo.theorems import Paper
 from theory_checks import cli
 from theory_checks.checks import ExactIdentity
 from theory_checks.claim import Case, Claim
@@ -274,7 +276,7 @@ def test_comparisons_are_listed_as_such(project, capsys):
     assert cli.main(["list"]) == 0
     lines = [re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
-        ["paper/claim", "identity", "A title"],
+        ["paper/claim", "T1", "A title"],
         ["paper/compare/a", "comparison", "All of them"],
         ["other/compare/b", "comparison", "All of them"],
     ]
@@ -399,9 +401,9 @@ def test_the_page_shows_everything_in_the_paper_s_chapter(tmp_path, monkeypatch)
         return draw_comparison(ax, curves, **options)
 
     monkeypatch.setattr("optzoo.plots.comparison", spy)
-    other = claim("other/claim")
-    object.__setattr__(other, "paper", "Another paper")
+    other = replace(claim("other/claim"), theorem=stated(paper=Paper("Another paper")))
     page = report(tmp_path, comparison(), claims=[claim(), other])
+    page = page[page.index('id="verdicts"') :]  # below the chapters of theorems
     order = ['id="verdicts"', 'href="#paper/compare/all"', '"paper">A paper</h2>',
              '"claim" id="paper/claim"', "<h2>Side by side</h2>", '"claim" id="paper/compare/all"',
              '"paper">Another paper</h2>', '"claim" id="other/claim"']  # fmt: skip

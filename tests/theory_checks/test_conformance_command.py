@@ -13,6 +13,9 @@ from theory_checks import cli
 from theory_checks.conformance import PROPERTIES, Row, conformance, objective
 from theory_checks.conformance.targets import TargetError, row_of
 
+# orbax leaves coroutines behind where a restore fails, which then complain of the closed loop.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 NAMED = {one.name: one for one in PROPERTIES}
 
 
@@ -129,7 +132,7 @@ FAULTS = {
     "wide updates": (
         lambda: faulty(step=lambda g, state: g.astype(jnp.float64) * -0.1),
         "strict promotion, float32",
-        "updates of float32 parameters have float64, not float32",
+        "updates of float32 parameters have float64",
     ),
     "counts under MultiSteps": (
         lambda: faulty(step=lambda g, state: -0.1 / (1 + state[0] % 2 + 1e-4 * next(calls)) * g),

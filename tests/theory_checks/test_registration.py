@@ -71,7 +71,7 @@ def install(folder, monkeypatch, entry_points, **modules):
 def test_a_file_is_listed_run_reported_and_resumed(folder, capsys):
     write(folder, "mine.py", GOOD)
     assert cli.main(["list", "mine", "--claims", "mine.py"]) == 0
-    assert capsys.readouterr().out.split() == ["mine/one", "identity", "My", "own", "title"]
+    assert capsys.readouterr().out.split() == ["mine/one", "T1", "My", "own", "title"]
     run = ["run", "mine", "--claims", "mine.py", "--out", "out"]
     assert cli.main(run) == 0
     results = json.loads(Path("out/results.json").read_text())

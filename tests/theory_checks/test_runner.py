@@ -288,7 +288,7 @@ def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["run", "nothing/here"], "no claim or comparison is named by 'nothing/here'"),
-        (["run", "--seeds", "3"], "at least 8 seeds"),
+        (["run", "--seeds", "3"], "an integer of at least 8 is needed"),
         (["run", "--preset", "huge"], "invalid choice"),
         (["report", "missing"], "results.json does not exist"),
         ([], "COMMAND"),
@@ -321,7 +321,12 @@ def test_data_files_become_claims_of_their_own(tmp_path):
     (tmp_path / "a9a").write_text(line)  # unpacked beside it: one claim, not two
     (tmp_path / "README").write_text("not data")
     (tmp_path / "folder").mkdir()
-    program = "from theory_checks.claims import CLAIMS\nfor c in CLAIMS: print(c.id)"
+    program = """
+from theory_checks.claims import CLAIMS
+(generic,) = (claim for claim in CLAIMS if claim.id == "frank_wolfe/sarah/convex/generic")
+for case in generic.cases:
+    print(case.split(",")[0])
+"""
 
     def ids(folder):
         done = subprocess.run(
@@ -331,12 +336,12 @@ def test_data_files_become_claims_of_their_own(tmp_path):
             text=True,
             check=False,
         )
-        return done.stdout.split(), done.stderr
+        return done.stdout.splitlines(), done.stderr
 
     found, _ = ids(tmp_path)
-    assert len(set(found)) == len(found)
-    names = {one.split("/")[4].rsplit("-", 2)[0] for one in found if "/data/" in one}
-    assert {name.removesuffix("-l1") for name in names} == {"a9a", "breast-cancer", "my-data"}
+    names = [one for one in found if one.startswith("data/")]
+    assert set(names) == {"data/a9a", "data/breast-cancer", "data/my-data"}
+    assert len(names) == 3 * 6  # two sets, three schedules
     _, error = ids(tmp_path / "missing")
     assert "which is no folder" in error
 
@@ -344,6 +349,6 @@ def test_data_files_become_claims_of_their_own(tmp_path):
 def test_list_names_every_claim_and_comparison(capsys):
     assert cli.main(["list"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    expected = [(one.id, one.kind) for one in CLAIMS]
+    expected = [(one.id, one.theorem.root.label) for one in CLAIMS]
     expected += [(one.id, "comparison") for one in COMPARISONS]
     assert [tuple(line.split()[:2]) for line in listed] == expected

@@ -1,1 +1,3 @@
 """Evidence and verdicts: e-values, limits of means, exponents, and how honest all of it is."""
+
+__all__: list[str] = []

@@ -318,20 +318,6 @@ def test_a_set_crosses_jit_and_vmap_with_its_numbers_traced():
     np.testing.assert_allclose(diameter(nested), np.sqrt(16 + 4 + 9 + 16), rtol=1e-15)
 
 
-@pytest.mark.parametrize("method", ["lmo", "project", "retract"])
-def test_every_method_agrees_with_itself_under_jit_and_vmap(method):
-    constraint = product([make(5) for make in EVERY_SET.values()])
-    rows = jnp.asarray(np.random.default_rng(1).standard_normal((3, 5)))
-    call = getattr(constraint, method)
-    by_lane = jax.jit(jax.vmap(call))([rows] * len(EVERY_SET))
-    for k, row in enumerate(rows):
-        compiled = jax.jit(call)([row] * len(EVERY_SET))
-        for a, b in zip(by_lane, compiled, strict=True):
-            np.testing.assert_allclose(a[k], b, rtol=1e-14, atol=1e-16)
-    for a, b in zip(call([rows[0]] * len(EVERY_SET)), by_lane, strict=True):
-        np.testing.assert_allclose(a, b[0], rtol=1e-14, atol=1e-16)
-
-
 def test_sets_work_on_the_shards_of_a_mesh():
     """Under shard_map with its check of varying axes on; a shard sees a tree of its own."""
     mesh = jax.make_mesh((4,), ("i",), axis_types=(jax.sharding.AxisType.Auto,))
