@@ -402,16 +402,16 @@ def test_the_page_shows_everything_in_the_paper_s_chapter(tmp_path, monkeypatch)
 
     monkeypatch.setattr("optzoo.plots.comparison", spy)
     other = replace(claim("other/claim"), theorem=stated(paper=Paper("Another paper")))
-    page = report(tmp_path, comparison(), claims=[claim(), other])
-    page = page[page.index('id="verdicts"') :]  # below the chapters of theorems
+    whole = report(tmp_path, comparison(), claims=[claim(), other])
+    page = whole[whole.index('id="verdicts"') :]  # below the chapters of theorems
     order = ['id="verdicts"', 'href="#paper/compare/all"', '"paper">A paper</h2>',
              '"claim" id="paper/claim"', "<h2>Side by side</h2>", '"claim" id="paper/compare/all"',
              '"paper">Another paper</h2>', '"claim" id="other/claim"']  # fmt: skip
     assert [page.index(one) for one in order] == sorted(page.index(one) for one in order)
     assert page.count("Side by side</h2>") == 1
-    assert "<b>1</b> side by side" in page
+    assert "<b>1</b> side by side" in whole
 
-    section = Section(page, "paper/compare/all")
+    section = Section(whole, "paper/compare/all")
     for words in ("All of them", "Batches of", "least squares,", "Per step", "Per gradient",
                   "needs more."):  # fmt: skip
         assert words in section.words
