@@ -142,6 +142,11 @@ def test_cases_of_a_grid_are_claims_of_their_own_and_may_have_had_other_names(ru
         load_renames(file)
 
 
+def test_a_claim_that_became_a_grid_is_compared_as_a_whole(run):
+    grid = claim(tightness=0.9) | {"cases": [{"name": "one", "verdict": "CONSISTENT"}]}
+    assert between(run, [claim(tightness=0.5)], [grid]) == [Change("tightness", "a/1", 0.5, 0.9)]
+
+
 def test_a_file_of_an_older_version_says_what_it_lacks(run):
     old = load_run(run("old", claim(), schema=1))
     assert "without theorems and tables of cases" in describe(old, old, []).splitlines()[0]

@@ -5,7 +5,7 @@ Not to be confused with methods side by side in one run (`side_by_side`).
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,13 +128,14 @@ def _of_case(identifier: str, case: str) -> str:
     return f"{identifier}: {case}"
 
 
-def _cases_apart(run: Record) -> dict[str, Record]:
-    """The claims by their ids, each case of a grid as a claim of its own."""
+def _cases_apart(run: Record, whole: Collection[str]) -> dict[str, Record]:
+    """The claims by their ids, each case of a grid as a claim of its own unless it is in `whole`."""
     found = {}
     for claim in run["claims"]:
-        if not claim.get("cases"):
+        if not claim.get("cases") or claim["id"] in whole:
             found[claim["id"]] = claim
-        for case in claim.get("cases") or ():
+            continue
+        for case in claim["cases"]:
             ending = f": {case['name']}"
             controls = [
                 control | {"name": control["name"].removesuffix(ending)}
@@ -182,7 +183,12 @@ def changes(
     if not (math.isfinite(factor) and factor > 1.0):
         raise ValueError(f"factor must be a finite number above 1, but is {factor}")
     table = renamed or {}
-    before, after = _cases_apart(old), _cases_apart(new)
+    # What is one claim in one of the runs is one in both.
+    plain = [
+        {table.get(one["id"], one["id"]) for one in run["claims"] if not one.get("cases")}
+        for run in (old, new)
+    ]
+    before, after = (_cases_apart(run, plain[0] | plain[1]) for run in (old, new))
     before = {table.get(name, name): claim for name, claim in before.items()}
     found = [*_came_and_went(before, after), *_came_and_went(*_beside(old, new))]
     for identifier in before.keys() & after.keys():
