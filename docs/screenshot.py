@@ -9,8 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-WIDTH = 1440
-MARGIN = 24  # below the overview, in pixels
+WIDTH, HEIGHT = 1440, 1200
 
 
 def main():
@@ -23,15 +22,9 @@ def main():
             executable_path=shutil.which("chromium"),
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, color_scheme="light")
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.goto(options.report.resolve().as_uri())
-        overview = page.locator("#overview").bounding_box()
-        height = overview["y"] + overview["height"] + MARGIN
-        page.screenshot(
-            path=options.picture,
-            full_page=True,
-            clip={"x": 0, "y": 0, "width": WIDTH, "height": height},
-        )
+        page.screenshot(path=options.picture)
         browser.close()
 
 

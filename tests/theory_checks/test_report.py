@@ -224,7 +224,7 @@ def test_the_page_begins_with_theorems(tmp_path):
     parts = [theorem("F3"), theorem("F3, one step", root="F3", code=None, side="equal")]
     parsed = page(tmp_path, claims, schema=2, theorems=[theorem("F4", constants=[]), *parts])
     assert parsed.classes[0] == "theorems"
-    _, f4, f3 = parsed.rows("theorems")
+    _, f3, f4 = parsed.rows("theorems")
     assert f3 == ["F3", "What F3 says", "?INCONCLUSIVE", "a/sharp", "1.5×", "a/below", "5",
                   "slack, sharp, below"]  # fmt: skip
     assert f4 == ["F4", "What F4 says", "✓CONSISTENT", "–", "–", "–", "1", "other"]

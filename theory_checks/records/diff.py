@@ -129,7 +129,7 @@ def _of_case(identifier: str, case: str) -> str:
 
 
 def _cases_apart(run: Record, whole: Collection[str]) -> dict[str, Record]:
-    """The claims by their ids, each case of a grid as a claim of its own unless it is in `whole`."""
+    """The claims by their ids, and each case of a grid as one, unless the claim is in `whole`."""
     found = {}
     for claim in run["claims"]:
         if not claim.get("cases") or claim["id"] in whole:

@@ -1,5 +1,6 @@
 """The report's chapters begin with theorems: each as it stands on its page, and what was found."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,7 @@ class TheoremView:
 def theorem_views(
     theorems: Sequence[Record], claims: Sequence[Record], paper: str
 ) -> list[TheoremView]:
-    """The theorems of a paper in the order of its page, with what the run says of them.
+    """The theorems of a paper in the order of their labels, with what the run says of them.
 
     Args:
         theorems: records of all theorems, in order.
@@ -64,12 +65,18 @@ def theorem_views(
     labels = dict.fromkeys(one["root"] for one in of_paper)
     labels |= dict.fromkeys(str(claim["theorem"]) for claim in claims if claim["theorem"])
     views = []
-    for label in labels:
+    for label in sorted(labels, key=_numbers_by_size):
         mine = [claim for claim in claims if str(claim["theorem"]) == label]
         if mine:
             statements = [one for one in of_paper if one["root"] == label]
             views.append(_view(label, statements, mine))
     return views
+
+
+def _numbers_by_size(label: str) -> list[tuple[bool, int, str]]:
+    """F2 before F10, and F3 before F3a."""
+    parts = re.split(r"(\d+)", label)
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
 def _view(label: str, statements: list[Record], claims: list[Record]) -> TheoremView:
