@@ -1,5 +1,6 @@
 """Session-wide: float64, no silent rank promotion, eight host devices, quick compilation."""
 
+import gc
 import os
 from importlib.metadata import version
 
@@ -18,6 +19,10 @@ os.environ["XLA_FLAGS"] = " ".join(
 os.environ["JAX_PLATFORMS"] = "cpu"
 # The claims under test are those of the repository, whatever data the user has.
 os.environ.pop("OPTZOO_DATA", None)
+
+# Programs that are kept make a heap of gigabytes, and each look through it is dear: 6 % of the
+# conformance suite.
+gc.set_threshold(100_000, 50, 100)
 
 import jax
 import pytest

@@ -40,7 +40,7 @@ def ask(
 
 
 def answers_in(context: str, constraint: ConstraintSet, batch: tuple[jax.Array, ...]) -> Answers:
-    """The answers to a batch of questions; to the first one, where they are not compiled."""
+    """The answers to a batch of questions."""
 
     def one(*arguments: jax.Array) -> Answers:
         return ask(constraint, *arguments)
@@ -54,11 +54,8 @@ def answers_in(context: str, constraint: ConstraintSet, batch: tuple[jax.Array, 
         answers = [function(*(v[k] for v in batch)) for k in range(size)]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *answers)
 
-    match context:
-        case "eager":
-            return stacked(one, 1)
-        case "jit":
-            return stacked(jax.jit(one, compiler_options=OPTIMIZED), len(batch[0]))
+    if context == "jit":
+        return stacked(jax.jit(one, compiler_options=OPTIMIZED), len(batch[0]))
     # The numbers of the set are traced, and batched.
     sets = jax.tree.map(lambda v: jnp.broadcast_to(v, (LANES, *jnp.shape(v))), constraint)
     split = (v.reshape(-1, LANES, *v.shape[1:]) for v in batch)
@@ -84,7 +81,6 @@ def least(row: Row, g: np.ndarray) -> np.ndarray:
 
 
 CONTEXTS = [
-    ("eager", np.float64),
     ("jit", np.float64),
     ("jit", np.float32),
     ("scan of vmap", np.float32),
