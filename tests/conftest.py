@@ -20,12 +20,12 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 # The claims under test are those of the repository, whatever data the user has.
 os.environ.pop("OPTZOO_DATA", None)
 
+import jax
+import pytest
+
 # Programs that are kept make a heap of gigabytes, and each look through it is dear: 6 % of the
 # conformance suite.
 gc.set_threshold(100_000, 50, 100)
-
-import jax
-import pytest
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
