@@ -7,16 +7,22 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REPORT := results/quick
 
-.PHONY: verify test test-browser screenshot browser setup lint types notebooks test-newest bench clean help
+.PHONY: verify test test-long test-browser screenshot browser setup lint types notebooks test-newest bench clean help
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Minutes together, and what they find is seldom new: before a release, or a change of theirs.
+LONG = tests/optzoo/lmo/test_every_context.py tests/optzoo/test_wrappers.py tests/benchmarks
 
 verify: setup  ## check every theorem (quick preset) and write the report
 	$(BIN)/python -m theory_checks run --preset quick --out $(REPORT) --overwrite
 
 test: setup  ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/browser
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/browser $(LONG:%=--ignore=%)
+
+test-long: setup  ## run the tests that take longest: every set as users compile it, every wrapper, the benchmarks
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(LONG)
 
 test-browser: browser  ## run the tests of the report's page in a headless Chromium
 	$(BIN)/python -m pytest tests/browser
