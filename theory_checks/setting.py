@@ -8,9 +8,25 @@ from typing import Any
 from optzoo.problems import Constant
 from optzoo.theorems import Theorem
 
-__all__ = ["Setting", "Stated"]
+__all__ = ["Setting", "Stated", "chosen"]
 
 Parameters = Mapping[str, float | int | str]
+
+
+def chosen(**numbers: float) -> dict[str, Constant]:
+    """Constants that are exact because they are chosen: part of the instance or of the plan.
+
+    Args:
+        **numbers: the constants' values by name.
+
+    Returns:
+        The same names with their certificates.
+
+    Example:
+        >>> chosen(mu=0.5)["mu"].how
+        'exact'
+    """
+    return {name: Constant(value, "exact", derivation="chosen") for name, value in numbers.items()}
 
 
 class Setting(abc.ABC):

@@ -15,9 +15,9 @@ from optzoo.theorems.ito_chains import CHAIN, CHAIN_LINEAR, CHAIN_TREE
 from ...checks import ExactIdentity
 from ...claim import Case, Claim
 from ...controls import controls, mutant, null
-from ...setting import Stated
+from ...setting import Stated, chosen
 from . import mutants
-from .settings import Family, LinearChain, chosen
+from .settings import Family, LinearChain
 from .shipped import STEPS, Method, all_paths, shipped_law, states_after
 
 __all__ = ["CLAIMS"]

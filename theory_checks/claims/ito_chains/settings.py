@@ -32,7 +32,7 @@ from optzoo.problems import (
 from optzoo.theorems import Theorem
 from optzoo.theorems.ito_chains import WINDOW_CONSTANTS
 
-from ...setting import Setting
+from ...setting import Setting, chosen
 
 __all__ = [
     "NOISES",
@@ -44,7 +44,6 @@ __all__ = [
     "LinearChain",
     "Noise",
     "PosteriorChain",
-    "chosen",
     "posterior",
 ]
 
@@ -55,11 +54,6 @@ SCALINGS = {"langevin": 0.0, "sgd": 1.0}
 """gamma by its use."""
 
 NOISES = {"coin": rademacher_noise(), "skewed coin": bernoulli_noise(0.1)}
-
-
-def chosen(**numbers: float) -> dict[str, Constant]:
-    """Constants that are part of the instance."""
-    return {name: Constant(value, "exact", derivation="chosen") for name, value in numbers.items()}
 
 
 # --- Families ---

@@ -41,11 +41,11 @@ from optzoo.theorems.markovian_noise import (
 from ...checks import ExactIdentity, ExactInequality, SampledIdentity
 from ...claim import Case, Claim, grid
 from ...controls import Change, controls, mutant, null, wrong
-from ...setting import Stated
+from ...setting import Stated, chosen
 from ...simulation import Experiment
 from . import mutants
 from .processes import EstimateMoments
-from .settings import CHAINS, chain, chosen, on_chain, slow_chain
+from .settings import CHAINS, chain, on_chain, slow_chain
 from .weights import (
     Estimator,
     from_stream,

@@ -38,11 +38,11 @@ from optzoo.theorems.markovian_noise import (
 from ...checks import ExactScaling, Passage
 from ...claim import Case, Claim
 from ...controls import Change, controls, wrong
-from ...setting import Stated
+from ...setting import Stated, chosen
 from ...simulation import Experiment
 from ...simulation.laboratory import Laboratory
 from .processes import stream_run
-from .settings import chosen, slow_chain
+from .settings import slow_chain
 
 __all__ = ["CLAIMS"]
 

@@ -28,7 +28,7 @@ from optzoo.theorems.markovian_noise import D6, D7, Switches
 from ...checks import ExactLowerBound, PathwiseLowerBound
 from ...claim import Case, Claim, grid
 from ...controls import controls, wrong
-from ...setting import Stated
+from ...setting import Stated, chosen
 from ...simulation import Along, Experiment, Watch
 from .processes import (
     Position,
@@ -38,7 +38,6 @@ from .processes import (
     squared_distance,
     stream_run,
 )
-from .settings import chosen
 
 __all__ = ["CLAIMS", "OverTheBound"]
 

@@ -34,7 +34,7 @@ from optzoo.theorems.markovian_noise import D3, D3A, D3A_RUNS, D4, D4_RUNS, D5_R
 from ...checks import SampledIdentity, UpperBound
 from ...claim import Case, Claim
 from ...controls import controls, mutant, wrong
-from ...setting import Stated
+from ...setting import Stated, chosen
 from . import mutants
 from .partners import PARTNERS
 from .processes import (
@@ -46,7 +46,7 @@ from .processes import (
     squared_distance,
     stream_run,
 )
-from .settings import chain, chosen, longest_step
+from .settings import chain, longest_step
 
 __all__ = ["CLAIMS"]
 

@@ -31,7 +31,7 @@ from optzoo.problems import (
 from optzoo.theorems import Theorem
 from optzoo.theorems.markovian_noise import D3_POLYAK_LOJASIEWICZ, D3A, D4, D5
 
-from ...setting import Setting, Stated
+from ...setting import Setting, Stated, chosen
 
 __all__ = [
     "ACCELERATED",
@@ -44,7 +44,6 @@ __all__ = [
     "ExactRun",
     "Family",
     "chain",
-    "chosen",
     "distance",
     "longest_step",
     "mean_squared_gradient",
@@ -87,11 +86,6 @@ def chain(name: str) -> MarkovChain:
 def slow_chain(mixing_time: int, law: tuple[float, ...] = (0.5, 0.5)) -> MarkovChain:
     """Lazy resampling whose mixing time is exactly this."""
     return lazy_resample(np.asarray(law), 1 - 4 ** (-1 / mixing_time))
-
-
-def chosen(**values: float) -> dict[str, Constant]:
-    """Constants that are chosen."""
-    return {name: Constant(value, "exact", derivation="chosen") for name, value in values.items()}
 
 
 def on_chain(name: str, **parameters: float | int | str) -> Stated:

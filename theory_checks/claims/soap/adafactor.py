@@ -15,9 +15,9 @@ from optzoo.theorems.soap import S1
 from ...checks import ExactIdentity
 from ...claim import Case, Claim
 from ...controls import controls, null, wrong
-from ...setting import Stated
+from ...setting import Stated, chosen
 from .layout import matrices_of
-from .settings import INPUTS, OUTPUTS, chosen, standardized
+from .settings import INPUTS, OUTPUTS, standardized
 
 __all__ = ["CLAIMS"]
 

@@ -21,7 +21,7 @@ from optzoo.problems import (
 )
 from optzoo.theorems.soap import S6
 
-from ...setting import Setting
+from ...setting import Setting, chosen
 from .iterates import Tree, drifting_gradients, iterates
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "Make",
     "RegretSetting",
     "SoapSetting",
-    "chosen",
     "standardized",
 ]
 
@@ -50,11 +49,6 @@ def standardized() -> Array:
     """The columns of the breast-cancer data, each with mean 0 and variance 1."""
     columns, _ = breast_cancer()
     return np.asarray((columns - columns.mean(axis=0)) / columns.std(axis=0))
-
-
-def chosen(**numbers: float) -> dict[str, Constant]:
-    """Constants that are part of the instance."""
-    return {name: Constant(value, "exact", derivation="chosen") for name, value in numbers.items()}
 
 
 # --- SOAP, call by call ---
