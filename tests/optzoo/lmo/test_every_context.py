@@ -40,7 +40,7 @@ def ask(
 
 
 def answers_in(context: str, constraint: ConstraintSet, batch: tuple[jax.Array, ...]) -> Answers:
-    """The answers to a batch of questions."""
+    """The answers to a batch of questions; to the first one, where they are not compiled."""
 
     def one(*arguments: jax.Array) -> Answers:
         return ask(constraint, *arguments)
@@ -54,6 +54,8 @@ def answers_in(context: str, constraint: ConstraintSet, batch: tuple[jax.Array, 
         answers = [function(*(v[k] for v in batch)) for k in range(size)]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *answers)
 
+    if context == "eager":
+        return stacked(one, 1)
     if context == "jit":
         return stacked(jax.jit(one, compiler_options=OPTIMIZED), len(batch[0]))
     # The numbers of the set are traced, and batched.
@@ -81,6 +83,7 @@ def least(row: Row, g: np.ndarray) -> np.ndarray:
 
 
 CONTEXTS = [
+    ("eager", np.float64),
     ("jit", np.float64),
     ("jit", np.float32),
     ("scan of vmap", np.float32),
