@@ -346,11 +346,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from optzoo.conformance import Row
 from optzoo.problems import Constant, pytree_dataclass
 from optzoo.theorems import Assumption, Constants, Paper, Theorem, constant
 from theory_checks.checks import UpperBound
 from theory_checks.claim import Case, Claim
-from theory_checks.conformance import Row
 from theory_checks.controls import controls, mutant, null, wrong
 from theory_checks.setting import Stated
 from theory_checks.simulation import Experiment, Process

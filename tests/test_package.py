@@ -104,9 +104,10 @@ ALLOWED = {
 
 @pytest.mark.parametrize("folder", ALLOWED)
 def test_folders_import_only_what_they_may(folder):
-    """The ground-floor packages do not know each other; formulas are NumPy's."""
+    """The ground-floor packages do not know each other; formulas and properties have NumPy."""
     for path in (ROOT / folder).rglob("*.py"):
-        allowed = ALLOWED[folder] | ({"numpy"} if path.parent.name == "theorems" else set())
+        numeric = path.parent.name in ("theorems", "conformance")
+        allowed = ALLOWED[folder] | ({"numpy"} if numeric else set())
         for node in ast.walk(ast.parse(path.read_text())):
             names = []
             if isinstance(node, ast.Import):
@@ -151,14 +152,14 @@ def site(tmp_path_factory):
 def test_installation_holds_the_two_packages_and_nothing_else(site):
     tops = {path.name for path in site.iterdir() if path.suffix != ".dist-info"}
     assert tops - {"bin"} == {"optzoo", "theory_checks"}
-    for needed in (
-        "optzoo/py.typed",
-        "optzoo/problems/__init__.py",
-        "optzoo/plots/__init__.py",
-        "theory_checks/report/templates/report.html",
-        "theory_checks/claims/frank_wolfe/__init__.py",
-        "bin/theory-checks",
-    ):
+    modules = {
+        Path(*((folder,) if folder in ("optzoo", "theory_checks") else ("optzoo", folder)))
+        / path.relative_to(ROOT / folder)
+        for folder in ALLOWED
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    others = ("optzoo/py.typed", "theory_checks/report/templates/report.html", "bin/theory-checks")
+    for needed in (*modules, *others):
         assert (site / needed).is_file(), needed
 
 
@@ -192,7 +193,8 @@ def test_import_needs_jax_and_optax_alone(bare, site):
     program = """
 import pydoc
 import optzoo
-assert not [m for m in sys.modules if m.startswith(("optzoo.problems", "optzoo.plots"))]
+lazy = ("optzoo.conformance", "optzoo.plots", "optzoo.problems")
+assert not [m for m in sys.modules if m.startswith(lazy)]
 import jax
 assert not jax.config.jax_enable_x64
 print(optzoo.__file__)
@@ -215,7 +217,7 @@ for statement in ("import optzoo.problems", "from optzoo import plots", "optzoo.
     ]
 
 
-@pytest.mark.parametrize("name", ["problems", "plots"])
+@pytest.mark.parametrize("name", ["conformance", "problems", "plots"])
 def test_subpackages_are_attributes(name, monkeypatch):
     monkeypatch.delattr(optzoo, name)  # as before its first import
     assert name in dir(optzoo)

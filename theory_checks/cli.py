@@ -271,7 +271,7 @@ def _resumed(
 
 def _conformance(options: argparse.Namespace) -> int:
     _use_all_cores()
-    from .conformance.targets import TargetError, print_conformance, rows_of
+    from .conformance import TargetError, print_conformance, rows_of
 
     # A module beside the caller is found, as by `python -m`.
     sys.path.insert(0, str(Path.cwd()))

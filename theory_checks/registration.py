@@ -14,7 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .blame import place
+from optzoo.conformance.blame import place
+
 from .claim import Claim
 from .side_by_side import Comparison
 
@@ -213,7 +214,7 @@ def installed_optimizers() -> dict[str, Any]:
     """What installed packages offer as optimizers, by the names of their entry points.
 
     Returns:
-        Names -> a `theory_checks.conformance.Row`, a constructor or a transformation.
+        Names -> an `optzoo.conformance.Row`, a constructor or a transformation.
 
     Raises:
         RegistrationError: if one cannot be loaded, or two have one name.

@@ -192,7 +192,7 @@ def test_a_package_registers_optimizers(folder, monkeypatch, capsys):
     install(
         folder, monkeypatch, "[optzoo.optimizers]\nmy-opt = own_opts:opt\n", own_opts=optimizers
     )
-    from theory_checks.conformance.targets import rows_of
+    from theory_checks.conformance import rows_of
 
     names = [row.name for row in rows_of([])]
     assert names[-1] == "my-opt"

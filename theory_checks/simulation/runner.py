@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ..blame import outside
+from optzoo.conformance.blame import outside
+
 from ..claim import Claim
 from ..records import write as record
 from ..records.theorems import merged, theorem_records
