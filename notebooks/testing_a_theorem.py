@@ -70,7 +70,7 @@ for violation in (0.8, 1.0, 1.5, 2.0):
 
 with plots.style():
     figure, ax = plt.subplots(figsize=(6.0, 3.6))
-    plots.comparison(ax, curves)
+    plots.side_by_side(ax, curves)
     ax.axhline(1 / ALPHA, color=plots.COLOURS["ink"], linewidth=1.0)
     ax.annotate("refuted above", (1.1, 1.4 / ALPHA))
     ax.set_ylim(1e-3, 1e6)
@@ -135,7 +135,7 @@ for name, law in laws.items():
 
 with plots.style():
     figure, ax = plt.subplots(figsize=(6.0, 3.4))
-    plots.comparison(ax, curves)
+    plots.side_by_side(ax, curves)
     ax.set_xlabel("true mean of metric / bound")
     ax.set_ylabel("seeds for 90% power")
     ax.legend()
@@ -236,7 +236,7 @@ with plots.style():
     figure, ax = plt.subplots(figsize=(6.0, 3.6))
     found = by_proof["right"]
     labels = ("measured", "with 1/p", "without 1/p")
-    plots.comparison(
+    plots.side_by_side(
         ax,
         [
             {

@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from numpy.testing import assert_array_equal
 
-from optzoo.plots import COLOURS, band, comparison
+from optzoo.plots import COLOURS, band, side_by_side
 
 
 def axes():
@@ -30,7 +30,7 @@ def edges(collection, x):
 def test_curves_have_their_own_x_and_bands():
     first = curve("a", lower=[0.8, 0.08, 0.008], upper=[1.3, 0.13, 0.013])
     second = curve("b", x=(5, 50), mean=(0.5, 0.05))
-    ax = comparison(axes(), [first, second])
+    ax = side_by_side(axes(), [first, second])
     a, b = ax.get_lines()
     assert (a.get_label(), b.get_label()) == ("a", "b")
     assert_array_equal(a.get_xydata(), [[1, 1.0], [10, 0.1], [100, 0.01]])
@@ -44,7 +44,7 @@ def test_curves_have_their_own_x_and_bands():
 
 def test_six_looks_differ_in_every_way_and_can_be_recoloured():
     names = list("abcdef")
-    looks = [look(line) for line in comparison(axes(), [curve(n) for n in names]).get_lines()]
+    looks = [look(line) for line in side_by_side(axes(), [curve(n) for n in names]).get_lines()]
     assert len({colour for colour, _, _ in looks}) == 6
     assert len({marker for _, _, marker in looks}) == 6
     assert {colour for colour, _, _ in looks} <= set(COLOURS.values())
@@ -54,25 +54,25 @@ def test_six_looks_differ_in_every_way_and_can_be_recoloured():
 
 def test_a_method_keeps_its_look_in_every_drawing():
     labels = ["a", "b", "c"]
-    every = comparison(axes(), [curve(name) for name in labels], labels=labels).get_lines()
-    some = comparison(axes(), [curve("c"), curve("a")], labels=labels).get_lines()
+    every = side_by_side(axes(), [curve(name) for name in labels], labels=labels).get_lines()
+    some = side_by_side(axes(), [curve("c"), curve("a")], labels=labels).get_lines()
     assert [look(line) for line in some] == [look(every[2]), look(every[0])]
 
 
 def test_what_a_logarithm_cannot_show_is_left_out():
-    ax = comparison(axes(), [curve(x=(0, 1, 2, 3, 4), mean=(5.0, 1.0, 0.0, None, np.inf))])
+    ax = side_by_side(axes(), [curve(x=(0, 1, 2, 3, 4), mean=(5.0, 1.0, 0.0, None, np.inf))])
     line = ax.get_lines()[0]
     assert_array_equal(line.get_xdata(), [np.nan, 1, 2, 3, 4])
     assert_array_equal(line.get_ydata(), [5.0, 1.0, np.nan, np.nan, np.nan])
-    nothing = comparison(axes(), [curve(mean=(0.0, -1.0, None))])
+    nothing = side_by_side(axes(), [curve(mean=(0.0, -1.0, None))])
     assert [text.get_text() for text in nothing.texts] == ["no positive values to show"]
-    assert comparison(axes(), []).texts
+    assert side_by_side(axes(), []).texts
 
 
 def test_bands_that_reach_zero_share_the_bottom():
     first = curve("a", lower=[0.5, 0.0, 0.004], upper=[2.0, 0.2, 0.02])
     second = curve("b", mean=(2.0, 0.2, 0.02), lower=[1.0, 0.1, -1.0], upper=[3.0, 0.3, 0.03])
-    ax = comparison(axes(), [first, second])
+    ax = side_by_side(axes(), [first, second])
     bottom = ax.get_ylim()[0]
     assert bottom == pytest.approx(0.002)  # half of the smallest height, which is a limit
     assert edges(ax.collections[0], 10)[0] == pytest.approx(bottom)
@@ -82,9 +82,9 @@ def test_bands_that_reach_zero_share_the_bottom():
 
 
 def test_many_points_have_few_markers():
-    line = comparison(axes(), [curve(x=range(1, 101), mean=np.ones(100))]).get_lines()[0]
+    line = side_by_side(axes(), [curve(x=range(1, 101), mean=np.ones(100))]).get_lines()[0]
     assert line.get_markevery() == 8
-    line = comparison(axes(), [curve()]).get_lines()[0]
+    line = side_by_side(axes(), [curve()]).get_lines()[0]
     assert line.get_markevery() == 1
 
 
@@ -103,9 +103,9 @@ def test_many_points_have_few_markers():
         ([curve(x=[[1.0]])], (), "x of a must be one-dimensional"),
     ],
 )
-def test_comparison_names_what_is_wrong(curves, labels, message):
+def test_what_is_wrong_is_named(curves, labels, message):
     with pytest.raises(ValueError, match=message):
-        comparison(axes(), curves, labels=labels)
+        side_by_side(axes(), curves, labels=labels)
 
 
 def test_band_leaves_out_what_is_missing():

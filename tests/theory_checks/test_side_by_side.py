@@ -1,4 +1,4 @@
-"""Comparisons from evaluation through results.json to the page, and runs that were interrupted."""
+"""Methods side by side from evaluation through results.json to the page, and interrupted runs."""
 
 import doctest
 import importlib
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import theory_checks.claims
-from optzoo.plots import comparison as draw_comparison
+from optzoo.plots import side_by_side as draw
 from optzoo.theorems import Paper
 from theory_checks import cli
 from theory_checks.checks import ExactIdentity
@@ -22,7 +22,7 @@ from theory_checks.records import write as record
 from theory_checks.records.read import load_results
 from theory_checks.report.page import write_report, write_summary
 from theory_checks.setting import Stated
-from theory_checks.side_by_side import Comparison, Curve, Outcome, Panel
+from theory_checks.side_by_side import Curve, Outcome, Panel, SideBySide
 from theory_checks.simulation import runner
 from theory_checks.simulation.laboratory import Laboratory
 
@@ -46,9 +46,9 @@ def outcome(*panels, notes=("SARAH needs $10$ steps.", "SAGA needs more.")):
     return Outcome(panels or default, tuple(notes), "least squares, $n = 4$", 8)
 
 
-def comparison(identifier="paper/compare/all", evaluate=lambda laboratory: outcome(), **changes):
+def beside(identifier="paper/compare/all", evaluate=lambda laboratory: outcome(), **changes):
     fields = {"title": "All of them", "paper": "A paper", "description": "Batches of $b$."}
-    return Comparison(id=identifier, evaluate=evaluate, **(fields | changes))
+    return SideBySide(id=identifier, evaluate=evaluate, **(fields | changes))
 
 
 def claim(identifier="paper/claim", before=lambda: None):
@@ -59,9 +59,9 @@ def claim(identifier="paper/claim", before=lambda: None):
     return Claim(id=identifier, title="A title", theorem=stated(), prepare=prepare)
 
 
-def run(directory, claims, comparisons, **options):
+def run(directory, claims, side_by_side, **options):
     return runner.run_claims(
-        claims, Laboratory(seeds=8), directory, ENVIRONMENT, comparisons=comparisons, **options
+        claims, Laboratory(seeds=8), directory, ENVIRONMENT, side_by_side=side_by_side, **options
     )
 
 
@@ -72,7 +72,7 @@ def test_a_record_holds_the_outcome(tmp_path):
     uneven = curve("SAGA", X[:2], banded=False)
     uneven.mean[1] = np.nan
     panel = Panel("Per step $k$", "step $k$", "$E[r_k]$", (curve(), uneven))
-    _, failures = run(tmp_path, [], [comparison(evaluate=lambda laboratory: outcome(panel))])
+    _, failures = run(tmp_path, [], [beside(evaluate=lambda laboratory: outcome(panel))])
     assert not failures
     results = load_results(tmp_path)
     (found,) = results["comparisons"]
@@ -108,11 +108,11 @@ def test_a_record_holds_the_outcome(tmp_path):
     assert results["claims"] == []
 
 
-def test_comparisons_come_after_the_claims_and_share_their_laboratory(tmp_path):
+def test_they_come_after_the_claims_and_share_their_laboratory(tmp_path):
     events = []
 
     def evaluate(laboratory):
-        events.append(("comparison", laboratory.seeds))
+        events.append(("beside", laboratory.seeds))
         return outcome()
 
     claims = [claim(f"paper/{name}", lambda: events.append("claim")) for name in "abc"]
@@ -120,12 +120,12 @@ def test_comparisons_come_after_the_claims_and_share_their_laboratory(tmp_path):
     records, failures = run(
         tmp_path,
         claims,
-        [comparison("paper/x/1", evaluate), comparison("paper/x/2", evaluate)],
+        [beside("paper/x/1", evaluate), beside("paper/x/2", evaluate)],
         workers=3,
         on_claim=lambda found: seen.append(found["id"]),
-        on_comparison=lambda found: seen.append(found["id"]),
+        on_side_by_side=lambda found: seen.append(found["id"]),
     )
-    assert events == ["claim"] * 3 + [("comparison", 8)] * 2
+    assert events == ["claim"] * 3 + [("beside", 8)] * 2
     assert [one["id"] for one in records] == ["paper/a", "paper/b", "paper/c"]
     assert sorted(seen[:3]) == ["paper/a", "paper/b", "paper/c"]
     assert sorted(seen[3:]) == ["paper/x/1", "paper/x/2"]
@@ -142,9 +142,9 @@ def test_a_killed_run_keeps_what_was_finished(tmp_path):
     def dies(laboratory):
         raise KeyboardInterrupt
 
-    one, first = claim(), comparison("paper/x/first", counted)
+    one, first = claim(), beside("paper/x/first", counted)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, [one], [first, comparison("paper/x/second", dies)])
+        run(tmp_path, [one], [first, beside("paper/x/second", dies)])
     earlier = record.finished_run(tmp_path)
     assert [c["id"] for c in earlier["claims"]] == ["paper/claim"]
     assert [c["id"] for c in earlier["comparisons"]] == ["paper/x/first"]
@@ -153,9 +153,9 @@ def test_a_killed_run_keeps_what_was_finished(tmp_path):
     run(
         tmp_path,
         [one],
-        [comparison("paper/x/second"), first],
+        [beside("paper/x/second"), first],
         finished=earlier["claims"],
-        finished_comparisons=[*earlier["comparisons"], *others],
+        finished_side_by_side=[*earlier["comparisons"], *others],
     )
     assert ran == ["first"]
     again = load_results(tmp_path)
@@ -165,7 +165,7 @@ def test_a_killed_run_keeps_what_was_finished(tmp_path):
     assert not list(tmp_path.glob(".results*"))
 
 
-def test_failures_name_the_comparison_and_leave_the_others_standing(tmp_path):
+def test_failures_name_the_id_and_leave_the_others_standing(tmp_path):
     def lost(laboratory):
         raise FileNotFoundError("no such data")
 
@@ -175,7 +175,7 @@ def test_failures_name_the_comparison_and_leave_the_others_standing(tmp_path):
     _, failures = run(
         tmp_path,
         [claim()],
-        [comparison("paper/x/lost", lost), comparison("paper/x/bad", damaged), comparison()],
+        [beside("paper/x/lost", lost), beside("paper/x/bad", damaged), beside()],
     )
     bad, lost_one = sorted(failures)
     assert bad.startswith("paper/x/bad: mean of the curve 'SARAH' has shape (1,), but x has shape")
@@ -186,13 +186,13 @@ def test_failures_name_the_comparison_and_leave_the_others_standing(tmp_path):
     assert len(results["claims"]) == 1
 
 
-def test_results_without_comparisons_still_load(tmp_path):
+def test_results_without_any_still_load(tmp_path):
     record.write(tmp_path, ENVIRONMENT, [runner.run_claim(claim(), Laboratory(seeds=8))], 1.0)
     path = tmp_path / "results.json"
     old = json.loads(path.read_text())
-    for comparisons in ({}, {"comparisons": None}):
+    for none in ({}, {"comparisons": None}):
         kept = {key: value for key, value in old.items() if key != "comparisons"}
-        path.write_text(json.dumps(kept | comparisons))
+        path.write_text(json.dumps(kept | none))
         assert load_results(tmp_path)["comparisons"] == []
         assert record.finished_run(tmp_path)["comparisons"] == []
         page = write_report(tmp_path).read_text(encoding="utf-8")
@@ -202,11 +202,11 @@ def test_results_without_comparisons_still_load(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("comparisons", "message"),
+    ("records", "message"),
     [
         ({"id": "a"}, '"comparisons" in .* must be a list of records'),
         ([3], '"comparisons" in .* must be a list of records'),
-        ([{}], "a comparison's id must be a non-empty string, but is None"),
+        ([{}], "a side-by-side record's id must be a non-empty string, but is None"),
         ([{"id": "a"}, {"id": "a"}], "2 records with the id 'a'"),
         ([{"id": "a/claim"}], "2 records with the id 'a/claim'"),
         (
@@ -223,8 +223,8 @@ def test_results_without_comparisons_still_load(tmp_path):
         ),
     ],
 )
-def test_damaged_comparisons(tmp_path, comparisons, message):
-    results = {"schema": 1, "claims": [{"id": "a/claim"}], "comparisons": comparisons}
+def test_damaged_records(tmp_path, records, message):
+    results = {"schema": 1, "claims": [{"id": "a/claim"}], "comparisons": records}
     (tmp_path / "results.json").write_text(json.dumps(results))
     with pytest.raises(ValueError, match=message):
         write_report(tmp_path)
@@ -243,8 +243,8 @@ def test_damaged_comparisons(tmp_path, comparisons, message):
         (lambda: Panel("p", "x", "y", tuple(map(curve, "abcdefg"))), "has 7 curves"),
         (lambda: Panel("p", "x", "y", (curve(), curve())), "two curves with one label"),
         (lambda: Outcome((), (), "p", 8), "at least one panel"),
-        (lambda: comparison("Paper/X"), "lower-case path"),
-        (lambda: comparison("paper"), "lower-case path"),
+        (lambda: beside("Paper/X"), "lower-case path"),
+        (lambda: beside("paper"), "lower-case path"),
     ],
 )
 def test_what_cannot_be_compared(make, message):
@@ -257,35 +257,35 @@ def test_what_cannot_be_compared(make, message):
 
 @pytest.fixture
 def project(monkeypatch):
-    """A project with one claim and two comparisons."""
+    """A project with one claim and methods side by side, twice."""
     ran = []
 
     def evaluate(laboratory):
-        ran.append("comparison")
+        ran.append("beside")
         return outcome()
 
     monkeypatch.setattr(
         theory_checks.claims, "CLAIMS", (claim("paper/claim", lambda: ran.append("claim")),)
     )
-    comparisons = (comparison("paper/compare/a", evaluate), comparison("other/compare/b", evaluate))
-    monkeypatch.setattr(theory_checks.claims, "COMPARISONS", comparisons)
+    both = (beside("paper/compare/a", evaluate), beside("other/compare/b", evaluate))
+    monkeypatch.setattr(theory_checks.claims, "SIDE_BY_SIDE", both)
     return ran
 
 
-def test_comparisons_are_listed_as_such(project, capsys):
+def test_they_are_listed_as_such(project, capsys):
     assert cli.main(["list"]) == 0
     lines = [re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         ["paper/claim", "T1", "A title"],
-        ["paper/compare/a", "comparison", "All of them"],
-        ["other/compare/b", "comparison", "All of them"],
+        ["paper/compare/a", "side-by-side", "All of them"],
+        ["other/compare/b", "side-by-side", "All of them"],
     ]
     assert cli.main(["list", "*/compare/*"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 @pytest.mark.parametrize(
-    ("patterns", "claims", "comparisons"),
+    ("patterns", "claims", "expected"),
     [
         ([], 1, ["paper/compare/a", "other/compare/b"]),
         (["paper"], 1, ["paper/compare/a"]),
@@ -295,12 +295,12 @@ def test_comparisons_are_listed_as_such(project, capsys):
         (["other/compare/b", "paper/claim"], 1, ["other/compare/b"]),
     ],
 )
-def test_comparisons_are_selected_like_claims(project, tmp_path, patterns, claims, comparisons):
+def test_they_are_selected_like_claims(project, tmp_path, patterns, claims, expected):
     assert cli.main(["run", *patterns, "--out", str(tmp_path / "out")]) == 0
     results = load_results(tmp_path / "out")
     assert len(results["claims"]) == claims
-    assert [one["id"] for one in results["comparisons"]] == comparisons
-    assert project == ["claim"] * claims + ["comparison"] * len(comparisons)
+    assert [one["id"] for one in results["comparisons"]] == expected
+    assert project == ["claim"] * claims + ["beside"] * len(expected)
 
 
 def test_a_run_that_goes_on_repeats_nothing(project, tmp_path, capsys):
@@ -312,8 +312,8 @@ def test_a_run_that_goes_on_repeats_nothing(project, tmp_path, capsys):
     assert "[2/3] CONSISTENT   paper/claim" in printed
     assert "[3/3] side by side other/compare/b" in printed
     assert "1 claims: 1 CONSISTENT" in printed
-    assert "; 2 comparisons; " in printed
-    assert project == ["comparison", "claim", "comparison"]
+    assert "; 2 side by side; " in printed
+    assert project == ["beside", "claim", "beside"]
     before = (tmp_path / "out" / "results.json").read_bytes()
     path = tmp_path / "out" / "results.json"
     assert cli.main(["run", *out, "--resume"]) == 0
@@ -341,19 +341,17 @@ def test_drawing_the_report_says_how_far_it_is(project, tmp_path, capsys, monkey
     assert bool(shown.getvalue()) is terminal
 
 
-def test_a_failing_comparison_is_reported_like_a_failing_claim(
-    project, tmp_path, capsys, monkeypatch
-):
+def test_a_failing_one_is_reported_like_a_failing_claim(project, tmp_path, capsys, monkeypatch):
     def damaged(laboratory):
         raise ValueError("no numbers")
 
-    one = comparison("paper/compare/a", damaged)
-    monkeypatch.setattr(theory_checks.claims, "COMPARISONS", (one,))
+    one = beside("paper/compare/a", damaged)
+    monkeypatch.setattr(theory_checks.claims, "SIDE_BY_SIDE", (one,))
     assert cli.main(["run", "--out", str(tmp_path / "out")]) == 2
     printed = capsys.readouterr()
     assert "paper/compare/a: no numbers" in printed.err
     assert "1 claims: 1 CONSISTENT" in printed.out
-    assert "comparisons" not in printed.out
+    assert "side by side" not in printed.out
 
 
 # --- the page ------------------------------------------------------------------------------------
@@ -388,8 +386,8 @@ class Section(HTMLParser):
             self.rows[-1][-1] += data.strip()
 
 
-def report(directory, *comparisons, claims=()):
-    run(directory, claims, comparisons)
+def report(directory, *side_by_side, claims=()):
+    run(directory, claims, side_by_side)
     return write_report(directory).read_text(encoding="utf-8")
 
 
@@ -398,11 +396,11 @@ def test_the_page_shows_everything_in_the_paper_s_chapter(tmp_path, monkeypatch)
 
     def spy(ax, curves, **options):
         drawn.append((curves, options))
-        return draw_comparison(ax, curves, **options)
+        return draw(ax, curves, **options)
 
-    monkeypatch.setattr("optzoo.plots.comparison", spy)
+    monkeypatch.setattr("optzoo.plots.side_by_side", spy)
     other = replace(claim("other/claim"), theorem=stated(paper=Paper("Another paper")))
-    whole = report(tmp_path, comparison(), claims=[claim(), other])
+    whole = report(tmp_path, beside(), claims=[claim(), other])
     page = whole[whole.index('id="verdicts"') :]  # below the chapters of theorems
     order = ['id="verdicts"', 'href="#paper/compare/all"', '"paper">A paper</h2>',
              '"claim" id="paper/claim"', "<h2>Side by side</h2>", '"claim" id="paper/compare/all"',
@@ -425,11 +423,11 @@ def test_the_page_shows_everything_in_the_paper_s_chapter(tmp_path, monkeypatch)
     assert [options for _, options in drawn] == [{"labels": ["SARAH", "SAGA"]}] * 2
 
 
-def test_a_comparison_without_seeds_says_that_nothing_was_sampled(tmp_path):
+def test_without_seeds_it_says_that_nothing_was_sampled(tmp_path):
     def exact(laboratory):
         return Outcome((Panel("W", "k", "W", (curve(),)),), (), "a walk", 0)
 
-    page = report(tmp_path, comparison(evaluate=exact), comparison("paper/compare/sampled"))
+    page = report(tmp_path, beside(evaluate=exact), beside("paper/compare/sampled"))
     words = Section(page, "paper/compare/all").words
     assert "no verdict: computed, not sampled" in words
     assert "none: nothing was sampled" in words
@@ -439,7 +437,7 @@ def test_a_comparison_without_seeds_says_that_nothing_was_sampled(tmp_path):
 
 
 def test_the_numbers_of_the_curves_are_in_tables(tmp_path):
-    section = Section(report(tmp_path, comparison()), "paper/compare/all")
+    section = Section(report(tmp_path, beside()), "paper/compare/all")
     assert section.rows == [
         ["stepk", "SARAH", "SAGA"],
         ["1", "1[0.9, 1.2]", "3[2.7, 3.6]"],
@@ -458,7 +456,7 @@ def test_the_numbers_of_the_curves_are_in_tables(tmp_path):
 
 def test_swatches_show_the_look_of_their_curves(tmp_path):
     many = Panel("six", "x", "y", tuple(map(curve, "abcdef")))
-    page = report(tmp_path, comparison(evaluate=lambda laboratory: outcome(many)))
+    page = report(tmp_path, beside(evaluate=lambda laboratory: outcome(many)))
     section = Section(page, "paper/compare/all")
     shapes = [section.classes[i + 1] for i, name in enumerate(section.classes) if name == "swatch"]
     assert shapes == ["line", "dashed", "dotted", "dash-dotted", "line", "dashed"]
@@ -471,12 +469,12 @@ def test_swatches_show_the_look_of_their_curves(tmp_path):
 
 def test_more_methods_than_looks_in_all_panels_together(tmp_path):
     one, two = (Panel(t, "x", "y", tuple(map(curve, t))) for t in ("abcd", "efgh"))
-    page = report(tmp_path, comparison(evaluate=lambda laboratory: outcome(one, two)))
+    page = report(tmp_path, beside(evaluate=lambda laboratory: outcome(one, two)))
     assert Section(page, "paper/compare/all").classes.count("swatch") == 8
 
 
-def test_the_page_without_claims_and_comparisons_of_nothing(tmp_path):
-    page = report(tmp_path, comparison())
+def test_the_page_without_claims_and_of_nothing(tmp_path):
+    page = report(tmp_path, beside())
     assert "No claim has been checked in this run." in page
     assert '<table class="verdicts"' not in page
     results = {"schema": 1, "claims": [], "comparisons": [
@@ -495,7 +493,7 @@ def test_the_page_without_claims_and_comparisons_of_nothing(tmp_path):
 
 
 def test_the_summary_has_titles_and_notes(tmp_path):
-    run(tmp_path, [claim()], [comparison(), comparison("other/compare/b", paper="Other | paper")])
+    run(tmp_path, [claim()], [beside(), beside("other/compare/b", paper="Other | paper")])
     text = write_summary(tmp_path).read_text(encoding="utf-8")
     expected = (
         "### Side by side\n\n**All of them** (paper/compare/all)\n\n- SARAH needs $10$ steps.\n"

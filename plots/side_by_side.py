@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from .style import COLOURS, column, log_scale, note, positive
 
-__all__ = ["band", "comparison"]
+__all__ = ["band", "side_by_side"]
 
 # The first colours differ most to every eye: of the order's first 2, 3, 4, 5, 6 no two are nearer
 # than 84, 33, 25, 12, 8 in CIELAB, with full protanopia, deuteranopia or tritanopia too. Dashes
@@ -27,7 +27,7 @@ _MOST_MARKERS = 14
 _Array = npt.NDArray[np.float64]
 
 
-def comparison(
+def side_by_side(
     ax: Axes, curves: Sequence[Mapping[str, Any]], *, labels: Sequence[str] = ()
 ) -> Axes:
     r"""Labelled curves with bands on log-log axes, one look a method.
@@ -57,11 +57,11 @@ def comparison(
 
     Example:
         >>> from matplotlib.figure import Figure
-        >>> from optzoo.plots import comparison
+        >>> from optzoo.plots import side_by_side
         >>> ax = Figure().add_subplot()
         >>> sarah = {"label": "SARAH", "x": [1, 10], "mean": [1.0, 0.1]}
         >>> saga = {"label": "SAGA", "x": [1, 10], "mean": [1.0, 0.2]}
-        >>> _ = comparison(ax, [saga, sarah], labels=["SARAH", "SAGA"])
+        >>> _ = side_by_side(ax, [saga, sarah], labels=["SARAH", "SAGA"])
         >>> [(line.get_label(), line.get_marker()) for line in ax.get_lines()]
         [('SAGA', 's'), ('SARAH', 'o')]
     """
