@@ -22,7 +22,7 @@ from .diffusions.diffusion import (
 from .diffusions.line_laws import Atoms, Gaussian, Histogram, LogNormal, empirical
 from .diffusions.logistic_posterior import LogisticPosterior
 from .distributed.affine_operators import AffineOperators
-from .distributed.distributed_operator import DistributedOperator, spectral_constants
+from .distributed.distributed_operator import DistributedOperator
 from .distributed.distributed_saddle import (
     MintyOperators,
     SaturatedOperators,
@@ -32,7 +32,6 @@ from .distributed.distributed_saddle import (
     saturated_saddle,
 )
 from .distributed.hard_saddle import hard_saddle, locked_tail
-from .distributed.matrix_game import MatrixGame, onto_simplex, random_matrix_game
 from .distributed.robust_regression import (
     RobustLinearRegression,
     RobustLogisticRegression,
@@ -61,7 +60,6 @@ from .expectations.wasserstein import (
     Bracket,
     bures,
     discrete_wasserstein,
-    product_distance,
     sampling_floor,
     sliced,
     wasserstein,
@@ -69,12 +67,11 @@ from .expectations.wasserstein import (
 from .finite_sums.finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
 from .finite_sums.linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
 from .finite_sums.matrix_completion import MatrixCompletion, observed_entries, photograph
-from .finite_sums.noise_tight import NoiseTight, horizon_slope
+from .finite_sums.noise_tight import NoiseTight
 from .finite_sums.optimum import Constraint, Optimum, minimize_over
 from .finite_sums.planted_models import random_least_squares, random_logistic, random_sigmoid
 from .finite_sums.sign_quadratic import SignQuadratic, random_sign_quadratic
-from .markov.autoregression import GaussMarkov
-from .markov.markov_chain import MarkovChain, contraction_coefficient
+from .markov.markov_chain import MarkovChain
 from .markov.markov_chain_families import (
     lazy_resample,
     metropolis_chain,
@@ -83,7 +80,6 @@ from .markov.markov_chain_families import (
     symmetric_lazy_ring,
     two_state_switch,
 )
-from .markov.markovian_least_squares import MarkovianLeastSquares
 from .markov.markovian_noise import (
     MarkovianObjective,
     MarkovianOperator,
@@ -126,7 +122,6 @@ __all__ = [
     "DistributedOperator",
     "DoubleWell",
     "FiniteSum",
-    "GaussMarkov",
     "Gaussian",
     "GeometricBrownianMotion",
     "GridLaw",
@@ -141,14 +136,12 @@ __all__ = [
     "LogisticPosterior",
     "LogisticRegression",
     "MarkovChain",
-    "MarkovianLeastSquares",
     "MarkovianObjective",
     "MarkovianOperator",
     "MarkovianProblem",
     "MarkovianQuadratic",
     "MaskedQuadratic",
     "MatrixCompletion",
-    "MatrixGame",
     "MatrixStream",
     "Messages",
     "MethodMoments",
@@ -173,7 +166,6 @@ __all__ = [
     "bures",
     "centred_values",
     "column_scales",
-    "contraction_coefficient",
     "diabetes",
     "dilated",
     "discrete_wasserstein",
@@ -183,7 +175,6 @@ __all__ = [
     "gaussian_chain_law",
     "gaussian_posterior",
     "hard_saddle",
-    "horizon_slope",
     "langevin_covariance",
     "lazy_resample",
     "level_weights",
@@ -201,14 +192,11 @@ __all__ = [
     "noise_around",
     "observed_entries",
     "one_way_lazy_ring",
-    "onto_simplex",
     "photograph",
     "plain_batch_moments",
-    "product_distance",
     "pytree_dataclass",
     "random_least_squares",
     "random_logistic",
-    "random_matrix_game",
     "random_sigmoid",
     "random_sign_quadratic",
     "random_walk",
@@ -225,7 +213,6 @@ __all__ = [
     "sliced",
     "smallest_delta",
     "smallest_sigma",
-    "spectral_constants",
     "symmetric_lazy_ring",
     "temporal_difference",
     "two_state_switch",

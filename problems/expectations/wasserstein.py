@@ -25,7 +25,6 @@ __all__ = [
     "Bracket",
     "bures",
     "discrete_wasserstein",
-    "product_distance",
     "sampling_floor",
     "sliced",
     "wasserstein",
@@ -171,26 +170,6 @@ def _covariance(name: str, matrix: ArrayLike, dim: int) -> Array:
 def _root(covariance: Array) -> Array:
     values, vectors = linalg.eigh(covariance)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
-
-
-def product_distance(distances: ArrayLike) -> float:
-    """W2 of two product laws from the distances of their coordinates: squares add.
-
-    Args:
-        distances: W2 of coordinate i, shape (d,), non-negative.
-
-    Returns:
-        The distance.
-
-    Raises:
-        ValueError: if a distance is negative or not finite.
-
-    Example:
-        >>> product_distance([3.0, 4.0])
-        5.0
-    """
-    check_scalar("distances", np.asarray(distances, dtype=np.float64), at_least=0.0)
-    return float(np.linalg.norm(distances))
 
 
 def sampling_floor(count: int, deviation: float = 1.0) -> float:

@@ -13,7 +13,7 @@ from ..constant import Constant
 from ..pytree import pytree_dataclass
 from .finite_sum import FiniteSum
 
-__all__ = ["NoiseTight", "horizon_slope"]
+__all__ = ["NoiseTight"]
 
 
 @pytree_dataclass
@@ -22,8 +22,9 @@ class NoiseTight(FiniteSum):
     r"""f_i(x) = c x + sigma z_i x^2 / 2 on [-1, 1], z_i = +1 for i < n/2 and -1 for the others.
 
     f(x) = c x is linear, so that L = 0, while the gradients differ: L_pm = L_tilde = sigma. With
-    D = 2 the only error of a Frank-Wolfe step is the estimator's, and a slope tuned to the horizon
-    (`horizon_slope`) lets it choose the wrong end of the interval as often as its bound allows.
+    D = 2 the only error of a Frank-Wolfe step is the estimator's, and a slope tuned to the horizon,
+    of the size of sigma times the last step, lets it choose the wrong end of the interval as often
+    as its bound allows.
 
     Args:
         slope: c.
@@ -96,46 +97,3 @@ class NoiseTight(FiniteSum):
 
     def _extremal_point(self) -> np.ndarray:
         return np.zeros(1)
-
-
-def horizon_slope(
-    horizon: jax.Array | float,
-    restart_probability: jax.Array | float,
-    batch_size: jax.Array | float,
-    kappa: jax.Array | float,
-    *,
-    noise: jax.Array | float = 1.0,
-) -> jax.Array:
-    r"""The slope kappa sigma D eta_K sqrt((1-p)/(p b)), D = 2, eta_K = 2/(K + 4/p).
-
-    It is kappa times the stationary error of a SARAH estimator at the last step, which makes the
-    sign of the estimated gradient uncertain for kappa of order one.
-
-    Args:
-        horizon: number K of iterations.
-        restart_probability: p in (0, 1].
-        batch_size: b >= 1.
-        kappa: the multiple, a scalar or an array of them.
-        noise: sigma >= 0 of the problem.
-
-    Returns:
-        The slope, of the broadcast shape of the arguments.
-
-    Raises:
-        ValueError: if `restart_probability` lies outside (0, 1], or another number is not
-            positive.
-
-    Example:
-        >>> float(horizon_slope(horizon=36, restart_probability=1.0, batch_size=1, kappa=0.5))
-        0.0
-        >>> round(float(horizon_slope(12, 0.5, 1, 1.0)), 6)
-        0.2
-    """
-    check_scalar("horizon", horizon, positive=True)
-    check_scalar("restart_probability", restart_probability, positive=True, at_most=1.0)
-    check_scalar("batch_size", batch_size, positive=True)
-    check_scalar("kappa", kappa, positive=True)
-    check_scalar("noise", noise, at_least=0.0)
-    p = jnp.asarray(restart_probability, dtype=float)
-    step = 2.0 / (jnp.asarray(horizon) + 4.0 / p)
-    return kappa * noise * 2.0 * step * jnp.sqrt((1.0 - p) / (p * batch_size))

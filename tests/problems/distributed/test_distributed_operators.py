@@ -14,7 +14,6 @@ from optzoo.problems import (
     AffineOperators,
     CertificateError,
     Constant,
-    MatrixGame,
     MintyOperators,
     RobustLinearRegression,
     bilinear_saddle,
@@ -22,13 +21,11 @@ from optzoo.problems import (
     hard_saddle,
     locked_tail,
     minty_operators,
-    onto_simplex,
-    random_matrix_game,
     robust_linear_regression,
     robust_logistic_regression,
     saturated_saddle,
-    spectral_constants,
 )
+from optzoo.problems.distributed.distributed_operator import spectral_constants
 
 
 def _rows(number=40, dim=3, seed=0):
@@ -48,7 +45,6 @@ def _problems():
         "hard": hard_saddle(5, 6, strong_monotonicity=0.2, similarity=2.0),
         "linear": robust_linear_regression(*_rows(), 4),
         "logistic": robust_logistic_regression(*_rows(), 4),
-        "game": random_matrix_game(4, 3, similarity=0.3),
     }
 
 
@@ -79,7 +75,7 @@ def test_certify_refuses_a_constant_that_promises_too_much(name, constant):
         copy.certify()
 
 
-@pytest.mark.parametrize("name", ["spectrum", "saturated", "linear", "logistic", "game"])
+@pytest.mark.parametrize("name", ["spectrum", "saturated", "linear", "logistic"])
 def test_workers_are_the_same_under_vmap_and_shard_map(name):
     """The data have a leading axis of workers that can lie on as many devices."""
     problem = PROBLEMS[name]
@@ -256,27 +252,6 @@ def test_similarity_of_breast_cancer_falls_like_the_root_of_the_sample():
     assert slope == pytest.approx(0.5, abs=0.07)
 
 
-def test_matrix_game_value_is_that_of_rock_paper_scissors():
-    payoff = jnp.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])
-    game = MatrixGame(jnp.stack([payoff + 1.0, payoff - 1.0]))
-    np.testing.assert_allclose(game.solution, 1 / 3, atol=1e-12)
-    assert game.value == pytest.approx(0.0, abs=1e-12)
-    corner = jnp.array([1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
-    assert float(game.duality_gap(corner)) == pytest.approx(2.0)
-
-
-@settings(deadline=None, max_examples=15)
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=6))
-def test_projection_onto_the_simplex(values):
-    """The nearest point: the residual has no smaller inner product with any vertex."""
-    point = jnp.array(values)
-    nearest = np.asarray(onto_simplex(point))
-    assert nearest.sum() == pytest.approx(1)
-    assert nearest.min() >= 0
-    away = np.asarray(point) - nearest
-    assert np.all(away - away @ nearest <= 1e-9)
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -302,7 +277,6 @@ def test_projection_onto_the_simplex(values):
         (lambda: robust_linear_regression(_rows()[0], np.ones(3), 4), "targets"),
         (lambda: robust_linear_regression(*_rows(), 4, penalty=0.1), "penalty"),
         (lambda: robust_logistic_regression(_rows()[0], np.ones(40) * 2, 4), "labels"),
-        (lambda: MatrixGame(jnp.ones((2, 3, 2))), "payoffs must have"),
     ],
 )
 def test_bad_input_is_named(make, message):

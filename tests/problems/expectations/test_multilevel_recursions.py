@@ -8,7 +8,6 @@ import pytest
 
 from optzoo.problems import (
     MarkovChain,
-    MarkovianLeastSquares,
     MarkovianQuadratic,
     MaskedQuadratic,
     RotationOperator,
@@ -51,10 +50,6 @@ PROBLEMS = {
     "masked": MaskedQuadratic(
         two_state_switch(0.3), jnp.array([[1.0, 0.4], [0.4, 0.7]]), jnp.array([1.0, -2.0]),
         jnp.array([[2.0, 0.0], [0.0, 2.0]]),
-    ),
-    "targets": MarkovianLeastSquares(SKEWED, [[1.0, 0.5], [0.2, 1.0]], [[1.0, 2.0], [0.0, -1.0]]),
-    "design": MarkovianLeastSquares(
-        SKEWED, [[[1.0, 0.5]], [[0.2, 1.0]]], [[1.0], [-2.0]], delta=50.0
     ),
     "rotation": RotationOperator(
         SKEWED, jnp.array([0.5, 0.7]), jnp.array([[0.0, 1.0], [-1.0, 0.0]]), jnp.array([1.0, 2.0]),

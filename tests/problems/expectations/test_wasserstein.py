@@ -17,7 +17,6 @@ from optzoo.problems import (
     bures,
     discrete_wasserstein,
     empirical,
-    product_distance,
     sampling_floor,
     sliced,
     wasserstein,
@@ -121,7 +120,6 @@ def test_what_cannot_be_compared_is_named():
         (lambda: LogNormal(0.0, 0.0), "log_deviation must be"),
         (lambda: empirical([]), "samples must be"),
         (lambda: Bracket(2.0, 1.0), "lower must be at most"),
-        (lambda: product_distance([-1.0]), "distances must be"),
         (lambda: sampling_floor(2), "at least 3"),
         (lambda: sliced(np.zeros((2, 1)), np.zeros((2, 2))), "one dimension"),
         (lambda: discrete_wasserstein(np.zeros(2), np.zeros(2)), "shape"),
@@ -149,15 +147,6 @@ def test_bures_against_matrix_square_roots_and_a_coupling():
     assert found**2 <= np.sum((roots[0] - roots[1]) ** 2) + mean @ mean  # one coupling of all
     singular = np.diag([1.0, 0.0])
     assert bures(np.zeros(2), singular, np.zeros(2), singular[::-1, ::-1]) == pytest.approx(2**0.5)
-
-
-def test_coordinates_add_in_squares():
-    grid = np.array([[i, j] for i in (0.0, 1.0) for j in (0.0, 1.0)])
-    far = np.array([[i, j] for i in (0.0, 3.0) for j in (0.5, 1.0)])
-    parts = [wasserstein(empirical(grid[:, i]), empirical(far[:, i])) for i in (0, 1)]
-    quarter = np.full(4, 0.25)
-    exact = _transport(grid, quarter, far, quarter)
-    assert product_distance(parts) ** 2 == pytest.approx(exact, rel=1e-9)
 
 
 @pytest.mark.parametrize(("n", "m"), [(9, 7), (1, 5), (30, 30)])

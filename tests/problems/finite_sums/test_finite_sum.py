@@ -15,7 +15,6 @@ from optzoo.problems import (
     SigmoidLoss,
     SignQuadratic,
     dilated,
-    horizon_slope,
     random_least_squares,
     random_logistic,
     random_sigmoid,
@@ -231,26 +230,6 @@ def test_sign_quadratic_optimum_on_the_simplex(curvature: float, dim: int) -> No
     assert problem.lower_bound <= problem.simplex_optimum
 
 
-@settings(deadline=None, max_examples=30)
-@given(
-    horizon=st.integers(1, 10**6),
-    p=st.floats(1e-4, 1.0),
-    b=st.integers(1, 1000),
-    kappa=st.floats(0.01, 10.0),
-)
-def test_horizon_slope(horizon: int, p: float, b: int, kappa: float) -> None:
-    last_step, diameter = 2 / (horizon + 4 / p), 2.0
-    expected = kappa * diameter * last_step * np.sqrt((1 - p) / (p * b))
-    assert float(horizon_slope(horizon, p, b, kappa)) == pytest.approx(expected, rel=1e-12)
-    assert float(horizon_slope(horizon, p, b, kappa, noise=3.0)) == pytest.approx(3 * expected)
-
-
-def test_horizon_slopes_for_an_array_of_multiples() -> None:
-    kappas = jnp.array([0.05, 0.4, 1.2])
-    slopes = horizon_slope(400, 0.1, 4, kappas)
-    np.testing.assert_allclose(slopes, kappas * horizon_slope(400, 0.1, 4, 1.0))
-
-
 def test_generators_are_reproducible_and_planted() -> None:
     for make in (random_least_squares, random_logistic, random_sigmoid):
         one, again, other = make(20, 6, seed=3), make(20, 6, seed=3), make(20, 6, seed=4)
@@ -303,8 +282,6 @@ ROWS, LABELS = np.ones((3, 2)), np.array([1.0, -1.0, 1.0])
         (lambda: random_least_squares(2, 2, 0, noise=-1.0), "noise must be finite and at least 0"),
         (lambda: random_least_squares(2, 2, 0, planted_norm=0.0), "planted_norm must be"),
         (lambda: random_logistic(2, 2, 0, margin=0.0), "margin must be finite and positive"),
-        (lambda: horizon_slope(10, 1.5, 1, 1.0), "restart_probability must be .* at most 1"),
-        (lambda: horizon_slope(0, 0.5, 1, 1.0), "horizon must be finite and positive"),
     ],
 )
 def test_bad_arguments_are_named(make, message: str) -> None:

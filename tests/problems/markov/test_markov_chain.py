@@ -14,7 +14,6 @@ from optzoo.problems import (
     CertificateError,
     Constant,
     MarkovChain,
-    contraction_coefficient,
     lazy_resample,
     metropolis_chain,
     one_way_lazy_ring,
@@ -22,6 +21,7 @@ from optzoo.problems import (
     symmetric_lazy_ring,
     two_state_switch,
 )
+from optzoo.problems.markov.markov_chain import contraction_coefficient
 
 GRAPH = np.array(
     [[0, 1, 0, 0, 2], [1, 0, 1, 0, 0], [0, 1, 0, 3, 0], [0, 0, 3, 0, 1], [2, 0, 0, 1, 0]]

@@ -12,7 +12,6 @@ from optzoo.problems import (
     CertificateError,
     Constant,
     MarkovChain,
-    MarkovianLeastSquares,
     MarkovianObjective,
     MarkovianProblem,
     MarkovianQuadratic,
@@ -40,7 +39,6 @@ SKEWED = MarkovChain([[0.2, 0.7, 0.1], [0.05, 0.5, 0.45], [0.6, 0.0, 0.4]])
 
 def each_problem() -> dict[str, MarkovianProblem]:
     switch, ring = two_state_switch(0.05), symmetric_lazy_ring(10)
-    rng = np.random.default_rng(0)
     return {
         "additive": additive_noise_quadratic(switch, [0.1, 1.0], 2.0),
         "additive skewed": additive_noise_quadratic(SKEWED, [0.1, 1.0], 2.0, direction=[1, -3]),
@@ -54,15 +52,6 @@ def each_problem() -> dict[str, MarkovianProblem]:
         "rotation": rotation_operator(switch, 1.0, [3.0], sigma=2.0),
         "rotation multiplicative": rotation_operator(ring, 1.0, [3.0, 7.0], factor=3.0),
         "nesterov": masked_nesterov(switch, 12, 50.0, strong_convexity=0.3),
-        "targets": MarkovianLeastSquares(
-            ring, rng.standard_normal((8, 3)), rng.standard_normal((10, 8))
-        ),
-        "targets without full rank": MarkovianLeastSquares(
-            switch, [[1.0, 1.0], [2.0, 2.0]], [[1.0, 0.0], [0.0, 3.0]]
-        ),
-        "design": MarkovianLeastSquares(
-            switch, rng.standard_normal((2, 5, 2)), rng.standard_normal((2, 5)), delta=5.0
-        ),
         "testing": sign_testing_quadratic(-1, mixing_time=20, horizon=400),
         "temporal difference": river_swim_evaluation(),
     }  # fmt: skip
@@ -160,7 +149,7 @@ def test_the_oracle_is_unbiased_and_its_noise_is_bounded_and_attained(name: str)
     attained = (noise / np.where(bound > 1e-9, bound, np.inf)).max()
     if name == "nesterov":  # attained by gradients on the odd or the even coordinates alone
         assert attained > 0.7
-    elif name not in ("design", "temporal difference", "both"):
+    elif name not in ("temporal difference", "both"):
         assert attained == pytest.approx(1.0, rel=1e-9)
 
 
@@ -255,34 +244,6 @@ def test_no_delta_helps_where_the_mean_operator_is_flat() -> None:
         smallest_delta(slopes, np.diag([1.0, 0.0]))
     with pytest.raises(ValueError, match="fails for every delta"):
         smallest_sigma(slopes, np.zeros((2, 2)), np.diag([1.0, 0.0]), 1e6)
-
-
-def test_a_markov_design_is_refused_with_the_delta_it_needs() -> None:
-    # One feature: A_0^2 = 1, A_1^2 = 9, H = 5, so that the noise has the slopes -4 and +4.
-    designs, chain = [[[1.0]], [[3.0]]], two_state_switch(0.1)
-    with pytest.raises(ValueError, match=r"features that follow the chain .* possible is 0\.8"):
-        MarkovianLeastSquares(chain, designs, [[1.0], [1.0]])
-    with pytest.raises(ValueError, match="outgrows"):
-        MarkovianLeastSquares(chain, designs, [[1.0], [1.0]], delta=0.79)
-    # At the smallest delta the noise at the solution must not be correlated with the slope.
-    with pytest.raises(ValueError, match=r"any delta larger than 0\.8 will do"):
-        MarkovianLeastSquares(chain, designs, [[1.0], [1.0]], delta=0.8)
-    accepted = MarkovianLeastSquares(chain, designs, [[1.0], [1.0]], delta=1.0)
-    accepted.certify()
-    assert accepted.constants["delta"].width == pytest.approx(0.2)
-    # Interpolation: no noise at the solution, so that the smallest delta does, and sigma = 0.
-    interpolating = MarkovianLeastSquares(chain, designs, [[2.0], [6.0]], delta=0.8)
-    interpolating.certify()
-    assert interpolating.constants["sigma"].value == 0.0
-    # The need grows without bound with the condition number.
-    needs = []
-    for small in (0.1, 0.01):
-        tilted = [[[1.0, small]], [[1.0, -small]]]
-        with pytest.raises(ValueError, match="smallest delta possible is") as refusal:
-            MarkovianLeastSquares(chain, tilted, [[1.0], [1.0]])
-        needs.append(float(str(refusal.value).rsplit(" ", 1)[1]))
-    assert needs[1] == pytest.approx(10 * needs[0], rel=0.05)
-    assert needs[0] > 5
 
 
 @settings(deadline=None, max_examples=15)
@@ -394,9 +355,6 @@ ZEROS = jnp.zeros(2)
         (lambda: masked_nesterov(lazy_resample([0.3, 0.7], 0.5), 4, 9.0), "average to one"),
         (lambda: masked_nesterov(TWO, 4, 1.0), "condition_number"),
         (lambda: masked_nesterov(TWO, 1, 9.0), "dim"),
-        (lambda: MarkovianLeastSquares(TWO, [[1.0]], [[1.0]]), "targets must have shape"),
-        (lambda: MarkovianLeastSquares(TWO, [[0.0]], [[1.0], [2.0]]), "all zero"),
-        (lambda: MarkovianLeastSquares(TWO, [1.0], [[1.0], [2.0]]), "features must have shape"),
         (lambda: rotation_operator(TWO, 1.0, [1.0], sigma=1.0, factor=1.0), "both be positive"),
         (lambda: rotation_operator(TWO, 0.0, [1.0]), "strong_monotonicity"),
         (
