@@ -596,8 +596,8 @@ assert status == 1
 #
 # ## 5. From here
 #
-# - A package can register its claims by an entry point instead of `--claims`; see "Bring your own"
-#   in CONTRIBUTING.md.
+# - A package can register its claims by an entry point instead of `--claims`; see
+#   docs/contributing/bring_your_own.md.
 # - Is `lazy_descent` a well-behaved optax transformation? `theory-checks conformance lazy:ROW`
 #   tells, property by property.
 

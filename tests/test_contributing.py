@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -113,6 +114,18 @@ def test_a_table_names_every_printed_file_and_files_that_exist(page):
     new = {"docs/theory/noisy_descent.md"} | set(files)
     for path in set(rows) - new:
         assert (ROOT / path).exists(), path
+
+
+def test_the_printed_files_are_in_order(tmp_path):
+    for page in PAGES.iterdir():
+        for path, content in printed(page.name)[0].items():
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_text(content, encoding="utf-8")
+    for command in (["check"], ["format", "--diff"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache"]
+        config = ["--config", str(ROOT / "pyproject.toml")]
+        done = subprocess.run([*ruff, *config, str(tmp_path)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
 
 
 def test_an_algorithm(placed, monkeypatch):

@@ -10,9 +10,6 @@ from optzoo.conformance import PROPERTIES, conformance
 from theory_checks import cli
 from theory_checks.conformance import TargetError, row_of
 
-# orbax leaves coroutines behind where a restore fails, which then complain of the closed loop.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 NAMED = {one.name: one for one in PROPERTIES}
 
 

@@ -10,9 +10,6 @@ import pytest
 
 from optzoo.conformance import PROPERTIES, Row, conformance, objective
 
-# orbax leaves coroutines behind where a restore fails, which then complain of the closed loop.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 NAMED = {one.name: one for one in PROPERTIES}
 
 
@@ -166,7 +163,7 @@ FAULTS = {
             following=lambda state, updates, params: jnp.zeros([2], jnp.int32),
         ),
         "restored from orbax",
-        "",
+        "int32[] becomes int32[2]",
     ),
     "nothing is said": (
         lambda: faulty(),
