@@ -133,6 +133,22 @@ def test_files_are_of_readable_size():
             assert len(path.read_text().splitlines()) <= most, path
 
 
+def test_no_function_of_the_problems_is_there_for_its_tests_alone():
+    """Each is used by a claim, a lesson, a benchmark or another module, or the README names it."""
+    folders = ("problems", "theory_checks", "notebooks", "benchmarks")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    words = {
+        path: set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+        for path in (ROOT / "README.md", *files)
+        if path != ROOT / "problems" / "__init__.py"
+    }
+    for name in optzoo.problems.__all__:
+        symbol = getattr(optzoo.problems, name)
+        if inspect.isfunction(symbol):
+            home = Path(inspect.getfile(symbol))
+            assert any(name in found for path, found in words.items() if path != home), name
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """An empty folder with the built wheel installed in it, and nothing else."""
