@@ -119,6 +119,12 @@ def test_folders_import_only_what_they_may(folder):
                 assert top in allowed or top in sys.stdlib_module_names, (path, name)
 
 
+def test_problems_do_not_know_what_is_computed_of_methods_on_them():
+    for path in (ROOT / "problems").glob("*/*.py"):
+        if path.parent.name != "expectations":
+            assert "from ..expectations" not in path.read_text(encoding="utf-8"), path
+
+
 def test_optimizer_files_keep_their_annotations():
     """optax.inject_hyperparams reads them, so they must not be strings."""
     for path in (ROOT / "optzoo").glob("*.py"):
