@@ -35,7 +35,7 @@ import optax
 from scipy import special
 
 import optzoo
-from optzoo.plots import comparison, distribution, log_scale, style
+from optzoo.plots import distribution, log_scale, side_by_side, style
 from optzoo.problems import (
     Atoms,
     Gaussian,
@@ -200,7 +200,7 @@ found = {
 with style():
     figure, panels = plt.subplots(1, 2, figsize=(8.4, 3.6), layout="constrained")
     for gamma, (ax, name) in enumerate(zip(panels, ("Langevin", "SGD"), strict=True)):
-        comparison(ax, [{"label": c, "x": eta, "mean": found[c, gamma]} for c in CASES])
+        side_by_side(ax, [{"label": c, "x": eta, "mean": found[c, gamma]} for c in CASES])
         ax.set_title(rf"{name}, $\gamma = {gamma}$", fontsize=9)
         ax.set_xlabel(r"step $\eta$")
         log_scale(ax)
@@ -312,7 +312,7 @@ groups = {
 with style():
     figure, panels = plt.subplots(1, 2, figsize=(8.4, 3.6), sharey=True, layout="constrained")
     for ax, (title, curves) in zip(panels, groups.items(), strict=True):
-        comparison(ax, [{"label": n, "x": eta, "mean": values} for n, values in curves.items()])
+        side_by_side(ax, [{"label": n, "x": eta, "mean": values} for n, values in curves.items()])
         ax.set_title(title, fontsize=9)
         ax.set_xlabel(r"step $\eta$")
         ax.legend(loc="lower right")

@@ -211,7 +211,7 @@ counted = [
 ]
 with plots.style():
     figure, ax = plt.subplots(figsize=(5.5, 3.6))
-    plots.comparison(ax, counted)
+    plots.side_by_side(ax, counted)
     ax.set_xlabel("gradients of single samples")
     ax.set_ylabel(r"$f(x^k) - f^\star$")
     ax.legend()
@@ -266,7 +266,7 @@ with plots.style():
     lines = {"Sarah": measured, "the identity": exact, "the bound": bound}
     lines["plain stochastic"] = noisy["error"].mean(axis=0)
     # The first estimate is a full gradient, without an error.
-    plots.comparison(ax, [curve(name, k[1:], v[1:]) for name, v in lines.items()])
+    plots.side_by_side(ax, [curve(name, k[1:], v[1:]) for name, v in lines.items()])
     ax.set_xlabel("step $k$")
     ax.set_ylabel(r"$E\, |g^k - \nabla f(x^k)|^2$")
     ax.legend()
@@ -316,7 +316,7 @@ assert np.all(gap >= value - optimum.value - 1e-6)
 with plots.style():
     figure, ax = plt.subplots(figsize=(5.5, 3.6))
     pair = {r"gap $G(x^k)$": gap, r"$f(x^k) - f^\star$": value - optimum.value}
-    plots.comparison(ax, [curve(name, k, values) for name, values in pair.items()])
+    plots.side_by_side(ax, [curve(name, k, values) for name, values in pair.items()])
     ax.set_xlabel("step $k$")
     ax.legend()
     plt.show()

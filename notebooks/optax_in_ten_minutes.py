@@ -151,7 +151,7 @@ for name, compiled in runs.items():
     print(f"{name}: rate {rate:.3g}, decays ({b1:g}, {b2:g}), loss {mean.min():.4f}")
 
 # %% [markdown]
-# ## The comparison
+# ## Side by side
 #
 # The winners now run on thirty fresh seeds. The bands are two standard errors of the mean.
 
@@ -173,7 +173,7 @@ for name, compiled in runs.items():
 
 with plots.style():
     figure, ax = plt.subplots(figsize=(5.5, 3.4))
-    plots.comparison(ax, curves)
+    plots.side_by_side(ax, curves)
     ax.set_xlabel("steps")
     ax.set_ylabel("training loss")
     ax.legend()

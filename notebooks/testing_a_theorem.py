@@ -70,7 +70,7 @@ for violation in (0.8, 1.0, 1.5, 2.0):
 
 with plots.style():
     figure, ax = plt.subplots(figsize=(6.0, 3.6))
-    plots.comparison(ax, curves)
+    plots.side_by_side(ax, curves)
     ax.axhline(1 / ALPHA, color=plots.COLOURS["ink"], linewidth=1.0)
     ax.annotate("refuted above", (1.1, 1.4 / ALPHA))
     ax.set_ylim(1e-3, 1e6)
@@ -135,7 +135,7 @@ for name, law in laws.items():
 
 with plots.style():
     figure, ax = plt.subplots(figsize=(6.0, 3.4))
-    plots.comparison(ax, curves)
+    plots.side_by_side(ax, curves)
     ax.set_xlabel("true mean of metric / bound")
     ax.set_ylabel("seeds for 90% power")
     ax.legend()
@@ -236,7 +236,7 @@ with plots.style():
     figure, ax = plt.subplots(figsize=(6.0, 3.6))
     found = by_proof["right"]
     labels = ("measured", "with 1/p", "without 1/p")
-    plots.comparison(
+    plots.side_by_side(
         ax,
         [
             {
@@ -346,11 +346,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from optzoo.conformance import Row
 from optzoo.problems import Constant, pytree_dataclass
 from optzoo.theorems import Assumption, Constants, Paper, Theorem, constant
 from theory_checks.checks import UpperBound
 from theory_checks.claim import Case, Claim
-from theory_checks.conformance import Row
 from theory_checks.controls import controls, mutant, null, wrong
 from theory_checks.setting import Stated
 from theory_checks.simulation import Experiment, Process
@@ -596,8 +596,8 @@ assert status == 1
 #
 # ## 5. From here
 #
-# - A package can register its claims by an entry point instead of `--claims`; see "Bring your own"
-#   in CONTRIBUTING.md.
+# - A package can register its claims by an entry point instead of `--claims`; see
+#   docs/contributing/bring_your_own.md.
 # - Is `lazy_descent` a well-behaved optax transformation? `theory-checks conformance lazy:ROW`
 #   tells, property by property.
 

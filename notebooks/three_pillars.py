@@ -31,7 +31,7 @@ from jax.sharding import AbstractMesh, AxisType, PartitionSpec
 
 import optzoo
 from optzoo.compressors import Compressor, Identity, PermK
-from optzoo.plots import comparison, log_scale, style, timeline
+from optzoo.plots import log_scale, side_by_side, style, timeline
 from optzoo.problems import AffineOperators, bilinear_saddle
 
 # %% [markdown]
@@ -326,7 +326,7 @@ with style():
     figure, panels = plt.subplots(1, 3, figsize=(9.6, 3.4), sharey=True, layout="constrained")
     names = ("rounds", "numbers sent by a worker", "calls of the server's operator")
     for place, (ax, name) in enumerate(zip(panels, names, strict=True)):
-        comparison(ax, [curves[label][place] for label in labels], labels=labels)
+        side_by_side(ax, [curves[label][place] for label in labels], labels=labels)
         ax.set_xlabel(name)
         ax.set_ylim(bottom=TARGET / 2)
         log_scale(ax)

@@ -50,7 +50,7 @@ with plots.style():
         {"label": name, "x": k, "mean": chain.mixing_profile(HORIZON)[1:]}
         for name, chain in chains.items()
     ]
-    plots.comparison(ax, [*profiles, {"label": "1/4", "x": k, "mean": np.full(HORIZON, 0.25)}])
+    plots.side_by_side(ax, [*profiles, {"label": "1/4", "x": k, "mean": np.full(HORIZON, 0.25)}])
     ax.set_xlabel("steps $k$")
     ax.set_ylabel(r"$\Delta_k$")
     ax.legend()
@@ -87,7 +87,7 @@ assert np.isclose(bias[0], 0.9)
 
 with plots.style():
     figure, ax = plt.subplots(figsize=(5.5, 3.6))
-    plots.comparison(
+    plots.side_by_side(
         ax,
         [
             {"label": "bias of a batch", "x": sizes, "mean": bias},
@@ -169,7 +169,7 @@ with plots.style():
             [found.squared_norm[0] ** 0.5 for found in multilevel],
         ),
     ):
-        plots.comparison(
+        plots.side_by_side(
             ax,
             [
                 {"label": "multilevel, $m = 0, ..., 8$", "x": costs, "mean": many},
@@ -241,7 +241,7 @@ floors = {
 samples = np.array(checkpoints) * (LEVEL + 2.0**-LEVEL) * SIZE
 with plots.style():
     figure, ax = plt.subplots(figsize=(5.5, 3.6))
-    plots.comparison(ax, [{"label": n, "x": samples, "mean": gap} for n, gap in gaps.items()])
+    plots.side_by_side(ax, [{"label": n, "x": samples, "mean": gap} for n, gap in gaps.items()])
     ax.set_xlabel("samples, in the mean")
     ax.set_ylabel(r"$E[f(x) - f^\star]$, exact")
     ax.legend()

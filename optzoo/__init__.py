@@ -2,7 +2,8 @@
 
 Every algorithm is an `optax.GradientTransformationExtraArgs`. The theorems on them are checked by
 the command `theory-checks`. The subpackages `optzoo.problems` and `optzoo.plots` are imported when
-they are first used, because they need more than jax and optax: the extras `data` and `checks`.
+they are first used, because they need more than jax and optax: the extras `data` and `checks`;
+`optzoo.conformance` too, because a method needs it only under test.
 """
 
 import contextlib
@@ -76,11 +77,12 @@ from .three_pillars_partial_participation import three_pillars_partial_participa
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from . import conformance as conformance
     from . import plots as plots
     from . import problems as problems
 else:
     # What a subpackage needs that optzoo does not.
-    _NEEDS = {"plots": "matplotlib", "problems": "sklearn"}
+    _NEEDS = {"conformance": "numpy", "plots": "matplotlib", "problems": "sklearn"}
 
     def __getattr__(name):
         if name in _NEEDS:

@@ -6,13 +6,13 @@ except ImportError as missing:
     raise ImportError('optzoo.plots needs Matplotlib: pip install "optzoo[checks]".') from missing
 
 from .agreement import agreement
-from .comparison import band, comparison
 from .convergence import convergence
 from .distribution import distribution
 from .geometry import oracle_step
 from .levels import nested_levels
 from .overview import overview
 from .scaling import scaling
+from .side_by_side import band, side_by_side
 from .spectra import magnitudes, spectra
 from .style import COLOURS, DARK_COLOURS, log_scale, style
 from .svg import inline_svg
@@ -25,7 +25,6 @@ __all__ = [
     "DARK_COLOURS",
     "agreement",
     "band",
-    "comparison",
     "convergence",
     "distribution",
     "inline_svg",
@@ -35,6 +34,7 @@ __all__ = [
     "oracle_step",
     "overview",
     "scaling",
+    "side_by_side",
     "spectra",
     "style",
     "tightness",

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from .comparison import LOOKS
+from .side_by_side import LOOKS
 from .style import COLOURS, column, log_ticks, note, positive
 
 __all__ = ["magnitudes", "spectra"]

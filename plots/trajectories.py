@@ -7,7 +7,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from .comparison import LOOKS
+from .side_by_side import LOOKS
 from .style import COLOURS, column
 
 __all__ = ["trajectories"]
@@ -31,7 +31,7 @@ def trajectories(
     a quadratic's are equally spaced in the logarithm of the distance from its minimum. Both axes
     have one unit of length: an angle in the drawing is the angle in the plane.
 
-    A method's look is that of its place among the paths, as in `comparison`. The start is a ring,
+    A method's look is that of its place among the paths, as in `side_by_side`. The start is a ring,
     the end a large mark, an optimum a cross.
 
     Args:

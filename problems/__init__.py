@@ -8,14 +8,10 @@ except ImportError as missing:
         'optzoo.problems needs SciPy and scikit-learn: pip install "optzoo[data]".'
     ) from missing
 
-from .affine_operators import AffineOperators
-from .autoregression import GaussMarkov
-from .boosting_process import BoostingProcess
-from .chain_laws import GridLaw, gaussian_chain_law, linear_chain_law, weighted_sum_law
-from .compressed_moments import CompressedMoments, Messages
 from .constant import CertificateError, Constant
 from .datasets import breast_cancer, column_scales, diabetes, libsvm
-from .diffusion import (
+from .diffusions.boosting_process import BoostingProcess
+from .diffusions.diffusion import (
     DoubleWell,
     GeometricBrownianMotion,
     LinearDiffusion,
@@ -23,8 +19,11 @@ from .diffusion import (
     fokker_planck,
     gaussian_posterior,
 )
-from .distributed_operator import DistributedOperator, spectral_constants
-from .distributed_saddle import (
+from .diffusions.line_laws import Atoms, Gaussian, Histogram, LogNormal, empirical
+from .diffusions.logistic_posterior import LogisticPosterior
+from .distributed.affine_operators import AffineOperators
+from .distributed.distributed_operator import DistributedOperator
+from .distributed.distributed_saddle import (
     MintyOperators,
     SaturatedOperators,
     bilinear_saddle,
@@ -32,14 +31,48 @@ from .distributed_saddle import (
     rotation,
     saturated_saddle,
 )
-from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
-from .hard_saddle import hard_saddle, locked_tail
-from .langevin_chain import langevin_covariance, minibatch_noise
-from .line_laws import Atoms, Gaussian, Histogram, LogNormal, empirical
-from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
-from .logistic_posterior import LogisticPosterior
-from .markov_chain import MarkovChain, contraction_coefficient
-from .markov_chain_families import (
+from .distributed.hard_saddle import hard_saddle, locked_tail
+from .distributed.robust_regression import (
+    RobustLinearRegression,
+    RobustLogisticRegression,
+    RobustRegression,
+    robust_linear_regression,
+    robust_logistic_regression,
+)
+from .expectations.chain_laws import GridLaw, gaussian_chain_law, linear_chain_law, weighted_sum_law
+from .expectations.compressed_moments import CompressedMoments, Messages
+from .expectations.langevin_chain import langevin_covariance, minibatch_noise
+from .expectations.multilevel_moments import (
+    PathMoments,
+    level_weights,
+    multilevel_moments,
+    plain_batch_moments,
+    weighted_sum_moments,
+)
+from .expectations.multilevel_recursions import (
+    LinearMethodMoments,
+    MethodMoments,
+    accelerated_gd_moments,
+    extragradient_moments,
+    randomized_gd_moments,
+)
+from .expectations.wasserstein import (
+    Bracket,
+    bures,
+    discrete_wasserstein,
+    sampling_floor,
+    sliced,
+    wasserstein,
+)
+from .finite_sums.finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
+from .finite_sums.linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
+from .finite_sums.matrix_completion import MatrixCompletion, observed_entries, photograph
+from .finite_sums.noise_tight import NoiseTight
+from .finite_sums.optimum import Constraint, Optimum, minimize_over
+from .finite_sums.planted_models import random_least_squares, random_logistic, random_sigmoid
+from .finite_sums.sign_quadratic import SignQuadratic, random_sign_quadratic
+from .markov.markov_chain import MarkovChain
+from .markov.markov_chain_families import (
     lazy_resample,
     metropolis_chain,
     one_way_lazy_ring,
@@ -47,8 +80,7 @@ from .markov_chain_families import (
     symmetric_lazy_ring,
     two_state_switch,
 )
-from .markovian_least_squares import MarkovianLeastSquares
-from .markovian_noise import (
+from .markov.markovian_noise import (
     MarkovianObjective,
     MarkovianOperator,
     MarkovianProblem,
@@ -57,57 +89,25 @@ from .markovian_noise import (
     smallest_delta,
     smallest_sigma,
 )
-from .markovian_quadratic import (
+from .markov.markovian_quadratic import (
     MarkovianQuadratic,
     additive_noise_quadratic,
     multiplicative_noise_quadratic,
     sign_testing_quadratic,
 )
-from .masked_quadratic import MaskedQuadratic, masked_nesterov
-from .matrix_completion import MatrixCompletion, observed_entries, photograph
-from .matrix_game import MatrixGame, onto_simplex, random_matrix_game
-from .monotone_operator import RotationOperator, rotation_operator
-from .multilevel_moments import (
-    PathMoments,
-    level_weights,
-    multilevel_moments,
-    plain_batch_moments,
-    weighted_sum_moments,
+from .markov.masked_quadratic import MaskedQuadratic, masked_nesterov
+from .markov.monotone_operator import RotationOperator, rotation_operator
+from .markov.temporal_difference import (
+    TemporalDifference,
+    river_swim_evaluation,
+    temporal_difference,
 )
-from .multilevel_recursions import (
-    LinearMethodMoments,
-    MethodMoments,
-    accelerated_gd_moments,
-    extragradient_moments,
-    randomized_gd_moments,
-)
-from .noise_tight import NoiseTight, horizon_slope
-from .online_matrix_regression import (
+from .online.online_matrix_regression import (
     LeastDistancesStream,
     LeastSquaresStream,
     MatrixStream,
 )
-from .optimum import Constraint, Optimum, minimize_over
-from .planted_models import random_least_squares, random_logistic, random_sigmoid
 from .pytree import pytree_dataclass
-from .robust_regression import (
-    RobustLinearRegression,
-    RobustLogisticRegression,
-    RobustRegression,
-    robust_linear_regression,
-    robust_logistic_regression,
-)
-from .sign_quadratic import SignQuadratic, random_sign_quadratic
-from .temporal_difference import TemporalDifference, river_swim_evaluation, temporal_difference
-from .wasserstein import (
-    Bracket,
-    bures,
-    discrete_wasserstein,
-    product_distance,
-    sampling_floor,
-    sliced,
-    wasserstein,
-)
 
 __all__ = [
     "AffineOperators",
@@ -122,7 +122,6 @@ __all__ = [
     "DistributedOperator",
     "DoubleWell",
     "FiniteSum",
-    "GaussMarkov",
     "Gaussian",
     "GeometricBrownianMotion",
     "GridLaw",
@@ -137,14 +136,12 @@ __all__ = [
     "LogisticPosterior",
     "LogisticRegression",
     "MarkovChain",
-    "MarkovianLeastSquares",
     "MarkovianObjective",
     "MarkovianOperator",
     "MarkovianProblem",
     "MarkovianQuadratic",
     "MaskedQuadratic",
     "MatrixCompletion",
-    "MatrixGame",
     "MatrixStream",
     "Messages",
     "MethodMoments",
@@ -169,7 +166,6 @@ __all__ = [
     "bures",
     "centred_values",
     "column_scales",
-    "contraction_coefficient",
     "diabetes",
     "dilated",
     "discrete_wasserstein",
@@ -179,7 +175,6 @@ __all__ = [
     "gaussian_chain_law",
     "gaussian_posterior",
     "hard_saddle",
-    "horizon_slope",
     "langevin_covariance",
     "lazy_resample",
     "level_weights",
@@ -197,14 +192,11 @@ __all__ = [
     "noise_around",
     "observed_entries",
     "one_way_lazy_ring",
-    "onto_simplex",
     "photograph",
     "plain_batch_moments",
-    "product_distance",
     "pytree_dataclass",
     "random_least_squares",
     "random_logistic",
-    "random_matrix_game",
     "random_sigmoid",
     "random_sign_quadratic",
     "random_walk",
@@ -221,7 +213,6 @@ __all__ = [
     "sliced",
     "smallest_delta",
     "smallest_sigma",
-    "spectral_constants",
     "symmetric_lazy_ring",
     "temporal_difference",
     "two_state_switch",

@@ -33,5 +33,5 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints-newest.
     touch "$stamp"
 fi
 "$venv/bin/python" -c 'import sys, jax; print("newest jax:", jax.__version__, "on Python", sys.version.split()[0])'
-[ $# -gt 0 ] || set -- tests/optzoo/test_conformance.py tests/test_package.py
+[ $# -gt 0 ] || set -- tests/optzoo/conformance tests/test_package.py
 exec "$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"

@@ -104,9 +104,10 @@ ALLOWED = {
 
 @pytest.mark.parametrize("folder", ALLOWED)
 def test_folders_import_only_what_they_may(folder):
-    """The ground-floor packages do not know each other; formulas are NumPy's."""
+    """The ground-floor packages do not know each other; formulas and properties have NumPy."""
     for path in (ROOT / folder).rglob("*.py"):
-        allowed = ALLOWED[folder] | ({"numpy"} if path.parent.name == "theorems" else set())
+        numeric = path.parent.name in ("theorems", "conformance")
+        allowed = ALLOWED[folder] | ({"numpy"} if numeric else set())
         for node in ast.walk(ast.parse(path.read_text())):
             names = []
             if isinstance(node, ast.Import):
@@ -116,6 +117,12 @@ def test_folders_import_only_what_they_may(folder):
             for name in names:
                 top = name.split(".")[0]
                 assert top in allowed or top in sys.stdlib_module_names, (path, name)
+
+
+def test_problems_do_not_know_what_is_computed_of_methods_on_them():
+    for path in (ROOT / "problems").glob("*/*.py"):
+        if path.parent.name != "expectations":
+            assert "from ..expectations" not in path.read_text(encoding="utf-8"), path
 
 
 def test_optimizer_files_keep_their_annotations():
@@ -130,6 +137,22 @@ def test_files_are_of_readable_size():
         for path in (ROOT / folder).rglob("*.py"):
             most = 1_100 if path.parent.name == "theorems" else 600
             assert len(path.read_text().splitlines()) <= most, path
+
+
+def test_no_function_of_the_problems_is_there_for_its_tests_alone():
+    """Each is used by a claim, a lesson, a benchmark or another module, or the README names it."""
+    folders = ("problems", "theory_checks", "notebooks", "benchmarks")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    words = {
+        path: set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+        for path in (ROOT / "README.md", *files)
+        if path != ROOT / "problems" / "__init__.py"
+    }
+    for name in optzoo.problems.__all__:
+        symbol = getattr(optzoo.problems, name)
+        if inspect.isfunction(symbol):
+            home = Path(inspect.getfile(symbol))
+            assert any(name in found for path, found in words.items() if path != home), name
 
 
 @pytest.fixture(scope="session")
@@ -151,14 +174,14 @@ def site(tmp_path_factory):
 def test_installation_holds_the_two_packages_and_nothing_else(site):
     tops = {path.name for path in site.iterdir() if path.suffix != ".dist-info"}
     assert tops - {"bin"} == {"optzoo", "theory_checks"}
-    for needed in (
-        "optzoo/py.typed",
-        "optzoo/problems/__init__.py",
-        "optzoo/plots/__init__.py",
-        "theory_checks/report/templates/report.html",
-        "theory_checks/claims/frank_wolfe/__init__.py",
-        "bin/theory-checks",
-    ):
+    modules = {
+        Path(*((folder,) if folder in ("optzoo", "theory_checks") else ("optzoo", folder)))
+        / path.relative_to(ROOT / folder)
+        for folder in ALLOWED
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    others = ("optzoo/py.typed", "theory_checks/report/templates/report.html", "bin/theory-checks")
+    for needed in (*modules, *others):
         assert (site / needed).is_file(), needed
 
 
@@ -192,7 +215,8 @@ def test_import_needs_jax_and_optax_alone(bare, site):
     program = """
 import pydoc
 import optzoo
-assert not [m for m in sys.modules if m.startswith(("optzoo.problems", "optzoo.plots"))]
+lazy = ("optzoo.conformance", "optzoo.plots", "optzoo.problems")
+assert not [m for m in sys.modules if m.startswith(lazy)]
 import jax
 assert not jax.config.jax_enable_x64
 print(optzoo.__file__)
@@ -215,7 +239,7 @@ for statement in ("import optzoo.problems", "from optzoo import plots", "optzoo.
     ]
 
 
-@pytest.mark.parametrize("name", ["problems", "plots"])
+@pytest.mark.parametrize("name", ["conformance", "problems", "plots"])
 def test_subpackages_are_attributes(name, monkeypatch):
     monkeypatch.delattr(optzoo, name)  # as before its first import
     assert name in dir(optzoo)

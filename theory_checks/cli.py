@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def select(subjects: Sequence[Subject], patterns: Sequence[str]) -> list[Subject]:
-    """The claims and comparisons that ids, prefixes or globs name, in the order of `subjects`.
+    """What ids, prefixes or globs name of `subjects`, in their order.
 
     Args:
         subjects: all there are.
@@ -84,8 +84,7 @@ def select(subjects: Sequence[Subject], patterns: Sequence[str]) -> list[Subject
         if not named:
             known = ", ".join(sorted({one.id.split("/")[0] for one in subjects}))
             raise UsageError(
-                f"no claim or comparison is named by '{pattern}'; papers: {known}; "
-                "see `theory-checks list`"
+                f"no id is named by '{pattern}'; papers: {known}; see `theory-checks list`"
             )
         chosen |= named
     return [one for one in subjects if not patterns or one.id in chosen]
@@ -110,8 +109,8 @@ def _list(options: argparse.Namespace) -> int:
     chosen = select(collected(registered(options.claims)), options.ids)
     width = max(len(one.id) for one in chosen)
     for one in chosen:
-        stated = one.theorem.root.label if isinstance(one, Claim) else "comparison"
-        print(f"{one.id:<{width}}  {stated:<10}  {one.title}")
+        stated = one.theorem.root.label if isinstance(one, Claim) else "side-by-side"
+        print(f"{one.id:<{width}}  {stated:<12}  {one.title}")
     return OK
 
 
@@ -123,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
     from .records import write as record
     from .registration import collected, registered
     from .report.page import write_summary
-    from .side_by_side import Comparison
+    from .side_by_side import SideBySide
     from .simulation.laboratory import Laboratory
     from .simulation.runner import run_claims
     from .statistics.protocol import Protocol
@@ -176,14 +175,14 @@ def _run(options: argparse.Namespace) -> int:
             laboratory,
             directory,
             environment,
-            comparisons=[one for one in chosen if isinstance(one, Comparison)],
+            side_by_side=[one for one in chosen if isinstance(one, SideBySide)],
             finished=earlier["claims"],
-            finished_comparisons=earlier["comparisons"],
+            finished_side_by_side=earlier["comparisons"],
             finished_theorems=earlier["theorems"],
             seconds=earlier["summary"]["seconds"],
             workers=len(jax.devices()),
             on_claim=progress.claim_finished,
-            on_comparison=progress.comparison_finished,
+            on_side_by_side=progress.side_by_side_finished,
         )
     page = _drawn_report(directory)
     write_summary(directory)
@@ -271,7 +270,7 @@ def _resumed(
 
 def _conformance(options: argparse.Namespace) -> int:
     _use_all_cores()
-    from .conformance.targets import TargetError, print_conformance, rows_of
+    from .conformance import TargetError, print_conformance, rows_of
 
     # A module beside the caller is found, as by `python -m`.
     sys.path.insert(0, str(Path.cwd()))
@@ -284,7 +283,7 @@ def _conformance(options: argparse.Namespace) -> int:
 
 
 class _Progress:
-    """A bar on a terminal, a line a claim or comparison otherwise."""
+    """A bar on a terminal, a line a claim otherwise."""
 
     def __init__(self, total: int, done: int) -> None:
         from tqdm import tqdm
@@ -306,8 +305,8 @@ class _Progress:
         killed = sum(control["killed"] for control in controls)
         self._line(claim, claim["verdict"], f"controls {killed}/{len(controls)}")
 
-    def comparison_finished(self, comparison: dict[str, Any]) -> None:
-        self._line(comparison, "side by side", f"panels {len(comparison['panels'])}")
+    def side_by_side_finished(self, beside: dict[str, Any]) -> None:
+        self._line(beside, "side by side", f"panels {len(beside['panels'])}")
 
     def _line(self, found: dict[str, Any], outcome: str, detail: str) -> None:
         self._done += 1
@@ -325,7 +324,7 @@ class _Progress:
 def _print_outcome(summary: dict[str, Any], page: Path, gradient_calls: float) -> None:
     for sentence in summary["unmet"]:
         print(f"not as expected: {sentence}")
-    beside = f"; {summary['comparisons']} comparisons" if summary["comparisons"] else ""
+    beside = f"; {summary['comparisons']} side by side" if summary["comparisons"] else ""
     print(
         f"{summary['claims']} claims: {summary['consistent']} CONSISTENT, "
         f"{summary['refuted']} REFUTED, {summary['inconclusive']} INCONCLUSIVE; "
@@ -362,15 +361,17 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=[],
         metavar="FILE",
-        help="a Python file with CLAIMS or COMPARISONS of your own; may be given again",
+        help="a Python file with CLAIMS or SIDE_BY_SIDE of your own; may be given again",
     )
 
-    listing = commands.add_parser("list", parents=[own], help="list the claims and comparisons")
+    listing = commands.add_parser(
+        "list", parents=[own], help="list claims and methods side by side"
+    )
     listing.add_argument("ids", nargs="*", metavar="IDS", help=ids)
     listing.set_defaults(command=_list)
 
     run = commands.add_parser(
-        "run", parents=[own], help="evaluate claims and comparisons, write the report"
+        "run", parents=[own], help="evaluate claims and methods side by side, write the report"
     )
     run.add_argument("ids", nargs="*", metavar="IDS", help=ids)
     run.add_argument("--preset", choices=sorted(PRESETS), default="quick")

@@ -1,12 +1,13 @@
-"""Claims, comparisons and optimizers from outside: files of one's own, and installed packages.
+"""Claims and optimizers from outside: files of one's own, and installed packages.
 
 A package names them in its pyproject.toml, under the groups `CLAIMS_GROUP` and `OPTIMIZERS_GROUP`
-of entry points; a file is given as `--claims path.py`. Both have `CLAIMS`, `COMPARISONS` or both.
+of entry points; a file is given as `--claims path.py`. Both have `CLAIMS`, `SIDE_BY_SIDE` or both.
 """
 
 import importlib.metadata
 import importlib.util
 import sys
+import warnings
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .blame import place
+from optzoo.conformance.blame import place
+
 from .claim import Claim
-from .side_by_side import Comparison
+from .side_by_side import SideBySide
 
 __all__ = [
     "CLAIMS_GROUP",
@@ -32,7 +34,7 @@ __all__ = [
 CLAIMS_GROUP = "optzoo.claims"
 OPTIMIZERS_GROUP = "optzoo.optimizers"
 
-Subject = Claim | Comparison
+Subject = Claim | SideBySide
 
 
 class RegistrationError(ValueError):
@@ -46,7 +48,7 @@ class Origin:
     Attributes:
         name: "optzoo", "my-package 1.0", or the file as it was given.
         owner: origins of one owner may share the first component of their ids.
-        subjects: its claims, then its comparisons.
+        subjects: its claims, then what stands side by side.
     """
 
     name: str
@@ -58,7 +60,7 @@ def registered(files: Sequence[Path] = ()) -> list[Origin]:
     """Every origin: the repository, the installed packages, then the files.
 
     Args:
-        files: Python files with CLAIMS or COMPARISONS; one that is given twice counts once.
+        files: Python files with CLAIMS or SIDE_BY_SIDE; one that is given twice counts once.
 
     Returns:
         The origins, whose ids are unique and whose papers do not collide (see `collected`).
@@ -71,9 +73,9 @@ def registered(files: Sequence[Path] = ()) -> list[Origin]:
         >>> registered()[0].name
         'optzoo'
     """
-    from .claims import CLAIMS, COMPARISONS
+    from .claims import CLAIMS, SIDE_BY_SIDE
 
-    origins = [Origin("optzoo", "optzoo", (*CLAIMS, *COMPARISONS)), *_installed_claims()]
+    origins = [Origin("optzoo", "optzoo", (*CLAIMS, *SIDE_BY_SIDE)), *_installed_claims()]
     given: dict[Path, Path] = {}
     for path in files:
         given.setdefault(path.resolve(), path)
@@ -86,7 +88,7 @@ def registered(files: Sequence[Path] = ()) -> list[Origin]:
 
 
 def collected(origins: Iterable[Origin]) -> list[Subject]:
-    """All claims, then all comparisons.
+    """All claims, then all that stands side by side.
 
     The first component of an id is the paper's name, by which `list` and `run` select. It belongs
     to one owner, so that adding a package never changes what a command runs.
@@ -95,7 +97,7 @@ def collected(origins: Iterable[Origin]) -> list[Subject]:
         origins: where they come from.
 
     Returns:
-        The claims and comparisons of all.
+        Those of all origins.
 
     Raises:
         RegistrationError: if an id is used twice, or two owners use one paper's name.
@@ -122,7 +124,7 @@ def collected(origins: Iterable[Origin]) -> list[Subject]:
                 )
             holders[one.id] = origin
             subjects.append(one)
-    return sorted(subjects, key=lambda one: isinstance(one, Comparison))
+    return sorted(subjects, key=lambda one: isinstance(one, SideBySide))
 
 
 def load_file(path: Path) -> ModuleType:
@@ -173,10 +175,17 @@ def _cannot_load(what: str, error: Exception) -> str:
 
 
 def _subjects(holder: Any, name: str) -> tuple[Subject, ...]:
-    """CLAIMS and COMPARISONS of a module, or of whatever has them."""
+    """CLAIMS and SIDE_BY_SIDE of a module, or of whatever has them."""
     found: list[Subject] = []
-    for attribute, kind in (("CLAIMS", Claim), ("COMPARISONS", Comparison)):
-        listed = getattr(holder, attribute, ())
+    former = getattr(holder, "COMPARISONS", ())
+    if former:
+        warnings.warn(
+            f"COMPARISONS of {name} is called SIDE_BY_SIDE, and its objects SideBySide",
+            FutureWarning,
+            stacklevel=2,
+        )
+    for attribute, kind in (("CLAIMS", Claim), ("SIDE_BY_SIDE", SideBySide)):
+        listed = getattr(holder, attribute, former if kind is SideBySide else ())
         if isinstance(listed, kind):
             raise RegistrationError(
                 f"{attribute} of {name} is one {kind.__name__}; make it a tuple: ({attribute},)"
@@ -196,7 +205,7 @@ def _subjects(holder: Any, name: str) -> tuple[Subject, ...]:
         found += members
     if not found:
         raise RegistrationError(
-            f"{name} has no claims: it must define CLAIMS = (Claim(...), ...), or COMPARISONS"
+            f"{name} has no claims: it must define CLAIMS = (Claim(...), ...), or SIDE_BY_SIDE"
         )
     return tuple(found)
 
@@ -213,7 +222,7 @@ def installed_optimizers() -> dict[str, Any]:
     """What installed packages offer as optimizers, by the names of their entry points.
 
     Returns:
-        Names -> a `theory_checks.conformance.Row`, a constructor or a transformation.
+        Names -> an `optzoo.conformance.Row`, a constructor or a transformation.
 
     Raises:
         RegistrationError: if one cannot be loaded, or two have one name.

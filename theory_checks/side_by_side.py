@@ -1,8 +1,9 @@
-"""A comparison: several methods on one instance, with the same random numbers, and no verdict."""
+"""Methods side by side: on one instance, with the same random numbers, and no verdict."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from .presets import PRESETS
 if TYPE_CHECKING:
     from .simulation.laboratory import Laboratory
 
-__all__ = ["Comparison", "Curve", "Outcome", "Panel"]
+__all__ = ["Curve", "Outcome", "Panel", "SideBySide"]
 
 Array = NDArray[np.float64]
 
@@ -97,7 +98,7 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a comparison found.
+    """What methods side by side did.
 
     Args:
         panels: the drawings, at least one.
@@ -116,21 +117,21 @@ class Outcome:
 
     def __post_init__(self) -> None:
         if not self.panels:
-            raise ValueError("the outcome of a comparison needs at least one panel")
+            raise ValueError("the outcome of methods side by side needs at least one panel")
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class SideBySide:
     """Several methods side by side on one instance.
 
-    Texts are plain sentences with TeX between dollar signs. Nothing is computed before the
-    comparison runs, so that listing costs nothing.
+    Texts are plain sentences with TeX between dollar signs. Nothing is computed before
+    `evaluate` is called, so that listing costs nothing.
 
     Args:
-        id: path-like, unique among claims and comparisons: "frank_wolfe/compare/...".
+        id: path-like, unique among these and the claims: "frank_wolfe/compare/...".
         title: a short line.
         paper: authors, title, year, arXiv number, as the paper's claims have it.
-        description: what is compared, on what terms, and how the bands were made.
+        description: what stands side by side, on what terms, and how the bands were made.
         evaluate: runs the methods in the laboratory, whose replicates are the claims' own.
         presets: of those of the command line, the ones that it is evaluated in.
 
@@ -153,3 +154,11 @@ class Comparison:
             raise ValueError(
                 f"id must be a lower-case path such as 'paper/compare/this', got {self.id!r}"
             )
+
+
+def __getattr__(name: str) -> Any:
+    """`Comparison` is the former name of `SideBySide`."""
+    if name != "Comparison":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn("Comparison is called SideBySide", DeprecationWarning, stacklevel=2)
+    return SideBySide

@@ -36,7 +36,7 @@ def browser():
 
 @pytest.fixture(scope="session")
 def results():
-    """The results that the report is made from: eight claims of two papers, one comparison."""
+    """The results of eight claims of two papers, and of methods side by side."""
     return json.loads(RESULTS.read_text(encoding="utf-8"))
 
 

@@ -19,7 +19,7 @@ def rows(page):
 
 
 def sections(page):
-    """The ids of the claims and comparisons whose sections can be seen."""
+    """The ids of the claims and methods side by side whose sections can be seen."""
     return page.locator("section.claim").evaluate_all(VISIBLE % "id")
 
 
@@ -133,7 +133,7 @@ def test_each_filter(open_page, report, results, name, value, key):
     choose(page, **{name: value})
     assert rows(page) == bright_marks(page) == expected
     beside = ["rivers/compare/all"] if value == "rivers" else []
-    assert sections(page) == [*expected, *beside], "a comparison has neither verdict nor algorithm"
+    assert sections(page) == [*expected, *beside], "side by side: no verdict, no algorithm"
     assert shown(page) == f"{len(expected)} of 8 claims"
 
 

@@ -17,10 +17,10 @@ import optax.contrib
 import pytest
 
 import optzoo
-from theory_checks.conformance import Row
-from theory_checks.conformance.optimizers import ROWS
-from theory_checks.conformance.properties import DTYPES
-from theory_checks.conformance.row import compiled, gradient, start
+from optzoo.conformance import Row
+from optzoo.conformance.optimizers import ROWS
+from optzoo.conformance.properties import DTYPES
+from optzoo.conformance.row import compiled, gradient, start
 
 pytestmark = pytest.mark.filterwarnings("ignore:params.* has 16 bits")
 

@@ -9,10 +9,11 @@ import pytest
 @pytest.mark.parametrize(
     "name",
     [
-        *("agreement", "comparison", "convergence", "distribution", "geometry", "levels"),
+        *("agreement", "convergence", "distribution", "geometry", "levels"),
         *(
             "overview",
             "scaling",
+            "side_by_side",
             "spectra",
             "style",
             "svg",

@@ -8,7 +8,7 @@ import pytest
 import optzoo.problems as package
 
 MODULES = sorted(
-    f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)
+    module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
 )
 
 

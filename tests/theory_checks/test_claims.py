@@ -7,7 +7,7 @@ import pytest
 import optzoo
 from optzoo import theorems
 from optzoo.theorems import Theorem
-from theory_checks.claims import CLAIMS, COMPARISONS
+from theory_checks.claims import CLAIMS, SIDE_BY_SIDE
 from theory_checks.simulation.laboratory import Laboratory
 from theory_checks.simulation.runner import run_claim
 from theory_checks.statistics.protocol import Protocol
@@ -41,8 +41,8 @@ def on_pages() -> frozenset[Theorem]:
 
 
 def test_ids_are_unique_and_partners_exist():
-    every = [*BY_ID, *(one.id for one in COMPARISONS)]
-    assert len(set(every)) == len(CLAIMS) + len(COMPARISONS)
+    every = [*BY_ID, *(one.id for one in SIDE_BY_SIDE)]
+    assert len(set(every)) == len(CLAIMS) + len(SIDE_BY_SIDE)
     for claim in CLAIMS:
         assert set(claim.pairs_with) <= set(BY_ID), claim.id
         assert claim.id not in claim.pairs_with

@@ -1,4 +1,4 @@
-"""Claims on Ito chains: the laws that they compute with, their families, the comparison."""
+"""Claims on Ito chains: the laws that they compute with, their families, methods side by side."""
 
 import itertools
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from optzoo.theorems.ito_chains import I1, I3, I4
-from theory_checks.claims.ito_chains import COMPARISONS
+from theory_checks.claims.ito_chains import SIDE_BY_SIDE
 from theory_checks.claims.ito_chains.distances import beside_bounds, distances
 from theory_checks.claims.ito_chains.settings import (
     Family,
@@ -17,7 +17,7 @@ from theory_checks.claims.ito_chains.settings import (
     posterior,
 )
 from theory_checks.simulation.laboratory import Laboratory
-from theory_checks.simulation.runner import run_comparison
+from theory_checks.simulation.runner import run_side_by_side
 
 # --- The laws ---
 
@@ -130,12 +130,12 @@ def test_mistakes_change_the_distances_and_not_the_bounds():
     np.testing.assert_array_equal(np.sort(louder.bound), np.sort(right.bound))
 
 
-# --- The comparison ---
+# --- Side by side ---
 
 
 def test_the_morphing_law_ends_at_its_diffusion():
-    (one,) = [one for one in COMPARISONS if one.id == "ito_chains/compare/morph"]
-    record = run_comparison(one, Laboratory())
+    (one,) = [one for one in SIDE_BY_SIDE if one.id == "ito_chains/compare/morph"]
+    record = run_side_by_side(one, Laboratory())
     assert record["seeds"] == 0
 
     def gap(panel, label):

@@ -1,4 +1,4 @@
-"""The language model of SOAP's comparison: its text, its arithmetic, a run, and its panels."""
+"""The language model that SOAP is shown on: its text, its arithmetic, a run, and its panels."""
 
 import dataclasses
 
@@ -53,7 +53,7 @@ def test_a_run_of_adamw_learns():
     assert curve[-1] < curve[0] < 5.0
 
 
-def test_the_comparison_counts_iterations_to_adamw_s_loss(monkeypatch):
+def test_it_counts_iterations_to_adamw_s_loss(monkeypatch):
     def curve(name, size, rate, seed):
         steps = np.arange(size.every, size.steps + 1, size.every)
         fast = {"AdamW": 1.0, "SOAP, f = 1": 2.0}.get(name, 0.5)
@@ -73,7 +73,7 @@ def test_the_comparison_counts_iterations_to_adamw_s_loss(monkeypatch):
     np.testing.assert_allclose(shampoo.mean, 1)
     assert "SOAP, f = 1: 0.48" in outcome.notes[0]
     assert outcome.seeds == 2
-    (whole,) = side_by_side.COMPARISONS
+    (whole,) = side_by_side.SIDE_BY_SIDE
     assert whole.presets == ("full",)
 
 

@@ -94,7 +94,7 @@ def test_a_file_is_listed_run_reported_and_resumed(folder, capsys):
 def test_without_the_file_its_claims_are_unknown(folder, capsys):
     write(folder, "mine.py", GOOD)
     assert cli.main(["list", "mine"]) == 2
-    assert "no claim or comparison is named by 'mine'" in capsys.readouterr().err
+    assert "no id is named by 'mine'" in capsys.readouterr().err
 
 
 def test_a_refuted_claim_of_ones_own_fails_the_run(folder):
@@ -154,11 +154,26 @@ def test_files_may_share_a_stem_a_paper_and_import_their_neighbours(folder):
     ids = [one.id for one in collected(origins)]
     assert {"mine/a", "mine/b"} <= set(ids)
     assert load_file(files[0].absolute()) is not load_file(files[1].absolute())
-    first_comparison = next(
-        i for i, one in enumerate(collected(origins)) if not isinstance(one, Claim)
-    )
-    assert all(isinstance(one, Claim) for one in collected(origins)[:first_comparison])
-    assert ids.index("mine/b") < first_comparison
+    first_beside = next(i for i, one in enumerate(collected(origins)) if not isinstance(one, Claim))
+    assert all(isinstance(one, Claim) for one in collected(origins)[:first_beside])
+    assert ids.index("mine/b") < first_beside
+
+
+def test_the_former_names_are_understood(folder):
+    module = "theory_checks.side_by_side"
+    for file, name, listed in (
+        ("now.py", "SideBySide", "SIDE_BY_SIDE"),
+        ("former.py", "Comparison", "COMPARISONS"),
+    ):
+        one = f"{name}('mine/a', 'A title', 'A paper', 'Words.', evaluate=None)"
+        write(folder, file, f"from {module} import {name}\n{listed} = ({one},)\n")
+    (now,) = registered([Path("now.py")])[-1].subjects
+    with (
+        pytest.warns(DeprecationWarning, match="Comparison is called SideBySide"),
+        pytest.warns(FutureWarning, match=r"COMPARISONS of former\.py is called SIDE_BY_SIDE"),
+    ):
+        (former,) = registered([Path("former.py")])[-1].subjects
+    assert type(former) is type(now)
 
 
 def test_an_installed_package_is_listed_and_run(folder, monkeypatch, capsys):
@@ -192,7 +207,7 @@ def test_a_package_registers_optimizers(folder, monkeypatch, capsys):
     install(
         folder, monkeypatch, "[optzoo.optimizers]\nmy-opt = own_opts:opt\n", own_opts=optimizers
     )
-    from theory_checks.conformance.targets import rows_of
+    from theory_checks.conformance import rows_of
 
     names = [row.name for row in rows_of([])]
     assert names[-1] == "my-opt"

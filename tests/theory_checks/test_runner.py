@@ -15,7 +15,7 @@ from optzoo.problems import Constant
 from theory_checks import cli
 from theory_checks.checks import ExactIdentity, UpperBound
 from theory_checks.claim import Case, Claim, Control
-from theory_checks.claims import CLAIMS, COMPARISONS
+from theory_checks.claims import CLAIMS, SIDE_BY_SIDE
 from theory_checks.records import write as record
 from theory_checks.records.read import load_results
 from theory_checks.setting import Stated
@@ -208,7 +208,7 @@ def test_nan_and_infinity_become_null(tmp_path):
 
 def test_ids_are_unique_and_pairs_exist():
     ids = [one.id for one in CLAIMS]
-    every = [*ids, *(one.id for one in COMPARISONS)]
+    every = [*ids, *(one.id for one in SIDE_BY_SIDE)]
     assert len(set(every)) == len(every)
     for one in CLAIMS:
         assert set(one.pairs_with) <= set(ids), one.id
@@ -222,9 +222,7 @@ def test_selection_by_id_prefix_and_glob():
     assert ids("paper/a") == ["paper/a/one", "paper/a/two"]
     assert ids("paper/*/one") == ["paper/a/one", "paper/ab/one"]
     assert ids("paper/ab/one", "paper/a/two") == ["paper/a/two", "paper/ab/one"]
-    with pytest.raises(
-        cli.UsageError, match="no claim or comparison is named by 'nobody'; papers: paper"
-    ):
+    with pytest.raises(cli.UsageError, match="no id is named by 'nobody'; papers: paper"):
         ids("nobody")
 
 
@@ -287,7 +285,7 @@ def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "nothing/here"], "no claim or comparison is named by 'nothing/here'"),
+        (["run", "nothing/here"], "no id is named by 'nothing/here'"),
         (["run", "--seeds", "3"], "an integer of at least 8 is needed"),
         (["run", "--preset", "huge"], "invalid choice"),
         (["report", "missing"], "results.json does not exist"),
@@ -346,9 +344,9 @@ for case in generic.cases:
     assert "which is no folder" in error
 
 
-def test_list_names_every_claim_and_comparison(capsys):
+def test_list_names_all(capsys):
     assert cli.main(["list"]) == 0
     listed = capsys.readouterr().out.splitlines()
     expected = [(one.id, one.theorem.root.label) for one in CLAIMS]
-    expected += [(one.id, "comparison") for one in COMPARISONS]
+    expected += [(one.id, "side-by-side") for one in SIDE_BY_SIDE]
     assert [tuple(line.split()[:2]) for line in listed] == expected

@@ -49,7 +49,7 @@ _ENVIRONMENT_FIELDS = (
 )
 _EXPONENT_FIELDS = ("stated", "value", "lower", "upper", "window", "x")
 _CONSTANT_FIELDS = ("value", "how", "side", "width", "derivation")
-_COMPARISON_FIELDS = (
+_SIDE_BY_SIDE_FIELDS = (
     *("id", "title", "paper", "description", "problem", "seeds", "seconds", "notes", "panels"),
 )
 _PANEL_FIELDS = ("title", "x_label", "y_label", "curves")
@@ -105,7 +105,7 @@ def load_results(directory: Path) -> Record:
     results["summary"] = _filled(results.get("summary") or {}, ("seconds",))
     results["claims"] = [_completed(claim) for claim in claims or ()]
     results["theorems"] = [_completed_theorem(one) for one in theorems]
-    results["comparisons"] = [_completed_comparison(one) for one in comparisons]
+    results["comparisons"] = [_completed_side_by_side(one) for one in comparisons]
     records = (*results["claims"], *results["comparisons"])
     for identifier, times in Counter(one["id"] for one in records).items():
         if times > 1:
@@ -163,9 +163,9 @@ def _completed_theorem(theorem: Record) -> Record:
     return record
 
 
-def _completed_comparison(comparison: Record) -> Record:
-    record = _filled(comparison, _COMPARISON_FIELDS)
-    identifier = _identifier(record, "comparison")
+def _completed_side_by_side(beside: Record) -> Record:
+    record = _filled(beside, _SIDE_BY_SIDE_FIELDS)
+    identifier = _identifier(record, "side-by-side record")
     record["notes"] = _listed(record["notes"])
     record["panels"] = [_filled(panel, _PANEL_FIELDS) for panel in record["panels"] or ()]
     for panel in record["panels"]:

@@ -1,4 +1,4 @@
-"""results.json: what a run found, written after every claim and every comparison.
+"""results.json: what a run found, written after every claim and all that stands side by side.
 
 So a killed run loses nothing that was finished.
 """
@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 from optzoo.problems import Constant
 
 from ..claim import Case, Claim, Control, Finding
-from ..side_by_side import Comparison, Outcome
+from ..side_by_side import Outcome, SideBySide
 from ..statistics.log_log import Exponent
 from ..statistics.protocol import Protocol
 from .read import load_results
 
 __all__ = [
     "claim_record",
-    "comparison_record",
     "control_record",
     "environment",
     "finished_run",
+    "side_by_side_record",
     "summary",
     "unmet_expectations",
     "write",
@@ -220,15 +220,13 @@ def control_record(control: Control, finding: Finding, *, case: str = "") -> dic
     }
 
 
-def comparison_record(
-    comparison: Comparison, outcome: Outcome, *, seconds: float
-) -> dict[str, Any]:
-    """One comparison as it stands in results.json."""
+def side_by_side_record(beside: SideBySide, outcome: Outcome, *, seconds: float) -> dict[str, Any]:
+    """Methods side by side as they stand in results.json."""
     return {
-        "id": comparison.id,
-        "title": comparison.title,
-        "paper": comparison.paper,
-        "description": comparison.description,
+        "id": beside.id,
+        "title": beside.title,
+        "paper": beside.paper,
+        "description": beside.description,
         "problem": outcome.problem,
         "seeds": int(outcome.seeds),
         "seconds": round(seconds, 3),

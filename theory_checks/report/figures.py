@@ -53,12 +53,12 @@ class Easel:
             return self._finished(ax, prefix, claim["title"] or claim["id"])
 
     def panel(
-        self, comparison: Record, panel: Record, prefix: str, labels: Sequence[str]
+        self, beside: Record, panel: Record, prefix: str, labels: Sequence[str]
     ) -> Drawing | None:
-        """A panel of a comparison and its legend; None where no curve was recorded.
+        """A panel of methods side by side and its legend; None where no curve was recorded.
 
         Args:
-            comparison: whose panel it is.
+            beside: whose panel it is.
             panel: one of its panels.
             prefix: of the ids in the figure.
             labels: all that share their looks with this panel's curves.
@@ -71,10 +71,10 @@ class Easel:
         with plots.style():
             ax = self._blank()
             try:
-                plots.comparison(ax, panel["curves"], labels=labels)
+                plots.side_by_side(ax, panel["curves"], labels=labels)
             except (TypeError, ValueError) as error:
                 raise ValueError(
-                    f"the curves of {comparison['id']} cannot be drawn: {error}"
+                    f"the curves of {beside['id']} cannot be drawn: {error}"
                 ) from error
             return self._finished(ax, prefix, panel["title"])
 

@@ -34,7 +34,7 @@ def write_report(directory: Path, *, on_drawn: Callable[[str], None] = lambda na
 
     Args:
         directory: where results.json lies and report.html goes (an old one is replaced).
-        on_drawn: called with the id of each claim and each comparison whose figures are drawn.
+        on_drawn: called with the id of each claim and all side by side whose figures are drawn.
 
     Returns:
         The path of the page.
@@ -112,7 +112,7 @@ class _PanelView:
 
 @dataclass(frozen=True)
 class _SideBySide:
-    """A comparison's record and its panels as the templates need them."""
+    """The record of methods side by side and its panels as the templates need them."""
 
     record: Record
     panels: list[_PanelView]
@@ -125,14 +125,14 @@ class _Paper:
     name: str
     short: str
     claims: list[_View]
-    comparisons: list[_SideBySide]
+    side_by_side: list[_SideBySide]
     theorems: list[TheoremView] = field(default_factory=list)
     known: str | None = None
 
     @property
     def records(self) -> list[Record]:
         claims = [view.record for view in self.claims]
-        return claims + [beside.record for beside in self.comparisons]
+        return claims + [beside.record for beside in self.side_by_side]
 
 
 def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
@@ -140,11 +140,11 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
     claims: list[Record] = results["claims"]
     draw = name.endswith(".html")
     views = _views(claims, on_drawn, draw=draw)
-    comparisons = []
+    side_by_side = []
     for number, one in enumerate(results["comparisons"]):
-        comparisons.append(_side_by_side(one, f"s{number}", draw=draw))
+        side_by_side.append(_side_by_side(one, f"s{number}", draw=draw))
         on_drawn(one["id"])
-    papers = _grouped(views, comparisons)
+    papers = _grouped(views, side_by_side)
     for paper in papers:
         records = [view.record for view in paper.claims]
         paper.theorems = theorem_views(results["theorems"], records, paper.name)
@@ -162,7 +162,7 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
             failures=_failures(views),
             undecided=[view for view in views if view.record["verdict"] == "INCONCLUSIVE"],
             papers=papers,
-            comparisons=comparisons,
+            side_by_side=side_by_side,
             shorts={one["id"]: paper.short for paper in papers for one in paper.records},
             algorithms=Counter(sorted(str(claim["algorithm"] or "") for claim in claims)),
             overview=_overview(papers) if draw and claims else None,
@@ -237,18 +237,18 @@ def _smallest_at(claim: Record) -> float | None:
     return min(measured)[1] if measured else None
 
 
-def _side_by_side(comparison: Record, prefix: str, *, draw: bool) -> _SideBySide:
-    panels = comparison["panels"]
+def _side_by_side(record: Record, prefix: str, *, draw: bool) -> _SideBySide:
+    panels = record["panels"]
     labels = list(dict.fromkeys(curve["label"] for p in panels for curve in p["curves"]))
     if len(labels) > _MOST_LOOKS:  # each panel then has looks of its own
         labels = []
     easel = Easel(4.6, 3.2)
     views = []
     for number, panel in enumerate(panels):
-        drawing = easel.panel(comparison, panel, f"{prefix}p{number}", labels) if draw else None
+        drawing = easel.panel(record, panel, f"{prefix}p{number}", labels) if draw else None
         figure, legend = drawing or (None, [])
         views.append(_PanelView(panel, figure, legend, _tables(panel)))
-    return _SideBySide(comparison, views)
+    return _SideBySide(record, views)
 
 
 def _tables(panel: Record) -> list[dict[str, Any]]:
@@ -321,7 +321,7 @@ def _failures(views: list[_View]) -> list[dict[str, Any]]:
     return failures
 
 
-def _grouped(views: list[_View], comparisons: list[_SideBySide]) -> list[_Paper]:
+def _grouped(views: list[_View], side_by_side: list[_SideBySide]) -> list[_Paper]:
     """Papers in order of appearance; within a paper, the claims of one theorem side by side."""
     papers: dict[str, _Paper] = {}
 
@@ -331,8 +331,8 @@ def _grouped(views: list[_View], comparisons: list[_SideBySide]) -> list[_Paper]
 
     for view in views:
         paper(view.record).claims.append(view)
-    for beside in comparisons:
-        paper(beside.record).comparisons.append(beside)
+    for beside in side_by_side:
+        paper(beside.record).side_by_side.append(beside)
     for one in papers.values():
         theorems = list(dict.fromkeys(view.record["theorem"] for view in one.claims))
         one.claims.sort(key=lambda view: theorems.index(view.record["theorem"]))

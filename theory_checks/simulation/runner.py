@@ -1,4 +1,4 @@
-"""Runs claims with their controls, then comparisons, keeping each as soon as it is finished."""
+"""Runs claims with their controls, then methods side by side, each kept when it is finished."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ..blame import outside
+from optzoo.conformance.blame import outside
+
 from ..claim import Claim
 from ..records import write as record
 from ..records.theorems import merged, theorem_records
-from ..side_by_side import Comparison
+from ..side_by_side import SideBySide
 from .laboratory import Laboratory
 
-__all__ = ["run_claim", "run_claims", "run_comparison"]
+__all__ = ["run_claim", "run_claims", "run_side_by_side"]
 
 Record = dict[str, Any]
-Subject = TypeVar("Subject", bound=Claim | Comparison)
+Subject = TypeVar("Subject", bound=Claim | SideBySide)
 
 
 def run_claim(claim: Claim, laboratory: Laboratory) -> Record:
@@ -55,25 +56,25 @@ def run_claim(claim: Claim, laboratory: Laboratory) -> Record:
     )
 
 
-def run_comparison(comparison: Comparison, laboratory: Laboratory) -> Record:
-    """Evaluates one comparison.
+def run_side_by_side(beside: SideBySide, laboratory: Laboratory) -> Record:
+    """Evaluates methods side by side.
 
     Args:
-        comparison: what to evaluate.
+        beside: what to evaluate.
         laboratory: where its replicates come from.
 
     Returns:
-        The comparison's record, as it stands in results.json.
+        Their record, as it stands in results.json.
 
     Raises:
-        ValueError: if it cannot be evaluated; the message names the comparison.
+        ValueError: if it cannot be evaluated; the message has its id.
     """
     started = time.perf_counter()
     try:
-        outcome = comparison.evaluate(laboratory)
+        outcome = beside.evaluate(laboratory)
     except Exception as error:
-        raise ValueError(_reason(comparison.id, error)) from error
-    return record.comparison_record(comparison, outcome, seconds=time.perf_counter() - started)
+        raise ValueError(_reason(beside.id, error)) from error
+    return record.side_by_side_record(beside, outcome, seconds=time.perf_counter() - started)
 
 
 def _reason(name: str, error: Exception) -> str:
@@ -108,16 +109,16 @@ def run_claims(
     directory: Path,
     environment: Record,
     *,
-    comparisons: Sequence[Comparison] = (),
+    side_by_side: Sequence[SideBySide] = (),
     finished: Iterable[Record] = (),
-    finished_comparisons: Iterable[Record] = (),
+    finished_side_by_side: Iterable[Record] = (),
     finished_theorems: Iterable[Record] = (),
     seconds: float = 0.0,
     workers: int = 1,
     on_claim: Callable[[Record], None] = lambda claim: None,
-    on_comparison: Callable[[Record], None] = lambda comparison: None,
+    on_side_by_side: Callable[[Record], None] = lambda beside: None,
 ) -> tuple[list[Record], list[str]]:
-    """Evaluates claims, then comparisons, and writes results.json after each.
+    """Evaluates claims, then methods side by side, and writes results.json after each.
 
     Most of a small claim's time is compilation, which uses one core: with a worker a core, one
     claim compiles while another runs. The numbers do not depend on it.
@@ -127,25 +128,25 @@ def run_claims(
         laboratory: where the replicates come from.
         directory: where results.json lies.
         environment: see `record.environment`.
-        comparisons: what to put side by side when the claims are done.
+        side_by_side: what to put side by side when the claims are done.
         finished: records of an earlier, interrupted run; their claims are not run again.
-        finished_comparisons: the same of comparisons.
+        finished_side_by_side: the same of methods side by side.
         finished_theorems: records of the theorems of those claims.
         seconds: wall clock that the earlier run took.
-        workers: claims or comparisons in progress at a time.
+        workers: claims in progress at a time.
         on_claim: called with the record of every claim that was run.
-        on_comparison: called with the record of every comparison that was run.
+        on_side_by_side: called with every record of methods side by side that was made.
 
     Returns:
         All records of claims, in the order of `claims` (records of other claims first), and a
-        sentence for each claim or comparison that could not be evaluated.
+        sentence for each of the two kinds that could not be evaluated.
     """
     verdicts = _Shelf(claims, {one["id"]: one for one in finished}, run_claim, on_claim)
-    side_by_side = _Shelf(
-        comparisons,
-        {one["id"]: one for one in finished_comparisons},
-        run_comparison,
-        on_comparison,
+    beside = _Shelf(
+        side_by_side,
+        {one["id"]: one for one in finished_side_by_side},
+        run_side_by_side,
+        on_side_by_side,
     )
 
     theorems = merged(finished_theorems, theorem_records(claim.theorem for claim in claims))
@@ -157,14 +158,14 @@ def run_claims(
             verdicts.records(),
             seconds + time.perf_counter() - started,
             theorems=theorems,
-            comparisons=side_by_side.records(),
+            comparisons=beside.records(),
         )
 
     started = time.perf_counter()
     write()
     with ThreadPoolExecutor(workers) as pool:
         failures = _fill(verdicts, laboratory, pool, write)
-        failures += _fill(side_by_side, laboratory, pool, write)
+        failures += _fill(beside, laboratory, pool, write)
     return verdicts.records(), failures
 
 

@@ -1,10 +1,10 @@
 """Claims on Frank-Wolfe methods: the estimators, convex and non-convex rates, and their laws."""
 
 from ...claim import Claim
-from ...side_by_side import Comparison
+from ...side_by_side import SideBySide
 from . import closed_form, convex, estimators, laws, nonconvex, saga_estimators, side_by_side
 
-__all__ = ["CLAIMS", "COMPARISONS"]
+__all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
 CLAIMS: tuple[Claim, ...] = (
     *estimators.CLAIMS,
@@ -15,4 +15,4 @@ CLAIMS: tuple[Claim, ...] = (
     *laws.CLAIMS,
 )
 
-COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS
+SIDE_BY_SIDE: tuple[SideBySide, ...] = side_by_side.SIDE_BY_SIDE

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 import optzoo
 from optzoo.theorems.frank_wolfe import PAPER
 
-from ...side_by_side import Comparison, Curve, Outcome, Panel
+from ...side_by_side import Curve, Outcome, Panel, SideBySide
 from ...simulation import Experiment
 from ...simulation.laboratory import Laboratory
 from .processes import FiniteSumRun, refresh_probability, step_table
 from .settings import Instance, balanced_probability, instance, saga_run, sarah_run
 
-__all__ = ["COMPARISONS"]
+__all__ = ["SIDE_BY_SIDE"]
 
 Array = NDArray[np.float64]
 
@@ -144,8 +144,8 @@ def _value_at(curve: Curve, x: float) -> float:
     return float(np.exp(np.interp(np.log(x), np.log(curve.x), np.log(curve.mean))))
 
 
-def _comparison(problem: str, words: str) -> Comparison:
-    return Comparison(
+def _beside(problem: str, words: str) -> SideBySide:
+    return SideBySide(
         id=f"frank_wolfe/compare/sarah-and-saga-{problem}".replace("_", "-").replace(
             "frank-wolfe/", "frank_wolfe/"
         ),
@@ -161,7 +161,7 @@ def _comparison(problem: str, words: str) -> Comparison:
     )
 
 
-COMPARISONS: tuple[Comparison, ...] = (
-    _comparison("least_squares", "least squares"),
-    _comparison("breast_cancer", "logistic regression on breast-cancer data"),
+SIDE_BY_SIDE: tuple[SideBySide, ...] = (
+    _beside("least_squares", "least squares"),
+    _beside("breast_cancer", "logistic regression on breast-cancer data"),
 )

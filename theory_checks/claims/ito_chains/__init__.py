@@ -1,10 +1,10 @@
 """Claims on Ito chains: their law, its distance to the diffusion, and exponents in the step."""
 
 from ...claim import Claim
-from ...side_by_side import Comparison
+from ...side_by_side import SideBySide
 from . import chain, exponents, floors, gaussian, multiplicative, side_by_side, window
 
-__all__ = ["CLAIMS", "COMPARISONS"]
+__all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
 CLAIMS: tuple[Claim, ...] = (
     *chain.CLAIMS,
@@ -15,4 +15,4 @@ CLAIMS: tuple[Claim, ...] = (
     *exponents.CLAIMS,
 )
 
-COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS
+SIDE_BY_SIDE: tuple[SideBySide, ...] = side_by_side.SIDE_BY_SIDE

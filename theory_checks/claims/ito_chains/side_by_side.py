@@ -9,11 +9,11 @@ from scipy import special
 from optzoo.problems import Atoms, GeometricBrownianMotion, weighted_sum_law
 from optzoo.theorems.ito_chains import PAPER
 
-from ...side_by_side import Comparison, Curve, Outcome, Panel
+from ...side_by_side import Curve, Outcome, Panel, SideBySide
 from ...simulation.laboratory import Laboratory
 from .settings import LinearChain
 
-__all__ = ["COMPARISONS"]
+__all__ = ["SIDE_BY_SIDE"]
 
 Array = NDArray[np.float64]
 
@@ -124,8 +124,8 @@ def _morph(laboratory: Laboratory) -> Outcome:
     )
 
 
-COMPARISONS: tuple[Comparison, ...] = (
-    Comparison(
+SIDE_BY_SIDE: tuple[SideBySide, ...] = (
+    SideBySide(
         id="ito_chains/compare/against-the-step",
         title="How close a chain is to its diffusion",
         paper=PAPER.citation,
@@ -135,7 +135,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         ),
         evaluate=_against_the_step,
     ),
-    Comparison(
+    SideBySide(
         id="ito_chains/compare/morph",
         title="A chain turns into its diffusion",
         paper=PAPER.citation,

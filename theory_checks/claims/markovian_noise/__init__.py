@@ -1,10 +1,10 @@
 """Claims on first-order methods under Markovian noise: estimator, bounds along runs, laws."""
 
 from ...claim import Claim
-from ...side_by_side import Comparison
+from ...side_by_side import SideBySide
 from . import estimator, laws, lower_bounds, rates, runs, side_by_side
 
-__all__ = ["CLAIMS", "COMPARISONS"]
+__all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
 _MODULES = (estimator, rates, runs, laws, lower_bounds)
 
@@ -15,4 +15,4 @@ CLAIMS: tuple[Claim, ...] = tuple(
     )
 )
 
-COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS
+SIDE_BY_SIDE: tuple[SideBySide, ...] = side_by_side.SIDE_BY_SIDE

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from optzoo.theorems.markovian_noise import PAPER
 
-from ...side_by_side import Comparison, Curve, Outcome, Panel
+from ...side_by_side import Curve, Outcome, Panel, SideBySide
 from ...simulation.laboratory import Laboratory
 from .baselines import ADAPTIVE, DELTA, LINEAR, SIGMA, START, TARGET, adagrad_experiment, tuned
 
-__all__ = ["COMPARISONS"]
+__all__ = ["SIDE_BY_SIDE"]
 
 Array = NDArray[np.float64]
 
@@ -163,9 +163,9 @@ DESCRIPTION = (
     "simulated with one step of 0.2; bands are two standard errors."
 )
 
-COMPARISONS: tuple[Comparison, ...] = (
+SIDE_BY_SIDE: tuple[SideBySide, ...] = (
     *(
-        Comparison(
+        SideBySide(
             id=f"markovian_noise/compare/{noise}",
             title=f"Error against samples, {noise} noise",
             paper=PAPER.citation,
@@ -174,7 +174,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         )
         for noise in ("additive", "multiplicative")
     ),
-    Comparison(
+    SideBySide(
         id="markovian_noise/compare/mixing-time",
         title="Samples to a target against the mixing time",
         paper=PAPER.citation,

@@ -1,10 +1,10 @@
 """Claims on SOAP: what it is, step by step, and what it cannot see; and on Shampoo's regret."""
 
 from ...claim import Claim
-from ...side_by_side import Comparison
+from ...side_by_side import SideBySide
 from . import adafactor, parity, regret, side_by_side, symmetries
 
-__all__ = ["CLAIMS", "COMPARISONS"]
+__all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
 CLAIMS: tuple[Claim, ...] = (
     *adafactor.CLAIMS,
@@ -13,4 +13,4 @@ CLAIMS: tuple[Claim, ...] = (
     *regret.CLAIMS,
 )
 
-COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS
+SIDE_BY_SIDE: tuple[SideBySide, ...] = side_by_side.SIDE_BY_SIDE

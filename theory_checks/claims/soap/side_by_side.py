@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from optzoo.theorems.soap import PAPER
 
-from ...side_by_side import Comparison, Curve, Outcome, Panel
+from ...side_by_side import Curve, Outcome, Panel, SideBySide
 from ...simulation.laboratory import Laboratory
 from .language_model import (
     METHODS,
@@ -19,7 +19,7 @@ from .language_model import (
     tuned_rates,
 )
 
-__all__ = ["COMPARISONS"]
+__all__ = ["SIDE_BY_SIDE"]
 
 Array = NDArray[np.float64]
 
@@ -117,8 +117,8 @@ def _against_f(method: str, shares: dict[str, Array]) -> Curve:
     return _curve(method, np.array(list(found), float), np.stack(list(found.values()), axis=1))
 
 
-COMPARISONS: tuple[Comparison, ...] = (
-    Comparison(
+SIDE_BY_SIDE: tuple[SideBySide, ...] = (
+    SideBySide(
         id="soap/compare/language-model",
         title="A small language model: iterations to AdamW's loss",
         paper=PAPER.citation,

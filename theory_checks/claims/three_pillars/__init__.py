@@ -1,10 +1,10 @@
 """Claims on Three Pillars: its step, its second moments, its rates and laws, what it sends."""
 
 from ...claim import Claim
-from ...side_by_side import Comparison
+from ...side_by_side import SideBySide
 from . import independence, laws, local_steps, messages, moments, one_step, rates, side_by_side
 
-__all__ = ["CLAIMS", "COMPARISONS"]
+__all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
 CLAIMS: tuple[Claim, ...] = (
     *one_step.CLAIMS,
@@ -16,4 +16,4 @@ CLAIMS: tuple[Claim, ...] = (
     *laws.CLAIMS,
 )
 
-COMPARISONS: tuple[Comparison, ...] = side_by_side.COMPARISONS
+SIDE_BY_SIDE: tuple[SideBySide, ...] = side_by_side.SIDE_BY_SIDE

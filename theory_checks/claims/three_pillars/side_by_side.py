@@ -13,13 +13,13 @@ from optzoo.problems import breast_cancer, libsvm, robust_linear_regression
 from optzoo.theorems.three_pillars import PAPER, V2
 
 from ...presets import data_folder
-from ...side_by_side import Comparison, Curve, Outcome, Panel
+from ...side_by_side import Curve, Outcome, Panel, SideBySide
 from ...simulation import Experiment
 from ...simulation.laboratory import Laboratory
 from .processes import FullExtragradient
 from .settings import LANES, PillarsSetting
 
-__all__ = ["COMPARISONS"]
+__all__ = ["SIDE_BY_SIDE"]
 
 Array = NDArray[np.float64]
 
@@ -163,9 +163,9 @@ def _first_at(curve: Curve, level: float) -> float | None:
     return float(np.exp(np.log(x[j - 1]) + share * np.log(x[j] / x[j - 1])))
 
 
-def _comparison(data: str, n: int) -> Comparison:
+def _beside(data: str, n: int) -> SideBySide:
     words = "breast-cancer data" if data == BUNDLED else data
-    return Comparison(
+    return SideBySide(
         id=f"three_pillars/compare/robust-regression-{data.replace('_', '-')}-{n}",
         title=f"What communication costs: robust regression on {words}, {n} workers",
         paper=PAPER.citation,
@@ -189,6 +189,6 @@ def _found() -> tuple[str, ...]:
     return tuple(name for name in FILES if name in names)
 
 
-COMPARISONS: tuple[Comparison, ...] = tuple(
-    _comparison(data, n) for data in (BUNDLED, *_found()) for n in WORKERS
+SIDE_BY_SIDE: tuple[SideBySide, ...] = tuple(
+    _beside(data, n) for data in (BUNDLED, *_found()) for n in WORKERS
 )

@@ -1,0 +1,221 @@
+"""The optimizers of `optzoo` as rows of the conformance table."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from .. import (
+    compressors,
+    frank_wolfe,
+    ito_chain,
+    lmo,
+    master_weights,
+    open_loop_schedule,
+    rademacher_noise,
+    randomized_accelerated_gd,
+    randomized_extragradient,
+    randomized_gd,
+    rms_preconditioner,
+    saga_sarah_frank_wolfe,
+    sarah_frank_wolfe,
+    scale_by_soap,
+    sgld,
+    shampoo,
+    soap,
+    stich_schedule,
+    stochastic_gradient_boosting,
+    three_pillars,
+    three_pillars_partial_participation,
+)
+from .row import TARGET, Row, gradient
+
+__all__ = ["ROWS"]
+
+_Row = functools.partial(Row, needs_params=True)
+
+
+def _three_rows(params: Any) -> Any:
+    """The gradients of three equal samples."""
+    return jax.tree.map(lambda g: jnp.stack([g, g, g]), gradient(params))
+
+
+ROWS: tuple[Row, ...] = (
+    _Row(
+        "frank_wolfe",
+        frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": 0.1},
+    ),
+    _Row(
+        "frank_wolfe-schedule",
+        frank_wolfe,
+        {
+            "constraint": lmo.l2_ball(1.0),
+            "learning_rate": open_loop_schedule(),
+        },
+    ),
+    _Row(
+        "sarah_frank_wolfe",
+        sarah_frank_wolfe,
+        {
+            "constraint": lmo.l1_ball(1.0),
+            "learning_rate": 0.1,
+            "restart_probability": 0.3,
+            "key": jax.random.key(0),
+        },
+        functions=("grad_fn", "full_grad_fn"),
+    ),
+    _Row(
+        "sarah_frank_wolfe-raw-key-schedule",
+        sarah_frank_wolfe,
+        {
+            "constraint": lmo.box(-1.0, 1.0),
+            "learning_rate": stich_schedule(50, 0.3),
+            "restart_probability": 0.3,
+            "key": jax.random.PRNGKey(0),
+        },
+        functions=("grad_fn", "full_grad_fn"),
+    ),
+    _Row(
+        "saga_sarah_frank_wolfe",
+        saga_sarah_frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": 0.1, "num_samples": 3},
+        functions=("sample_grads_fn",),
+        arguments={"indices": jnp.array([2, 0, 1]), "sample_grads_fn": _three_rows},
+    ),
+    _Row(
+        "saga_sarah_frank_wolfe-mixing-schedule",
+        saga_sarah_frank_wolfe,
+        {
+            "constraint": lmo.box(-1.0, 1.0),
+            "learning_rate": open_loop_schedule(),
+            "num_samples": 3,
+            "mixing": 0.7,
+        },
+        functions=("sample_grads_fn",),
+        arguments={"indices": jnp.array([2, 0, 1]), "sample_grads_fn": _three_rows},
+    ),
+    _Row(
+        "randomized_gd",
+        randomized_gd,
+        {"learning_rate": 0.1},
+        needs_params=False,
+    ),
+    _Row(
+        "randomized_accelerated_gd",
+        randomized_accelerated_gd,
+        {"learning_rate": 0.3, "strong_convexity": 0.5, "momentum_scale": 0.9},
+    ),
+    _Row(
+        "randomized_extragradient",
+        randomized_extragradient,
+        {"learning_rate": 0.1},
+    ),
+    # The first gradient is diagonal in its own basis: such an eps hides the round-off beside it,
+    # in all rows of SOAP.
+    _Row("soap", soap, {"learning_rate": 0.01, "eps": 1e-3}),
+    _Row(
+        "soap-schedule",
+        soap,
+        {
+            "learning_rate": optax.linear_schedule(0.0, 0.01, 10),
+            "eps": 1e-3,
+            "shampoo_beta": 0.9,
+            "mask": lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params),
+            "precondition_frequency": 2,
+            "precondition_1d": True,
+        },
+        static_args=("mask",),
+    ),
+    _Row(
+        "scale_by_soap",
+        scale_by_soap,
+        {"max_precond_dim": 2, "precondition_frequency": 3, "eps": 1e-3},
+        needs_params=False,
+        factor=-0.01,
+    ),
+    _Row(
+        "shampoo",
+        shampoo,
+        {"learning_rate": 0.01, "eps": 1e-2},
+        needs_params=False,
+    ),
+    _Row(
+        "shampoo-grafted",
+        shampoo,
+        {
+            "learning_rate": optax.linear_schedule(0.0, 0.01, 10),
+            "eps": 1e-2,
+            "beta": 0.9,
+            "momentum": 0.9,
+            "precondition_frequency": 2,
+            "graft": optax.identity(),
+        },
+        needs_params=False,
+    ),
+    _Row(
+        "three_pillars",
+        three_pillars,
+        {
+            "gamma": 0.5,
+            "local_step": 0.1,
+            "local_steps": 2,
+            "momentum": 0.3,
+            "refresh_probability": 0.3,
+            "compressor": compressors.PermK(1),
+            "axis_name": "workers",
+            "key": jax.random.key(0),
+        },
+        functions=("operator_fn",),
+    ),
+    _Row(
+        "three_pillars_partial_participation",
+        three_pillars_partial_participation,
+        {
+            "gamma": 0.5,
+            "local_step": 0.1,
+            "local_steps": 2,
+            "momentum": 0.3,
+            "refresh_probability": 0.3,
+            "clients": compressors.SampledClients(1, 1),
+            "axis_name": "workers",
+            "key": jax.random.PRNGKey(0),
+        },
+        functions=("operator_fn",),
+    ),
+    _Row("master_weights", master_weights, {"inner": optax.sgd(0.1, momentum=0.5)}),
+    _Row(
+        "ito_chain",
+        ito_chain,
+        {
+            "learning_rate": 0.1,
+            "noise": rademacher_noise(),
+            "diffusion": None,
+            "gamma": 0.5,
+            "key": jax.random.key(0),
+        },
+        arguments={"diffusion": 0.01 * jnp.eye(6)},
+    ),
+    _Row(
+        "sgld",
+        sgld,
+        {
+            "learning_rate": optax.exponential_decay(0.01, 100, 0.9),
+            "temperature": 1e-6,
+            "preconditioner": rms_preconditioner(adaptation_steps=50),
+            "key": jax.random.PRNGKey(0),
+        },
+    ),
+    _Row(
+        "stochastic_gradient_boosting",
+        stochastic_gradient_boosting,
+        {
+            "learning_rate": 0.3,
+            "cell_sizes": jax.tree.map(lambda leaf: jnp.full(leaf.shape, 1.0), TARGET),
+            "temperature": 1e-4,
+            "key": jax.random.key(0),
+        },
+    ),
+)

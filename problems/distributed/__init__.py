@@ -1,0 +1,3 @@
+"""Operators and saddle points that are split over workers, with constants of their similarity."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""What methods do in expectation: exact moments, laws of chains, and distances between laws."""
+
+__all__: list[str] = []

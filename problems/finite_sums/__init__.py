@@ -1,0 +1,3 @@
+"""Finite sums with certified smoothness, their minima over a set, and planted instances of them."""
+
+__all__: list[str] = []

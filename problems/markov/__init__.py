@@ -1,0 +1,3 @@
+"""Markov chains with exact mixing times, and problems whose samples follow one."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Streams of losses, with the best fixed point in hindsight."""
+
+__all__: list[str] = []

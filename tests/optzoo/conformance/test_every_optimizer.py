@@ -1,0 +1,61 @@
+"""Every optimizer of the package against every property of an optax transformation."""
+
+import functools
+
+import optax
+import pytest
+
+import optzoo
+from optzoo.conformance import PROPERTIES, Row, Subject
+from optzoo.conformance.optimizers import ROWS
+from optzoo.conformance.row import start
+from optzoo.conformance.state_layouts import STATE_LAYOUTS
+
+SHAPES = "init takes shapes and placeholders"
+
+# What the state's layout is held to: these are in use everywhere. The rest of what is asked of
+# them would be a test of optax.
+REFERENCES = (
+    Row("optax.adamw", optax.adamw, {"learning_rate": 0.01}),
+    Row("optax.contrib.muon", optax.contrib.muon, {"learning_rate": 0.01}),
+)
+ABOUT_STATES = [one for one in PROPERTIES if one.name == SHAPES or one in STATE_LAYOUTS]
+
+# A row's tests stand together, so that they share its compiled programs.
+CELLS = [
+    (row, one)
+    for rows, properties in ((ROWS, PROPERTIES), (REFERENCES, ABOUT_STATES))
+    for row in rows
+    for one in properties
+    if one.does_not_apply(row) is None
+]
+
+
+@functools.cache
+def subject(row: Row) -> Subject:
+    return Subject(row)
+
+
+def test_every_public_optimizer_has_a_row():
+    transformations = {
+        name
+        for name in optzoo.__all__
+        if callable(getattr(optzoo, name))
+        and getattr(optzoo, name).__annotations__.get("return")
+        is optax.GradientTransformationExtraArgs
+    }
+    assert transformations == {row.make.__name__ for row in ROWS}
+    assert all(getattr(optzoo, row.make.__name__) is row.make for row in ROWS)
+
+
+@pytest.mark.filterwarnings("ignore:params.* has 16 bits")
+@pytest.mark.parametrize(
+    ("row", "one"), CELLS, ids=[f"{row.name}-{one.name}" for row, one in CELLS]
+)
+def test_conformance(row, one):
+    one.check(subject(row))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_state_has_named_fields(row):
+    assert hasattr(row.build().init(start()), "_fields")
