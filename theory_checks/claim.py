@@ -42,6 +42,10 @@ class Finding:
         e_value: largest e-value.
         exponent: for scaling and rate.
         gradient_calls: mean over replicates of the single-sample gradients at the end of a run.
+        finite_upper: upper limits that are not asymptotic, where the metric has a cap.
+        support: what kind of limits speak for the claim: "finite-sample", "asymptotic" or
+            "certain", several joined by " and ".
+        unseen: events rarer than this in a run are missing in so many seeds with probability 5%.
     """
 
     verdict: Decision
@@ -61,6 +65,9 @@ class Finding:
     e_value: float | None = None
     exponent: Exponent | None = None
     gradient_calls: float | None = None
+    finite_upper: Array | None = None
+    support: str | None = None
+    unseen: float | None = None
 
 
 class Check(Protocol):

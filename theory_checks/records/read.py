@@ -19,7 +19,7 @@ _CLAIM_FIELDS = (
     *("kind", "unit", "output", "metric", "problem", "constants", "parameters", "seeds", "verdict"),
     *("tightness", "tightness_lower", "tightness_upper", "detectable_factor", "vacuous", "alpha"),
     *("e_value", "evidence", "decided", "tolerance", "pairs_with", "not_shown", "seconds"),
-    "gradient_calls",
+    *("gradient_calls", "support", "unseen", "finite_upper"),
     *(
         "checkpoints",
         *CURVES,
@@ -34,7 +34,7 @@ _CLAIM_FIELDS = (
 )
 _CASE_FIELDS = (
     *("name", "problem", "constants", "parameters", "seeds", "verdict", "decided", "tightness"),
-    *("tightness_lower", "tightness_upper", "detectable_factor", "vacuous"),
+    *("tightness_lower", "tightness_upper", "detectable_factor", "vacuous", "support", "unseen"),
     *("checkpoints", "mean", "lower", "upper", "bound"),
 )
 _THEOREM_FIELDS = (
