@@ -177,7 +177,8 @@ def _panel(
     ax.set_yticks([lane, *powers], ["no ratio", *map(tick_text, powers)])
     ax.minorticks_off()
     ax.tick_params(axis="y", length=0)
-    ax.set_title(title, loc="left", fontweight="bold", fontsize=9.0, pad=4.0)
+    # A name is a name: dollar signs in it begin no formula.
+    ax.set_title(title, loc="left", fontweight="bold", fontsize=9.0, pad=4.0, parse_math=False)
 
 
 def _theorems(ax: Axes, claims: Sequence[Mapping[str, Any]], column: float) -> None:
@@ -197,6 +198,7 @@ def _theorems(ax: Axes, claims: Sequence[Mapping[str, Any]], column: float) -> N
                     textcoords="offset points",
                     fontsize=7.0,
                     annotation_clip=False,
+                    parse_math=False,
                 )
                 free[line] = start + (len(theorem) + 0.7) * _SMALL_LETTER / column
                 break

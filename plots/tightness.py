@@ -91,6 +91,7 @@ def tightness(ax: Axes, claims: Sequence[Mapping[str, Any]]) -> Axes:
     ax.set_yticks(range(len(rows)), [str(claim.get("id")) for claim in rows])
     for label, claim in zip(ax.get_yticklabels(), rows, strict=True):
         label.set_url(claim_link(claim))
+        label.set_parse_math(False)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("metric / bound")
     return ax

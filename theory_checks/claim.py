@@ -17,7 +17,7 @@ from .statistics.verdict import Decision
 if TYPE_CHECKING:
     from .simulation.laboratory import Laboratory
 
-__all__ = ["Case", "Check", "Claim", "Control", "Finding", "Grid", "Kind", "grid"]
+__all__ = ["Case", "Check", "Claim", "Control", "Finding", "Grid", "Kind", "grid", "require_path"]
 
 Array = NDArray[np.float64]
 Kind = Literal["upper_bound", "lower_bound", "identity", "one_step", "scaling", "rate"]
@@ -42,6 +42,10 @@ class Finding:
         e_value: largest e-value.
         exponent: for scaling and rate.
         gradient_calls: mean over replicates of the single-sample gradients at the end of a run.
+        finite_upper: upper limits that are not asymptotic, where the metric has a cap.
+        support: what kind of limits speak for the claim: "finite-sample", "asymptotic" or
+            "certain", several joined by " and ".
+        unseen: events rarer than this in a run are missing in so many seeds with probability 5%.
     """
 
     verdict: Decision
@@ -61,6 +65,9 @@ class Finding:
     e_value: float | None = None
     exponent: Exponent | None = None
     gradient_calls: float | None = None
+    finite_upper: Array | None = None
+    support: str | None = None
+    unseen: float | None = None
 
 
 class Check(Protocol):
@@ -163,6 +170,22 @@ def grid(
     return Grid(cases)
 
 
+def require_path(identifier: str, example: str) -> None:
+    """Raises unless an id is a lower-case path that every terminal and page can show.
+
+    Args:
+        identifier: the id.
+        example: one that is.
+
+    Raises:
+        ValueError: if it has upper-case letters, spaces or control characters, or no slash.
+    """
+    plain = identifier.isprintable() and not any(letter.isspace() for letter in identifier)
+    parts = identifier.split("/")
+    if not plain or identifier != identifier.lower() or len(parts) < 2 or not all(parts):
+        raise ValueError(f"id must be a lower-case path such as '{example}', got {identifier!r}")
+
+
 @dataclass(frozen=True, eq=False)
 class Claim:
     r"""A theorem on a setting, or on a grid of them.
@@ -195,8 +218,7 @@ class Claim:
     WITHOUT_NAME: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if self.id != self.id.lower() or " " in self.id or self.id.count("/") < 1:
-            raise ValueError(f"id must be a lower-case path such as 'paper/claim', got {self.id!r}")
+        require_path(self.id, "paper/claim")
         if not isinstance(self.theorem, Theorem):
             raise TypeError(
                 f"the theorem of {self.id} must be an optzoo.theorems.Theorem, got {self.theorem!r}"

@@ -1,23 +1,25 @@
-"""The command line: `theory-checks list | run | report | compare | conformance`.
+"""The command line: `theory-checks list | run | report | diff | conformance`.
 
-Exit status of a run: 0 all as expected; 1 something REFUTED, a control not killed, or a vacuous
-claim without a sound partner; 2 usage; 3 something INCONCLUSIVE. Of a comparison of two runs: 0 no
-verdict got worse; 1 one did, or a control that was killed survives; 2 usage.
+Each exit status means one thing. Of a run the first that applies: 1 something REFUTED, a control
+not killed, or a vacuous claim whose partners are not sound; 4 something could not be evaluated or
+written; 3 something INCONCLUSIVE; 0 all as expected. 2 is usage: nothing was run. Of a comparison
+of two runs: 0 no verdict got worse; 1 one did, or a control that was killed survives.
 """
 
 import argparse
 import fnmatch
+import io
 import os
 import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from .presets import MASTER_SEED, PRESETS, DataFolderError
 from .requirements import missing_packages
 
-__all__ = ["exit_status", "main", "select"]
+__all__ = ["exit_status", "main", "program", "select"]
 
 
 class _Identified(Protocol):
@@ -32,7 +34,25 @@ class UsageError(ValueError):
     """A command that cannot be carried out as given."""
 
 
-OK, UNEXPECTED, USAGE, INCONCLUSIVE = 0, 1, 2, 3
+OK, UNEXPECTED, USAGE, INCONCLUSIVE, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+STATUSES = (
+    "exit status, the first that applies: 2 usage, nothing was done; 1 refuted, or a control "
+    "survived, or a vacuous claim has no sound partner; 4 something could not be evaluated or "
+    "written; 3 inconclusive; 0 as expected"
+)
+
+
+def program() -> NoReturn:
+    """The process: ends it even where a job that was given up is still busy."""
+    from .simulation.workers import any_left
+
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if any_left():
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # where the terminal has fewer letters than an id
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     if missing := missing_packages():
         print(
@@ -52,13 +74,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return USAGE
+    from optzoo.conformance.blame import place
+
+    from .records.lock import InUseError
     from .registration import RegistrationError
 
     try:
         return int(options.command(options))
-    except (UsageError, DataFolderError, RegistrationError) as error:
+    except (UsageError, DataFolderError, RegistrationError, InUseError) as error:
         print(f"theory-checks: {error}", file=sys.stderr)
         return USAGE
+    except KeyboardInterrupt:
+        print("theory-checks: interrupted; a run goes on with --resume", file=sys.stderr)
+        return INTERRUPTED
+    except OSError as error:
+        print(f"theory-checks: cannot read or write: {error}", file=sys.stderr)
+        return FAILED
+    except Exception as error:
+        sentence = f"theory-checks: {type(error).__name__}: {error} ({place(error)})"
+        print(sentence, file=sys.stderr)
+        return FAILED
 
 
 def select(subjects: Sequence[Subject], patterns: Sequence[str]) -> list[Subject]:
@@ -90,12 +125,14 @@ def select(subjects: Sequence[Subject], patterns: Sequence[str]) -> list[Subject
     return [one for one in subjects if not patterns or one.id in chosen]
 
 
-def exit_status(claims: Sequence[dict[str, Any]]) -> int:
-    """The status that a run's records call for."""
+def exit_status(claims: Sequence[dict[str, Any]], failures: Sequence[str] = ()) -> int:
+    """The status that a run's records and its failures call for."""
     from .records.write import unmet_expectations
 
     if unmet_expectations(claims):
         return UNEXPECTED
+    if failures:
+        return FAILED
     if any(claim["verdict"] == "INCONCLUSIVE" for claim in claims):
         return INCONCLUSIVE
     return OK
@@ -116,27 +153,56 @@ def _list(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     _use_all_cores()
+    from .claim import Claim
+    from .records.lock import only_run
+    from .registration import collected, registered
+
+    if options.resume and options.fresh_seeds:
+        raise UsageError("--resume goes on with the seeds on file; --fresh-seeds draws new ones")
+    origins = registered(options.claims)
+    subjects = collected(origins)
+    chosen = [
+        one
+        for one in select(subjects, options.ids)
+        if isinstance(one, Claim) or options.preset in one.presets
+    ]
+    if not chosen:
+        raise UsageError(f"{', '.join(options.ids)}: not in the preset {options.preset}")
+    directory: Path = options.out
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"--out {directory} is a file")
+    before = directory.exists() and any(directory.iterdir())
+    if before and not (options.resume or options.overwrite):
+        raise UsageError(
+            f"--out {directory} exists; give --resume to go on with it, --overwrite to "
+            "replace its results, or another folder"
+        )
+    _require_writable(directory)
+    # From before what is there is read until all is written: no other run may come between.
+    with only_run(directory):
+        sources = [one.name for one in origins[1:]]
+        resumed = subjects if before and options.resume else None
+        return _run_in(directory, options, chosen, sources, resumed)
+
+
+def _run_in(
+    directory: Path,
+    options: argparse.Namespace,
+    chosen: Sequence[Any],
+    sources: Sequence[str],
+    resumed: Sequence[Any] | None,
+) -> int:
+    """Runs what was chosen and writes the report; goes on with the run there if `resumed`."""
     import jax
 
     from .claim import Claim
     from .records import write as record
-    from .registration import collected, registered
     from .report.page import write_summary
     from .side_by_side import SideBySide
     from .simulation.laboratory import Laboratory
     from .simulation.runner import run_claims
     from .statistics.protocol import Protocol
 
-    if options.resume and options.fresh_seeds:
-        raise UsageError("--resume goes on with the seeds on file; --fresh-seeds draws new ones")
-    origins = registered(options.claims)
-    chosen = [
-        one
-        for one in select(collected(origins), options.ids)
-        if isinstance(one, Claim) or options.preset in one.presets
-    ]
-    if not chosen:
-        raise UsageError(f"{', '.join(options.ids)}: not in the preset {options.preset}")
     seeds = options.seeds or PRESETS[options.preset]
     master_seed = secrets.randbits(31) if options.fresh_seeds else MASTER_SEED
     protocol = Protocol()
@@ -149,23 +215,12 @@ def _run(options: argparse.Namespace) -> int:
         "comparisons": [],
         "summary": {"seconds": 0.0},
     }
-    directory: Path = options.out
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        if not directory.is_dir():
-            raise UsageError(f"--out {directory} is a file")
-        if not (options.resume or options.overwrite):
-            raise UsageError(
-                f"--out {directory} exists; give --resume to go on with it, --overwrite to "
-                "replace its results, or another folder"
-            )
-        if options.resume:
-            earlier = _resumed(directory, environment, options)
-            environment = earlier["environment"]
+    if resumed is not None:
+        earlier = _resumed(directory, environment, resumed, {one.id for one in chosen}, protocol)
+        environment = earlier["environment"]
     # Where the claims that are not the repository's own were found, this time and before.
-    before = environment.get("claims_from") or []
-    environment["claims_from"] = sorted({*before, *(one.name for one in origins[1:])})
+    environment["claims_from"] = sorted({*(environment.get("claims_from") or []), *sources})
 
-    _require_writable(directory)
     laboratory = Laboratory(seeds=seeds, master_seed=environment["master_seed"], protocol=protocol)
     done = {one["id"] for one in (*earlier["claims"], *earlier["comparisons"])}
     with _Progress(len(chosen), sum(one.id in done for one in chosen)) as progress:
@@ -181,36 +236,40 @@ def _run(options: argparse.Namespace) -> int:
             finished_theorems=earlier["theorems"],
             seconds=earlier["summary"]["seconds"],
             workers=len(jax.devices()),
+            time_limit=options.time_limit,
             on_claim=progress.claim_finished,
             on_side_by_side=progress.side_by_side_finished,
         )
-    page = _drawn_report(directory)
-    write_summary(directory)
-    _print_outcome(record.finished_run(directory)["summary"], page, laboratory.gradient_calls)
-    if failures:
-        raise UsageError("; ".join(failures))
-    return exit_status(records)
+    # What went wrong comes first: it must not be lost if the page cannot be drawn.
+    for sentence in failures:
+        print(f"could not be evaluated: {sentence}", file=sys.stderr)
+    _print_outcome(record.finished_run(directory)["summary"], laboratory.gradient_calls)
+    status = exit_status(records, failures)
+    try:
+        page = _drawn_report(directory)
+        write_summary(directory)
+    except Exception as error:
+        print(f"theory-checks: the report could not be written: {error}", file=sys.stderr)
+        return status if status == UNEXPECTED else FAILED
+    print(f"report: {page}")
+    return status
 
 
 def _require_writable(directory: Path) -> None:
     """Finds out before the work is done that its results could not be kept."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        probe = directory / f".probe.{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(f"--out {directory} cannot be written: {error}") from None
+    directory.mkdir(parents=True, exist_ok=True)
+    probe = directory / f".probe.{os.getpid()}"
+    probe.touch()
+    probe.unlink()
 
 
 def _report(options: argparse.Namespace) -> int:
     from .report.page import write_summary
 
-    try:
-        page = _drawn_report(options.directory)
-        write_summary(options.directory)
-    except (FileNotFoundError, ValueError) as error:
-        raise UsageError(str(error)) from None
+    if not (options.directory / "results.json").is_file():
+        raise UsageError(f"{options.directory / 'results.json'} does not exist")
+    page = _drawn_report(options.directory)
+    write_summary(options.directory)
     print(f"report: {page}")
     return OK
 
@@ -249,22 +308,48 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _resumed(
-    directory: Path, environment: dict[str, Any], options: argparse.Namespace
+    directory: Path,
+    environment: dict[str, Any],
+    subjects: Sequence[Any],
+    chosen: set[str],
+    protocol: Any,
 ) -> dict[str, Any]:
-    """The interrupted run in the directory, if this one can go on with it."""
+    """The interrupted run in the directory, without what would come out of other code today."""
+    from .records.fingerprint import fingerprint
     from .records.write import finished_run
 
     try:
         results = finished_run(directory)
-    except (FileNotFoundError, ValueError) as error:
+    except FileNotFoundError as error:
         raise UsageError(f"--resume: {error}") from None
     earlier = results["environment"]
-    for name in ("version", "preset", "seeds", "jax", "numpy"):
+    for name in ("preset", "seeds"):
         if earlier.get(name) != environment[name]:
             raise UsageError(
                 f"--resume: the run in {directory} was made with {name} = {earlier.get(name)}, "
                 f"this one has {environment[name]}; use --overwrite"
             )
+    by_id = {one.id: one for one in subjects}
+    stale = []
+    for kind in ("claims", "comparisons"):
+        kept = []
+        for one in results[kind]:
+            known = by_id.get(one["id"])
+            # What is not known this time came from a file that is not named now: see `claims_from`.
+            if known is None or one.get("fingerprint") == fingerprint(known, protocol):
+                kept.append(one)
+            else:
+                stale.append(one["id"])
+        results[kind] = kept
+    if stale:
+        again = [name for name in stale if name in chosen]
+        dropped = [name for name in stale if name not in chosen]
+        why = "statement, code, data or versions changed since"
+        if again:
+            print(f"run again ({why}): {', '.join(again)}", flush=True)
+        if dropped:
+            print(f"taken out ({why}, and not asked for now): {', '.join(dropped)}", flush=True)
+        results["environment"] = environment | {"master_seed": earlier.get("master_seed")}
     return results
 
 
@@ -321,7 +406,7 @@ class _Progress:
             self._bar.write(line)
 
 
-def _print_outcome(summary: dict[str, Any], page: Path, gradient_calls: float) -> None:
+def _print_outcome(summary: dict[str, Any], gradient_calls: float) -> None:
     for sentence in summary["unmet"]:
         print(f"not as expected: {sentence}")
     beside = f"; {summary['comparisons']} side by side" if summary["comparisons"] else ""
@@ -331,7 +416,8 @@ def _print_outcome(summary: dict[str, Any], page: Path, gradient_calls: float) -
         f"controls killed: {summary['killed']} of {summary['controls']}{beside}; "
         f"{summary['seconds']:.0f} s, {gradient_calls:.3g} single-sample gradients"
     )
-    print(f"report: {page}")
+    if summary["without_controls"]:
+        print(f"claims without a control of their own: {summary['without_controls']}")
 
 
 def _use_all_cores() -> None:
@@ -349,8 +435,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="theory-checks",
         description="Checks theorems about stochastic optimization against runs of the methods.",
-        epilog="exit status: 0 as expected, 1 refuted or a control survived, 2 usage, "
-        "3 inconclusive",
+        epilog=STATUSES,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     ids = "ids, prefixes or globs such as 'frank_wolfe/sarah'; everything by default"
@@ -371,19 +456,33 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(command=_list)
 
     run = commands.add_parser(
-        "run", parents=[own], help="evaluate claims and methods side by side, write the report"
+        "run",
+        parents=[own],
+        help="evaluate claims and methods side by side, write the report",
+        epilog=STATUSES,
     )
     run.add_argument("ids", nargs="*", metavar="IDS", help=ids)
     run.add_argument("--preset", choices=sorted(PRESETS), default="quick")
     run.add_argument("--seeds", type=_seeds, help="replicates of a first look (32 quick, 256 full)")
     run.add_argument("--fresh-seeds", action="store_true", help="draw a new master seed")
+    run.add_argument(
+        "--time-limit",
+        type=_seconds,
+        default=3600.0,
+        metavar="SECONDS",
+        help="after so long a claim is given up (3600)",
+    )
     run.add_argument("--out", type=Path, default=Path("results/run"), metavar="DIR")
     existing = run.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="keep what is finished in --out")
     existing.add_argument("--overwrite", action="store_true", help="replace the results in --out")
     run.set_defaults(command=_run)
 
-    report = commands.add_parser("report", help="write report.html and summary.md again")
+    report = commands.add_parser(
+        "report",
+        help="write report.html and summary.md again",
+        epilog="exit status: 0 written, 2 usage, 4 results.json cannot be read or the page written",
+    )
     report.add_argument("directory", type=Path, metavar="DIR")
     report.set_defaults(command=_report)
 
@@ -438,6 +537,17 @@ def _factor(text: str) -> float:
     if not 1.0 < factor < float("inf"):
         raise refusal
     return factor
+
+
+def _seconds(text: str) -> float:
+    refusal = argparse.ArgumentTypeError(f"a positive number of seconds is needed, got {text!r}")
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise refusal from None
+    if not seconds > 0.0:
+        raise refusal
+    return seconds
 
 
 def _seeds(text: str) -> int:

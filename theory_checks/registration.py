@@ -100,7 +100,8 @@ def collected(origins: Iterable[Origin]) -> list[Subject]:
         Those of all origins.
 
     Raises:
-        RegistrationError: if an id is used twice, or two owners use one paper's name.
+        RegistrationError: if an id is used twice, two owners use one paper's name, or a claim
+            pairs with what is none.
     """
     holders: dict[str, Origin] = {}
     papers: dict[str, Origin] = {}
@@ -124,6 +125,13 @@ def collected(origins: Iterable[Origin]) -> list[Subject]:
                 )
             holders[one.id] = origin
             subjects.append(one)
+    for one in subjects:
+        for name in one.pairs_with if isinstance(one, Claim) else ():
+            if name not in holders or name == one.id:
+                raise RegistrationError(
+                    f"the claim '{one.id}' pairs with '{name}', which is "
+                    f"{'itself' if name == one.id else 'no claim'}"
+                )
     return sorted(subjects, key=lambda one: isinstance(one, SideBySide))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .claim import require_path
 from .presets import PRESETS
 
 if TYPE_CHECKING:
@@ -150,10 +151,7 @@ class SideBySide:
         for preset in self.presets:
             if preset not in PRESETS:
                 raise ValueError(f"presets must be of {', '.join(PRESETS)}, got {preset!r}")
-        if self.id != self.id.lower() or " " in self.id or self.id.count("/") < 1:
-            raise ValueError(
-                f"id must be a lower-case path such as 'paper/compare/this', got {self.id!r}"
-            )
+        require_path(self.id, "paper/compare/this")
 
 
 def __getattr__(name: str) -> Any:

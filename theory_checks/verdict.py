@@ -1,5 +1,6 @@
 """The verdict on a table of ratios, for one's own data: `assess(metric / bound)`."""
 
-from .statistics.verdict import Verdict, assess, assess_pathwise, decide, identity_z
+from .statistics.identity import identity_test
+from .statistics.verdict import Verdict, assess, assess_pathwise, decide
 
-__all__ = ["Verdict", "assess", "assess_pathwise", "decide", "identity_z"]
+__all__ = ["Verdict", "assess", "assess_pathwise", "decide", "identity_test"]

@@ -8,6 +8,7 @@ import pytest
 
 from theory_checks import cli
 from theory_checks.claim import Claim
+from theory_checks.records import fingerprint
 from theory_checks.registration import RegistrationError, collected, load_file, registered
 
 CLAIM = """
@@ -135,13 +136,70 @@ def test_mistakes_in_a_file_are_named(folder, capsys, text, message):
 def test_an_error_in_a_claims_own_code_names_its_line_and_the_others_finish(folder, capsys):
     text = "def broken():\n    return len(3)\n"
     write(folder, "mine.py", CLAIM + text + "CLAIMS = (claim('mine/a', broken), claim('mine/b'))")
-    assert cli.main(["run", "mine", "--claims", "mine.py", "--out", "out"]) == 2
+    assert cli.main(["run", "mine", "--claims", "mine.py", "--out", "out"]) == 4
     error = capsys.readouterr().err
     assert "mine/a: TypeError: object of type 'int' has no len()" in error
     assert "mine.py, line" in error
     assert "return len(3)" in error
+    results = json.loads(Path("out/results.json").read_text())
+    assert [record["id"] for record in results["claims"]] == ["mine/b"]
+    assert [failure["id"] for failure in results["failures"]] == ["mine/a"]
+    assert "len(3)" in Path("out/report.html").read_text()
+
+
+def test_what_changed_is_run_again_and_said(folder, capsys, monkeypatch):
+    """The statement, the claim's own file, a neighbour that it imports, or a version."""
+    write(folder, "neighbour_of_theirs.py", "VALUE = 1.0\n")
+    text = "from neighbour_of_theirs import VALUE\n" + CLAIM + "CLAIMS = (claim('theirs/one'),)\n"
+    write(folder, "theirs.py", text)
+    run = ["run", "theirs", "--claims", "theirs.py", "--out", "out"]
+    assert cli.main(run) == 0
+
+    def resumed():
+        for name in ("theirs", "neighbour_of_theirs"):
+            sys.modules.pop(name, None)
+        fingerprint._code_of.cache_clear()
+        assert cli.main([*run, "--resume"]) == 0
+        return "run again (" in capsys.readouterr().out
+
+    capsys.readouterr()
+    assert not resumed()
+    write(folder, "unrelated_to_theirs.py", "x = 1\n")
+    assert not resumed()
+    write(folder, "theirs.py", text + "# a remark\n")
+    assert resumed()
+    assert not resumed()
+    write(folder, "neighbour_of_theirs.py", "VALUE = 2.0\n")
+    assert resumed()
+    versions = {**fingerprint._versions(), "optax": "0.0"}
+    monkeypatch.setattr(fingerprint, "_versions", lambda: versions)
+    assert resumed()
+    results = json.loads(Path("out/results.json").read_text())
+    assert len(results["claims"]) == 1
+
+
+def test_a_changed_claim_that_is_not_asked_for_is_taken_out(folder, capsys):
+    text = CLAIM + "CLAIMS = (claim('others/a'), claim('others/b'))\n"
+    write(folder, "others.py", text)
+    run = ["run", "others", "--claims", "others.py", "--out", "out"]
+    assert cli.main(run) == 0
+    write(folder, "others.py", text + "# a remark\n")
+    sys.modules.pop("others")
+    fingerprint._code_of.cache_clear()
+    assert cli.main([*run[:1], "others/a", *run[2:], "--resume"]) == 0
+    told = capsys.readouterr().out
+    assert "run again (" in told
+    assert "taken out (" in told
     (record,) = json.loads(Path("out/results.json").read_text())["claims"]
-    assert record["id"] == "mine/b"
+    assert record["id"] == "others/a"
+
+
+def test_a_partner_must_exist(folder):
+    text = CLAIM.replace("prepare=prepare", "prepare=prepare, pairs_with=('ours/none',)")
+    assert text != CLAIM
+    write(folder, "ours.py", text + "CLAIMS = (claim('ours/a'),)\n")
+    with pytest.raises(RegistrationError, match="'ours/a' pairs with 'ours/none', which is no"):
+        registered([Path("ours.py")])
 
 
 def test_files_may_share_a_stem_a_paper_and_import_their_neighbours(folder):

@@ -198,7 +198,7 @@ def test_table_of_verdicts_has_one_row_a_claim_grouped_by_paper_and_theorem(tmp_
         "✗REFUTED",
         "✓CONSISTENT",
     ]
-    assert rows[-1][-1] == "–"
+    assert rows[-1][-1] == "no control"
 
 
 def theorem(label, **changes):
@@ -335,8 +335,8 @@ def test_null_fields_are_dashes(tmp_path):
                   environment=None, summary=None)  # fmt: skip
     rows = parsed.rows()
     assert rows[1] == ["soap"]
-    assert rows[2] == ["–", "–soap/nothing", *["–"] * 7]
-    assert rows[3] == ["–", "–soap/less", *["–"] * 7]
+    assert rows[2] == ["–", "–soap/nothing", *["–"] * 6, "no control"]
+    assert rows[3] == ["–", "–soap/less", *["–"] * 6, "no control"]
     assert "None" not in parsed.words
     assert "No verdict was recorded." in parsed.words
     assert "No curve was recorded." in parsed.words
@@ -694,10 +694,6 @@ def test_missing_results(tmp_path, function):
             '{"schema": 1, "claims": [{"id": "a", "checkpoints": [1, 2], "mean": [1]}]}',
             "a has 2 checkpoints, but mean has 1 values",
         ),
-        (
-            '{"schema": 1, "claims": [{"id": "a", "checkpoints": [1], "mean": ["x"]}]}',
-            "the curves of a cannot be drawn",
-        ),
     ],
 )  # fmt: skip
 def test_damaged_results(tmp_path, content, message):
@@ -705,6 +701,31 @@ def test_damaged_results(tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
         write_report(tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+def test_what_cannot_be_drawn_does_not_cost_the_page(tmp_path):
+    """A word for a number, a name with TeX that Matplotlib lacks, a ratio below 0."""
+    claims = [
+        claim(id="soap/fine"),
+        claim(id="soap/word", checkpoints=[1], mean=["x"], lower=None, upper=None, bound=None),
+        claim(id="soap/below", tightness=-0.5, tightness_lower=-1.0, detectable_factor=-2.0),
+    ]
+    for record in claims:
+        record["paper"] = r"On $\lt$ and \operatorname{x}$ & $\nosuchcommand$"
+    parsed = page(tmp_path, claims)
+    assert "Figures that could not be drawn" in parsed.words
+    assert "the curves of soap/word cannot be drawn" in parsed.words
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert source.count("<svg") >= 4  # the others were drawn, the overviews too
+    assert "soap/fine" in parsed.words
+
+
+def test_what_could_not_be_evaluated_comes_first(tmp_path):
+    lost = [{"id": "soap/lost", "reason": "soap/lost: no <data>"}]
+    parsed = page(tmp_path, [claim()], failures=lost)
+    assert "Could not be evaluated" in parsed.words
+    assert "soap/lost: no <data>" in parsed.words
+    assert "no &lt;data&gt;" in write_summary(tmp_path).read_text()
 
 
 # --- formulas ------------------------------------------------------------------------------------

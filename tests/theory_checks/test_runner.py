@@ -62,7 +62,7 @@ def test_a_record_has_every_key_of_the_schema(tmp_path):
     ]
     run(claim(controls=controls), directory=tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
-    parts = {"schema", "environment", "theorems", "claims", "comparisons", "summary"}
+    parts = {"schema", "environment", "theorems", "claims", "comparisons", "failures", "summary"}
     assert set(results) == parts
     assert [one["label"] for one in results["theorems"]] == ["T1"]
     (found,) = results["claims"]
@@ -105,6 +105,9 @@ def test_exit_statuses(tmp_path):
     inconclusive = {**record_of(sound), "id": "paper/maybe", "verdict": "INCONCLUSIVE"}
     assert cli.exit_status([inconclusive]) == 3
     assert cli.exit_status([inconclusive, record_of(refuted)]) == 1
+    assert cli.exit_status([record_of(sound)], ["paper/lost: no data"]) == 4
+    assert cli.exit_status([inconclusive], ["paper/lost: no data"]) == 4
+    assert cli.exit_status([record_of(refuted)], ["paper/lost: no data"]) == 1
 
 
 def record_of(one):
@@ -119,13 +122,22 @@ def test_a_vacuous_claim_needs_a_sound_partner():
     sound = record_of(claim("paper/sound"))
     assert cli.exit_status([vacuous, sound]) == 0
     two = {**vacuous, "pairs_with": ["paper/sound", "paper/other"]}
-    assert cli.exit_status([two, sound]) == 1  # each of them counts
-    assert cli.exit_status([vacuous]) == 1
+    open_one = {**sound, "id": "paper/other", "verdict": "INCONCLUSIVE"}
+    assert cli.exit_status([two, sound, open_one]) == 1  # each of them counts
+    assert cli.exit_status([{**vacuous, "pairs_with": []}]) == 1
     assert cli.exit_status([vacuous, {**sound, "vacuous": True, "pairs_with": []}]) == 1
     assert cli.exit_status([vacuous, {**sound, "verdict": "INCONCLUSIVE"}]) == 1
-    (sentence,) = record.unmet_expectations([vacuous])
+    (sentence,) = record.unmet_expectations([two, sound, open_one])
     assert "paper/vacuous is VACUOUS" in sentence
-    assert "paper/sound" in sentence
+    assert sentence.endswith("(paper/other)")
+
+
+def test_partners_that_were_not_asked_for_are_no_failure():
+    vacuous = {**record_of(claim("paper/vacuous", pairs_with=["paper/sound"])), "vacuous": True}
+    assert record.unmet_expectations([vacuous]) == []
+    assert cli.exit_status([vacuous]) == 0
+    two = {**vacuous, "pairs_with": ["paper/sound", "paper/other"]}
+    assert cli.exit_status([two, record_of(claim("paper/sound"))]) == 0
 
 
 def test_finished_claims_are_kept_when_a_later_one_dies(tmp_path):
@@ -178,12 +190,12 @@ def test_a_metric_that_is_not_finite_is_refuted():
     class Diverging(Laboratory):
         def sample(self, experiment, first, count):
             metrics = super().sample(experiment, first, count)
-            return {name: np.where(values > 0, np.nan, values) for name, values in metrics.items()}
+            return {name: np.where(values > 0, np.inf, values) for name, values in metrics.items()}
 
     line = Experiment("diverging", line_test(restart_probability=0.5, step=0.1), (4, 8))
     found = UpperBound(line, "squared_error", [1.0, 1.0]).run(Diverging(seeds=8))
     assert found.verdict == "REFUTED"
-    assert "not finite" in found.decided
+    assert "infinite" in found.decided
 
 
 def test_what_a_metric_rests_on_must_be_known_well():
@@ -305,9 +317,11 @@ def test_usage_errors(arguments, message, tmp_path, capsys, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_found_out_first(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        assert cli.main(["run", "frank_wolfe/sarah/scaling", "--out", str(out)]) == 2
-        assert "--out" in capsys.readouterr().err
+    selected = "frank_wolfe/sarah/scaling"
+    assert cli.main(["run", selected, "--out", str(tmp_path / "file")]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert cli.main(["run", selected, "--out", str(tmp_path / "file" / "below")]) == 4
+    assert "cannot read or write" in capsys.readouterr().err
 
 
 def test_data_files_become_claims_of_their_own(tmp_path):

@@ -18,7 +18,7 @@ from theory_checks.statistics.evidence import (
     mean_limits,
 )
 from theory_checks.statistics.protocol import Protocol
-from theory_checks.statistics.verdict import assess, assess_pathwise, decide, identity_z
+from theory_checks.statistics.verdict import assess, assess_pathwise, decide
 
 TABLES = hnp.arrays(
     np.float64,
@@ -135,11 +135,15 @@ class TestLimits:
             assert (lower == 0.0).all()
             assert (upper == math.inf).all()
 
-    def test_agreeing_seeds_are_their_own_limit(self):
-        column = np.full((8, 1), 0.7)
-        lower, upper = mean_limits(np.concatenate([column, exponential(8, 1)], axis=1))
+    def test_agreeing_seeds_are_their_own_limit_only_where_that_is_certain(self):
+        table = np.concatenate([np.full((8, 1), 0.7), exponential(8, 1)], axis=1)
+        lower, upper = mean_limits(table, certain=1)
         assert lower[0] == upper[0] == 0.7
         assert lower[1] < upper[1]
+        lower, upper = mean_limits(table)
+        assert (lower[0], upper[0]) == (0.0, math.inf)
+        with pytest.raises(ValueError, match="seeds differ at checkpoint 1"):
+            mean_limits(table, certain=2)
 
     def test_resamples_without_spread_count_against_support(self):
         """31 zeros and one 0.5: a third of the resamples miss it, and no upper limit is left."""
@@ -270,9 +274,19 @@ class TestAssess:
         """A start common to all seeds where the bound is an identity, up to round-off."""
         ratios = 0.3 * exponential(32, 3)
         ratios[:, 0] = 1.0 + 2e-16 * np.arange(32)
-        assert assess(ratios).verdict == "CONSISTENT"
+        assert assess(ratios, certain=1).verdict == "CONSISTENT"
+        assert assess(ratios, certain=1).support == "asymptotic and certain"
+        undeclared = assess(ratios)
+        assert undeclared.verdict == "INCONCLUSIVE"
+        assert "all seeds agree" in undeclared.reason
         ratios[:, 0] = 1.0 + 1e-6
-        assert assess(ratios).verdict == "INCONCLUSIVE"
+        assert assess(ratios, certain=1).verdict == "INCONCLUSIVE"
+
+    def test_rare_events_are_not_supported_by_seeds_that_all_agree(self):
+        """Half the bound in 99% of runs, 50 times in the rest: a mean of 1, unseen in 32 seeds."""
+        assert assess(np.full((32, 1), 0.5)).verdict == "INCONCLUSIVE"
+        assert assess(np.full((32, 1), 0.5), cap=50.5).verdict == "INCONCLUSIVE"
+        assert assess(np.full((32, 1), 0.5), cap=1.9).verdict == "CONSISTENT"
 
     def test_few_seeds_support_nothing(self):
         verdict = assess(np.full((MIN_SEEDS - 1, 3), 0.1))
@@ -313,6 +327,51 @@ class TestAssess:
 
 def assess_refutes(ratios):
     return bool(log_e_process(ratios).max() >= math.log(1000.0))
+
+
+class TestCaps:
+    """Where the metric has a cap, support is not asymptotic."""
+
+    def test_the_cap_supports_where_it_is_close_and_the_rest_is_asymptotic(self):
+        ratios = np.random.default_rng(0).uniform(0.1, 0.4, size=(32, 3))
+        assert assess(ratios).support == "asymptotic"
+        both = assess(ratios, cap=[2.0, 100.0, 2.0])
+        assert both.verdict == "CONSISTENT"
+        assert both.support == "finite-sample and asymptotic"
+        assert "finite-sample and asymptotic, 32 seeds" in both.reason
+        assert both.finite_upper[1] > 1.0 > both.finite_upper[0]
+        assert assess(ratios, cap=2.0).support == "finite-sample"
+
+    def test_a_tail_alarm_does_not_concern_a_capped_mean(self):
+        ratios = np.full((40, 1), 0.55) + np.linspace(-0.01, 0.01, 40)[:, None]
+        ratios[0] = 9.0
+        assert assess(ratios).verdict == "INCONCLUSIVE"
+        many = np.concatenate([ratios, np.full((600, 1), 0.2)])
+        assert assess(many, cap=9.0).support == "finite-sample"
+
+    def test_few_seeds_are_enough_where_the_cap_is_below_the_bound(self):
+        assert assess(np.full((4, 1), 0.3), cap=0.9).verdict == "CONSISTENT"
+
+    def test_a_value_above_its_cap_is_refused(self):
+        with pytest.raises(ValueError, match=r"\[0, cap\], got 2 at seed 1, checkpoint 0"):
+            assess([[0.5], [2.0], [0.1]], cap=1.5)
+
+    def test_the_protocols_error_is_that_of_all_looks(self):
+        strict, loose = Protocol(looks=1), Protocol(looks=4)
+        assert strict.support_error == pytest.approx(0.0125)
+        assert loose.support_error == pytest.approx(0.05)
+        table = np.full((24, 1), 0.2)
+        upper = [
+            decide(lambda first, count: table[:count], 24, protocol=p, cap=3.0)[0].finite_upper[0]
+            for p in (strict, loose)
+        ]
+        assert upper[0] > upper[1]
+
+    def test_what_so_many_seeds_cannot_have_seen(self):
+        protocol = Protocol()
+        assert protocol.unseen(32) == pytest.approx(1 - 0.05 ** (1 / 32))
+        assert (1 - protocol.unseen(32)) ** 32 == pytest.approx(0.05)
+        assert protocol.unseen(256) < 0.012
 
 
 class TestDecide:
@@ -394,43 +453,3 @@ class TestPathwise:
     def test_vacuous_when_a_tenfold_bound_would_hold(self):
         assert assess_pathwise([[11.0, 12.0]]).vacuous
         assert not assess_pathwise([[11.0, 9.0]]).vacuous
-
-
-class TestIdentity:
-    def test_score_of_normal_differences(self):
-        """Mean 0.5, standard error 0.1: t = 5 of 399 degrees of freedom is z = 4.93."""
-        differences = 2.0 * np.tile([1.0, -1.0], 200) * math.sqrt(399 / 400) + 0.5
-        result = identity_z(differences)
-        assert result.mean == pytest.approx(0.5)
-        assert result.standard_error == pytest.approx(0.1)
-        assert result.z == pytest.approx(4.93, abs=0.01)
-        assert result.verdict == "REFUTED"
-        assert identity_z(-differences).z == pytest.approx(-result.z)
-        assert identity_z(differences - 0.15).verdict == "CONSISTENT"
-
-    def test_few_seeds_do_not_reject_by_chance(self):
-        """|t| > 4 has probability 16% for two seeds; the normal score keeps 6e-5."""
-        normal = np.random.default_rng(0).normal(size=(2000, 2))
-        rejected = [identity_z(pair).verdict == "REFUTED" for pair in normal]
-        t = np.abs(normal.mean(axis=1)) / (normal.std(axis=1, ddof=1) / math.sqrt(2))
-        assert (t > 4.0).mean() > 0.1
-        assert sum(rejected) <= 2
-
-    def test_one_of_many_quantities_refutes(self):
-        differences = np.random.default_rng(1).normal(size=(100, 8))
-        assert identity_z(differences).verdict == "CONSISTENT"
-        differences[:, 5] += 1.0
-        assert "quantity 5" in identity_z(differences).reason
-
-    def test_without_spread(self):
-        assert identity_z(np.zeros(8)).verdict == "CONSISTENT"
-        assert identity_z(np.full(8, 1e-13)).verdict == "CONSISTENT"
-        assert identity_z(np.full(8, 0.25)).verdict == "REFUTED"
-
-    def test_bad_input_raises(self):
-        with pytest.raises(ValueError, match="at least 2 seeds"):
-            identity_z([0.1])
-        with pytest.raises(ValueError, match="must be finite"):
-            identity_z([0.1, math.nan])
-        with pytest.raises(ValueError, match="tolerance must be at least 0"):
-            identity_z([0.1, 0.2], tolerance=math.nan)

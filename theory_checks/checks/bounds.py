@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..claim import Finding, Kind
 from ..simulation import Experiment
 from ..simulation.laboratory import Laboratory
-from ..statistics.verdict import assess_pathwise, decide, identity_z
+from ..statistics.identity import identity_test
+from ..statistics.verdict import assess_pathwise, decide
 
 __all__ = ["PathwiseLowerBound", "SampledIdentity", "UpperBound", "calls"]
 
@@ -31,6 +32,10 @@ class UpperBound:
             smallest mean that is measured.
         points: what its points are called, such as iterations in place of ticks; the checkpoints
             if None.
+        cap: the largest value that the metric can have, for certain: a number, or one a point. Its
+            means then have limits that are not asymptotic, which are used where they suffice.
+        certain: at so many of the first points the metric is the same for every seed, by
+            construction (a common start, a first step without noise); refused where it is not.
     """
 
     experiment: Experiment
@@ -40,6 +45,8 @@ class UpperBound:
     last_only: bool = False
     uncertainty: float = 0.0
     points: Sequence[int] | None = None
+    cap: ArrayLike | None = None
+    certain: int = 0
 
     kind: ClassVar[Kind] = "upper_bound"
     name: ClassVar[str] = "e-value"
@@ -52,14 +59,18 @@ class UpperBound:
 
         def ratios(first: int, count: int) -> Array:
             sample = laboratory.sample(self.experiment, first, count)[self.metric]
-            table = sample[:, -len(points) :] / bound
-            if not np.all(np.isfinite(table)):
+            if diverges(sample, self.metric, self.experiment):
                 raise _Diverged
-            return table
+            return np.asarray(sample[:, -len(points) :] / bound)
 
         try:
             verdict, table = decide(
-                ratios, laboratory.seeds, protocol=laboratory.protocol, points=points
+                ratios,
+                laboratory.seeds,
+                protocol=laboratory.protocol,
+                points=points,
+                cap=None if self.cap is None else np.asarray(self.cap) / bound,
+                certain=self.certain,
             )
         except _Diverged:
             return _diverged(points, bound)
@@ -86,6 +97,9 @@ class UpperBound:
             vacuous=verdict.vacuous,
             e_value=verdict.e_value,
             gradient_calls=calls(laboratory, self.experiment, len(table)),
+            finite_upper=None if verdict.finite_upper is None else verdict.finite_upper * bound,
+            support=verdict.support,
+            unseen=laboratory.protocol.unseen(len(table)),
         )
 
 
@@ -135,14 +149,19 @@ class PathwiseLowerBound:
 
 @dataclass(frozen=True, eq=False)
 class SampledIdentity:
-    """E[left - right] = 0 at every checkpoint, tested seed by seed with |z| < 4.
+    """E[left - right] = 0 at every checkpoint, tested seed by seed.
+
+    See `statistics.identity`: a z-test that allows for seeds unseen, or a bet where a range of the
+    differences is declared. Where that is INCONCLUSIVE the seeds are doubled, twice at most.
 
     Args:
         experiment: where both sides are observed.
         left, right: functions of the metrics, each result of shape (seeds, checkpoints).
-        looks: the number of seeds is this many times the laboratory's.
+        looks: the first look has this many times the laboratory's seeds.
         points: what its points are called, such as iterations in place of ticks; the checkpoints
             if None.
+        within: the lowest and the highest value that left - right can have, for certain: numbers,
+            or one a point. The test is then not asymptotic.
     """
 
     experiment: Experiment
@@ -150,25 +169,30 @@ class SampledIdentity:
     right: Callable[[Mapping[str, Array]], Array]
     looks: int = 4
     points: Sequence[int] | None = None
+    within: tuple[ArrayLike, ArrayLike] | None = None
 
     kind: ClassVar[Kind] = "identity"
     name: ClassVar[str] = "z-test"
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Compares the sides seed by seed."""
-        seeds = self.looks * laboratory.seeds
-        metrics = laboratory.sample(self.experiment, 0, seeds)
-        left, right = self.left(metrics), self.right(metrics)
-        left, right = np.broadcast_arrays(left, right)
-        test = identity_z(left - right, max_z=laboratory.protocol.max_z)
+        for doublings in range(3):
+            seeds = 2**doublings * self.looks * laboratory.seeds
+            metrics = laboratory.sample(self.experiment, 0, seeds)
+            left, right = np.broadcast_arrays(self.left(metrics), self.right(metrics))
+            test = identity_test(left - right, within=self.within, protocol=laboratory.protocol)
+            if test.verdict != "INCONCLUSIVE":
+                break
         error = left.std(axis=0, ddof=1) / np.sqrt(seeds)
         mean, exact = left.mean(axis=0), right.mean(axis=0)
         ratio = mean / exact
         worst = int(np.argmax(np.abs(ratio - 1)))
         points = self.experiment.checkpoints if self.points is None else self.points
+        resolves = float(np.max(test.resolves / np.abs(exact)))
         return Finding(
             verdict=test.verdict,
-            decided=f"{test.reason}; measured / exact = {ratio[worst]:.4f} where farthest from 1",
+            decided=f"{test.reason}; measured / exact = {ratio[worst]:.4f} where farthest from 1; "
+            f"resolves deviations of {resolves:.2g}",
             checkpoints=np.asarray(points, dtype=np.float64),
             mean=mean,
             lower=mean - 3 * error,
@@ -179,18 +203,46 @@ class SampledIdentity:
             tightness_lower=float((ratio - 3 * error / exact)[worst]),
             tightness_upper=float((ratio + 3 * error / exact)[worst]),
             gradient_calls=calls(laboratory, self.experiment, seeds),
+            support="asymptotic" if self.within is None else "finite-sample",
+            unseen=laboratory.protocol.unseen(seeds),
         )
 
 
 class _Diverged(Exception):
-    """A metric is not finite."""
+    """A metric is infinite."""
+
+
+def diverges(values: Array, metric: str, experiment: Experiment) -> bool:
+    """Whether a metric is +inf somewhere; then it is above every bound, as its mean is.
+
+    Args:
+        values: shape (seeds, points).
+        metric: its name.
+        experiment: where it was observed.
+
+    Returns:
+        Whether a value is +inf. What comes after one on the same path may be NaN.
+
+    Raises:
+        ValueError: if a value is NaN or -inf and was not +inf before: that is a mistake in what
+            is computed, and says nothing of the theorem.
+    """
+    infinite = np.logical_or.accumulate(np.isposinf(values), axis=1)
+    lost = ~infinite & (np.isnan(values) | np.isneginf(values))
+    if lost.any():
+        seed, point = np.argwhere(lost)[0]
+        raise ValueError(
+            f"{metric} of {experiment.name} is {values[seed, point]} at seed {seed}, "
+            f"k = {experiment.checkpoints[point]}: only +inf counts as divergence"
+        )
+    return bool(infinite.any())
 
 
 def _diverged(points: Sequence[int], bound: Array) -> Finding:
-    """A metric that is not finite is above every bound: its mean is."""
+    """The finding on a metric that is infinite somewhere: so is its mean."""
     return Finding(
         verdict="REFUTED",
-        decided="the metric is not finite in some of the seeds",
+        decided="the metric is infinite in some of the seeds",
         checkpoints=np.asarray(points, dtype=np.float64),
         mean=np.full(len(points), np.nan),
         bound=bound,

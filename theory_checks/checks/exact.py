@@ -18,35 +18,41 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class ExactIdentity:
-    """measured = exact in every case, to a relative tolerance; nothing is sampled.
+    """measured = exact in every case, to a tolerance of its own; nothing is sampled.
 
     Args:
         compute: returns (measured, exact), each of shape (cases,).
-        tolerance: relative to the largest exact value.
+        tolerance: relative to the exact value of each case.
         what: what was enumerated, for the report.
+        round_off: by how much a case may be off whatever its size: the round-off of the terms
+            that it is made of. A case that is exactly 0 needs it.
     """
 
     compute: Callable[[], tuple[ArrayLike, ArrayLike]]
     tolerance: float = 1e-10
     what: str = "every outcome enumerated"
+    round_off: float = 0.0
 
     kind: ClassVar[Kind] = "identity"
     name: ClassVar[str] = "exact enumeration"
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Compares all cases."""
-        measured, exact = (np.asarray(side, dtype=np.float64) for side in self.compute())
-        _require_finite(measured, exact)
-        scale = np.max(np.abs(exact))
-        deviation = np.abs(measured - exact) / scale
-        worst = int(np.argmax(deviation))
-        holds = bool(deviation[worst] <= self.tolerance)
-        relation = "<=" if holds else ">"
+        measured, exact = _sides(self.compute())
+        off = np.abs(measured - exact)
+        violated = off > _allowed(exact, self.tolerance, self.round_off)
+        size = np.abs(exact)
+        relative = np.full_like(off, np.inf)
+        np.divide(off, size, out=relative, where=size > 0)
+        judged = violated | (self.tolerance * size >= self.round_off) & (size > 0)
+        worst = float(np.max(relative[judged])) if judged.any() else 0.0
+        zeros = int(np.sum(~judged))
         return Finding(
-            verdict="CONSISTENT" if holds else "REFUTED",
+            verdict="REFUTED" if violated.any() else "CONSISTENT",
             decided=(
-                f"{self.what}: largest relative deviation {deviation[worst]:.2g} {relation} "
-                f"{self.tolerance:.0e} over {len(exact)} cases"
+                f"{self.what}: largest relative deviation {worst:.2g} "
+                f"{'>' if violated.any() else '<='} {self.tolerance:.0e} over {len(exact)} cases"
+                + (f", of which {zeros} are 0 to {self.round_off:.0e}" if zeros else "")
             ),
             checkpoints=np.arange(1.0, len(exact) + 1),
             mean=measured,
@@ -54,110 +60,119 @@ class ExactIdentity:
         )
 
 
-_STATES_KEPT = 60
+_CASES_KEPT = 60
 
 
 @dataclass(frozen=True, eq=False)
 class ExactInequality:
     """measured <= bound in every case, by enumeration of all outcomes.
 
-    All cases decide; those closest to the bound are kept for the record, the closest first.
+    All cases decide, each to a tolerance of its own, so that a large bound hides no violation of a
+    small one; those closest to the bound are kept for the record, the closest first.
 
     Args:
         compute: returns (measured, bound), each of shape (cases,).
-        tolerance: relative to the largest bound.
+        tolerance: relative to the bound of each case.
         what: what was enumerated, for the report.
-        per_case: whether the tolerance is relative to each case's own bound instead, so that a
-            large one hides no violation of a small one; no bound is 0 then.
+        round_off: by how much a case may exceed its bound whatever its size: the round-off of the
+            terms that it is made of. A bound that is exactly 0 needs it.
     """
 
     compute: Callable[[], tuple[ArrayLike, ArrayLike]]
     tolerance: float = 1e-10
     what: str = "every outcome enumerated"
-    per_case: bool = False
+    round_off: float = 0.0
 
     kind: ClassVar[Kind] = "one_step"
     name: ClassVar[str] = "exact enumeration"
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Compares all cases."""
-        measured, bound = (np.asarray(side, dtype=np.float64) for side in self.compute())
-        _require_finite(measured, bound)
-        excess = (measured - bound) / _scale(bound, per_case=self.per_case)
-        return _at_the_closest(
-            measured, bound, measured / bound, violated=excess > self.tolerance, what=self.what
-        )
+        return _compared(self, laboratory, from_below=False)
 
 
 @dataclass(frozen=True, eq=False)
 class ExactLowerBound:
     """measured >= bound in every case, without sampling.
 
-    All cases decide; those closest to the bound are kept for the record, the closest first.
+    All cases decide, each to a tolerance of its own; those closest to the bound are kept for the
+    record, the closest first.
 
     Args:
-        compute: returns (measured, bound), each of shape (cases,), no bound negative. A bound of
-            zero is met by every case and not kept.
-        tolerance: relative to the largest bound.
+        compute: returns (measured, bound), each of shape (cases,).
+        tolerance: relative to the bound of each case.
         what: what was computed, for the report.
-        per_case: whether the tolerance is relative to each case's own bound instead, so that a
-            large one hides no violation of a small one; no bound is 0 then.
+        round_off: by how much a case may fall below its bound whatever its size: the round-off of
+            the terms that it is made of.
     """
 
     compute: Callable[[], tuple[ArrayLike, ArrayLike]]
     tolerance: float = 1e-10
     what: str = "every outcome enumerated"
-    per_case: bool = False
+    round_off: float = 0.0
 
     kind: ClassVar[Kind] = "lower_bound"
     name: ClassVar[str] = "exact bound from below"
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Compares all cases."""
-        measured, bound = (np.asarray(side, dtype=np.float64) for side in self.compute())
-        _require_finite(measured, bound)
-        below = (bound - measured) / _scale(bound, per_case=self.per_case) > self.tolerance
-        ratio = np.full_like(measured, np.inf)
-        np.divide(measured, bound, out=ratio, where=bound > 0)
-        return _at_the_closest(
-            measured, bound, ratio, violated=below, what=self.what, from_below=True
-        )
+        return _compared(self, laboratory, from_below=True)
 
 
-def _scale(bound: Array, *, per_case: bool) -> Array:
-    """What a violation is measured in."""
-    size = np.abs(bound)
-    return size if per_case else np.max(size)
-
-
-def _at_the_closest(
-    measured: Array,
-    bound: Array,
-    ratio: Array,
-    *,
-    violated: NDArray[np.bool_],
-    what: str,
-    from_below: bool = False,
+def _compared(
+    check: ExactInequality | ExactLowerBound, laboratory: Laboratory, *, from_below: bool
 ) -> Finding:
-    """The finding on all cases, with those kept whose ratio to a bound is closest to violation."""
-    order = np.argsort(ratio if from_below else -ratio)
-    closest = order[bound[order] != 0][:_STATES_KEPT]
-    extreme = ratio[closest[0]]
-    detectable = float(extreme if from_below else 1 / extreme)
+    """The finding on all cases, with those kept whose ratio to the bound is closest to 1."""
+    measured, bound = _sides(check.compute())
+    excess = bound - measured if from_below else measured - bound
+    violated = excess > _allowed(bound, check.tolerance, check.round_off)
+    # What lies within round-off of 0 has no ratio, unless it violates the bound.
+    size = np.abs(bound)
+    judged = (bound != 0) & (violated | (check.tolerance * size >= check.round_off))
+    if not judged.any() and not violated.any():
+        raise ValueError(f"{check.what}: every bound is 0 to round-off, nothing can be compared")
+    if not judged.any():
+        judged = violated
+    # measured / bound where the bound is positive; the same distance from 1 where it is negative.
+    ratio = np.full_like(bound, -np.inf if from_below else np.inf)
+    np.divide(measured - bound, size, out=ratio, where=size > 0)
+    ratio = np.where(bound > 0, measured / np.where(bound > 0, bound, 1.0), 1 + ratio)
+    order = np.argsort(ratio if from_below else -ratio, kind="stable")
+    closest = order[judged[order]][:_CASES_KEPT]
+    extreme = float(ratio[closest[0]])
+    detectable = max(extreme, 0.0) if from_below else 1 / extreme if extreme > 0 else np.inf
+    left_out = int(np.sum(~judged))
     return Finding(
-        verdict="REFUTED" if np.any(violated) else "CONSISTENT",
+        verdict="REFUTED" if violated.any() else "CONSISTENT",
         decided=(
-            f"{what}: measured / bound is at {'least' if from_below else 'most'} {extreme:.6f} "
-            f"over {len(bound)} cases"
-            + (f"; {int(np.sum(violated))} violate it" if np.any(violated) else "")
+            f"{check.what}: measured / bound is at {'least' if from_below else 'most'} "
+            f"{extreme:.6f} over {len(bound)} cases"
+            + (f", of which {left_out} are 0 to round-off" if left_out else "")
+            + (f"; {int(np.sum(violated))} violate it" if violated.any() else "")
         ),
         checkpoints=np.arange(1.0, len(closest) + 1),
         mean=measured[closest],
         bound=bound[closest],
-        tightness=float(extreme),
+        tightness=extreme,
         detectable_factor=detectable,
-        vacuous=bool(detectable > 10),
+        vacuous=bool(detectable > laboratory.protocol.vacuous),
     )
+
+
+def _sides(computed: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
+    """Both sides of every case, as a check may compare them."""
+    left, right = (np.asarray(side, dtype=np.float64) for side in computed)
+    if left.ndim != 1 or left.shape != right.shape or left.size == 0:
+        raise ValueError(
+            "compute must return two arrays of one shape (cases,) with at least one case, got "
+            f"shapes {left.shape} and {right.shape}"
+        )
+    _require_finite(left, right)
+    return left, right
+
+
+def _allowed(of: Array, tolerance: float, round_off: float) -> Array:
+    return np.maximum(tolerance * np.abs(of), round_off)
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,7 +49,7 @@ class Law:
             [laboratory.sample(e, 0, seeds)[self.metric][:, -1] for e in self.experiments]
         )
         exponent = law_exponent(self.theta, values, stated=self.stated, relation=self.relation)
-        return _exponent_finding(exponent, seeds)
+        return _exponent_finding(exponent, seeds, laboratory)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ class Passage:
             stated=self.stated,
             relation=self.relation,
         )
-        return _exponent_finding(exponent, seeds)
+        return _exponent_finding(exponent, seeds, laboratory)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ class Rate:
             stated=self.stated,
             window=self.window,
         )
-        return _exponent_finding(exponent, seeds)
+        return _exponent_finding(exponent, seeds, laboratory)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,10 +180,12 @@ class Minimizer:
             lower=np.quantile(means, 0.01, axis=0),
             upper=np.quantile(means, 0.99, axis=0),
             seeds=seeds,
+            support="asymptotic",
+            unseen=laboratory.protocol.unseen(seeds),
         )
 
 
-def _exponent_finding(exponent: Exponent, seeds: int) -> Finding:
+def _exponent_finding(exponent: Exponent, seeds: int, laboratory: Laboratory) -> Finding:
     return Finding(
         verdict=exponent.verdict,
         decided=exponent.reason,
@@ -191,4 +193,6 @@ def _exponent_finding(exponent: Exponent, seeds: int) -> Finding:
         mean=np.asarray(exponent.levels),
         seeds=seeds,
         exponent=exponent,
+        support="asymptotic",
+        unseen=laboratory.protocol.unseen(seeds),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["CURVES", "VERDICTS", "Record", "load_results"]
+__all__ = ["CURVES", "VERDICTS", "Record", "is_sound", "load_results"]
 
 Record = dict[str, Any]
 
@@ -19,7 +19,7 @@ _CLAIM_FIELDS = (
     *("kind", "unit", "output", "metric", "problem", "constants", "parameters", "seeds", "verdict"),
     *("tightness", "tightness_lower", "tightness_upper", "detectable_factor", "vacuous", "alpha"),
     *("e_value", "evidence", "decided", "tolerance", "pairs_with", "not_shown", "seconds"),
-    "gradient_calls",
+    *("gradient_calls", "support", "unseen", "finite_upper"),
     *(
         "checkpoints",
         *CURVES,
@@ -34,7 +34,7 @@ _CLAIM_FIELDS = (
 )
 _CASE_FIELDS = (
     *("name", "problem", "constants", "parameters", "seeds", "verdict", "decided", "tightness"),
-    *("tightness_lower", "tightness_upper", "detectable_factor", "vacuous"),
+    *("tightness_lower", "tightness_upper", "detectable_factor", "vacuous", "support", "unseen"),
     *("checkpoints", "mean", "lower", "upper", "bound"),
 )
 _THEOREM_FIELDS = (
@@ -66,8 +66,9 @@ def load_results(directory: Path) -> Record:
         directory: where results.json lies, or that file itself, under any name.
 
     Returns:
-        A dict with the keys "schema", "environment", "theorems", "claims", "comparisons" and
-        "summary". A file of schema 1 has no theorems and no tables of cases; the lists are empty.
+        A dict with the keys "schema", "environment", "theorems", "claims", "comparisons",
+        "failures" and "summary". A file of schema 1 has no theorems and no tables of cases; the
+        lists are empty.
 
     Raises:
         FileNotFoundError: there is no results.json.
@@ -97,7 +98,13 @@ def load_results(directory: Path) -> Record:
         raise ValueError(f"{path} has schema {found!r}, but this version reads schemas {known}")
     claims, comparisons = results.get("claims"), results.get("comparisons") or []
     theorems = results.get("theorems") or []
-    listed = {"claims": claims, "comparisons": comparisons, "theorems": theorems}
+    failures = results.get("failures") or []
+    listed = {
+        "claims": claims,
+        "comparisons": comparisons,
+        "theorems": theorems,
+        "failures": failures,
+    }
     for key, records in listed.items():
         if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
             raise ValueError(f'"{key}" in {path} must be a list of records')
@@ -106,11 +113,17 @@ def load_results(directory: Path) -> Record:
     results["claims"] = [_completed(claim) for claim in claims or ()]
     results["theorems"] = [_completed_theorem(one) for one in theorems]
     results["comparisons"] = [_completed_side_by_side(one) for one in comparisons]
+    results["failures"] = [_filled(one, ("id", "reason")) for one in failures]
     records = (*results["claims"], *results["comparisons"])
     for identifier, times in Counter(one["id"] for one in records).items():
         if times > 1:
             raise ValueError(f"{path} has {times} records with the id {identifier!r}")
     return results
+
+
+def is_sound(claim: Record) -> bool:
+    """Whether a claim could have failed, and did not."""
+    return claim.get("verdict") == "CONSISTENT" and not claim.get("vacuous")
 
 
 def _not_strict(constant: str) -> NoReturn:

@@ -23,7 +23,7 @@ from ..claim import Case, Claim, Control, Finding
 from ..side_by_side import Outcome, SideBySide
 from ..statistics.log_log import Exponent
 from ..statistics.protocol import Protocol
-from .read import load_results
+from .read import is_sound, load_results
 
 __all__ = [
     "claim_record",
@@ -33,6 +33,7 @@ __all__ = [
     "side_by_side_record",
     "summary",
     "unmet_expectations",
+    "writable",
     "write",
 ]
 
@@ -114,6 +115,8 @@ def claim_record(
         "tightness_upper": _number(finding.tightness_upper),
         "detectable_factor": _number(finding.detectable_factor),
         "vacuous": finding.vacuous,
+        "support": finding.support,
+        "unseen": _number(finding.unseen),
         "pairs_with": list(claim.pairs_with),
         "not_shown": not_shown,
         "gradient_calls": _number(finding.gradient_calls),
@@ -122,6 +125,7 @@ def claim_record(
         "mean": _numbers(finding.mean),
         "lower": _numbers(finding.lower),
         "upper": _numbers(finding.upper),
+        "finite_upper": _numbers(finding.finite_upper),
         "bound": _numbers(finding.bound),
         "lower_bound": _numbers(finding.lower_bound),
         "exponent": _exponent(claim, finding.exponent),
@@ -152,6 +156,8 @@ def _case_record(claim: Claim, name: str, case: Case, finding: Finding) -> dict[
         "tightness_upper": _number(finding.tightness_upper),
         "detectable_factor": _number(finding.detectable_factor),
         "vacuous": finding.vacuous,
+        "support": finding.support,
+        "unseen": _number(finding.unseen),
         "checkpoints": _numbers(finding.checkpoints),
         "mean": _numbers(finding.mean),
         "lower": _numbers(finding.lower),
@@ -253,8 +259,12 @@ def side_by_side_record(beside: SideBySide, outcome: Outcome, *, seconds: float)
 
 
 def unmet_expectations(claims: Sequence[dict[str, Any]]) -> list[str]:
-    """What keeps a run from being as expected: sentences, empty if nothing does."""
-    sound = {c["id"] for c in claims if c["verdict"] == "CONSISTENT" and not c["vacuous"]}
+    """What keeps a run from being as expected: sentences, empty if nothing does.
+
+    A vacuous claim needs partners that are sound. Those that were not asked for are no failure of
+    this run; that they exist is seen to where claims are registered.
+    """
+    verdicts = {claim["id"]: claim for claim in claims}
     found = []
     for claim in claims:
         if claim["verdict"] == "REFUTED":
@@ -265,13 +275,19 @@ def unmet_expectations(claims: Sequence[dict[str, Any]]) -> list[str]:
             for control in claim["controls"]
             if not control["killed"]
         ]
-        missing = [name for name in claim["pairs_with"] if name not in sound]
-        if claim["vacuous"] and (missing or not claim["pairs_with"]):
-            partners = ", ".join(missing) or "none named"
-            found.append(
-                f"{claim['id']} is VACUOUS, and not every partner that it names is CONSISTENT "
-                f"and not vacuous in this run ({partners})"
-            )
+        if claim["vacuous"]:
+            unsound = [
+                name
+                for name in claim["pairs_with"]
+                if name in verdicts and not is_sound(verdicts[name])
+            ]
+            if not claim["pairs_with"]:
+                found.append(f"{claim['id']} is VACUOUS, and names no partner")
+            elif unsound:
+                found.append(
+                    f"{claim['id']} is VACUOUS, and not every partner that it names is CONSISTENT "
+                    f"and not vacuous ({', '.join(unsound)})"
+                )
     return found
 
 
@@ -288,6 +304,7 @@ def summary(claims: Sequence[dict[str, Any]], seconds: float) -> dict[str, Any]:
         "refuted": count["REFUTED"],
         "inconclusive": count["INCONCLUSIVE"],
         "vacuous": sum(bool(claim["vacuous"]) for claim in claims),
+        "without_controls": sum(not claim["controls"] for claim in claims),
         "controls": len(controls),
         "killed": sum(control["killed"] for control in controls),
         "seconds": round(seconds, 3),
@@ -303,6 +320,7 @@ def write(
     *,
     theorems: Sequence[dict[str, Any]] = (),
     comparisons: Sequence[dict[str, Any]] = (),
+    failures: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Replaces results.json atomically: a reader sees the old file or the new one."""
     results = {
@@ -311,16 +329,44 @@ def write(
         "theorems": list(theorems),
         "claims": list(claims),
         "comparisons": list(comparisons),
+        "failures": list(failures),
         "summary": summary(claims, seconds) | {"comparisons": len(comparisons)},
     }
     directory.mkdir(parents=True, exist_ok=True)
     partial = directory / f".{RESULTS}.{os.getpid()}"
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(results, file, indent=1, allow_nan=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(directory / RESULTS)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(results, file, indent=1, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(directory / RESULTS)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def writable(found: dict[str, Any]) -> dict[str, Any]:
+    """The record, if it can be written as strict JSON: one that cannot would cost all others.
+
+    Args:
+        found: a record.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: if it holds NaN, infinity, or what JSON has no word for.
+
+    Example:
+        >>> writable({"id": "paper/claim", "seeds": 32})["seeds"]
+        32
+    """
+    try:
+        json.dumps(found, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"its record cannot be written: {error}") from error
+    return found
 
 
 def finished_run(directory: Path) -> dict[str, Any]:

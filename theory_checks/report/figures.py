@@ -179,7 +179,9 @@ def overview(papers: Mapping[str, Sequence[Record]]) -> Markup:
     Args:
         papers: for each short name of a paper its claims, in the order of the page.
     """
-    figure = plots.overview(Figure(), papers)
+    figure = plots.overview(
+        Figure(), {name: [_drawable(claim) for claim in paper] for name, paper in papers.items()}
+    )
     claims = [claim for paper in papers.values() for claim in paper]
     title = "Verdict, tightness and detectable factor of every claim"
     return Markup(
@@ -203,11 +205,17 @@ def tightness(claims: Sequence[Record]) -> Markup | None:
         ax = figure.add_subplot()
         left = min(names / width, 0.6)
         figure.subplots_adjust(left=left, right=0.985, bottom=0.45 / height, top=1 - 0.05 / height)
-        plots.tightness(ax, sampled)
+        plots.tightness(ax, [_drawable(claim) for claim in sampled])
         title = "Metric as a share of the bound, for every claim that has one"
         return Markup(
             plots.inline_svg(figure, prefix="tightness", title=title, links=_link_names(sampled))
         )
+
+
+def _drawable(claim: Record) -> Record:
+    """The record with what lies below 0 at 0, the end of a logarithmic axis."""
+    names = ("tightness", "tightness_lower", "tightness_upper", "detectable_factor")
+    return claim | {name: max(claim[name], 0.0) for name in names if claim[name] is not None}
 
 
 def _link_names(claims: Sequence[Record]) -> dict[str, str]:

@@ -12,18 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
 from optzoo import plots
 
-from ..records.read import CURVES, VERDICTS, Record, load_results
+from ..records.read import CURVES, VERDICTS, Record, is_sound, load_results
 from .figures import Easel, overview, tightness
 from .rendering import TEMPLATES, template_environment
 from .theorems import TheoremView, theorem_views
 
 __all__ = ["write_report", "write_summary"]
+
+T = TypeVar("T")
 
 _MOST_LOOKS = 6
 _LONGEST_NAME = 40
@@ -139,10 +141,11 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
     results = load_results(directory)
     claims: list[Record] = results["claims"]
     draw = name.endswith(".html")
-    views = _views(claims, on_drawn, draw=draw)
+    undrawn: list[str] = []
+    views = _views(claims, on_drawn, undrawn, draw=draw)
     side_by_side = []
     for number, one in enumerate(results["comparisons"]):
-        side_by_side.append(_side_by_side(one, f"s{number}", draw=draw))
+        side_by_side.append(_side_by_side(one, f"s{number}", undrawn, draw=draw))
         on_drawn(one["id"])
     papers = _grouped(views, side_by_side)
     for paper in papers:
@@ -160,13 +163,15 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
             seconds=results["summary"]["seconds"],
             counts=_counts(views),
             failures=_failures(views),
+            unevaluated=results["failures"],
+            undrawn=undrawn,
             undecided=[view for view in views if view.record["verdict"] == "INCONCLUSIVE"],
             papers=papers,
             side_by_side=side_by_side,
             shorts={one["id"]: paper.short for paper in papers for one in paper.records},
             algorithms=Counter(sorted(str(claim["algorithm"] or "") for claim in claims)),
-            overview=_overview(papers) if draw and claims else None,
-            tightness=tightness(claims) if draw else None,
+            overview=_drawn(_overview, papers, undrawn=undrawn) if draw and claims else None,
+            tightness=_drawn(tightness, claims, undrawn=undrawn) if draw else None,
             colours=plots.COLOURS,
             dark_colours=plots.DARK_COLOURS,
             scripts=scripts,
@@ -176,6 +181,15 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
     path = Path(directory) / name
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _drawn(draw: Callable[..., T], *arguments: Any, undrawn: list[str]) -> T | None:
+    """A figure; None, and a sentence, if it cannot be drawn: that must not cost the page."""
+    try:
+        return draw(*arguments)
+    except Exception as error:  # what goes wrong in a drawing has no common type
+        undrawn.append(" ".join(str(error).split()) or type(error).__name__)
+        return None
 
 
 def _overview(papers: Sequence[_Paper]) -> Markup:
@@ -191,12 +205,14 @@ def _digest(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def _views(claims: list[Record], on_drawn: Callable[[str], None], *, draw: bool) -> list[_View]:
+def _views(
+    claims: list[Record], on_drawn: Callable[[str], None], undrawn: list[str], *, draw: bool
+) -> list[_View]:
     by_id = {claim["id"]: claim for claim in claims}
     easel = Easel(4.6, 2.9)
     views = []
     for number, claim in enumerate(claims):
-        drawing = easel.claim(claim, f"c{number}") if draw else None
+        drawing = _drawn(easel.claim, claim, f"c{number}", undrawn=undrawn) if draw else None
         figure, legend = drawing or (None, [])
         on_drawn(claim["id"])
         pairs = _pairs(claim)
@@ -217,7 +233,7 @@ def _views(claims: list[Record], on_drawn: Callable[[str], None], *, draw: bool)
                 largest_excess=max((m - b for m, b in pairs), default=None),
                 smallest_at=_smallest_at(claim),
                 partners=partners,
-                sound_partner=partners[0] if partners and all(map(_is_sound, partners)) else None,
+                sound_partner=partners[0] if partners and all(map(is_sound, partners)) else None,
                 killed=sum(control["killed"] is True for control in claim["controls"]),
             )
         )
@@ -237,7 +253,7 @@ def _smallest_at(claim: Record) -> float | None:
     return min(measured)[1] if measured else None
 
 
-def _side_by_side(record: Record, prefix: str, *, draw: bool) -> _SideBySide:
+def _side_by_side(record: Record, prefix: str, undrawn: list[str], *, draw: bool) -> _SideBySide:
     panels = record["panels"]
     labels = list(dict.fromkeys(curve["label"] for p in panels for curve in p["curves"]))
     if len(labels) > _MOST_LOOKS:  # each panel then has looks of its own
@@ -245,7 +261,10 @@ def _side_by_side(record: Record, prefix: str, *, draw: bool) -> _SideBySide:
     easel = Easel(4.6, 3.2)
     views = []
     for number, panel in enumerate(panels):
-        drawing = easel.panel(record, panel, f"{prefix}p{number}", labels) if draw else None
+        place = f"{prefix}p{number}"
+        drawing = (
+            _drawn(easel.panel, record, panel, place, labels, undrawn=undrawn) if draw else None
+        )
         figure, legend = drawing or (None, [])
         views.append(_PanelView(panel, figure, legend, _tables(panel)))
     return _SideBySide(record, views)
@@ -299,11 +318,6 @@ def _counts(views: list[_View]) -> dict[str, int]:
     }
 
 
-def _is_sound(partner: Record) -> bool:
-    """It could have failed, and did not."""
-    return partner.get("verdict") == "CONSISTENT" and not partner.get("vacuous")
-
-
 def _failures(views: list[_View]) -> list[dict[str, Any]]:
     """What keeps the run from counting as verified, in the order of the claims."""
     failures: list[dict[str, Any]] = []
@@ -311,7 +325,9 @@ def _failures(views: list[_View]) -> list[dict[str, Any]]:
         claim = view.record
         if claim["verdict"] == "REFUTED":
             failures.append({"id": claim["id"], "what": "refuted"})
-        if claim["vacuous"] and view.sound_partner is None:
+        present = [partner for partner in view.partners if "absent" not in partner]
+        alone = not view.partners or not all(map(is_sound, present))
+        if claim["vacuous"] and alone:
             failures.append({"id": claim["id"], "what": "vacuous", "partners": view.partners})
         failures.extend(
             {"id": claim["id"], "what": "control", "control": control}

@@ -1,9 +1,10 @@
 """Runs claims with their controls, then methods side by side, each kept when it is finished."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -11,9 +12,11 @@ from optzoo.conformance.blame import outside
 
 from ..claim import Claim
 from ..records import write as record
+from ..records.fingerprint import fingerprint
 from ..records.theorems import merged, theorem_records
 from ..side_by_side import SideBySide
 from .laboratory import Laboratory
+from .workers import finished as finished_jobs
 
 __all__ = ["run_claim", "run_claims", "run_side_by_side"]
 
@@ -36,24 +39,27 @@ def run_claim(claim: Claim, laboratory: Laboratory) -> Record:
             the claim and its line.
     """
     started = time.perf_counter()
-    found, controls = [], []
+    found, controls, running = [], [], ""
     try:
         for name, prepare in claim.cases.items():
             case = prepare()
             found.append((name, case, case.check.run(laboratory)))
-            controls += [
-                record.control_record(control, control.check.run(laboratory), case=name)
-                for control in case.controls
-            ]
+            for control in case.controls:
+                running = f", control '{control.name}'"
+                outcome = control.check.run(laboratory)
+                controls.append(record.control_record(control, outcome, case=name))
+            running = ""
+        return record.writable(
+            record.claim_record(
+                claim,
+                found,
+                controls,
+                alpha=laboratory.protocol.alpha,
+                seconds=time.perf_counter() - started,
+            )
+        )
     except Exception as error:
-        raise ValueError(_reason(claim.id, error)) from error
-    return record.claim_record(
-        claim,
-        found,
-        controls,
-        alpha=laboratory.protocol.alpha,
-        seconds=time.perf_counter() - started,
-    )
+        raise ValueError(_reason(claim.id + running, error)) from error
 
 
 def run_side_by_side(beside: SideBySide, laboratory: Laboratory) -> Record:
@@ -72,9 +78,10 @@ def run_side_by_side(beside: SideBySide, laboratory: Laboratory) -> Record:
     started = time.perf_counter()
     try:
         outcome = beside.evaluate(laboratory)
+        seconds = time.perf_counter() - started
+        return record.writable(record.side_by_side_record(beside, outcome, seconds=seconds))
     except Exception as error:
         raise ValueError(_reason(beside.id, error)) from error
-    return record.side_by_side_record(beside, outcome, seconds=time.perf_counter() - started)
 
 
 def _reason(name: str, error: Exception) -> str:
@@ -92,6 +99,7 @@ class _Shelf(Generic[Subject]):
     kept: dict[str, Record]
     evaluate: Callable[[Subject, Laboratory], Record]
     on_finished: Callable[[Record], None]
+    failures: list[Record] = field(default_factory=list)
 
     def missing(self) -> list[Subject]:
         return [one for one in self.wanted if one.id not in self.kept]
@@ -115,13 +123,16 @@ def run_claims(
     finished_theorems: Iterable[Record] = (),
     seconds: float = 0.0,
     workers: int = 1,
+    time_limit: float = math.inf,
     on_claim: Callable[[Record], None] = lambda claim: None,
     on_side_by_side: Callable[[Record], None] = lambda beside: None,
 ) -> tuple[list[Record], list[str]]:
-    """Evaluates claims, then methods side by side, and writes results.json after each.
+    """Evaluates claims, then methods side by side, and keeps results.json up to date.
 
     Most of a small claim's time is compilation, which uses one core: with a worker a core, one
-    claim compiles while another runs. The numbers do not depend on it.
+    claim compiles while another runs. The numbers do not depend on it. The file is written whenever
+    something is finished, unless that would take more than a twentieth of the time, and at the end,
+    also of a run that is interrupted.
 
     Args:
         claims: what to evaluate.
@@ -133,13 +144,17 @@ def run_claims(
         finished_side_by_side: the same of methods side by side.
         finished_theorems: records of the theorems of those claims.
         seconds: wall clock that the earlier run took.
-        workers: claims in progress at a time.
+        workers: claims, or methods side by side, in progress at a time.
+        time_limit: seconds after which one of them is given up.
         on_claim: called with the record of every claim that was run.
         on_side_by_side: called with every record of methods side by side that was made.
 
     Returns:
         All records of claims, in the order of `claims` (records of other claims first), and a
-        sentence for each of the two kinds that could not be evaluated.
+        sentence for each that could not be evaluated.
+
+    Raises:
+        OSError: if results.json cannot be written.
     """
     verdicts = _Shelf(claims, {one["id"]: one for one in finished}, run_claim, on_claim)
     beside = _Shelf(
@@ -150,6 +165,8 @@ def run_claims(
     )
 
     theorems = merged(finished_theorems, theorem_records(claim.theorem for claim in claims))
+    prints = {id(one): fingerprint(one, laboratory.protocol) for one in (*claims, *side_by_side)}
+    started = time.perf_counter()
 
     def write() -> None:
         record.write(
@@ -159,36 +176,56 @@ def run_claims(
             seconds + time.perf_counter() - started,
             theorems=theorems,
             comparisons=beside.records(),
+            failures=[*verdicts.failures, *beside.failures],
         )
 
-    started = time.perf_counter()
-    write()
-    with ThreadPoolExecutor(workers) as pool:
-        failures = _fill(verdicts, laboratory, pool, write)
-        failures += _fill(beside, laboratory, pool, write)
-    return verdicts.records(), failures
+    def evaluated(shelf: _Shelf[Any], one: Any) -> Record:
+        return shelf.evaluate(one, laboratory) | {"fingerprint": prints[id(one)]}
 
-
-def _fill(
-    shelf: _Shelf[Subject],
-    laboratory: Laboratory,
-    pool: ThreadPoolExecutor,
-    write: Callable[[], None],
-) -> list[str]:
-    """Evaluates what is missing; a sentence for each that could not be."""
-    failures: list[str] = []
-    running = [pool.submit(shelf.evaluate, one, laboratory) for one in shelf.missing()]
+    ledger = _Ledger(write)
+    ledger.now()
     try:
-        for done in as_completed(running):
-            try:
-                found = done.result()
-            except ValueError as error:  # the others are worth finishing
-                failures.append(str(error))
-                continue
-            shelf.kept[found["id"]] = found
-            write()
-            shelf.on_finished(found)
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    return failures
+        for shelf in (verdicts, beside):
+            missing = shelf.missing()
+            jobs = [partial(evaluated, shelf, one) for one in missing]
+            for number, found in finished_jobs(jobs, workers=workers, time_limit=time_limit):
+                if isinstance(found, dict):
+                    shelf.kept[found["id"]] = found
+                    ledger.soon()
+                    shelf.on_finished(found)
+                elif isinstance(found, Exception):  # the others are worth finishing
+                    name, reason = missing[number].id, str(found)
+                    reason = reason if reason.startswith(name) else f"{name}: {reason}"
+                    shelf.failures.append({"id": name, "reason": reason})
+                    ledger.soon()
+                else:
+                    raise found
+    finally:
+        ledger.finish()
+    failures = [*verdicts.failures, *beside.failures]
+    return verdicts.records(), [failure["reason"] for failure in failures]
+
+
+@dataclass(eq=False)
+class _Ledger:
+    """Writes at most a twentieth of the time, so that many records are no reason to wait."""
+
+    write: Callable[[], None]
+    pending: bool = False
+    took: float = 0.0
+    last: float = -math.inf
+
+    def now(self) -> None:
+        begun = time.monotonic()
+        self.write()
+        self.pending, self.last = False, time.monotonic()
+        self.took = self.last - begun
+
+    def soon(self) -> None:
+        self.pending = True
+        if time.monotonic() - self.last >= 20 * self.took:
+            self.now()
+
+    def finish(self) -> None:
+        if self.pending:
+            self.now()

@@ -66,7 +66,12 @@ def log_e_process(ratios: Array) -> Array:
 
 
 def mean_limits(
-    ratios: Array, *, confidence: float = 0.9875, resamples: int = 999, seed: int = 0
+    ratios: Array,
+    *,
+    confidence: float = 0.9875,
+    resamples: int = 999,
+    seed: int = 0,
+    certain: int = 0,
 ) -> tuple[Array, Array]:
     r"""One-sided bootstrap-t limits of the mean over seeds, at each checkpoint.
 
@@ -76,20 +81,23 @@ def mean_limits(
        \text{lower} = \text{mean} - q_{c}(t^*)\, \text{se}. $$
 
     Ranks are rounded outwards, and a resample without spread counts as the worst case of each
-    limit. Below `MIN_SEEDS` seeds the limits are 0 and infinity. A checkpoint at which all seeds
-    agree to round-off (the common starting point, say) is deterministic and is its own limit.
+    limit. Below `MIN_SEEDS` seeds the limits are 0 and infinity, and so they are at a checkpoint
+    at which all seeds agree: a rare event may be missing there, and nothing tells how large it is.
+    Only where the checkpoint is declared `certain` its value is its own limit.
 
     Args:
         ratios: Z >= 0, float64, shape (seeds, checkpoints).
         confidence: one-sided level c of each limit.
         resamples: number of bootstrap resamples.
         seed: seed of the resampling.
+        certain: so many of the first checkpoints do not depend on the seed, by construction.
 
     Returns:
         (lower, upper), each of shape (checkpoints,); lower is clipped at 0.
 
     Raises:
-        ValueError: if `confidence` is not in (0.5, 1) or needs more resamples.
+        ValueError: if `confidence` is not in (0.5, 1) or needs more resamples, or if seeds differ
+            where that is declared impossible.
 
     Example:
         >>> lower, upper = mean_limits(np.linspace(0.2, 0.8, 40)[:, None])
@@ -110,6 +118,13 @@ def mean_limits(
             f"{confidence}, got {resamples}"
         )
     seeds, checkpoints = ratios.shape
+    agree = is_constant(ratios)
+    fixed = np.arange(checkpoints) < certain
+    if not agree[fixed].all():
+        raise ValueError(
+            f"the first {certain} checkpoints are declared certain, but the seeds differ at "
+            f"checkpoint {int(np.argmin(agree))}"
+        )
     if seeds < MIN_SEEDS:
         return np.zeros(checkpoints), np.full(checkpoints, np.inf)
 
@@ -132,12 +147,12 @@ def mean_limits(
     low = np.partition(np.where(spread, t, -np.inf), rank - 1, axis=0)[rank - 1]
     high = np.partition(np.where(spread, t, np.inf), resamples - rank, axis=0)[resamples - rank]
 
-    fixed = is_constant(ratios)
-    deviation = np.where(fixed, 1.0, deviation)  # 0 times an infinite quantile is no limit
-    lower = np.where(fixed, ratios.min(axis=0), scale * np.maximum(mean - high * deviation, 0.0))
+    deviation = np.where(agree, 1.0, deviation)  # 0 times an infinite quantile is no limit
     with np.errstate(over="ignore"):
-        upper = np.where(fixed, ratios.max(axis=0), scale * (mean - low * deviation))
-    return lower, upper
+        lower = np.where(agree, 0.0, scale * np.maximum(mean - high * deviation, 0.0))
+        upper = np.where(agree, np.inf, scale * (mean - low * deviation))
+    lower = np.where(fixed, ratios.min(axis=0), lower)
+    return lower, np.where(fixed, ratios.max(axis=0), upper)
 
 
 def hill_index(samples: Array) -> float:

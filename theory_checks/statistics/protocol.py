@@ -49,6 +49,26 @@ class Protocol:
             raise ValueError(f"vacuous must be above 1, got {self.vacuous}")
 
     @property
+    def support_error(self) -> float:
+        """Probability of supporting a false bound that all looks together are meant to keep."""
+        return min(self.looks * (1.0 - self.confidence), 0.5)
+
+    def unseen(self, seeds: int) -> float:
+        """How rare an event is that no seed shows with probability `support_error`.
+
+        Args:
+            seeds: number of replicates.
+
+        Returns:
+            1 - support_error^(1 / seeds): what is rarer cannot be said to be absent.
+
+        Example:
+            >>> print(f"{Protocol().unseen(32):.1%}")
+            8.9%
+        """
+        return float(1.0 - self.support_error ** (1.0 / seeds))
+
+    @property
     def record(self) -> dict[str, float | int]:
         """As it stands in results.json."""
         return dataclasses.asdict(self)

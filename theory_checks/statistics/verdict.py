@@ -1,8 +1,10 @@
 """From samples of metric / bound to a verdict on "E[metric] <= bound at every checkpoint".
 
 Refuting and supporting are two questions with two tools. An e-value refutes: it is valid for any
-tail, any dependence between checkpoints and any rule for stopping. Bootstrap-t upper limits
-support: they are asymptotic, because no upper limit for an unbounded mean can hold for every law.
+tail, any dependence between checkpoints and any rule for stopping. Upper limits support. Where the
+metric has a cap they hold for every law, too (`betting`); where it has none, or where its cap is
+too far above the bound to help, they are bootstrap-t limits and asymptotic, because no upper limit
+for an unbounded mean can hold for every law.
 """
 
 import math
@@ -11,9 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy import stats
+from numpy.typing import ArrayLike, NDArray
 
+from .betting import capped_upper_limits
 from .evidence import (
     MIN_SEEDS,
     ROUND_OFF,
@@ -28,12 +30,10 @@ from .protocol import Protocol
 
 __all__ = [
     "Decision",
-    "IdentityTest",
     "Verdict",
     "assess",
     "assess_pathwise",
     "decide",
-    "identity_z",
 ]
 
 Decision = Literal["REFUTED", "CONSISTENT", "INCONCLUSIVE"]
@@ -50,8 +50,8 @@ class Verdict:
     With Z[r, k] = metric / bound of replicate r at checkpoint k:
 
     Attributes:
-        verdict: REFUTED (the e-value reached 1 / alpha), CONSISTENT (every upper limit is at most
-            1 and no tail alarm; asymptotic) or INCONCLUSIVE.
+        verdict: REFUTED (the e-value reached 1 / alpha), CONSISTENT (an upper limit is at most 1 at
+            every checkpoint, without a tail alarm where it is asymptotic) or INCONCLUSIVE.
         reason: one sentence: which check decided, and where.
         log_e_value: natural logarithm of the largest e-value over the seeds so far.
         tightness: max_k mean_r Z[r, k] (min over paths and checkpoints for a pathwise bound).
@@ -63,8 +63,11 @@ class Verdict:
             0.1, or the detectable factor above 10 (noisy limits must not hide slackness).
         mean: mean over seeds, shape (checkpoints,).
         lower: one-sided lower confidence limits of the mean, (checkpoints,), clipped at 0.
-        upper: one-sided upper confidence limits of the mean, (checkpoints,); infinite where the
+        upper: one-sided asymptotic upper limits of the mean, (checkpoints,); infinite where the
             seeds allow none.
+        finite_upper: upper limits that hold for every law, (checkpoints,); None without a cap.
+        support: which limits are at most 1: "finite-sample", "asymptotic", "certain", or several
+            joined by " and ".
         tail_alarm: pairs (checkpoint index, why) where the largest seeds carry too much.
         seeds: number of replicates.
     """
@@ -82,6 +85,8 @@ class Verdict:
     upper: Array
     tail_alarm: tuple[tuple[int, str], ...]
     seeds: int
+    finite_upper: Array | None = None
+    support: str = "asymptotic"
 
     @property
     def e_value(self) -> float:
@@ -98,12 +103,16 @@ def assess(
     vacuous: float = _DEFAULT.vacuous,
     seed: int = 0,
     points: Sequence[float] | None = None,
+    cap: ArrayLike | None = None,
+    certain: int = 0,
+    support_error: float = _DEFAULT.support_error,
 ) -> Verdict:
     """Verdict on the claim E Z[., k] <= 1 at every checkpoint k.
 
-    REFUTED iff max_n e_n >= 1 / alpha (`log_e_process`). Otherwise CONSISTENT iff every upper
-    limit (`mean_limits`) is at most 1 and no tail alarm sounds. Every limit has to pass, so none
-    is corrected for their number. A tail alarm sounds at k where
+    REFUTED iff max_n e_n >= 1 / alpha (`log_e_process`). Otherwise CONSISTENT iff at every
+    checkpoint one of these is at most 1: the limit that the cap gives (`capped_upper_limits`), or
+    the bootstrap-t limit (`mean_limits`) without a tail alarm. Every checkpoint has to pass, so
+    none is corrected for their number. A tail alarm sounds at k where
 
     - upper_k + max_r Z[r, k] / S > 1: one more seed like the largest would change the verdict;
     - from 200 seeds on, the Hill index a of the top tenth is below 2.5 and
@@ -111,7 +120,7 @@ def assess(
       index a leaves beyond the largest of S samples (all of it for a <= 1). The index alone would
       not do: the top tenth of squared normal variables has index 2.4.
 
-    No alarm sounds where all seeds agree.
+    Where all seeds agree there is no asymptotic limit, unless that is declared (`certain`).
 
     Args:
         ratios: Z = metric / bound, shape (seeds, checkpoints), in the order in which the seeds
@@ -122,13 +131,18 @@ def assess(
         vacuous: a bound is vacuous if one so many times smaller would have passed as well.
         seed: seed of the resampling.
         points: the steps k of the checkpoints, for the reason; their numbers if None.
+        cap: the largest value that a ratio can have, a number or shape (checkpoints,); None if it
+            has none.
+        certain: at so many of the first checkpoints all seeds agree, by construction.
+        support_error: probability that the limit of a capped mean is ever wrong, at most.
 
     Returns:
         The verdict with its evidence.
 
     Raises:
-        ValueError: if `ratios` is not a non-empty table of finite numbers >= 0 (to round-off), or
-            `alpha`, `confidence` or `resamples` are out of range.
+        ValueError: if `ratios` is not a non-empty table of finite numbers >= 0 (to round-off), one
+            is above its cap, seeds differ at a checkpoint declared certain, or `alpha`,
+            `confidence` or `resamples` are out of range.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -145,35 +159,48 @@ def assess(
     seeds = len(table)
     scale = column_scale(table)
     mean = scale * (table / scale).mean(axis=0)
-    lower, upper = mean_limits(table, confidence=confidence, resamples=resamples, seed=seed)
+    lower, upper = mean_limits(
+        table, confidence=confidence, resamples=resamples, seed=seed, certain=certain
+    )
+    finite = None if cap is None else capped_upper_limits(table, cap, error=support_error)
     log_e = log_e_process(table)
     alarms = _tail_alarms(table, upper)
+
+    fixed = np.arange(table.shape[1]) < certain
+    proved = np.full(len(mean), False) if finite is None else finite <= 1.0 + ROUND_OFF
+    proved = proved & ~fixed
+    below = upper <= 1.0 + ROUND_OFF
+    alarmed = [alarm for alarm in alarms if not proved[alarm[0]]]
+    support = _support(proved, fixed)
 
     verdict: Decision
     threshold = -math.log(alpha)
     crossed = np.flatnonzero(log_e >= threshold)
-    above = np.flatnonzero(~(upper <= 1.0 + ROUND_OFF))
+    above = np.flatnonzero(~(proved | below))
     if crossed.size:
         verdict = "REFUTED"
         reason = (
             f"e-value {_format_exp(log_e[crossed[0]])} >= {1 / alpha:g} after "
             f"{crossed[0] + 1} seeds"
         )
-    elif seeds < MIN_SEEDS:
+    elif seeds < MIN_SEEDS and not proved.all():
         verdict = "INCONCLUSIVE"
         reason = f"an upper limit needs at least {MIN_SEEDS} seeds, got {seeds}"
     elif above.size:
         verdict = "INCONCLUSIVE"
         worst = int(above[np.argmax(upper[above])])
         reason = f"upper limit {upper[worst]:.3g} > 1 at {_at(worst, points)}"
-    elif alarms:
+        if is_constant(table)[worst]:
+            reason += ", where all seeds agree and nothing is declared of rarer ones"
+    elif alarmed:
         verdict = "INCONCLUSIVE"
-        reason = f"tail alarm at {_at(alarms[0][0], points)}: {alarms[0][1]}"
+        reason = f"tail alarm at {_at(alarmed[0][0], points)}: {alarmed[0][1]}"
     else:
         verdict = "CONSISTENT"
-        worst = int(np.argmax(upper))
+        limits = upper if finite is None else np.where(proved, finite, upper)
+        worst = int(np.argmax(limits))
         reason = (
-            f"largest upper limit {upper[worst]:.3g} <= 1 at {_at(worst, points)} (asymptotic, "
+            f"largest upper limit {limits[worst]:.3g} <= 1 at {_at(worst, points)} ({support}, "
             f"{seeds} seeds)"
         )
     tightest = int(np.argmax(mean))
@@ -192,7 +219,19 @@ def assess(
         upper=upper,
         tail_alarm=alarms,
         seeds=seeds,
+        finite_upper=finite,
+        support=support,
     )
+
+
+def _support(proved: NDArray[np.bool_], fixed: NDArray[np.bool_]) -> str:
+    """Which kinds of limits speak at the checkpoints, the strongest first."""
+    kinds = (
+        ("finite-sample", proved),
+        ("asymptotic", ~proved & ~fixed),
+        ("certain", fixed),
+    )
+    return " and ".join(name for name, where in kinds if where.any())
 
 
 def decide(
@@ -202,6 +241,8 @@ def decide(
     protocol: Protocol = _DEFAULT,
     seed: int = 0,
     points: Sequence[float] | None = None,
+    cap: ArrayLike | None = None,
+    certain: int = 0,
 ) -> tuple[Verdict, Array]:
     """Add seeds until decided: looks at S, 2S, 4S, ... replicates, going on when INCONCLUSIVE.
 
@@ -217,6 +258,8 @@ def decide(
         protocol: the probabilities, and how many looks there are at most.
         seed: seed of the resampling.
         points: the steps k of the checkpoints, for the reason.
+        cap: of the ratios, as for `assess`.
+        certain: as for `assess`.
 
     Returns:
         The last look's verdict, and all ratios drawn, shape (seeds, checkpoints).
@@ -242,6 +285,9 @@ def decide(
             vacuous=protocol.vacuous,
             seed=seed,
             points=points,
+            cap=cap,
+            certain=certain,
+            support_error=protocol.support_error,
         )
         if verdict.verdict != "INCONCLUSIVE" or look == protocol.looks:
             break
@@ -311,81 +357,6 @@ def assess_pathwise(
         upper=upper,
         tail_alarm=(),
         seeds=len(table),
-    )
-
-
-@dataclass(frozen=True)
-class IdentityTest:
-    """Outcome of `identity_z`.
-
-    Attributes:
-        verdict: CONSISTENT if |z| < 4, else REFUTED.
-        reason: one sentence with the largest deviation.
-        z: standard score of the column farthest from 0, signed; may be infinite.
-        mean: its mean difference.
-        standard_error: of that mean: what the test could resolve.
-    """
-
-    verdict: Decision
-    reason: str
-    z: float
-    mean: float
-    standard_error: float
-
-
-def identity_z(
-    differences: ArrayLike, *, tolerance: float = 1e-12, max_z: float = _DEFAULT.max_z
-) -> IdentityTest:
-    """Two-sided test of a sampled identity, E[left - right] = 0, from seed-wise differences.
-
-    The t statistic mean / (sd / sqrt(S)) is turned into the normal score of the same tail
-    probability, so that few seeds do not reject too often; |z| < 4 passes (6e-5 for normal
-    differences).
-
-    Args:
-        differences: left - right, one row a seed, shape (seeds,) or (seeds, quantities).
-        tolerance: a mean difference of at most this size is round-off, in the unit of the
-            differences.
-        max_z: the largest |z| that passes.
-
-    Returns:
-        The outcome for the quantity farthest from 0.
-
-    Raises:
-        ValueError: if there are fewer than 2 seeds, no quantities, or values are not finite.
-
-    Example:
-        >>> differences = np.random.default_rng(0).normal(size=(200, 3))
-        >>> identity_z(differences).verdict, identity_z(differences + 0.5).verdict
-        ('CONSISTENT', 'REFUTED')
-    """
-    table = np.asarray(differences, dtype=np.float64)
-    table = table[:, None] if table.ndim == 1 else table
-    if table.ndim != 2 or table.shape[0] < 2 or table.shape[1] < 1:
-        raise ValueError(
-            "differences must have shape (seeds,) or (seeds, quantities) with at least 2 seeds, "
-            f"got {np.shape(differences)}"
-        )
-    if not np.all(np.isfinite(table)):
-        raise ValueError("differences must be finite, got NaN or infinity")
-    if not tolerance >= 0.0:
-        raise ValueError(f"tolerance must be at least 0, got {tolerance}")
-    seeds = len(table)
-    mean = table.mean(axis=0)
-    error = table.std(axis=0, ddof=1) / math.sqrt(seeds)
-    spread = error > 0.0
-    t = np.where(spread, np.abs(mean) / np.where(spread, error, 1.0), np.inf)
-    tail = stats.t.sf(t, df=seeds - 1)
-    z = np.where(np.abs(mean) <= tolerance, 0.0, np.copysign(stats.norm.isf(tail), mean))
-    worst = int(np.argmax(np.abs(z)))
-    passed = bool(abs(z[worst]) < max_z)
-    return IdentityTest(
-        verdict="CONSISTENT" if passed else "REFUTED",
-        reason=f"|z| = {abs(z[worst]):.2f} {'<' if passed else '>='} {max_z:g} for quantity "
-        f"{worst}: mean difference {mean[worst]:.3g} +- {error[worst]:.2g} over {seeds} seeds",
-        z=float(z[worst]),
-        mean=float(mean[worst]),
-        standard_error=float(error[worst]),
     )
 
 

@@ -18,7 +18,15 @@ from ...setting import Stated
 from ...simulation.laboratory import Laboratory
 from .partners import SAGA_PARTNERS, SARAH_PARTNERS
 from .processes import refresh_probability, step_table
-from .settings import PROBLEMS, OnInstance, SagaSetting, SarahSetting, balanced_probability, exactly
+from .settings import (
+    PROBLEMS,
+    OnInstance,
+    SagaSetting,
+    SarahSetting,
+    balanced_probability,
+    exactly,
+    largest_excess,
+)
 
 __all__ = ["CLAIMS"]
 
@@ -30,13 +38,15 @@ INSTANCES = {"least_squares": "l1_ball", "logistic": "simplex", "breast_cancer":
 
 
 def _stays_below(setting: OnInstance, bound: Array, *, last_only: bool = False) -> Case:
-    width = setting.place.f_star.width
-    return Case(
-        setting,
-        UpperBound(
-            setting.experiment(), "suboptimality", bound, last_only=last_only, uncertainty=width
-        ),
+    check = UpperBound(
+        setting.experiment(),
+        "suboptimality",
+        bound,
+        last_only=last_only,
+        uncertainty=setting.place.f_star.width,
+        cap=largest_excess(setting.run()),
     )
+    return Case(setting, check)
 
 
 def _open_loop(problem: str) -> Case:

@@ -33,6 +33,7 @@ from .settings import (
     SarahSetting,
     data_files,
     exactly,
+    largest_excess,
     log_spaced,
     sandwich,
     sarah_run,
@@ -53,8 +54,13 @@ def recursion(setting: OnInstance, *, with_control: bool = False) -> Case:
     bound = setting.at_checkpoints(setting.bound(theorem, setting.steps))
 
     def check(method: Method | None = None) -> UpperBound:
-        width = setting.place.f_star.width
-        return UpperBound(setting.experiment(method), "suboptimality", bound, uncertainty=width)
+        return UpperBound(
+            setting.experiment(method),
+            "suboptimality",
+            bound,
+            uncertainty=setting.place.f_star.width,
+            cap=largest_excess(setting.run()),
+        )
 
     changes = (mutant(wrong_sign),) if with_control else ()
     return Case(setting, check(), controls(check, *changes))
@@ -111,7 +117,7 @@ def _sarah_tight() -> Case:
     def check(method: Method = optzoo.sarah_frank_wolfe, **changes: float) -> UpperBound:
         experiment = Experiment("noise-tight-sarah_frank_wolfe", run(method), points, lanes=16)
         bound = setting.bound(F3, np.asarray(steps), **changes)[np.asarray(points)]
-        return UpperBound(experiment, "suboptimality", bound)
+        return UpperBound(experiment, "suboptimality", bound, cap=largest_excess(setting.run))
 
     return Case(
         setting,
@@ -143,7 +149,7 @@ def _saga_tight() -> Case:
         name = "saga-tight-saga_sarah_frank_wolfe-None"
         experiment = Experiment(name, run(method), points, lanes=16)
         bound = setting.bound(F6, np.asarray(steps), **changes)[np.asarray(points)]
-        return UpperBound(experiment, "suboptimality", bound)
+        return UpperBound(experiment, "suboptimality", bound, cap=largest_excess(setting.run))
 
     return Case(
         setting,
@@ -211,6 +217,8 @@ def _between() -> Case:
             "suboptimality",
             setting.bound(F3, np.asarray(setting.run.steps))[np.asarray(POINTS)],
             lower_bound=setting.bound(F9, POINTS),
+            cap=largest_excess(setting.run),
+            certain=1,  # the first step is that of a full gradient at a common start
         ),
     )
 

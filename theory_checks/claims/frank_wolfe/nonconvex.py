@@ -8,7 +8,7 @@ from ...controls import controls, mutant
 from . import mutants, saga_mutants
 from .partners import SAGA_PARTNERS, SARAH_PARTNERS
 from .processes import AVERAGE_GAP, Method
-from .settings import OnInstance, SagaSetting, SarahSetting
+from .settings import OnInstance, SagaSetting, SarahSetting, largest_gap
 
 __all__ = ["CLAIMS"]
 
@@ -25,7 +25,8 @@ def _average_gap(setting: OnInstance, *, with_control: bool = True) -> Case:
     bound = setting.at_checkpoints(setting.bound(theorem, setting.steps), first=1)
 
     def check(method: Method | None = None) -> UpperBound:
-        return UpperBound(setting.experiment(method, AVERAGE_GAP), "average_gap", bound)
+        experiment = setting.experiment(method, AVERAGE_GAP)
+        return UpperBound(experiment, "average_gap", bound, cap=largest_gap(setting.run()))
 
     changes = (mutant(wrong_sign),) if with_control else ()
     return Case(setting, check(), controls(check, *changes))

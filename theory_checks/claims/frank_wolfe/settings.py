@@ -56,6 +56,8 @@ __all__ = [
     "data_files",
     "exactly",
     "instance",
+    "largest_excess",
+    "largest_gap",
     "log_spaced",
     "of_the_method",
     "saga_run",
@@ -141,6 +143,33 @@ def of_the_method(run: SarahRun | SagaRun) -> dict[str, Constant]:
         "E_0": exactly(error, "error of the first estimate"),
         "Y_0": exactly(stale, "staleness after the first call"),
     }
+
+
+def largest_excess(run: SarahRun | SagaRun) -> float:
+    r"""What f - f^* is at most on the set, since f lies below its parabola at x^0.
+
+    .. math:: f(x) - f^* \le f(x^0) - f^* + \max_{s \in C} \langle \nabla f(x^0), s - x^0
+        \rangle + \frac{L D^2}{2}
+    """
+    start = float(run.problem.value(run.x0) - run.f_star)
+    slope, length = _slope_and_diameter(run)
+    rise = max(float(jnp.vdot(slope, run.constraint.lmo(-slope) - run.x0)), 0.0)
+    return start + rise + run.problem.constants["L"].value * length**2 / 2
+
+
+def largest_gap(run: SarahRun | SagaRun) -> float:
+    r"""What the Frank-Wolfe gap is at most on the set, since the gradient moves by L D at most.
+
+    .. math:: \max_{s \in C} \langle \nabla f(x), x - s \rangle \le \max_{x, s \in C}
+        \langle \nabla f(x^0), x - s \rangle + L D^2
+    """
+    slope, length = _slope_and_diameter(run)
+    width = float(jnp.vdot(slope, run.constraint.lmo(-slope) - run.constraint.lmo(slope)))
+    return width + run.problem.constants["L"].value * length**2
+
+
+def _slope_and_diameter(run: SarahRun | SagaRun) -> tuple[jax.Array, float]:
+    return run.problem.gradient(run.x0), float(run.constraint.diameter(run.x0))
 
 
 @final

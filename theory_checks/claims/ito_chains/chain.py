@@ -120,7 +120,7 @@ def _linear_case() -> Case:
 
     def check(method: Method = optzoo.ito_chain) -> ExactIdentity:
         what = "all 256 paths; mean, three central moments and both ends of the law"
-        return ExactIdentity(partial(_linear, family, method), 1e-12, what)
+        return ExactIdentity(partial(_linear, family, method), 1e-12, what, round_off=1e-14)
 
     return Case(
         family,

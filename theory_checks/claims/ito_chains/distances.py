@@ -75,7 +75,7 @@ def beside_bounds(
         return distances(family, **mistakes), scale * family.bounds(theorem, **changes)
 
     check = ExactLowerBound if theorem.side == "below" else ExactInequality
-    return check(compute, TOLERANCE, what, per_case=True)
+    return check(compute, TOLERANCE, what)
 
 
 def slopes(

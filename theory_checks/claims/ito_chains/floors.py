@@ -54,7 +54,7 @@ def _lattice_case() -> Case:
             return _walk_distances(noise), scale * family.bounds(I4)
 
         what = f"k from 1 to {WALKS[-1]}, gamma = 0 and 1; k = {STEPS} on the shipped chain"
-        return ExactLowerBound(compute, TOLERANCE, what, per_case=True)
+        return ExactLowerBound(compute, TOLERANCE, what)
 
     return Case(
         family,

@@ -67,7 +67,7 @@ def _constants_case() -> Case:
             return np.array(measured), scale * np.array(bounds)
 
         what = f"S from 1 to {BLOCKS[-1]}, both coins"
-        return ExactInequality(compute, 1e-6, what, per_case=True)
+        return ExactInequality(compute, 1e-6, what)
 
     return Case(
         family,
@@ -140,7 +140,7 @@ def _bound_case() -> Case:
             return measured(), scale * np.array([bound(window) for window in family.each(I3)])
 
         what = "two noises, gamma = 0 and 1, four drifts, five steps"
-        return ExactInequality(compute, TOLERANCE, what, per_case=True)
+        return ExactInequality(compute, TOLERANCE, what)
 
     return Case(
         family,

@@ -163,9 +163,7 @@ def _batch(
 
     def check(**changed: Any) -> ExactInequality:
         compute = partial(sides, chain, setting, theorem, **changed)
-        return ExactInequality(
-            compute, what="all starting states, several noises and lengths", per_case=True
-        )
+        return ExactInequality(compute, what="all starting states, several noises and lengths")
 
     return Case(setting, check(), controls(check, *(changes if chain == CONTROLLED else ())))
 
@@ -266,7 +264,7 @@ def _moment(sides: Callable[[str, tuple[Estimator, ...]], Sides], chain: str) ->
     def check(method: Estimator | None = None) -> ExactIdentity:
         compute = partial(sides, chain, SHIPPED if method is None else (method,))
         what = "weights of the code, dynamic programming along the chain"
-        return ExactIdentity(compute, 1e-12, what)
+        return ExactIdentity(compute, 1e-12, what, round_off=1e-15)
 
     changes = WRONG_WEIGHTS if chain == CONTROLLED else ()
     return Case(on_chain(chain, **CODE), check(), controls(check, *changes))
@@ -324,7 +322,7 @@ def _estimate(theorem: Theorem, chain: str) -> Case:
     def check(**changed: Any) -> ExactInequality:
         compute = partial(_estimate_sides, chain, setting, theorem, **changed)
         what = "all starting states, three noises, 5 batch sizes and 5 levels"
-        return ExactInequality(compute, what=what, per_case=True)
+        return ExactInequality(compute, what=what)
 
     changes = (MIXING_TIME_ONE, WRONG_LEVELS[theorem], _divided_by(8))
     return Case(setting, check(), controls(check, *(changes if chain == CONTROLLED else ())))

@@ -180,7 +180,6 @@ def _noise(tau: int) -> Case:
         return ExactLowerBound(
             lambda: sides(signs, scale),
             what="exact mean squared errors of four methods, three horizons",
-            per_case=True,
         )
 
     return Case(

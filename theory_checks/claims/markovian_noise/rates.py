@@ -99,7 +99,7 @@ def _case(
 
     def check(**changed: Any) -> ExactInequality:
         compute = partial(sides, setting, theorem, metric, last_only=last_only, **changed)
-        return ExactInequality(compute, what=what, per_case=True)
+        return ExactInequality(compute, what=what)
 
     return Case(setting, check(), controls(check, *changes))
 

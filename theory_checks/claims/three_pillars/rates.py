@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from optzoo.compressors import PermK, RandK, SampledClients, TopK
 from optzoo.problems import Constant
 from optzoo.theorems import Theorem
@@ -205,6 +207,9 @@ def _uplink() -> Case:
     share = Constant(place.compressor.numbers(d) / d, "exact", derivation="of the compressor")
     setting = Stated(place.words, {"share": share, "p": place.constants["p"]}, place.parameters)
 
+    late = np.asarray(LATE)
+    messages = share.value * late
+
     def check(p: float = setting.known["p"].value, **changes: Any) -> SampledIdentity:
         exact = setting.bound(V2_UPLINK, LATE, p=p)
         return SampledIdentity(
@@ -212,6 +217,8 @@ def _uplink() -> Case:
             lambda metrics: metrics["uplink"],
             lambda metrics: exact,
             looks=1,
+            # Every step sends a share; of the steps after the first, none to all refresh.
+            within=(messages - exact, messages + late - 1 - exact),
         )
 
     return Case(
