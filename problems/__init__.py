@@ -35,6 +35,7 @@ from .distributed_saddle import (
 from .finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
 from .hard_saddle import hard_saddle, locked_tail
 from .langevin_chain import langevin_covariance, minibatch_noise
+from .language_model import CharacterModel, python_documentation
 from .line_laws import Atoms, Gaussian, Histogram, LogNormal, empirical
 from .linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
 from .logistic_posterior import LogisticPosterior
@@ -115,6 +116,7 @@ __all__ = [
     "BoostingProcess",
     "Bracket",
     "CertificateError",
+    "CharacterModel",
     "CompressedMoments",
     "Constant",
     "Constraint",
@@ -201,6 +203,7 @@ __all__ = [
     "photograph",
     "plain_batch_moments",
     "product_distance",
+    "python_documentation",
     "pytree_dataclass",
     "random_least_squares",
     "random_logistic",

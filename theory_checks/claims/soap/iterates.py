@@ -1,6 +1,6 @@
 """Iterates of a transformation on given gradients, and how two sequences of them are compared."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -11,9 +11,10 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-__all__ = ["WINDOW", "Tree", "drifting_gradients", "farthest", "iterates"]
+__all__ = ["WINDOW", "Sides", "Tree", "drifting_gradients", "farthest", "iterates"]
 
 Array = NDArray[np.float64]
+Sides = tuple[Array, Array]
 Tree = Mapping[str, Array]
 Carry = tuple[optax.Params, optax.OptState]
 WINDOW = 20
@@ -92,22 +93,22 @@ def drifting_gradients(shapes: Mapping[str, tuple[int, ...]], calls: int) -> tup
     return start, gradients
 
 
-def farthest(measured: Sequence[Array], exact: Sequence[Array]) -> tuple[Array, Array]:
+def farthest(measured: Tree, exact: Tree, window: int = WINDOW) -> Sides:
     """From every window of calls the pair of numbers that lie farthest apart.
 
     Every entry of every iterate decides; what is kept is small enough for a record.
 
     Args:
-        measured, exact: arrays of equal shapes, calls along the first axis.
+        measured, exact: for every leaf an array of one shape, calls along the first axis.
+        window: so many calls.
 
     Returns:
         The two sides, each of shape (cases,).
     """
     left, right = [], []
-    for one, other in zip(measured, exact, strict=True):
-        for first in range(0, len(one), WINDOW):
-            a = np.ravel(one[first : first + WINDOW])
-            b = np.ravel(other[first : first + WINDOW])
+    for name, leaf in exact.items():
+        for first in range(0, len(leaf), window):
+            a, b = (np.ravel(tree[name][first : first + window]) for tree in (measured, exact))
             worst = int(np.argmax(np.abs(a - b)))
             left.append(a[worst])
             right.append(b[worst])

@@ -3,21 +3,17 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from optzoo.theorems.three_pillars import V4_LOCAL, V7_LOCAL
 
 from ...checks import ExactInequality, ExactLowerBound
 from ...claim import Case, Claim, grid
-from ...controls import wrong
-from .enumeration import exact_case, solutions
+from ...controls import exact_case, wrong
+from .enumeration import Array, Sides, after_messages
 from .processes import PillarsRun
 from .settings import PillarsSetting, one_worker
 
 __all__ = ["CLAIMS"]
-
-Array = NDArray[np.float64]
-Sides = tuple[Array, Array]
 
 
 def _solution(setting: PillarsSetting, z: Array) -> Array:
@@ -50,7 +46,7 @@ def _local_sides(setting: PillarsSetting, *, faster: float = 1.0, longer: float 
     slope = np.eye(4) - _solution(setting, np.eye(4)).T - offset[:, None]
     z = np.linalg.solve(slope, (away - offset).T).T
     run = setting.run(local_step=longer * setting.eta)
-    after = solutions(run, z, np.zeros_like(z)) - _solution(setting, z)
+    after = after_messages(run, z, np.zeros_like(z)).u - _solution(setting, z)
     gained = 1 - np.sum(after**2, axis=1) / np.sum(away**2, axis=1)
     return gained, np.full_like(gained, faster * setting.bound(V4_LOCAL))
 
@@ -115,17 +111,15 @@ def _noise(instance: str) -> Case:
         local_steps=local_steps,
         sigma=sigma,
     )
-    changes = (
-        wrong("bound divided by three", "a false claim", scale=1 / 3),
-        wrong("no floor", "a false claim: the noise leaves nothing", sigma=sigma / 10),
-        wrong("six times the local step", r"$6\eta$ in the method", longer=6.0),
-    )
     return exact_case(
         setting,
         _noise_sides,
         ExactInequality,
         # The floor is crude where it is all there is.
-        *(changes if sigma < 10 else ()),
+        wrong("bound divided by three", "a false claim", scale=1 / 3),
+        wrong("no floor", "a false claim: the noise leaves nothing", sigma=sigma / 10),
+        wrong("six times the local step", r"$6\eta$ in the method", longer=6.0),
+        bites=sigma < 10,
         what="all signs of the noise",
     )
 
