@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .claim import Case, Check, Control
 from .setting import Setting
 
-__all__ = ["Change", "case", "controls", "exact_case", "mutant", "null", "wrong"]
+__all__ = ["Change", "Sides", "case", "controls", "exact_case", "mutant", "null", "wrong"]
+
+Sides = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""What was computed, and what a theorem says of it: one number each for every case."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +115,7 @@ def case(setting: Setting, check: Callable[..., Check], *changes: Change) -> Cas
 
 def exact_case(
     setting: Setting,
-    sides: Callable[..., Any],
+    sides: Callable[..., Sides],
     check: Callable[..., Check],
     *changes: Change,
     bites: bool = True,

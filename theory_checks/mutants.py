@@ -29,7 +29,7 @@ class Call:
     updates: Any
     state: Any
     params: Any
-    extra_args: Mapping[str, Any]
+    extra_args: dict[str, Any]
 
     def step(self, **changes: Any) -> tuple[Any, Any]:
         """What the method does in this call, or in one with other arguments of `update`.

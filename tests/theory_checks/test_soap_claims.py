@@ -9,8 +9,13 @@ import pytest
 import optzoo
 from optzoo.theorems.soap import S6
 from theory_checks.claims.soap import mutants
-from theory_checks.claims.soap.iterates import WINDOW, drifting_gradients, farthest, iterates
-from theory_checks.claims.soap.settings import EPSILON, RegretSetting, SoapSetting
+from theory_checks.claims.soap.settings import (
+    EPSILON,
+    RegretSetting,
+    SoapSetting,
+    drifting_gradients,
+)
+from theory_checks.simulation.iterates import WINDOW, farthest, iterates
 
 
 def test_farthest_finds_one_wrong_entry_of_one_call():

@@ -13,9 +13,9 @@ from optzoo.theorems.soap import S1
 
 from ...checks import ExactIdentity
 from ...claim import Case, Claim
-from ...controls import exact_case, null, wrong
+from ...controls import Sides, exact_case, null, wrong
 from ...setting import Stated, chosen
-from .iterates import Sides, farthest
+from ...simulation.iterates import farthest
 from .settings import INPUTS, OUTPUTS, standardized
 
 __all__ = ["CLAIMS"]

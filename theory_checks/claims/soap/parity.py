@@ -7,9 +7,9 @@ from optzoo.theorems.soap import S6
 
 from ...checks import ExactIdentity
 from ...claim import Case, Claim, grid
-from ...controls import exact_case, mutant, null
+from ...controls import Sides, exact_case, mutant, null
+from ...simulation.iterates import farthest
 from . import mutants
-from .iterates import Sides, farthest
 from .settings import Make, SoapSetting
 
 __all__ = ["CLAIMS"]

@@ -10,9 +10,8 @@ from optzoo.theorems.soap import S7, S8
 
 from ...checks import ExactInequality
 from ...claim import Case, Claim, grid
-from ...controls import Change, exact_case, mutant, wrong
+from ...controls import Change, Sides, exact_case, mutant, wrong
 from . import mutants
-from .iterates import Sides
 from .settings import HORIZONS, STREAMS, Make, RegretSetting
 
 __all__ = ["CLAIMS"]

@@ -22,7 +22,7 @@ from optzoo.problems import (
 from optzoo.theorems.soap import S6, Soap
 
 from ...setting import Setting, chosen
-from .iterates import Tree, drifting_gradients, iterates
+from ...simulation.iterates import Tree, iterates
 
 __all__ = [
     "EPSILON",
@@ -34,6 +34,7 @@ __all__ = [
     "Make",
     "RegretSetting",
     "SoapSetting",
+    "drifting_gradients",
     "standardized",
 ]
 
@@ -122,6 +123,33 @@ class SoapSetting(Setting):
         )
 
 
+def drifting_gradients(shapes: Mapping[str, tuple[int, ...]], calls: int) -> tuple[Tree, Tree]:
+    """A start, and Gaussian gradients whose scales along every axis wander.
+
+    The eigenvalues of their Gram matrices change order, so that what is sorted moves.
+
+    Args:
+        shapes: name -> shape of a leaf.
+        calls: number of gradients.
+
+    Returns:
+        The start, and for every leaf its gradients, shape (calls, *shape).
+    """
+    generator = np.random.default_rng(0)
+    start, gradients = {}, {}
+    for name, shape in shapes.items():
+        start[name] = generator.standard_normal(shape)
+        g = generator.standard_normal((calls, *shape))
+        for axis, size in enumerate(shape):
+            phase = 0.03 * np.arange(calls)[:, None] + 1.7 * np.arange(size)
+            scale = (1 + 0.8 * np.sin(phase)).reshape(
+                calls, *(size if j == axis else 1 for j in range(len(shape)))
+            )
+            g = g * scale
+        gradients[name] = g
+    return start, gradients
+
+
 @cache
 def _given(shapes: tuple[tuple[str, tuple[int, ...]], ...], calls: int) -> tuple[Tree, Tree]:
     return drifting_gradients(dict(shapes), calls)
@@ -204,7 +232,7 @@ class RegretSetting(Setting):
         if self.eta is None:
             step, how = r"$D / \sqrt{2r}$", "no distance exceeds it, verified on the path"
         return {
-            "D": Constant(float(game.D[-1]), "certified", derivation=how),
+            "D": Constant(float(game.D.max()), "certified", derivation=how),
             "r": Constant(self.rank, "exact", derivation="outer products in a gradient"),
             "eta": Constant(game.eta, "exact", derivation=step),
             **chosen(epsilon=EPSILON),

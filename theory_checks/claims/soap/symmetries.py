@@ -15,8 +15,8 @@ from optzoo.theorems.soap import S2, S3, S4, S5
 
 from ...checks import ExactIdentity
 from ...claim import Case, Claim
-from ...controls import exact_case, null, wrong
-from .iterates import Sides, Tree, farthest, iterates
+from ...controls import Sides, exact_case, null, wrong
+from ...simulation.iterates import Tree, farthest, iterates
 from .settings import Make, SoapSetting
 
 __all__ = ["CLAIMS"]
@@ -102,7 +102,7 @@ def _adam_sides(
     structure: Mapping[str, Any] | None = None,
     adam: Make = _adam,
     first: int = 1,
-    **changes: float,
+    **changes: Any,
 ) -> Sides:
     """SOAP on all gradients, and Adam on those from number `first` on."""
     start, gradients = setting.given(*names)
@@ -185,7 +185,7 @@ def _stacked() -> Case:
 # --- S5: scales ---
 
 
-def _scale_sides(setting: SoapSetting, factor: float = 1e6, **changes: float) -> Sides:
+def _scale_sides(setting: SoapSetting, factor: float = 1e6, **changes: Any) -> Sides:
     start, gradients = setting.given(*MATRIX)
     larger = {name: factor * leaf for name, leaf in gradients.items()}
     exact = setting.run(start, gradients, **changes)

@@ -17,10 +17,9 @@ from optzoo.problems import DistributedOperator
 from ...compressors import draws, with_draw
 from .processes import PillarsRun
 
-__all__ = ["DRAWS", "Array", "Sides", "after_messages", "random_states", "terms"]
+__all__ = ["DRAWS", "Array", "after_messages", "random_states", "terms"]
 
 Array = NDArray[np.float64]
-Sides = tuple[Array, Array]
 DRAWS = "all draws of the messages"
 
 

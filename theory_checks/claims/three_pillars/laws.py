@@ -3,8 +3,6 @@ r"""How the number of steps grows with delta/mu, n and L: like sqrt(n) delta/mu,
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
-
 from optzoo.compressors import SampledClients
 from optzoo.theorems.three_pillars import V2_LIPSCHITZ, V2_SIMILARITY, V2_WORKERS
 
@@ -12,8 +10,7 @@ from ...checks import Passage
 from ...claim import Case, Claim
 from ...controls import Change, case, wrong
 from ...simulation import Experiment, log_spaced
-from .processes import FullExtragradient
-from .settings import LANES, PillarsSetting, saddle
+from .settings import PillarsSetting, saddle
 
 __all__ = ["CLAIMS"]
 
@@ -70,6 +67,14 @@ def _server() -> Case:
     # In the first direction the operator is as slow as without the common coupling.
     sizes = (3.0, 7.0, 17.0, 41.0, 100.0)
     settings = {size: saddle("spectrum", n=4, half_dim=2, mu=0.05, size=size) for size in sizes}
+    full = [
+        place.extragradient(
+            f"law-full-{j}",
+            log_spaced(10, 20_000, 40),
+            0.5 / place.problem.constants["L"].value,
+        )
+        for j, place in enumerate(settings.values())
+    ]
     return _law(
         "server",
         settings,
@@ -79,18 +84,9 @@ def _server() -> Case:
         wrong(
             "extragradient with full communication",
             "the steps of a method that knows of no similarity",
-            experiments=[_full(j, place) for j, place in enumerate(settings.values())],
+            experiments=full,
         ),
     )
-
-
-def _full(j: int, place: PillarsSetting) -> Experiment:
-    run = FullExtragradient(
-        problem=place.problem,
-        z_star=jnp.asarray(place.problem.solution),
-        step_size=jnp.asarray(0.5 / place.problem.constants["L"].value),
-    )
-    return Experiment(f"pillars-law-full-{j}", run, log_spaced(10, 20_000, 40), lanes=LANES)
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -8,8 +8,9 @@ from optzoo.theorems.three_pillars import V4_LOCAL, V7_LOCAL
 
 from ...checks import ExactInequality, ExactLowerBound
 from ...claim import Case, Claim, grid
-from ...controls import exact_case, wrong
-from .enumeration import Array, Sides, after_messages
+from ...controls import Sides, exact_case, wrong
+from .enumeration import Array, after_messages
+from .mutants import A_THIRD
 from .processes import PillarsRun
 from .settings import PillarsSetting, one_worker
 
@@ -77,12 +78,6 @@ def _outcomes(run: PillarsRun, z: jax.Array, keys: jax.Array) -> jax.Array:
     return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(z, keys)
 
 
-def _distinct(points: Array) -> Array:
-    """The points without repetitions, which differ by round-off."""
-    _, first = np.unique(np.round(points, 9), axis=0, return_index=True)
-    return points[first]
-
-
 def _noise_sides(
     setting: PillarsSetting, *, scale: float = 1.0, longer: float = 1.0, **claimed: float
 ) -> Sides:
@@ -94,10 +89,11 @@ def _noise_sides(
     outcomes = 4 ** (2 * int(setting.value("H")) - 1)
     measured, solution = [], _solution(setting, z)
     for row, centre in zip(np.asarray(_outcomes(run, jnp.asarray(z), keys)), solution, strict=True):
-        distinct = _distinct(row)
+        # Equal ones differ by round-off.
+        _, distinct = np.unique(np.round(row, 9), axis=0, return_index=True)
         if len(distinct) != outcomes:
             raise ValueError(f"{len(distinct)} outcomes of {outcomes} were seen")
-        measured.append(np.mean(np.sum((distinct - centre) ** 2, axis=1)))
+        measured.append(np.mean(np.sum((row[distinct] - centre) ** 2, axis=1)))
     away = np.sum((z - solution) ** 2, axis=1)
     return np.array(measured), scale * setting.bound(V7_LOCAL, away, **claimed)
 
@@ -115,11 +111,10 @@ def _noise(instance: str) -> Case:
         setting,
         _noise_sides,
         ExactInequality,
-        # The floor is crude where it is all there is.
-        wrong("bound divided by three", "a false claim", scale=1 / 3),
+        A_THIRD,
         wrong("no floor", "a false claim: the noise leaves nothing", sigma=sigma / 10),
         wrong("six times the local step", r"$6\eta$ in the method", longer=6.0),
-        bites=sigma < 10,
+        bites=sigma < 10,  # the floor is crude where it is all there is
         what="all signs of the noise",
     )
 

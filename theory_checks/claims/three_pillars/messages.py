@@ -10,8 +10,8 @@ from optzoo.theorems.three_pillars import V3, V3_ATTAINED
 
 from ...checks import ExactIdentity, ExactInequality
 from ...claim import Case, Claim, grid
-from ...controls import exact_case, mutant, null, wrong
-from .enumeration import DRAWS, Sides, after_messages, random_states
+from ...controls import Sides, exact_case, mutant, null, wrong
+from .enumeration import DRAWS, after_messages, random_states
 from .mutants import A_THIRD, messages_count, raw_differences
 from .settings import COMPRESSORS, EXACT, PillarsSetting, hard, small_saddle
 

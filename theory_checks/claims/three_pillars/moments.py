@@ -11,9 +11,9 @@ from optzoo.theorems.three_pillars import LB, V0_MOMENTS, V1, V2, V6
 
 from ...checks import ExactIdentity, ExactInequality, ExactLowerBound
 from ...claim import Case, Claim, grid
-from ...controls import exact_case, wrong
+from ...controls import Sides, exact_case, wrong
 from ...setting import Setting, Stated
-from .enumeration import Array, Sides, after_messages, random_states
+from .enumeration import Array, after_messages, random_states
 from .mutants import messages_count
 from .partners import PARTNERS
 from .settings import COMPRESSORS, PillarsSetting, hard, moments, saddle, small_saddle
@@ -66,16 +66,16 @@ SLOWEST = "zero, n = 32, delta/mu = 320"
 RATES: dict[str, dict[str, Any]] = {
     **{
         f"zero, n = {n}, delta/mu = {ratio}": {
-            **{"coupling": "zero", "mu": 1 / ratio},
-            **{"n": n, "half_dim": 1, "compressor": SampledClients(1, n)},
+            "mu": 1 / ratio,
+            "n": n,
+            "half_dim": 1,
+            "compressor": SampledClients(1, n),
         }
         for n in (4, 8, 16, 32)
         for ratio in (2, 10, 100, 320)
     },
     **{
-        f"zero, PermK, {longer} times the step": {
-            **{"coupling": "zero", "mu": 0.01, "longer": longer}
-        }
+        f"zero, PermK, {longer} times the step": {"mu": 0.01, "longer": longer}
         for longer in (0.5, 1.0, 1.35)
     },
     **{
@@ -92,7 +92,7 @@ def _rate_sides(setting: PillarsSetting, scale: float = 1.0, **claimed: float) -
 
 
 def _rate(instance: str) -> Case:
-    setting = small_saddle(**{"local_steps": None} | RATES[instance])
+    setting = small_saddle(**{"coupling": "zero", "local_steps": None} | RATES[instance])
     return exact_case(
         setting,
         _rate_sides,

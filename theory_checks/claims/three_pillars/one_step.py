@@ -13,8 +13,8 @@ from optzoo.theorems.three_pillars import V0, V1_STEP, V4_STEP, V5_STEP, V6, V6_
 
 from ...checks import ExactIdentity, ExactInequality, ExactLowerBound
 from ...claim import Case, Claim, grid
-from ...controls import exact_case, mutant, null, wrong
-from .enumeration import DRAWS, Array, Sides, after_messages, random_states, terms
+from ...controls import Sides, exact_case, mutant, null, wrong
+from .enumeration import DRAWS, Array, after_messages, random_states, terms
 from .mutants import NO_MOMENTUM, ONE_LOCAL_STEP, messages_count, no_projection
 from .processes import PillarsRun
 from .settings import COMPRESSORS, PillarsSetting, aligned, minty, moments, small_saddle

@@ -27,12 +27,11 @@ from optzoo.theorems.three_pillars import LOCAL_SHARE, Compression, Inexact, Ser
 
 from ...setting import Setting, chosen
 from ...simulation import Experiment, Watch
-from .processes import Method, PillarsRun
+from .processes import FullExtragradient, Method, PillarsRun
 
 __all__ = [
     "COMPRESSORS",
     "EXACT",
-    "LANES",
     "PillarsSetting",
     "aligned",
     "hard",
@@ -185,6 +184,15 @@ class PillarsSetting(Setting):
         return Experiment(
             f"pillars-{name}", run, checkpoints, watch, lanes=LANES, randomness=randomness
         )
+
+    def extragradient(self, name: str, checkpoints: Sequence[int], step_size: float) -> Experiment:
+        """Extragradient on F, in which all workers send whole vectors, to be replicated."""
+        run = FullExtragradient(
+            problem=self.problem,
+            z_star=jnp.asarray(self.problem.solution),
+            step_size=jnp.asarray(step_size),
+        )
+        return Experiment(f"pillars-{name}", run, checkpoints, lanes=LANES)
 
 
 def _message_constant(constants: Mapping[str, Constant]) -> Constant:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,10 +13,9 @@ from optzoo.theorems.three_pillars import PAPER, V2
 
 from ...presets import data_folder
 from ...side_by_side import Comparison, Curve, Outcome, Panel
-from ...simulation import Experiment, log_spaced
+from ...simulation import log_spaced
 from ...simulation.laboratory import Laboratory
-from .processes import FullExtragradient
-from .settings import LANES, PillarsSetting
+from .settings import PillarsSetting
 
 __all__ = ["COMPARISONS"]
 
@@ -51,12 +49,8 @@ def _curves(
     L, mu = problem.constants["L"].value, problem.constants["mu"].value
     grid = log_spaced(1, 4 * L / mu, 32)
     for label, longer in ((FULL, 1.0), (FULL_LONGER, 2.0)):
-        run = FullExtragradient(
-            problem=problem,
-            z_star=jnp.asarray(problem.solution),
-            step_size=jnp.asarray(longer / (np.sqrt(2) * L)),
-        )
-        experiment = Experiment(f"pillars-compare-{name}-{label}", run, grid, lanes=LANES)
+        step_size = longer / (np.sqrt(2) * L)
+        experiment = setting.extragradient(f"compare-{name}-{label}", grid, step_size)
         error = laboratory.sample(experiment, 0, 2)["distance"][0] / setting.initial
         rounds = 2.0 * np.asarray(grid)
         found[label] = tuple(Curve(label, x, error) for x in (rounds, problem.dim * rounds, rounds))

@@ -11,10 +11,9 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-__all__ = ["WINDOW", "Sides", "Tree", "drifting_gradients", "farthest", "iterates"]
+__all__ = ["WINDOW", "Tree", "farthest", "iterates"]
 
 Array = NDArray[np.float64]
-Sides = tuple[Array, Array]
 Tree = Mapping[str, Array]
 Carry = tuple[optax.Params, optax.OptState]
 WINDOW = 20
@@ -66,34 +65,7 @@ def _run(
     return jax.lax.scan(step, (params, method.init(params)), gradients)[1]
 
 
-def drifting_gradients(shapes: Mapping[str, tuple[int, ...]], calls: int) -> tuple[Tree, Tree]:
-    """A start, and Gaussian gradients whose scales along every axis wander.
-
-    The eigenvalues of their Gram matrices change order, so that what is sorted moves.
-
-    Args:
-        shapes: name -> shape of a leaf.
-        calls: number of gradients.
-
-    Returns:
-        The start, and for every leaf its gradients, shape (calls, *shape).
-    """
-    generator = np.random.default_rng(0)
-    start, gradients = {}, {}
-    for name, shape in shapes.items():
-        start[name] = generator.standard_normal(shape)
-        g = generator.standard_normal((calls, *shape))
-        for axis, size in enumerate(shape):
-            phase = 0.03 * np.arange(calls)[:, None] + 1.7 * np.arange(size)
-            scale = (1 + 0.8 * np.sin(phase)).reshape(
-                calls, *(size if j == axis else 1 for j in range(len(shape)))
-            )
-            g = g * scale
-        gradients[name] = g
-    return start, gradients
-
-
-def farthest(measured: Tree, exact: Tree, window: int = WINDOW) -> Sides:
+def farthest(measured: Tree, exact: Tree, window: int = WINDOW) -> tuple[Array, Array]:
     """From every window of calls the pair of numbers that lie farthest apart.
 
     Every entry of every iterate decides; what is kept is small enough for a record.
