@@ -11,13 +11,12 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from optzoo.problems import python_documentation
 from theory_checks.claims.soap.language_model import (
     METHODS,
     TUNED,
     Size,
-    corpus,
     final_loss,
-    parameters,
     passage,
     training_curve,
     tuned_rates,
@@ -58,14 +57,15 @@ def measure(size: Size = SIZES["medium"]) -> str:
                 start = time.perf_counter()
                 curves[name].append(training_curve(name, size, best[name], seed))
                 seconds[name].append(time.perf_counter() - start)
-        count = sum(x.size for x in parameters(jax.random.key(0), size, corpus()[2]).values())
+        count = sum(x.size for x in size.model.init(jax.random.key(0)).values())
+    train, _, _ = python_documentation()
     targets = [final_loss(curve) for curve in curves["AdamW"]]
     header = ("method", "rate", "final loss", "iterations", "time of a step", "wall clock")
     text = table(header, _rows(size, best, curves, seconds, targets))
     return (
         f"{where}\n\n{text}\n\n"
         f"A transformer of {count:,} parameters (width {size.width}, {size.layers} layers, "
-        f"{size.length} characters) on {len(corpus()[0]):,} characters of `pydoc_data.topics`; "
+        f"{size.length} characters) on {len(train):,} characters of `pydoc_data.topics`; "
         f"batches of {size.batch * size.length:,} characters, {size.steps} steps, float32, no "
         f"decay, the rate of {len(size.rates)} with the least final loss on a seed of its own, "
         "SOAP's and Shampoo's at f = 10. "

@@ -101,6 +101,7 @@ class ThreePillarsState(NamedTuple):
     reference: optax.Params  # m^k
     reference_operator: optax.Updates  # F_i(m^k) of this worker: leaves (1, *shape)
     mean_reference_operator: optax.Updates  # F(m^k)
+    local_solution: optax.Params  # u_H of the last step, which no step reads; 0 before the first
     remainder: optax.Params  # z^k less the 16-bit parameters, float32; None for wider leaves
 
 
@@ -166,7 +167,9 @@ def three_pillars(
     Returns:
       A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
       parameters the state keeps what they cannot hold of the iterate, in float32. The state
-      counts what was sent; see `numbers_sent`.
+      counts what was sent; see `numbers_sent`. It holds four vectors a worker: m^k, F_i(m^k),
+      F(m^k), and `local_solution`, the u_H of the last step, of which the theorems on monotone
+      operators speak.
 
     Raises:
       ValueError: if a number is out of range, an argument is missing, an operator's result does
@@ -271,6 +274,7 @@ def three_pillars(
                 lambda p: jnp.zeros((1, *p.shape), wide_dtype(p)), params
             ),
             mean_reference_operator=wide_zeros(params),
+            local_solution=wide_zeros(params),
             remainder=zero_remainder(params),
         )
 
@@ -435,6 +439,7 @@ def three_pillars(
                 state.reference_operator,
             ),
             mean_reference_operator=mean_at_reference,
+            local_solution=u,
             remainder=remainder,
         )
 
@@ -487,6 +492,7 @@ def three_pillars_specs(
         reference=params_specs,
         reference_operator=jax.tree.map(lambda leaf: PartitionSpec(axis_name), params),
         mean_reference_operator=params_specs,
+        local_solution=params_specs,
         remainder=remainder,
     )
 

@@ -65,6 +65,7 @@ from .expectations.wasserstein import (
     wasserstein,
 )
 from .finite_sums.finite_sum import Dilated, FiniteSum, Scaled, dilated, local_constants, scaled
+from .finite_sums.language_model import CharacterModel, python_documentation
 from .finite_sums.linear_models import LeastSquares, LinearModel, LogisticRegression, SigmoidLoss
 from .finite_sums.matrix_completion import MatrixCompletion, observed_entries, photograph
 from .finite_sums.noise_tight import NoiseTight
@@ -115,6 +116,7 @@ __all__ = [
     "BoostingProcess",
     "Bracket",
     "CertificateError",
+    "CharacterModel",
     "CompressedMoments",
     "Constant",
     "Constraint",
@@ -194,6 +196,7 @@ __all__ = [
     "one_way_lazy_ring",
     "photograph",
     "plain_batch_moments",
+    "python_documentation",
     "pytree_dataclass",
     "random_least_squares",
     "random_logistic",

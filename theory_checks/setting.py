@@ -13,10 +13,11 @@ __all__ = ["Setting", "Stated", "chosen"]
 Parameters = Mapping[str, float | int | str]
 
 
-def chosen(**numbers: float) -> dict[str, Constant]:
+def chosen(how: str = "", /, **numbers: float) -> dict[str, Constant]:
     """Constants that are exact because they are chosen: part of the instance or of the plan.
 
     Args:
+        how: what they were chosen as, where that is worth a word.
         **numbers: the constants' values by name.
 
     Returns:
@@ -26,7 +27,10 @@ def chosen(**numbers: float) -> dict[str, Constant]:
         >>> chosen(mu=0.5)["mu"].how
         'exact'
     """
-    return {name: Constant(value, "exact", derivation="chosen") for name, value in numbers.items()}
+    derivation = f"chosen, {how}" if how else "chosen"
+    return {
+        name: Constant(value, "exact", derivation=derivation) for name, value in numbers.items()
+    }
 
 
 class Setting(abc.ABC):

@@ -66,6 +66,53 @@ class Curve:
         if (self.lower is None) != (self.upper is None):
             raise ValueError(f"the band of the curve {self.label!r} needs both limits")
 
+    def passage(self, level: float) -> float | None:
+        """Where the mean first is at most a level; between points on a straight line in logarithms.
+
+        Args:
+            level: positive.
+
+        Returns:
+            The place, or None if the curve does not get there.
+
+        Example:
+            >>> curve = Curve("SARAH", np.array([1.0, 4.0]), np.array([1.0, 0.25]))
+            >>> round(curve.passage(0.5), 12), curve.passage(0.1)
+            (2.0, None)
+        """
+        below = np.flatnonzero(self.mean <= level)
+        if not below.size:
+            return None
+        j = int(below[0])
+        if j == 0:
+            return float(self.x[0])
+        share = np.log(self.mean[j - 1] / level) / np.log(self.mean[j - 1] / self.mean[j])
+        return float(np.exp(np.log(self.x[j - 1]) + share * np.log(self.x[j] / self.x[j - 1])))
+
+    @classmethod
+    def of_seeds(cls, label: str, x: Array, sample: Array, least: float | None = None) -> "Curve":
+        """The mean over seeds with a band of two standard errors.
+
+        Args:
+            label: the method.
+            x: where it was measured, shape (points,).
+            sample: shape (seeds, points), two seeds or more.
+            least: the band ends at this share of the mean, for logarithmic axes.
+
+        Returns:
+            The curve.
+
+        Example:
+            >>> curve = Curve.of_seeds("SARAH", np.array([1.0]), np.array([[1.0], [3.0]]))
+            >>> curve.mean.item(), curve.lower.item(), curve.upper.item()
+            (2.0, 0.0, 4.0)
+        """
+        mean, error = sample.mean(axis=0), sample.std(axis=0, ddof=1) / np.sqrt(len(sample))
+        lower = mean - 2 * error
+        if least is not None:
+            lower = np.maximum(lower, least * mean)
+        return cls(label, x, mean, lower, mean + 2 * error)
+
 
 @dataclass(frozen=True, eq=False)
 class Panel:

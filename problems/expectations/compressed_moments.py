@@ -172,6 +172,11 @@ class CompressedMoments:
         """E Phi = E|z - z*|^2 + E|m - z*|^2."""
         return float(np.trace(second))
 
+    def distance(self, second: Array) -> float:
+        """E|z - z*|^2."""
+        d = self.problem.dim
+        return float(np.trace(second[:d, :d]))
+
     def start(self, offset: Array) -> Array:
         """The second moment of z^0 = m^0 = z* + offset."""
         both = np.concatenate([offset, offset])
@@ -192,6 +197,21 @@ class CompressedMoments:
         _, _, u, _ = self._maps
         product = host(self.problem.matrices).mean(axis=0) @ u
         return float(np.sum((product @ second) * product))
+
+    def mean_square_operators(self, second: Array, horizons: tuple[int, ...]) -> list[float]:
+        """The mean of E|F(u^k) - F(z*)|^2 over the steps k = 0, ..., K - 1, for every horizon K.
+
+        Args:
+            second: E w w' before the first step, shape (2d, 2d).
+            horizons: increasing numbers of steps.
+
+        Returns:
+            A number for every horizon.
+        """
+        found = [
+            self.mean_square_operator(each) for each in self.run(second, tuple(range(horizons[-1])))
+        ]
+        return [float(np.mean(found[:horizon])) for horizon in horizons]
 
     def form(self) -> Array:
         """The matrix Q with E Phi^+ = w' Q w, shape (2d, 2d)."""

@@ -66,6 +66,19 @@ class MatrixStream(abc.ABC):
     def best_fixed(self, rounds: int) -> np.ndarray:
         """A minimizer of f_1 + ... + f_rounds, (m, n)."""
 
+    def regret(self, path: jax.Array, rounds: int) -> float:
+        """The losses of W_1, ..., W_rounds less those of the best matrix that stays.
+
+        Args:
+            path: W_1, ..., W_T, shape (T, m, n).
+            rounds: how many of them count.
+
+        Returns:
+            sum_t f_t(W_t) - min_W sum_t f_t(W), t up to `rounds`.
+        """
+        fixed = jnp.broadcast_to(self.best_fixed(rounds), path.shape)
+        return float(np.sum(np.asarray(self.losses(path) - self.losses(fixed))[:rounds]))
+
     def _residuals(self, w: jax.Array) -> jax.Array:
         """W_t x - y, shape (T, b, m)."""
         return jnp.einsum("tmn,tbn->tbm", w, self.features) - self.targets

@@ -77,7 +77,9 @@ def test_every_step_is_that_of_the_paper(name, everywhere):
         z, state = run(z, state)
         if k == 0:
             assert int(state.refreshes) == 1  # m^0 = z^0
-        expected = paper.outcomes(paper.server_point(point, m), m, weights)
+        u = paper.server_point(point, m)
+        np.testing.assert_allclose(flat(state.local_solution), u, atol=1e-13)
+        expected = paper.outcomes(u, m, weights)
         following = flat(z)
         distances = np.abs(expected - following).max(axis=1)
         assert distances.min() < 1e-13

@@ -10,7 +10,7 @@ from optzoo.problems import Constant
 from optzoo.theorems import Assumption, Constants, constant
 from theory_checks.checks import ExactIdentity, ExactInequality
 from theory_checks.claim import Case, Claim, grid
-from theory_checks.controls import controls, mutant, null, wrong
+from theory_checks.controls import controls, exact_case, mutant, null, wrong
 from theory_checks.records import write as record
 from theory_checks.records.theorems import theorem_records
 from theory_checks.setting import Stated
@@ -128,6 +128,28 @@ def test_controls_are_a_table_of_changes():
     assert verdicts == ["REFUTED", "REFUTED", "CONSISTENT"]
     with pytest.raises(ValueError, match="two controls have one name"):
         controls(exact, mutant(off_by_a_half), mutant(off_by_a_half))
+
+
+@pytest.mark.parametrize("bites", [True, False])
+def test_an_exact_case_is_its_sides_with_a_table_of_changes(bites):
+    place = setting(1.0)
+
+    def sides(where, factor=1.0):
+        assert where is place
+        return [factor, 2.0], [1.0, 2.0]
+
+    rows = (wrong("twice", "twice as much", factor=2.0), null("once", "as it is", factor=1.0))
+    made = exact_case(
+        place, sides, ExactIdentity, *rows, bites=bites, tolerance=1e-3, what="two numbers"
+    )
+    assert made.setting is place
+    laboratory = Laboratory(seeds=2)
+    found = made.check.run(laboratory)
+    assert found.verdict == "CONSISTENT"
+    assert "two numbers" in found.decided
+    verdicts = [one.check.run(laboratory).verdict for one in made.controls]
+    assert verdicts == (["REFUTED", "CONSISTENT"] if bites else [])
+    assert [one.expected for one in made.controls] == ["REFUTED", "NOT_REFUTED"][: 2 * bites]
 
 
 def test_nothing_of_the_statement_is_typed_a_second_time():

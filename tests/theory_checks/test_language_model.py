@@ -1,41 +1,16 @@
-"""The language model that SOAP is shown on: its text, its arithmetic, a run, and its panels."""
+"""SOAP's comparison on a language model: its arithmetic, a run, and its panels."""
 
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from theory_checks import cli
 from theory_checks.claims.soap import language_model, side_by_side
-from theory_checks.claims.soap.language_model import Size, corpus, parameters, passage
+from theory_checks.claims.soap.language_model import Size, passage
 
 TINY = Size(8, 1, 8, 4, 4, 2, (1e-3, 1e-2), 2)
-
-
-def test_text_is_split_in_two_parts_of_one_alphabet():
-    train, held_out, characters = corpus()
-    assert len(train) // len(held_out) in (8, 9)
-    assert max(train.max(), held_out.max()) < characters
-    assert min(train.min(), held_out.min()) >= 0
-
-
-def test_the_model_starts_near_a_uniform_guess_and_never_looks_ahead():
-    _, held_out, characters = corpus()
-    params = parameters(jax.random.key(0), TINY, characters)
-    loss = jax.jit(language_model.loss, static_argnums=2)
-    text = jnp.asarray(held_out[: TINY.length + 1])[None]
-    assert abs(float(loss(params, text, TINY)) - np.log(characters)) < 1.5
-    # The loss of the first character depends on no later one: change one that is only read.
-    changed = text.at[0, -2].set((text[0, -2] + 1) % characters)
-    first = dataclasses.replace(TINY, length=TINY.length - 2)
-    short = {**params, "positions": params["positions"][: first.length]}
-    np.testing.assert_allclose(
-        loss(short, text[:, : first.length + 1], first),
-        loss(short, changed[:, : first.length + 1], first),
-    )
-    assert float(loss(params, text, TINY)) != float(loss(params, changed, TINY))
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,7 @@ def test_what_is_watched_along_the_run_is_what_the_steps_were():
     along = {
         "mean": Mean(x),
         "weighted": Mean(square, weight=lambda process, k: k + process.drift),
+        "after": Mean(x, after=True),
         "moves": Sum(lambda process, k, before, after: k * (after - before)),
         "x": x,
     }
@@ -102,6 +103,8 @@ def test_what_is_watched_along_the_run_is_what_the_steps_were():
         before, moved = path[:, :K], np.diff(path[:, : K + 1])
         expected = (before**2) @ weight[:K] / weight[:K].sum()
         np.testing.assert_allclose(seen["mean"][:, at], before.mean(axis=1), rtol=1e-12)
+        reached = path[:, 1 : K + 1].mean(axis=1)
+        np.testing.assert_allclose(seen["after"][:, at], reached, rtol=1e-12)
         np.testing.assert_allclose(seen["weighted"][:, at], expected, rtol=1e-12)
         np.testing.assert_allclose(seen["moves"][:, at], moved @ np.arange(K), rtol=1e-12)
 

@@ -9,16 +9,20 @@ import pytest
 import optzoo
 from optzoo.theorems.soap import S6
 from theory_checks.claims.soap import mutants
-from theory_checks.claims.soap.iterates import WINDOW, drifting_gradients, farthest, iterates
-from theory_checks.claims.soap.layout import field_of, matrices_of
-from theory_checks.claims.soap.settings import EPSILON, RegretSetting, SoapSetting
+from theory_checks.claims.soap.settings import (
+    EPSILON,
+    RegretSetting,
+    SoapSetting,
+    drifting_gradients,
+)
+from theory_checks.simulation.iterates import WINDOW, farthest, iterates
 
 
 def test_farthest_finds_one_wrong_entry_of_one_call():
     exact = np.random.default_rng(0).standard_normal((3 * WINDOW, 4, 5))
     measured = exact.copy()
     measured[WINDOW + 3, 2, 1] += 1e-3
-    left, right = farthest([exact, measured], [exact, exact])
+    left, right = farthest({"a": exact, "b": measured}, {"a": exact, "b": exact})
     assert left.shape == right.shape == (6,)
     np.testing.assert_allclose(left - right, [0, 0, 0, 0, 1e-3, 0], atol=1e-15)
 
@@ -70,10 +74,11 @@ def test_what_a_setting_shows_is_what_its_run_and_its_loop_take():
 def test_the_prescribed_step_belongs_to_a_distance_that_no_iterate_exceeds():
     setting = RegretSetting(stream="one")
     game = setting.play()
-    assert game.distances.max() <= game.D
-    assert game.eta == pytest.approx(game.D / 2**0.5)
+    (D,) = set(game.D)
+    assert game.distances.max() <= D
+    assert game.eta == pytest.approx(D / 2**0.5)
     assert {name: one.value for name, one in setting.constants.items()} == {
-        **{"D": game.D, "eta": game.eta, "r": 1, "epsilon": EPSILON}
+        **{"D": D, "eta": game.eta, "r": 1, "epsilon": EPSILON}
     }
     given = RegretSetting(stream="one", eta=game.eta)
     np.testing.assert_array_equal(given.play().regrets, game.regrets)
@@ -83,7 +88,7 @@ def test_the_prescribed_step_belongs_to_a_distance_that_no_iterate_exceeds():
 def test_matrices_go_back_where_they_came_from():
     params = {"w": jnp.ones((2, 3)), "v": jnp.ones((4, 4))}
     basis = optzoo.soap(0.1).init(params).basis
-    matrices = matrices_of(basis, params)
+    matrices = mutants.matrices_of(basis, params)
     assert [[q.shape[0] for q in axes] for axes in matrices] == [[4, 4], [2, 3]]
-    again = field_of(matrices, params)
+    again = mutants.field_of(matrices, params)
     assert jax.tree.structure(again) == jax.tree.structure(basis)

@@ -9,20 +9,14 @@ import optzoo
 from optzoo.compressors import Compressor, Identity, PermK, RandK, SampledClients
 from optzoo.theorems.three_pillars import V1, V4, V4_CLIENTS
 from theory_checks.claims.three_pillars import mutants, one_step
-from theory_checks.claims.three_pillars.enumeration import (
-    after_messages,
-    draws,
-    random_states,
-    solutions,
-    with_draw,
-)
-from theory_checks.claims.three_pillars.mutants import Scaled
+from theory_checks.claims.three_pillars.enumeration import after_messages, random_states
 from theory_checks.claims.three_pillars.processes import (
     MEAN_SQUARED_OPERATOR,
     FullExtragradient,
     uplink,
 )
 from theory_checks.claims.three_pillars.settings import minty, saddle
+from theory_checks.compressors import Scaled, draws, with_draw
 from theory_checks.simulation import Experiment, simulate
 
 PLACE = {"n": 4, "half_dim": 2, "mu": 0.3, "size": 3.0, "local_steps": 3}
@@ -61,7 +55,7 @@ def test_shipped_draws_are_among_the_enumerated(compressor: Compressor):
     """A run with the shipped compressor goes where one of the enumerated draws goes."""
     run = saddle("random", compressor=compressor, **PLACE).run()
     z, m = random_states(run, 1)
-    every = after_messages(run, z, m)[0][0]
+    every = after_messages(run, z, m).z[0]
     keys = jax.random.split(jax.random.key(5), 8)
     step = jax.jit(jax.vmap(lambda key: run.advance(run.at(z[0], m[0], key)).z))
     for found in np.asarray(step(keys)):
@@ -112,7 +106,7 @@ def test_the_mean_of_the_squared_operator_is_that_of_the_local_solutions():
     found = simulate(experiment, first=0, count=1)["operator"][0]
     first = run.z0
     second = jax.jit(run.advance)(run.init(jax.random.key(0))).z
-    u = solutions(run, np.stack([first, second]), np.stack([first, first]))
+    u = after_messages(run, np.stack([first, second]), np.stack([first, first])).u
     squares = [float(jnp.sum(run.problem.operator(jnp.asarray(row)) ** 2)) for row in u]
     np.testing.assert_allclose(found, [squares[0], sum(squares) / 2], rtol=1e-9)
 
@@ -120,25 +114,25 @@ def test_the_mean_of_the_squared_operator_is_that_of_the_local_solutions():
 def test_raw_differences_are_the_method_where_nothing_is_compressed():
     place = saddle("random", compressor=Identity(4), **PLACE)
     z, m = random_states(place.run(), 3)
-    shipped, _ = after_messages(place.run(), z, m)
-    raw, _ = after_messages(place.run(method=mutants.raw_differences), z, m)
+    shipped = after_messages(place.run(), z, m).z
+    raw = after_messages(place.run(method=mutants.raw_differences), z, m).z
     np.testing.assert_allclose(raw, shipped, rtol=1e-11)
 
 
 def test_the_other_reference_takes_the_new_point():
     run = saddle("random", **PLACE).run(method=mutants.other_reference)
     z, m = random_states(run, 2)
-    after_z, after_m = after_messages(run, z, m, kept=False)
-    np.testing.assert_allclose(after_m, after_z, rtol=1e-13)
-    _, kept = after_messages(run, z, m, kept=True)
+    after = after_messages(run, z, m, kept=False)
+    np.testing.assert_allclose(after.m, after.z, rtol=1e-13)
+    kept = after_messages(run, z, m, kept=True).m
     np.testing.assert_allclose(kept, np.broadcast_to(m[:, None], kept.shape), rtol=1e-13)
 
 
 def test_a_dropped_correction_leaves_the_local_solution():
     place = saddle("random", **PLACE)
     z, m = random_states(place.run(), 2)
-    dropped, _ = after_messages(place.run(compressor=Scaled(PermK(4), 0.0)), z, m)
-    u = solutions(place.run(), z, m)
+    dropped = after_messages(place.run(compressor=Scaled(PermK(4), 0.0)), z, m).z
+    u = after_messages(place.run(), z, m).u
     np.testing.assert_allclose(dropped, np.broadcast_to(u[:, None], dropped.shape), rtol=1e-13)
 
 

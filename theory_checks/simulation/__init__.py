@@ -1,6 +1,16 @@
 """Replicates: processes and what is watched of them, experiments, and where they are kept."""
 
-from .experiment import Experiment, simulate
+from .experiment import Experiment, log_spaced, simulate
 from .process import Along, Mean, Process, Sum, Watch, held
 
-__all__ = ["Along", "Experiment", "Mean", "Process", "Sum", "Watch", "held", "simulate"]
+__all__ = [
+    "Along",
+    "Experiment",
+    "Mean",
+    "Process",
+    "Sum",
+    "Watch",
+    "held",
+    "log_spaced",
+    "simulate",
+]

@@ -84,10 +84,12 @@ class Mean(Along):
     Args:
         watch: (process, position) -> scalar.
         weight: (process, k) -> scalar; 1 if None.
+        after: whether it is the position after each step, such as for what the step has found.
     """
 
     watch: Callable[[Any, Position], jax.Array]
     weight: Callable[[Any, jax.Array], jax.Array] | None = None
+    after: bool = False
 
     def start(self) -> tuple[jax.Array, jax.Array]:
         return jnp.zeros([]), jnp.zeros([])
@@ -102,7 +104,8 @@ class Mean(Along):
     ) -> tuple[jax.Array, jax.Array]:
         total, weights = memory
         weight = jnp.ones([]) if self.weight is None else self.weight(process, k)
-        return total + weight * self.watch(process, before), weights + weight
+        seen = self.watch(process, after if self.after else before)
+        return total + weight * seen, weights + weight
 
     def read(self, memory: tuple[jax.Array, jax.Array]) -> jax.Array:
         total, weights = memory

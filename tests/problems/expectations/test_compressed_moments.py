@@ -143,3 +143,25 @@ def test_constrained_problems_are_refused():
     problem = bilinear_saddle(2, 2, strong_monotonicity=0.4, similarity=1.0, radius=1.0)
     with pytest.raises(ValueError, match="unconstrained"):
         CompressedMoments(problem, GAMMA, TAU, P, Messages("none"))
+
+
+def test_what_is_read_off_the_moments_along_a_run():
+    """Without chance, all sent and the reference renewed, the moments are those of one path."""
+    problem = bilinear_saddle(4, 1, strong_monotonicity=0.5, similarity=2.0)
+    moments = CompressedMoments(problem, 0.1, 0.25, 1.0, Messages("none"))
+    F = np.asarray(problem.matrices).mean(axis=0)
+    w, found = np.array([1.0, 0.5, 1.0, 0.5]), []
+    second = moments.start(w[:2])
+    assert moments.distance(second) == pytest.approx(1.25)
+    for _ in range(5):
+        # z^{k+1} = u + gamma (F(m) - F_1(m) - F(u) + F_1(u)), and gamma F_1(u) = z-bar - u + ...
+        tau, gamma, first = 0.25, 0.1, np.asarray(problem.matrices)[0]
+        away = F - first
+        right = (1 - tau) * w[:2] + tau * w[2:] - gamma * away @ w[2:]
+        u = np.linalg.solve(np.eye(2) + gamma * first, right)
+        found.append(np.sum((F @ u) ** 2))
+        w = np.concatenate([u + gamma * away @ (w[2:] - u), w[:2]])
+    means = moments.mean_square_operators(second, (1, 3, 5))
+    np.testing.assert_allclose(means, [np.mean(found[:k]) for k in (1, 3, 5)], rtol=1e-12)
+    (after,) = moments.run(second, (5,))
+    assert moments.distance(after) == pytest.approx(w[:2] @ w[:2], rel=1e-12)

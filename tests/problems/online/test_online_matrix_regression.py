@@ -49,6 +49,15 @@ def test_no_matrix_near_the_best_fixed_one_is_better(stream, rounds):
             assert total(best + size * rng.standard_normal((M, N))) >= total(best) - 1e-12
 
 
+def test_regret_is_against_the_best_matrix_of_the_rounds_that_count():
+    """One number: targets 1, 3, 8 and W = 0, whose losses are y^2 / 2; the best is their mean."""
+    targets = np.array([1.0, 3.0, 8.0])
+    stream = LeastSquaresStream(jnp.ones((3, 1, 1)), jnp.asarray(targets).reshape(3, 1, 1))
+    for rounds, best in ((1, 1.0), (2, 2.0), (3, 4.0)):
+        expected = rounds * best**2 / 2  # the mean's part of the sum of squares
+        assert stream.regret(jnp.zeros((3, 1, 1)), rounds) == pytest.approx(expected)
+
+
 def test_the_kink_has_the_subgradient_zero():
     planted = jnp.arange(12.0).reshape(M, N)  # whole numbers: no round-off in W x - y
     stream = LeastDistancesStream.of(jnp.ones((1, B, N)), planted)

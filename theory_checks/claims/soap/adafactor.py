@@ -1,6 +1,5 @@
 """S1: Shampoo with power 1/2 is Adafactor in the eigenbasis of its preconditioner, on real data."""
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,9 +13,9 @@ from optzoo.theorems.soap import S1
 
 from ...checks import ExactIdentity
 from ...claim import Case, Claim
-from ...controls import controls, null, wrong
+from ...controls import Sides, exact_case, null, wrong
 from ...setting import Stated, chosen
-from .layout import matrices_of
+from ...simulation.iterates import farthest
 from .settings import INPUTS, OUTPUTS, standardized
 
 __all__ = ["CLAIMS"]
@@ -47,7 +46,7 @@ def _bases() -> tuple[Array, Array]:
     stack = jnp.asarray(_gradients())
     method = optzoo.scale_by_soap(max_precond_dim=max(len(INPUTS), len(OUTPUTS)))
     _, state = jax.jit(method.update)(stack, method.init(stack))
-    ((_, left, right),) = matrices_of(state.basis, stack)
+    _, left, right = state.basis
     return np.asarray(left).T, np.asarray(right).T
 
 
@@ -68,26 +67,6 @@ def _adafactor(bases: Bases, *, factored: bool = True) -> Array:
     return np.asarray(np.einsum("ia,bac,jc->bij", q_left, rotated / np.sqrt(squares), q_right))
 
 
-def _one_side() -> Bases:
-    q_left, q_right = _bases()
-    return q_left, np.eye(len(q_right))
-
-
-def _of_one_batch() -> Bases:
-    left, _, right = np.linalg.svd(_gradients()[0])
-    return left, right.T
-
-
-def _of_the_parameters() -> Bases:
-    return np.eye(len(OUTPUTS)), np.eye(len(INPUTS))
-
-
-def _rearranged() -> Bases:
-    generator = np.random.default_rng(2)
-    q_left, q_right = (q[:, ::-1] * generator.choice([-1.0, 1.0], q.shape[1]) for q in _bases())
-    return q_left, q_right
-
-
 SETTING = Stated(
     f"breast cancer, standardized: {len(OUTPUTS)} features predicted from {len(INPUTS)} "
     "others by a matrix; gradients of the squared error at $W = 0$, "
@@ -97,55 +76,55 @@ SETTING = Stated(
 )
 
 
-def _check(
-    bases: Callable[[], Bases] = _bases, *, factored: bool = True, **changes: Any
-) -> ExactIdentity:
-    def compute() -> tuple[Array, Array]:
-        measured = _adafactor(bases(), factored=factored)
-        exact = SETTING.bound(S1, _gradients(), **changes)
-        left, right = (side.reshape(BATCHES, -1) for side in (measured, exact))
-        worst = np.abs(left - right).argmax(axis=1)
-        rows = np.arange(BATCHES)
-        return left[rows, worst], right[rows, worst]
-
-    what = "the farthest entry of every batch's step"
-    return ExactIdentity(compute, TOLERANCE, what, round_off=1e-13)
+def _sides(
+    setting: Stated, bases: Bases | None = None, *, factored: bool = True, **changes: Any
+) -> Sides:
+    measured = _adafactor(bases or _bases(), factored=factored)
+    exact = setting.bound(S1, _gradients(), **changes)
+    return farthest({"steps": measured}, {"steps": exact}, window=1)
 
 
 def _case() -> Case:
-    return Case(
+    left, right = _bases()
+    first_left, _, first_right = np.linalg.svd(_gradients()[0])
+    generator = np.random.default_rng(2)
+    rearranged = tuple(
+        q[:, ::-1] * generator.choice([-1.0, 1.0], q.shape[1]) for q in (left, right)
+    )
+    return exact_case(
         SETTING,
-        _check(),
-        controls(
-            _check,
-            wrong(
-                "one side not rotated",
-                "Adafactor in the eigenbasis of $L$ alone",
-                bases=_one_side,
-            ),
-            wrong(
-                "basis of one batch",
-                "the singular vectors of one gradient in place of the eigenvectors of the means",
-                bases=_of_one_batch,
-            ),
-            wrong(
-                "no rotation",
-                "Adafactor in the coordinates of the parameters",
-                bases=_of_the_parameters,
-            ),
-            wrong("not divided by the trace", "$H = L \\otimes R$", by_the_trace=False),
-            wrong("power 1/4", "Shampoo's original power: $H^{-1/4}$", power=0.25),
-            wrong(
-                "Adam in place of Adafactor",
-                "the second moment of every entry: what SOAP keeps, and no longer Shampoo",
-                factored=False,
-            ),
-            null(
-                "other signs and order",
-                "eigenvectors in ascending order with random signs: the same step",
-                bases=_rearranged,
-            ),
+        _sides,
+        ExactIdentity,
+        wrong(
+            "one side not rotated",
+            "Adafactor in the eigenbasis of $L$ alone",
+            bases=(left, np.eye(len(INPUTS))),
         ),
+        wrong(
+            "basis of one batch",
+            "the singular vectors of one gradient in place of the eigenvectors of the means",
+            bases=(first_left, first_right.T),
+        ),
+        wrong(
+            "no rotation",
+            "Adafactor in the coordinates of the parameters",
+            bases=(np.eye(len(OUTPUTS)), np.eye(len(INPUTS))),
+        ),
+        wrong("not divided by the trace", "$H = L \\otimes R$", by_the_trace=False),
+        wrong("power 1/4", "Shampoo's original power: $H^{-1/4}$", power=0.25),
+        wrong(
+            "Adam in place of Adafactor",
+            "the second moment of every entry: what SOAP keeps, and no longer Shampoo",
+            factored=False,
+        ),
+        null(
+            "other signs and order",
+            "eigenvectors in ascending order with random signs: the same step",
+            bases=rearranged,
+        ),
+        tolerance=TOLERANCE,
+        what="the farthest entry of every batch's step",
+        round_off=1e-13,
     )
 
 

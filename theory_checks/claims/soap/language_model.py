@@ -1,6 +1,6 @@
 """A small language model and its training by SOAP, Shampoo and AdamW.
 
-A transformer predicts the characters of Python's own documentation, `pydoc_data.topics`. Every
+The model and its text are `optzoo.problems.CharacterModel` and `python_documentation`. Every
 method has its learning rate tuned on one seed, at f = 10, and is then run on several others, all
 with the same initial weights and batches. The learning rate rises linearly and is constant
 afterwards, so that a run may be read off at any of its steps.
@@ -8,8 +8,7 @@ afterwards, so that a run may be read off at any of its steps.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
-from pydoc_data.topics import topics
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,15 +18,13 @@ import optax
 from numpy.typing import NDArray
 
 import optzoo
+from optzoo.problems import CharacterModel, python_documentation
 
 __all__ = [
     "METHODS",
     "TUNED",
     "Size",
-    "corpus",
     "final_loss",
-    "loss",
-    "parameters",
     "passage",
     "training_curve",
     "tuned_rates",
@@ -66,86 +63,13 @@ class Size:
     rates: tuple[float, ...]
     seeds: int
 
-
-# --- Text and model ---
-
-
-@cache
-def corpus() -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
-    """The text as numbers: what is trained on, the last tenth, and how many characters there are.
-
-    Example:
-        >>> train, held_out, characters = corpus()
-        >>> len(train) > 300_000, len(held_out) > 30_000, 60 < characters < 200
-        (True, True, True)
-    """
-    text = "\n".join(topics[name] for name in sorted(topics))
-    alphabet, numbers = np.unique(list(text), return_inverse=True)
-    cut = len(text) * 9 // 10
-    codes = numbers.astype(np.int32)
-    return codes[:cut], codes[cut:], len(alphabet)
-
-
-def parameters(key: jax.Array, size: Size, characters: int) -> Params:
-    """Weights before training: all of them matrices, in float32.
-
-    Args:
-        key: of the random numbers.
-        size: of the model.
-        characters: how many different ones there are.
-
-    Returns:
-        name -> matrix.
-    """
-    d = size.width
-    shapes = {"tokens": (characters, d), "positions": (size.length, d), "output": (d, characters)}
-    for layer in range(size.layers):
-        shapes |= {f"{layer}.{name}": (d, d) for name in ("q", "k", "v", "o")}
-        shapes |= {f"{layer}.up": (d, 2 * d), f"{layer}.down": (2 * d, d)}
-    keys = jax.random.split(key, len(shapes))
-    params = {}
-    for one, (name, shape) in zip(keys, shapes.items(), strict=True):
-        deviation = 0.02 if name in ("tokens", "positions") else shape[0] ** -0.5
-        if name.endswith((".o", ".down")):
-            deviation /= (2 * size.layers) ** 0.5
-        params[name] = deviation * jax.random.normal(one, shape, jnp.float32)
-    return params
-
-
-def loss(params: Params, text: jax.Array, size: Size) -> jax.Array:
-    """Mean negative log-likelihood of a character given those before it, in nats.
-
-    Args:
-        params: weights.
-        text: numbers of characters, shape (sequences, length + 1).
-        size: of the model.
-
-    Returns:
-        A number.
-    """
-    heads = max(size.width // 32, 1)
-    x = params["tokens"][text[:, :-1]] + params["positions"][None]
-    allowed = jnp.tril(jnp.ones((size.length, size.length), bool))[None, None]
-
-    def normed(x: jax.Array) -> jax.Array:
-        return x * jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + 1e-6)
-
-    def split(x: jax.Array) -> jax.Array:
-        return x.reshape(*x.shape[:2], heads, -1)
-
-    for layer in range(size.layers):
-        h = normed(x)
-        q, k, v = (split(h @ params[f"{layer}.{name}"]) for name in ("q", "k", "v"))
-        scores = jnp.einsum("bqhc,bkhc->bhqk", q, k) / q.shape[-1] ** 0.5
-        weights = jax.nn.softmax(jnp.where(allowed, scores, -1e30), axis=-1)
-        mixed = jnp.einsum("bhqk,bkhc->bqhc", weights, v).reshape(h.shape)
-        x = x + mixed @ params[f"{layer}.o"]
-        x = x + jax.nn.gelu(normed(x) @ params[f"{layer}.up"]) @ params[f"{layer}.down"]
-    logits = normed(x) @ params["output"]
-    return jnp.mean(optax.losses.softmax_cross_entropy_with_integer_labels(logits, text[:, 1:]))
-
-
-# --- Methods and runs ---
+    @property
+    def model(self) -> CharacterModel:
+        """The model of this size, for the text."""
+        _, _, characters = python_documentation()
+        return CharacterModel(
+            width=self.width, layers=self.layers, length=self.length, characters=characters
+        )
 
 
 def _adamw(schedule: Any, frequency: Any) -> optax.GradientTransformationExtraArgs:
@@ -188,7 +112,7 @@ def _run(
     key: jax.Array,
 ) -> jax.Array:
     """The loss on `unseen` sequences after every `every` steps, shape (steps / every,)."""
-    window = jnp.arange(size.length + 1)
+    window, loss = jnp.arange(size.length + 1), size.model.loss
     rising = max(round(PRECEDING * size.steps), 1)
 
     def schedule(k: jax.Array) -> jax.Array:
@@ -202,13 +126,13 @@ def _run(
             jax.random.fold_in(key, k), (size.batch,), 0, len(text) - size.length
         )
         batch = text[places[:, None] + window[None]]
-        gradient = jax.grad(loss)(params, batch, size)
+        gradient = jax.grad(loss)(params, batch)
         updates, state = method.update(gradient, state, params)
         return (optax.apply_updates(params, updates), state), None
 
     def look(carry: tuple[Params, Any], first: jax.Array) -> tuple[tuple[Params, Any], jax.Array]:
         carry, _ = jax.lax.scan(step, carry, first + jnp.arange(size.every))
-        return carry, loss(carry[0], unseen, size)
+        return carry, loss(carry[0], unseen)
 
     firsts = jnp.arange(0, size.steps, size.every)
     return jax.lax.scan(look, (params, method.init(params)), firsts)[1]
@@ -227,12 +151,11 @@ def training_curve(name: str, size: Size, rate: float, seed: int) -> Array:
         Nats a character, shape (steps / every,).
     """
     make, frequency = METHODS[name]
-    train, held_out, characters = corpus()
+    train, held_out, _ = python_documentation()
     starts = np.linspace(0, len(held_out) - size.length - 1, 2 * size.batch).astype(np.int32)
     unseen = held_out[starts[:, None] + np.arange(size.length + 1)]
     start_key, data_key = jax.random.split(jax.random.key(seed))
-    params = parameters(start_key, size, characters)
-    given = (jnp.asarray(train), jnp.asarray(unseen), params)
+    given = (jnp.asarray(train), jnp.asarray(unseen), size.model.init(start_key))
     numbers = (jnp.float32(rate), jnp.int32(frequency), data_key)
     return np.asarray(_run(make, size, *given, *numbers), np.float64)
 

@@ -1,167 +1,175 @@
-"""Mistakes that implementations of SOAP make, and the authors' own arrangement of the same numbers.
+"""Mistakes that implementations of SOAP and Shampoo make, and the authors' own arrangement.
 
-Each takes the arguments of `optzoo.soap`, by name, and makes one mistake. All are for leaves whose
-axes all have a basis or none.
+Those of SOAP are for leaves whose axes all have a basis or none; those of Shampoo are for one
+matrix.
 """
 
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
-import optax
 
 import optzoo
 
-from .layout import field_of, matrices_of
+from ...mutants import Call, altered
 
 __all__ = [
     "bias_correction_off_by_one",
     "columns_sorted",
     "decay_before_the_step",
+    "field_of",
     "first_call_not_skipped",
+    "gram_matrices_not_accumulated",
+    "matrices_of",
     "momentum_not_rotated",
+    "power_one_half",
     "second_moment_at_refreshes_only",
     "second_moment_not_permuted",
     "the_basis_leaks",
 ]
 
-Method: TypeAlias = optax.GradientTransformationExtraArgs
+Result: TypeAlias = tuple[Any, Any]
+
+# --- SOAP ---
 
 
-def second_moment_at_refreshes_only(**arguments: Any) -> Method:
+@altered(optzoo.soap)
+def second_moment_at_refreshes_only(call: Call) -> Result:
     """The second moment is remembered on refresh calls only."""
-    method = optzoo.soap(**arguments)
-
-    def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
-        new_updates, new = method.update(updates, state, params, **extra_args)
-        refresh = state.count % arguments["precondition_frequency"] == 0
-        return new_updates, new._replace(nu=_chosen(refresh, new.nu, state.nu))
-
-    return optax.GradientTransformationExtraArgs(method.init, update)
+    updates, new = call.step()
+    refresh = call.state.count % call.arguments["precondition_frequency"] == 0
+    return updates, new._replace(nu=_chosen(refresh, new.nu, call.state.nu))
 
 
-def momentum_not_rotated(**arguments: Any) -> Method:
+@altered(optzoo.soap)
+def momentum_not_rotated(call: Call) -> Result:
     """At a refresh the coordinates of M stay as they are, and so belong to other vectors."""
-    method = optzoo.soap(**arguments)
-
-    def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
-        new_updates, new = method.update(updates, state, params, **extra_args)
-        return new_updates, new._replace(mu=_reexpressed(new.mu, new.basis, state.basis))
-
-    return optax.GradientTransformationExtraArgs(method.init, update)
+    updates, new = call.step()
+    return updates, new._replace(mu=_reexpressed(new.mu, new.basis, call.state.basis))
 
 
-def columns_sorted(**arguments: Any) -> Method:
+@altered(optzoo.soap)
+def columns_sorted(call: Call) -> Result:
     """No mistake: after a refresh the vectors are in descending order, and M and V follow them."""
-    return _sorted(optzoo.soap(**arguments), permute_second_moment=True)
+    updates, new = call.step()
+    return updates, _sorted(call.state, new)
 
 
-def second_moment_not_permuted(**arguments: Any) -> Method:
+@altered(optzoo.soap)
+def second_moment_not_permuted(call: Call) -> Result:
     """A refresh sorts the vectors, and V does not follow them."""
-    return _sorted(optzoo.soap(**arguments), permute_second_moment=False)
+    updates, new = call.step()
+    return updates, _sorted(call.state, new)._replace(nu=new.nu)
 
 
-def the_basis_leaks(**arguments: Any) -> Method:
+@altered(optzoo.soap)
+def the_basis_leaks(call: Call) -> Result:
     """The gradient is rotated with a basis that it has already entered."""
-    method = optzoo.soap(**arguments)
-
-    def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
-        _, ahead = method.update(updates, state, params, **extra_args)
-        mu = _reexpressed(state.mu, state.basis, ahead.basis)
-        leaked = state._replace(basis=ahead.basis, mu=mu)
-        new_updates, new = method.update(updates, leaked, params, **extra_args)
-        mu = _reexpressed(new.mu, new.basis, ahead.basis)
-        return new_updates, new._replace(basis=ahead.basis, mu=mu)
-
-    return optax.GradientTransformationExtraArgs(method.init, update)
+    basis = call.step()[1].basis
+    mu = _reexpressed(call.state.mu, call.state.basis, basis)
+    updates, new = call.step(state=call.state._replace(basis=basis, mu=mu))
+    return updates, new._replace(basis=basis, mu=_reexpressed(new.mu, new.basis, basis))
 
 
-def bias_correction_off_by_one(**arguments: Any) -> Method:
+@altered(optzoo.soap)
+def bias_correction_off_by_one(call: Call) -> Result:
     """Call $t$ is corrected as call $t + 1$."""
-    method = optzoo.soap(**arguments)
+    updates, new = call.step()
+    t = jnp.maximum(call.state.count, 1).astype(float)
 
     def correction(t: Any) -> jax.Array:
-        return jnp.sqrt(1 - arguments["b2"] ** t) / (1 - arguments["b1"] ** t)
+        return jnp.sqrt(1 - call.arguments["b2"] ** t) / (1 - call.arguments["b1"] ** t)
 
-    def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
-        new_updates, new = method.update(updates, state, params, **extra_args)
-        t = jnp.maximum(state.count, 1).astype(float)
-        factor = jnp.where(state.count > 0, correction(t + 1) / correction(t), 1.0)
-        shrink = _shrink(state, arguments)
-        return (
-            jax.tree.map(
-                lambda u, p: factor * (u + shrink * p) - shrink * p,  # u is a step and its decay
-                new_updates,
-                params,
-            ),
-            new,
-        )
-
-    return optax.GradientTransformationExtraArgs(method.init, update)
+    factor = jnp.where(call.state.count > 0, correction(t + 1) / correction(t), 1.0)
+    shrink = _shrink(call)  # an update is a step and its decay
+    return jax.tree.map(
+        lambda u, p: factor * (u + shrink * p) - shrink * p, updates, call.params
+    ), new
 
 
-def decay_before_the_step(**arguments: Any) -> Method:
+@altered(optzoo.soap)
+def decay_before_the_step(call: Call) -> Result:
     r"""$W \leftarrow (1 - \eta\lambda) W - \eta U$: the weights decay before the step is added."""
-    method = optzoo.soap(**arguments)
-
-    def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
-        new_updates, new = method.update(updates, state, params, **extra_args)
-        shrink = _shrink(state, arguments)
-        return (
-            jax.tree.map(
-                lambda u, p: (u + shrink * p) / (1 - shrink) - shrink * p, new_updates, params
-            ),
-            new,
-        )
-
-    return optax.GradientTransformationExtraArgs(method.init, update)
+    updates, new = call.step()
+    shrink = _shrink(call)
+    return jax.tree.map(
+        lambda u, p: (u + shrink * p) / (1 - shrink) - shrink * p, updates, call.params
+    ), new
 
 
-def first_call_not_skipped(**arguments: Any) -> Method:
+@altered(optzoo.soap)
+def first_call_not_skipped(call: Call) -> Result:
     """The first gradient makes the bases and then a step, instead of the bases alone."""
-    method = optzoo.soap(**arguments)
-
-    def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
-        once = method.update(updates, state, params, **extra_args)
-        twice = method.update(updates, once[1], params, **extra_args)
-        return _chosen(state.count == 0, twice, once)
-
-    return optax.GradientTransformationExtraArgs(method.init, update)
+    once = call.step()
+    twice = call.step(state=once[1])
+    chosen: Result = _chosen(call.state.count == 0, twice, once)
+    return chosen
 
 
-def _sorted(method: Method, *, permute_second_moment: bool) -> Method:
-    def update(updates: Any, state: Any, params: Any, **extra_args: Any) -> tuple[Any, Any]:
-        new_updates, new = method.update(updates, state, params, **extra_args)
-        structure: Any = jax.tree.structure(updates)
-        mu, nu, bases = [], [], []
-        for m, v, old, found, grams in zip(
-            *(structure.flatten_up_to(tree) for tree in (new.mu, new.nu)),
-            *(matrices_of(field, updates) for field in (state.basis, new.basis, new.gram)),
-            strict=True,
-        ):
-            ordered: list[Any] = []
-            for axis, (before, after, gram) in enumerate(zip(old, found, grams, strict=True)):
-                if after is None:
-                    ordered.append(None)
-                    continue
-                refreshed = jnp.any(before != after) & (state.count > 0)
-                rayleigh = jnp.diag(before @ gram @ before.T)
-                slots = jnp.arange(len(rayleigh))
-                order = jnp.where(refreshed, jnp.argsort(rayleigh, descending=True), slots)
-                ordered.append(after[order])
-                m = jnp.take(m, order, axis=axis)
-                if permute_second_moment:
-                    v = jnp.take(v, order, axis=axis)
-            mu.append(m)
-            nu.append(v)
-            bases.append(tuple(ordered))
-        return new_updates, new._replace(
-            mu=structure.unflatten(mu),
-            nu=structure.unflatten(nu),
-            basis=field_of(bases, updates),
-        )
+# --- Shampoo ---
 
-    return optax.GradientTransformationExtraArgs(method.init, update)
+
+@altered(optzoo.shampoo)
+def gram_matrices_not_accumulated(call: Call) -> Result:
+    """Every round forgets the Gram matrices before it."""
+    gram = jax.tree.map(jnp.zeros_like, call.state.gram)
+    return call.step(state=call.state._replace(gram=gram))
+
+
+@altered(optzoo.shampoo)
+def power_one_half(call: Call) -> Result:
+    """$L^{-1/2} G R^{-1/2}$, the roots applied twice: steps that fall like $1/t$."""
+    once, new = call.step()
+    left, right = new.root
+    return left @ once @ right, new
+
+
+# --- What they are made of ---
+
+
+def matrices_of(field: Any, like: Any) -> list[tuple[Any, ...]]:
+    """For every leaf its matrices in a field of the state, axis by axis; None where there is none.
+
+    Args:
+        field: `gram`, `basis` or `root` of a state.
+        like: a tree of the structure of the parameters.
+    """
+    structure: Any = jax.tree.structure(like)
+    return list(zip(*map(structure.flatten_up_to, field), strict=True))
+
+
+def field_of(matrices: list[tuple[Any, ...]], like: Any) -> Any:
+    """The field of the state that has these matrices: the inverse of `matrices_of`."""
+    structure: Any = jax.tree.structure(like)
+    return tuple(map(structure.unflatten, zip(*matrices, strict=True)))
+
+
+def _sorted(old: Any, new: Any) -> Any:
+    """The state with the vectors in descending order after a refresh, and M and V in theirs."""
+    structure: Any = jax.tree.structure(new.mu)
+    mu, nu, bases = [], [], []
+    for m, v, before, after, grams in zip(
+        *(structure.flatten_up_to(tree) for tree in (new.mu, new.nu)),
+        *(matrices_of(field, new.mu) for field in (old.basis, new.basis, new.gram)),
+        strict=True,
+    ):
+        ordered: list[Any] = []
+        for axis, (was, now, gram) in enumerate(zip(before, after, grams, strict=True)):
+            if now is None:
+                ordered.append(None)
+                continue
+            refreshed = jnp.any(was != now) & (old.count > 0)
+            rayleigh = jnp.diag(was @ gram @ was.T)
+            slots = jnp.arange(len(rayleigh))
+            order = jnp.where(refreshed, jnp.argsort(rayleigh, descending=True), slots)
+            ordered.append(now[order])
+            m, v = jnp.take(m, order, axis=axis), jnp.take(v, order, axis=axis)
+        mu.append(m)
+        nu.append(v)
+        bases.append(tuple(ordered))
+    return new._replace(
+        mu=structure.unflatten(mu), nu=structure.unflatten(nu), basis=field_of(bases, new.mu)
+    )
 
 
 def _reexpressed(moments: Any, old: Any, new: Any) -> Any:
@@ -180,9 +188,10 @@ def _reexpressed(moments: Any, old: Any, new: Any) -> Any:
     return structure.unflatten(turned)
 
 
-def _shrink(state: Any, arguments: dict[str, Any]) -> jax.Array:
-    shrunk = arguments["learning_rate"] * arguments["weight_decay"]
-    return jnp.where(state.count > 0, shrunk, 0.0)
+def _shrink(call: Call) -> jax.Array:
+    """The share by which the weights decay in this call."""
+    shrunk = call.arguments["learning_rate"] * call.arguments["weight_decay"]
+    return jnp.where(call.state.count > 0, shrunk, 0.0)
 
 
 def _chosen(condition: jax.Array, yes: Any, no: Any) -> Any:

@@ -1,21 +1,18 @@
 """S6: the shipped transformation against the authors' loop written out in NumPy, and mistakes."""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
 import optzoo
 from optzoo.theorems.soap import S6
 
 from ...checks import ExactIdentity
 from ...claim import Case, Claim, grid
-from ...controls import controls, mutant, null
+from ...controls import Sides, exact_case, mutant, null
+from ...simulation.iterates import farthest
 from . import mutants
-from .iterates import farthest
 from .settings import Make, SoapSetting
 
 __all__ = ["CLAIMS"]
-
-Array = NDArray[np.float64]
 
 # Leaf -> its shape and the axes that are rotated: all short ones of a leaf with two axes or more.
 LONGEST = 8
@@ -25,6 +22,27 @@ LEAVES = {
     "wide": ((4, 9), (0,)),
     "vector": ((7,), ()),
 }
+ONE = ("square",)  # shows a mistake
+
+
+# With a refresh at every call some of these cannot be made.
+MISTAKES = (
+    mutants.second_moment_at_refreshes_only,
+    mutants.momentum_not_rotated,
+    mutants.second_moment_not_permuted,
+    mutants.the_basis_leaks,
+    mutants.bias_correction_off_by_one,
+    mutants.first_call_not_skipped,
+    mutants.decay_before_the_step,
+)
+
+
+def _sides(setting: SoapSetting, method: Make = optzoo.soap, names: Sequence[str] = ()) -> Sides:
+    start, gradients = setting.given(*names)
+    loop = {
+        name: setting.bound(S6, start[name], gradients[name], LEAVES[name][1]) for name in start
+    }
+    return farthest(setting.run(start, gradients, method=method), loop)
 
 
 def _case(f: int) -> Case:
@@ -39,41 +57,20 @@ def _case(f: int) -> Case:
         f=f,
         structure={"max_precond_dim": LONGEST},
     )
-
-    def check(method: Make = optzoo.soap, names: tuple[str, ...] = ("square",)) -> ExactIdentity:
-        def compute() -> tuple[Array, Array]:
-            start, gradients = setting.given(*names)
-            measured = setting.run(start, gradients, method=method)
-            exact = [
-                setting.bound(S6, start[name], gradients[name], LEAVES[name][1]) for name in names
-            ]
-            return farthest([measured[name] for name in names], exact)
-
-        return ExactIdentity(compute, what=f"{setting.calls} calls, every entry of every iterate")
-
-    # With a refresh at every call some of the mistakes cannot be made.
-    mistakes = (
-        mutants.second_moment_at_refreshes_only,
-        mutants.momentum_not_rotated,
-        mutants.second_moment_not_permuted,
-        mutants.the_basis_leaks,
-        mutants.bias_correction_off_by_one,
-        mutants.first_call_not_skipped,
-        mutants.decay_before_the_step,
+    arranged = null(
+        "the authors' arrangement",
+        "vectors sorted at a refresh, with M and V in their order: other numbers in the state, "
+        "the same iterates",
+        method=mutants.columns_sorted,
+        names=ONE,
     )
-    return Case(
+    return exact_case(
         setting,
-        check(names=tuple(LEAVES)),
-        controls(
-            check,
-            *(mutant(mistake) for mistake in mistakes if f > 1),
-            null(
-                "the authors' arrangement",
-                "vectors sorted at a refresh, with M and V in their order: other numbers in the "
-                "state, the same iterates",
-                method=mutants.columns_sorted,
-            ),
-        ),
+        _sides,
+        ExactIdentity,
+        *(mutant(mistake, names=ONE) for mistake in MISTAKES if f > 1),
+        arranged,
+        what=f"{setting.calls} calls, every entry of every iterate",
     )
 
 

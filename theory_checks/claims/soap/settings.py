@@ -1,7 +1,7 @@
 """SOAP on given gradients, and Shampoo on online problems whose best fixed matrix is known."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache, partial
 from typing import Any, NamedTuple, final
 
@@ -19,10 +19,10 @@ from optzoo.problems import (
     MatrixStream,
     breast_cancer,
 )
-from optzoo.theorems.soap import S6
+from optzoo.theorems.soap import S6, Soap
 
 from ...setting import Setting, chosen
-from .iterates import Tree, drifting_gradients, iterates
+from ...simulation.iterates import Tree, iterates
 
 __all__ = [
     "EPSILON",
@@ -34,6 +34,7 @@ __all__ = [
     "Make",
     "RegretSetting",
     "SoapSetting",
+    "drifting_gradients",
     "standardized",
 ]
 
@@ -84,15 +85,7 @@ class SoapSetting(Setting):
 
     @property
     def constants(self) -> dict[str, Constant]:
-        return chosen(
-            eta=self.eta,
-            beta_1=self.beta_1,
-            beta_2=self.beta_2,
-            s=self.s,
-            epsilon=self.epsilon,
-            decay=self.decay,
-            f=self.f,
-        )
+        return chosen(**{one.name: getattr(self, one.name) for one in fields(Soap)})
 
     @property
     def parameters(self) -> dict[str, float | int | str]:
@@ -128,6 +121,33 @@ class SoapSetting(Setting):
             weight_decay=numbers.decay,
             precondition_frequency=numbers.f,
         )
+
+
+def drifting_gradients(shapes: Mapping[str, tuple[int, ...]], calls: int) -> tuple[Tree, Tree]:
+    """A start, and Gaussian gradients whose scales along every axis wander.
+
+    The eigenvalues of their Gram matrices change order, so that what is sorted moves.
+
+    Args:
+        shapes: name -> shape of a leaf.
+        calls: number of gradients.
+
+    Returns:
+        The start, and for every leaf its gradients, shape (calls, *shape).
+    """
+    generator = np.random.default_rng(0)
+    start, gradients = {}, {}
+    for name, shape in shapes.items():
+        start[name] = generator.standard_normal(shape)
+        g = generator.standard_normal((calls, *shape))
+        for axis, size in enumerate(shape):
+            phase = 0.03 * np.arange(calls)[:, None] + 1.7 * np.arange(size)
+            scale = (1 + 0.8 * np.sin(phase)).reshape(
+                calls, *(size if j == axis else 1 for j in range(len(shape)))
+            )
+            g = g * scale
+        gradients[name] = g
+    return start, gradients
 
 
 @cache
@@ -181,10 +201,10 @@ class Game(NamedTuple):
     """What Shampoo did on a stream."""
 
     eta: float
-    D: float  # that the step was made for, or the largest of `distances`
     gradients: Array  # G_1, ..., G_T, shape (rounds, m, n)
-    regrets: Array  # at every horizon, against the best matrix up to it
-    distances: Array  # the largest |W_t - W*|_F up to every horizon, from that matrix
+    regrets: Array  # at every horizon, against the best matrix W* up to it
+    distances: Array  # the largest |W_t - W*|_F up to every horizon
+    D: Array  # the one that the step was made for, or those distances
 
 
 @final
@@ -212,7 +232,7 @@ class RegretSetting(Setting):
         if self.eta is None:
             step, how = r"$D / \sqrt{2r}$", "no distance exceeds it, verified on the path"
         return {
-            "D": Constant(game.D, "certified", derivation=how),
+            "D": Constant(float(game.D.max()), "certified", derivation=how),
             "r": Constant(self.rank, "exact", derivation="outer products in a gradient"),
             "eta": Constant(game.eta, "exact", derivation=step),
             **chosen(epsilon=EPSILON),
@@ -233,8 +253,8 @@ class RegretSetting(Setting):
             return _played(method, self.stream, self.eta)
         for D in (1.2 ** np.arange(40)).tolist():
             game = _played(method, self.stream, float(D / np.sqrt(2 * self.rank)))
-            if game.D <= D:
-                return game._replace(D=D)
+            if game.distances.max() <= D:
+                return game._replace(D=np.full(len(HORIZONS), D))
         raise ValueError(f"no D fits the path on the stream {self.stream!r}")
 
 
@@ -242,14 +262,14 @@ class RegretSetting(Setting):
 def _played(method: Make, name: str, eta: float) -> Game:
     stream = _streams()[name]
     path, gradients = (np.asarray(part) for part in _play(method, eta, stream))
-    losses = np.asarray(stream.losses(jnp.asarray(path)))
-    regrets, distances = [], []
-    for horizon in HORIZONS:
-        best = stream.best_fixed(horizon)
-        fixed = np.asarray(stream.losses(jnp.broadcast_to(best, path.shape)))
-        regrets.append(np.sum(losses[:horizon] - fixed[:horizon]))
-        distances.append(np.max(np.linalg.norm(path[:horizon] - best[None], axis=(1, 2))))
-    return Game(eta, float(max(distances)), gradients, np.array(regrets), np.array(distances))
+    regrets = [stream.regret(jnp.asarray(path), horizon) for horizon in HORIZONS]
+    distances = np.array(
+        [
+            np.max(np.linalg.norm(path[:horizon] - stream.best_fixed(horizon), axis=(1, 2)))
+            for horizon in HORIZONS
+        ]
+    )
+    return Game(eta, gradients, np.array(regrets), distances, distances)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -11,9 +11,7 @@ from ...simulation.laboratory import Laboratory
 from .language_model import (
     METHODS,
     Size,
-    corpus,
     final_loss,
-    parameters,
     passage,
     training_curve,
     tuned_rates,
@@ -56,9 +54,11 @@ def compared(size: Size) -> Outcome:
             )
             for name in METHODS
         }
-        count = sum(x.size for x in parameters(jax.random.key(0), size, corpus()[2]).values())
+        count = sum(x.size for x in size.model.init(jax.random.key(0)).values())
     steps = np.arange(size.every, size.steps + 1, size.every, dtype=np.float64)
-    shown = tuple(_curve(name, steps, loss) for name, loss in curves.items() if name != LEFT_OUT)
+    shown = tuple(
+        Curve.of_seeds(name, steps, loss) for name, loss in curves.items() if name != LEFT_OUT
+    )
     shares = {name: _shares(curves["AdamW"], loss, size) for name, loss in curves.items()}
     return Outcome(
         panels=(
@@ -102,19 +102,15 @@ def _shares(adamw: Array, curves: Array, size: Size) -> Array:
     return np.minimum(steps, size.steps) / size.steps
 
 
-def _curve(label: str, x: Array, sample: Array) -> Curve:
-    """The mean over seeds with a band of two standard errors."""
-    mean, error = sample.mean(axis=0), sample.std(axis=0, ddof=1) / np.sqrt(len(sample))
-    return Curve(label, x, mean, mean - 2 * error, mean + 2 * error)
-
-
 def _against_f(method: str, shares: dict[str, Array]) -> Curve:
     found = {
         frequency: shares[name]
         for name, (_, frequency) in METHODS.items()
         if name.startswith(method)
     }
-    return _curve(method, np.array(list(found), float), np.stack(list(found.values()), axis=1))
+    return Curve.of_seeds(
+        method, np.array(list(found), float), np.stack(list(found.values()), axis=1)
+    )
 
 
 SIDE_BY_SIDE: tuple[SideBySide, ...] = (

@@ -1,6 +1,6 @@
 """S2 to S5: rotations, no rotations, stacks and scales of what goes into SOAP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -15,8 +15,8 @@ from optzoo.theorems.soap import S2, S3, S4, S5
 
 from ...checks import ExactIdentity
 from ...claim import Case, Claim
-from ...controls import controls, null, wrong
-from .iterates import Tree, farthest, iterates
+from ...controls import Sides, exact_case, null, wrong
+from ...simulation.iterates import Tree, farthest, iterates
 from .settings import Make, SoapSetting
 
 __all__ = ["CLAIMS"]
@@ -54,40 +54,34 @@ def _rotated_leaf(leaf: Array, rotations: tuple[Array, ...], sides: int) -> Arra
     return leaf
 
 
+def _rotation_sides(
+    setting: SoapSetting, names: Sequence[str] = (), sides: int = 3, **changes: Any
+) -> Sides:
+    given = setting.given(*names)
+    turned = setting.run(*(_rotated(tree, sides) for tree in given), **changes)
+    return farthest(turned, _rotated(setting.run(*given, **changes), sides))
+
+
 def _equivariance() -> Case:
-    setting = replace(LEAVES, text=f"{LEAVES.text}, random orthogonal matrices")
-
-    def check(
-        names: tuple[str, ...] = (), sides: int = 3, structure: Mapping[str, Any] | None = None
-    ) -> ExactIdentity:
-        def compute() -> tuple[Array, Array]:
-            given = setting.given(*names)
-            turned = setting.run(*(_rotated(tree, sides) for tree in given), structure=structure)
-            plain = _rotated(setting.run(*given, structure=structure), sides)
-            return farthest([turned[name] for name in plain], list(plain.values()))
-
-        return ExactIdentity(compute, what=WHAT)
-
-    one_sided = {"names": MATRIX, "structure": {"one_sided": True}}
-    return Case(
-        setting,
-        check(),
-        controls(
-            check,
-            wrong(
-                "Adam",
-                "no basis: Adam sees the coordinates",
-                names=MATRIX,
-                structure={"max_precond_dim": 0},
-            ),
-            wrong("one side has a basis", "one-sided SOAP, both sides rotated", **one_sided),
-            null(
-                "one side has a basis and is rotated",
-                "one-sided SOAP is equivariant on its own side",
-                sides=1,
-                **one_sided,
-            ),
+    one_sided: dict[str, Any] = {"names": MATRIX, "structure": {"one_sided": True}}
+    return exact_case(
+        replace(LEAVES, text=f"{LEAVES.text}, random orthogonal matrices"),
+        _rotation_sides,
+        ExactIdentity,
+        wrong(
+            "Adam",
+            "no basis: Adam sees the coordinates",
+            names=MATRIX,
+            structure={"max_precond_dim": 0},
         ),
+        wrong("one side has a basis", "one-sided SOAP, both sides rotated", **one_sided),
+        null(
+            "one side has a basis and is rotated",
+            "one-sided SOAP is equivariant on its own side",
+            sides=1,
+            **one_sided,
+        ),
+        what=WHAT,
     )
 
 
@@ -96,26 +90,37 @@ def _equivariance() -> Case:
 
 def _adam(learning_rate: Any, b1: Any, b2: Any, eps: Any) -> optax.GradientTransformationExtraArgs:
     """Adam of optax, with eps where SOAP has it: beside the root that is not corrected."""
+    return optax.inject_hyperparams(optax.adam)(
+        learning_rate, b1, b2, eps=lambda count: eps / jnp.sqrt(1 - b2 ** (count + 1.0))
+    )
 
-    def init(params: optax.Params) -> optax.ScaleByAdamState:
-        return optax.scale_by_adam(b1, b2).init(params)
 
-    def update(
-        updates: optax.Updates,
-        state: optax.ScaleByAdamState,
-        params: optax.Params | None = None,
-        **extra_args: object,
-    ) -> tuple[optax.Updates, optax.ScaleByAdamState]:
-        del extra_args
-        eps_t = eps / jnp.sqrt(1 - b2 ** (state.count + 1.0))
-        updates, state = optax.scale_by_adam(b1, b2, eps_t).update(updates, state, params)
-        return optax.tree.scale(-learning_rate, updates), state
-
-    return optax.GradientTransformationExtraArgs(init, update)
+def _adam_sides(
+    setting: SoapSetting,
+    *,
+    names: Sequence[str] = (),
+    structure: Mapping[str, Any] | None = None,
+    adam: Make = _adam,
+    first: int = 1,
+    **changes: Any,
+) -> Sides:
+    """SOAP on all gradients, and Adam on those from number `first` on."""
+    start, gradients = setting.given(*names)
+    measured = setting.run(start, gradients, structure=structure, **changes)
+    numbers, last = setting.of(S3, **changes), first + setting.calls - 1
+    exact = iterates(
+        adam,
+        start,
+        {name: leaf[first:last] for name, leaf in gradients.items()},
+        learning_rate=numbers.eta,
+        b1=numbers.beta_1,
+        b2=numbers.beta_2,
+        eps=numbers.epsilon,
+    )
+    return farthest({name: leaf[1:] for name, leaf in measured.items()}, exact)
 
 
 def _reduction() -> Case:
-    """SOAP on all gradients against Adam on those from number `first` on."""
     setting = replace(
         LEAVES,
         text=f"{LEAVES.text}; Adam is optax's",
@@ -124,124 +129,81 @@ def _reduction() -> Case:
         structure={"max_precond_dim": 0},
     )
     S3.require(setting.of(S3))
-
-    def check(
-        names: tuple[str, ...] = (),
-        structure: Mapping[str, Any] | None = None,
-        adam: Make = _adam,
-        first: int = 1,
-        epsilon: float = setting.epsilon,
-    ) -> ExactIdentity:
-        def compute() -> tuple[Array, Array]:
-            start, gradients = setting.given(*names)
-            measured = setting.run(start, gradients, structure=structure, epsilon=epsilon)
-            last = first + setting.calls - 1
-            exact = iterates(
-                adam,
-                start,
-                {name: leaf[first:last] for name, leaf in gradients.items()},
-                learning_rate=setting.eta,
-                b1=setting.beta_1,
-                b2=setting.beta_2,
-                eps=epsilon,
-            )
-            return farthest([measured[name][1:] for name in exact], list(exact.values()))
-
-        return ExactIdentity(compute, what=WHAT)
-
-    return Case(
+    return exact_case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong("Adam from the first gradient on", "the first call not skipped", first=0),
-            wrong(
-                "eps beside the corrected root",
-                "$\\epsilon$ where Adam has it: $\\sqrt{V/(1-\\beta_2^t)} + \\epsilon$",
-                adam=optax.adam,
-            ),
-            wrong("with bases", "all axes are rotated", names=MATRIX, structure={}),
-            null(
-                "that eps is small",
-                "$\\epsilon = 10^{-14}$ is the same beside either root",
-                adam=optax.adam,
-                epsilon=1e-14,
-            ),
+        _adam_sides,
+        ExactIdentity,
+        wrong("Adam from the first gradient on", "the first call not skipped", first=0),
+        wrong(
+            "eps beside the corrected root",
+            "$\\epsilon$ where Adam has it: $\\sqrt{V/(1-\\beta_2^t)} + \\epsilon$",
+            adam=optax.adam,
         ),
+        wrong("with bases", "all axes are rotated", names=MATRIX, structure={}),
+        null(
+            "that eps is small",
+            "$\\epsilon = 10^{-14}$ is the same beside either root",
+            adam=optax.adam,
+            epsilon=1e-14,
+        ),
+        what=WHAT,
     )
 
 
 # --- S4: stacks ---
 
 
+def _stack_sides(setting: SoapSetting, structure: Mapping[str, Any] | None = None) -> Sides:
+    start, gradients = (tree["cube"] for tree in setting.given("cube"))
+    together = setting.run({"w": start}, {"w": gradients}, structure=structure)["w"]
+    apart = {
+        str(i): setting.run({"w": start[i]}, {"w": gradients[:, i]}, structure={})["w"]
+        for i in range(len(start))
+    }
+    return farthest({place: together[:, int(place)] for place in apart}, apart)
+
+
 def _stacked() -> Case:
-    setting = replace(
-        LEAVES,
-        text="a stack of three $4 \\times 5$ matrices, gradients of full row rank",
-        structure={"weight_dimension_numbers": MuonDimensionNumbers(1, 2)},
-    )
-
-    def check(structure: Mapping[str, Any] = setting.structure) -> ExactIdentity:
-        def compute() -> tuple[Array, Array]:
-            start, gradients = setting.given("cube")
-            together = setting.run(start, gradients, structure=structure)["cube"]
-            places = range(len(start["cube"]))
-            apart = [
-                setting.run({"w": start["cube"][i]}, {"w": gradients["cube"][:, i]}, structure={})[
-                    "w"
-                ]
-                for i in places
-            ]
-            return farthest([together[:, i] for i in places], apart)
-
-        return ExactIdentity(compute, what=WHAT)
-
-    return Case(
-        setting,
-        check(),
-        controls(
-            check,
-            wrong(
-                "every axis a matrix axis", "the stack as one leaf with three axes", structure={}
-            ),
-            wrong(
-                "the wrong axis is the stack",
-                "rows are taken for the entries of the stack",
-                structure={"weight_dimension_numbers": MuonDimensionNumbers(0, 2)},
-            ),
+    return exact_case(
+        replace(
+            LEAVES,
+            text="a stack of three $4 \\times 5$ matrices, gradients of full row rank",
+            structure={"weight_dimension_numbers": MuonDimensionNumbers(1, 2)},
         ),
+        _stack_sides,
+        ExactIdentity,
+        wrong("every axis a matrix axis", "the stack as one leaf with three axes", structure={}),
+        wrong(
+            "the wrong axis is the stack",
+            "rows are taken for the entries of the stack",
+            structure={"weight_dimension_numbers": MuonDimensionNumbers(0, 2)},
+        ),
+        what=WHAT,
     )
 
 
 # --- S5: scales ---
 
 
+def _scale_sides(setting: SoapSetting, factor: float = 1e6, **changes: Any) -> Sides:
+    start, gradients = setting.given(*MATRIX)
+    larger = {name: factor * leaf for name, leaf in gradients.items()}
+    exact = setting.run(start, gradients, **changes)
+    return farthest(setting.run(start, larger, **changes), exact)
+
+
 def _scaled() -> Case:
     setting = replace(LEAVES, text="a $5 \\times 5$ leaf, gradients times $10^6$", epsilon=0.0)
     S5.require(setting.of(S5))
-
-    def check(factor: float = 1e6, epsilon: float = setting.epsilon) -> ExactIdentity:
-        def compute() -> tuple[Array, Array]:
-            start, gradients = setting.given("matrix")
-            larger = {"matrix": factor * gradients["matrix"]}
-            exact = setting.run(start, gradients, epsilon=epsilon)
-            measured = setting.run(start, larger, epsilon=epsilon)
-            return farthest([measured["matrix"]], [exact["matrix"]])
-
-        return ExactIdentity(compute, what=WHAT)
-
-    return Case(
+    return exact_case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong("eps = 0.001", "with an $\\epsilon$ that is seen", epsilon=1e-3),
-            wrong(
-                "gradients times -1",
-                "a factor of the other sign turns the steps round",
-                factor=-1.0,
-            ),
+        _scale_sides,
+        ExactIdentity,
+        wrong("eps = 0.001", "with an $\\epsilon$ that is seen", epsilon=1e-3),
+        wrong(
+            "gradients times -1", "a factor of the other sign turns the steps round", factor=-1.0
         ),
+        what=WHAT,
     )
 
 

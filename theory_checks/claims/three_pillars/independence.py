@@ -16,10 +16,10 @@ from optzoo.theorems.three_pillars import V3_INDEPENDENT
 
 from ...checks import SampledIdentity
 from ...claim import Case, Claim
-from ...controls import controls, wrong
+from ...compressors import SharedKey
+from ...controls import case, wrong
 from ...setting import Stated
 from ...simulation import Experiment, Process, Watch
-from .mutants import SharedKey
 from .processes import AXIS
 
 __all__ = ["CLAIMS"]
@@ -78,8 +78,7 @@ def single_variances(vector: Array) -> Array:
 
 def _case() -> Case:
     def check(
-        compressors: tuple[Compressor, ...] = COMPRESSORS,
-        workers: float = WORKERS,
+        compressors: tuple[Compressor, ...] = COMPRESSORS, workers: float = WORKERS
     ) -> SampledIdentity:
         process = EqualVectors(jnp.asarray(VECTOR), compressors)
         turns = tuple(range(1, len(compressors) + 1))
@@ -90,33 +89,25 @@ def _case() -> Case:
             right=lambda metrics: exact,
         )
 
-    shared = tuple(SharedKey(compressor) for compressor in COMPRESSORS)
     omegas = {
         f"omega of {type(compressor).__name__}": Constant(
             compressor.omega(VECTOR.size), "exact", derivation="as stated by the compressor"
         )
         for compressor in COMPRESSORS
     }
-    setting = Stated(
-        f"one vector of {VECTOR.size} entries on {WORKERS} workers",
-        omegas,
-        {"draws a seed": DRAWS},
-    )
-    return Case(
-        setting,
-        check(),
-        controls(
-            check,
-            wrong(
-                "one key for all workers",
-                "each draws what worker 0 draws",
-                compressors=shared,
-            ),
-            wrong(
-                "seven workers",
-                "a false claim: a seventh of one worker's variance",
-                workers=WORKERS - 1,
-            ),
+    words = f"one vector of {VECTOR.size} entries on {WORKERS} workers"
+    return case(
+        Stated(words, omegas, {"draws a seed": DRAWS}),
+        check,
+        wrong(
+            "one key for all workers",
+            "each draws what worker 0 draws",
+            compressors=tuple(map(SharedKey, COMPRESSORS)),
+        ),
+        wrong(
+            "seven workers",
+            "a false claim: a seventh of one worker's variance",
+            workers=WORKERS - 1,
         ),
     )
 

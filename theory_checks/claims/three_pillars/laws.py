@@ -1,33 +1,25 @@
 r"""How the number of steps grows with delta/mu, n and L: like sqrt(n) delta/mu, and not with L."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import jax.numpy as jnp
-import numpy as np
 
 from optzoo.compressors import SampledClients
 from optzoo.theorems.three_pillars import V2_LIPSCHITZ, V2_SIMILARITY, V2_WORKERS
 
 from ...checks import Passage
 from ...claim import Case, Claim
-from ...controls import Change, controls, wrong
-from ...simulation import Experiment
-from .processes import FullExtragradient
-from .settings import LANES, PillarsSetting, saddle
+from ...controls import Change, case, wrong
+from ...simulation import Experiment, log_spaced
+from .settings import PillarsSetting, saddle
 
 __all__ = ["CLAIMS"]
 
 EPS = 0.1  # of |z^0 - z*|^2, which is 1
 
 
-def _grid(first: int, last: int, points: int = 40) -> tuple[int, ...]:
-    return tuple(np.unique(np.round(np.geomspace(first, last, points)).astype(int)).tolist())
-
-
-def _case(
+def _law(
     name: str,
-    settings: Mapping[float, PillarsSetting],
+    settings: dict[float, PillarsSetting],
     steps: Sequence[int],
     stated: float,
     *changes: Change,
@@ -38,22 +30,18 @@ def _case(
         for j, place in enumerate(settings.values())
     ]
 
-    def check(
-        stated: float = stated, experiments: Sequence[Experiment] = tuple(shipped)
-    ) -> Passage:
+    def check(stated: float = stated, experiments: Sequence[Experiment] = shipped) -> Passage:
         return Passage(tuple(settings), experiments, "distance", EPS, stated, relation="exactly")
 
-    return Case(list(settings.values())[-1], check(), controls(check, *changes))
+    return case(list(settings.values())[-1], check, *changes)
 
 
 def _similarity() -> Case:
-    return _case(
+    ratios = (8.0, 19.0, 45.0, 108.0, 256.0)
+    return _law(
         "similarity",
-        {
-            ratio: saddle("zero", n=2, half_dim=1, mu=1 / ratio)
-            for ratio in (8.0, 19.0, 45.0, 108.0, 256.0)
-        },
-        _grid(10, 2500),
+        {ratio: saddle("zero", n=2, half_dim=1, mu=1 / ratio) for ratio in ratios},
+        log_spaced(10, 2500, 40),
         1.0,
         wrong("exponent 1/2 claimed", "a false claim: acceleration", stated=0.5),
         wrong("exponent 2 claimed", "a false claim", stated=2.0),
@@ -61,13 +49,14 @@ def _similarity() -> Case:
 
 
 def _workers() -> Case:
-    return _case(
+    fields: dict[str, Any] = {"half_dim": 1, "mu": 1 / 60}
+    return _law(
         "workers",
         {
-            float(n): saddle("zero", n=n, half_dim=1, mu=1 / 60, compressor=SampledClients(1, n))
+            float(n): saddle("zero", n=n, compressor=SampledClients(1, n), **fields)
             for n in (2, 4, 12, 28, 64)
         },
-        _grid(60, 3200),
+        log_spaced(60, 3200, 40),
         0.5,
         wrong("exponent 1 claimed", "a false claim: no square root", stated=1.0),
         wrong("exponent 0 claimed", "a false claim: rounds as if $n = 1$", stated=0.0),
@@ -76,31 +65,28 @@ def _workers() -> Case:
 
 def _server() -> Case:
     # In the first direction the operator is as slow as without the common coupling.
-    settings = {
-        size: saddle("spectrum", n=4, half_dim=2, mu=0.05, size=size)
-        for size in (3.0, 7.0, 17.0, 41.0, 100.0)
-    }
-    return _case(
+    sizes = (3.0, 7.0, 17.0, 41.0, 100.0)
+    settings = {size: saddle("spectrum", n=4, half_dim=2, mu=0.05, size=size) for size in sizes}
+    full = [
+        place.extragradient(
+            f"law-full-{j}",
+            log_spaced(10, 20_000, 40),
+            0.5 / place.problem.constants["L"].value,
+        )
+        for j, place in enumerate(settings.values())
+    ]
+    return _law(
         "server",
         settings,
-        _grid(10, 1000),
+        log_spaced(10, 1000, 40),
         0.0,
         wrong("exponent 1/2 claimed", "a false claim: L counts", stated=0.5),
         wrong(
             "extragradient with full communication",
             "the steps of a method that knows of no similarity",
-            experiments=[_full(j, place) for j, place in enumerate(settings.values())],
+            experiments=full,
         ),
     )
-
-
-def _full(j: int, place: PillarsSetting) -> Experiment:
-    run: Any = FullExtragradient(
-        problem=place.problem,
-        z_star=jnp.asarray(place.problem.solution),
-        step_size=jnp.asarray(0.5 / place.problem.constants["L"].value),
-    )
-    return Experiment(f"pillars-law-full-{j}", run, _grid(10, 20_000), lanes=LANES)
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -3,21 +3,18 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from optzoo.theorems.three_pillars import V4_LOCAL, V7_LOCAL
 
 from ...checks import ExactInequality, ExactLowerBound
 from ...claim import Case, Claim, grid
-from ...controls import wrong
-from .enumeration import exact_case, solutions
+from ...controls import Sides, exact_case, wrong
+from .enumeration import Array, after_messages
+from .mutants import A_THIRD
 from .processes import PillarsRun
 from .settings import PillarsSetting, one_worker
 
 __all__ = ["CLAIMS"]
-
-Array = NDArray[np.float64]
-Sides = tuple[Array, Array]
 
 
 def _solution(setting: PillarsSetting, z: Array) -> Array:
@@ -50,7 +47,7 @@ def _local_sides(setting: PillarsSetting, *, faster: float = 1.0, longer: float 
     slope = np.eye(4) - _solution(setting, np.eye(4)).T - offset[:, None]
     z = np.linalg.solve(slope, (away - offset).T).T
     run = setting.run(local_step=longer * setting.eta)
-    after = solutions(run, z, np.zeros_like(z)) - _solution(setting, z)
+    after = after_messages(run, z, np.zeros_like(z)).u - _solution(setting, z)
     gained = 1 - np.sum(after**2, axis=1) / np.sum(away**2, axis=1)
     return gained, np.full_like(gained, faster * setting.bound(V4_LOCAL))
 
@@ -81,12 +78,6 @@ def _outcomes(run: PillarsRun, z: jax.Array, keys: jax.Array) -> jax.Array:
     return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(z, keys)
 
 
-def _distinct(points: Array) -> Array:
-    """The points without repetitions, which differ by round-off."""
-    _, first = np.unique(np.round(points, 9), axis=0, return_index=True)
-    return points[first]
-
-
 def _noise_sides(
     setting: PillarsSetting, *, scale: float = 1.0, longer: float = 1.0, **claimed: float
 ) -> Sides:
@@ -98,10 +89,11 @@ def _noise_sides(
     outcomes = 4 ** (2 * int(setting.value("H")) - 1)
     measured, solution = [], _solution(setting, z)
     for row, centre in zip(np.asarray(_outcomes(run, jnp.asarray(z), keys)), solution, strict=True):
-        distinct = _distinct(row)
+        # Equal ones differ by round-off.
+        _, distinct = np.unique(np.round(row, 9), axis=0, return_index=True)
         if len(distinct) != outcomes:
             raise ValueError(f"{len(distinct)} outcomes of {outcomes} were seen")
-        measured.append(np.mean(np.sum((distinct - centre) ** 2, axis=1)))
+        measured.append(np.mean(np.sum((row[distinct] - centre) ** 2, axis=1)))
     away = np.sum((z - solution) ** 2, axis=1)
     return np.array(measured), scale * setting.bound(V7_LOCAL, away, **claimed)
 
@@ -115,17 +107,14 @@ def _noise(instance: str) -> Case:
         local_steps=local_steps,
         sigma=sigma,
     )
-    changes = (
-        wrong("bound divided by three", "a false claim", scale=1 / 3),
-        wrong("no floor", "a false claim: the noise leaves nothing", sigma=sigma / 10),
-        wrong("six times the local step", r"$6\eta$ in the method", longer=6.0),
-    )
     return exact_case(
         setting,
         _noise_sides,
         ExactInequality,
-        # The floor is crude where it is all there is.
-        *(changes if sigma < 10 else ()),
+        A_THIRD,
+        wrong("no floor", "a false claim: the noise leaves nothing", sigma=sigma / 10),
+        wrong("six times the local step", r"$6\eta$ in the method", longer=6.0),
+        bites=sigma < 10,  # the floor is crude where it is all there is
         what="all signs of the noise",
     )
 

@@ -1,11 +1,9 @@
 """Whole runs without sampling: exact second moments on affine problems."""
 
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optzoo.compressors import SampledClients
 from optzoo.problems import AffineOperators, Constant, locked_tail
@@ -13,17 +11,15 @@ from optzoo.theorems.three_pillars import LB, V0_MOMENTS, V1, V2, V6
 
 from ...checks import ExactIdentity, ExactInequality, ExactLowerBound
 from ...claim import Case, Claim, grid
-from ...controls import wrong
+from ...controls import Sides, exact_case, wrong
 from ...setting import Setting, Stated
-from .enumeration import after_messages, exact_case, random_states
-from .mutants import Scaled
+from .enumeration import Array, after_messages, random_states
+from .mutants import messages_count
 from .partners import PARTNERS
-from .settings import COMPRESSORS, EXACT, PillarsSetting, hard, moments, saddle
+from .settings import COMPRESSORS, PillarsSetting, hard, moments, saddle, small_saddle
 
 __all__ = ["CLAIMS"]
 
-Array = NDArray[np.float64]
-Sides = tuple[Array, Array]
 NO_SAMPLING = "exact second moments, no sampling"
 
 
@@ -36,7 +32,8 @@ def _recursion_sides(setting: PillarsSetting, *, permuted: bool = False, **chang
     z, m = random_states(run, 4)
     found: Array = np.zeros((4, 8, 8))
     for kept, weight in ((True, 1 - p), (False, p)):
-        w = np.concatenate(after_messages(run, z, m, kept), axis=2) - np.tile(star, 2)
+        after = after_messages(run, z, m, kept)
+        w = np.concatenate([after.z, after.m], axis=2) - np.tile(star, 2)
         found += weight * np.einsum("sda,sdb->sab", w, w) / w.shape[1]
     w = np.hstack([z - star, m - star])
     predicted = np.stack([recursion.step(np.outer(each, each)) for each in w])
@@ -45,30 +42,18 @@ def _recursion_sides(setting: PillarsSetting, *, permuted: bool = False, **chang
 
 
 def _recursion(compressor: str) -> Case:
-    setting = saddle(
-        "spectrum",
-        n=4,
-        half_dim=2,
-        mu=0.3,
-        size=3.0,
-        compressor=COMPRESSORS[compressor],
-        local_steps=EXACT,
-    )
-    changes = (
-        wrong(
-            "correction halved", "messages count half", compressor=Scaled(setting.compressor, 0.5)
-        ),
+    setting = small_saddle("spectrum", size=3.0, compressor=COMPRESSORS[compressor])
+    return exact_case(
+        setting,
+        _recursion_sides,
+        ExactIdentity,
+        messages_count(0.5, setting.compressor),
         wrong(
             "a uniform permutation for a uniform shift",
             "a false claim: only the correlations between coordinates differ",
             permuted=True,
         ),
-    )
-    return exact_case(
-        setting,
-        _recursion_sides,
-        ExactIdentity,
-        *(changes if compressor == "PermK" else ()),
+        bites=compressor == "PermK",
         tolerance=1e-12,
         what="all entries, all draws of the messages, both sides of the coin",
     )
@@ -77,32 +62,27 @@ def _recursion(compressor: str) -> Case:
 # --- V2: asymptotic rates ---
 
 
-def _without_coupling(n: int, ratio: float) -> PillarsSetting:
-    return saddle("zero", n=n, half_dim=1, mu=1 / ratio, compressor=SampledClients(1, n))
-
-
-_FOUR: dict[str, Any] = {"n": 4, "half_dim": 2}
 SLOWEST = "zero, n = 32, delta/mu = 320"
-RATES: dict[str, Callable[[], PillarsSetting]] = {
+RATES: dict[str, dict[str, Any]] = {
     **{
-        f"zero, n = {n}, delta/mu = {ratio}": partial(_without_coupling, n, ratio)
+        f"zero, n = {n}, delta/mu = {ratio}": {
+            "mu": 1 / ratio,
+            "n": n,
+            "half_dim": 1,
+            "compressor": SampledClients(1, n),
+        }
         for n in (4, 8, 16, 32)
         for ratio in (2, 10, 100, 320)
     },
     **{
-        f"zero, PermK, {longer} times the step": partial(
-            saddle, "zero", mu=0.01, longer=longer, **_FOUR
-        )
+        f"zero, PermK, {longer} times the step": {"mu": 0.01, "longer": longer}
         for longer in (0.5, 1.0, 1.35)
     },
     **{
-        f"spectrum up to {size:g}": partial(saddle, "spectrum", mu=0.01, size=size, **_FOUR)
+        f"spectrum up to {size:g}": {"coupling": "spectrum", "mu": 0.01, "size": size}
         for size in (1.0, 10.0, 100.0)
     },
-    **{
-        coupling: partial(saddle, coupling, mu=0.1, **_FOUR)
-        for coupling in ("adversarial", "overshooting", "plus")
-    },
+    **{name: {"coupling": name, "mu": 0.1} for name in ("adversarial", "overshooting", "plus")},
 }
 
 
@@ -112,20 +92,18 @@ def _rate_sides(setting: PillarsSetting, scale: float = 1.0, **claimed: float) -
 
 
 def _rate(instance: str) -> Case:
-    setting = RATES[instance]()
-    changes = (
+    setting = small_saddle(**{"coupling": "zero", "local_steps": None} | RATES[instance])
+    return exact_case(
+        setting,
+        _rate_sides,
+        ExactInequality,
         wrong("bound divided by 1.1", "a false claim: a tenth faster", scale=1 / 1.1),
         wrong(
             "progress of both points",
             r"a false claim: $2\gamma\mu$ for $\gamma\mu$, as without the reference point",
             mu=2 * setting.value("mu"),
         ),
-    )
-    return exact_case(
-        setting,
-        _rate_sides,
-        ExactInequality,
-        *(changes if instance == SLOWEST else ()),
+        bites=instance == SLOWEST,
         what=NO_SAMPLING,
     )
 
@@ -139,51 +117,55 @@ FAST_ENOUGH = 40.0
 
 
 @cache
-def _hard(n: int, ratio: float) -> tuple[PillarsSetting, Array]:
-    """The instance, and the exact E|z^k - z*|^2."""
-    setting = hard(n, 16, mu=1.0, delta=ratio, compressor=SampledClients(1, n))
-    recursion, d = moments(setting), setting.problem.dim
-    found = recursion.run(recursion.start(-setting.problem.solution), HARD_STEPS)
-    return setting, np.array([np.trace(second[:d, :d]) for second in found])
+def _hard(instance: str) -> PillarsSetting:
+    n, ratio = HARD[instance]
+    return hard(n, 16, mu=1.0, delta=ratio, compressor=SampledClients(1, n))
+
+
+@cache
+def _errors(setting: PillarsSetting) -> Array:
+    """The exact E|z^k - z*|^2."""
+    recursion = moments(setting)
+    start = recursion.start(-setting.problem.solution)
+    return np.array([recursion.distance(each) for each in recursion.run(start, HARD_STEPS)])
+
+
+def _above_sides(setting: PillarsSetting, *, scale: float = 1.0, speed: float = 1.0) -> Sides:
+    steps = speed * np.array(HARD_STEPS)
+    return _errors(setting), scale * setting.bound(V1, steps, setting.initial)
 
 
 def _above(instance: str) -> Case:
-    setting, found = _hard(*HARD[instance])
-
-    def sides(setting: Setting, *, scale: float = 1.0, speed: float = 1.0) -> Sides:
-        return found, scale * setting.bound(V1, speed * np.array(HARD_STEPS), initial)
-
-    initial = setting.initial
-    changes = (
+    return exact_case(
+        _hard(instance),
+        _above_sides,
+        ExactInequality,
         wrong("twice as fast", r"a false claim: $\rho^{2k}$", speed=2.0),
         wrong(
             "bound divided by three",
             "a false claim: the potential starts at less than half of itself",
             scale=1 / 3,
         ),
-    )
-    return exact_case(
-        setting,
-        sides,
-        ExactInequality,
-        *(changes if HARD[instance][1] == FAST_ENOUGH else ()),
+        bites=HARD[instance][1] == FAST_ENOUGH,
         what=NO_SAMPLING,
     )
 
 
+def _below_sides(setting: Setting, place: PillarsSetting, *, pace: float = 1.0) -> Sides:
+    """The exact error, and the tail of z* that cannot be known."""
+    assert isinstance(place.problem, AffineOperators)
+    tail = partial(locked_tail, place.problem)
+    changed = {name: pace * constant.value for name, constant in setting.constants.items()}
+    return _errors(place), setting.bound(LB, HARD_STEPS, tail, **changed)
+
+
 def _below(instance: str) -> Case:
-    place, found = _hard(*HARD[instance])
+    place = _hard(instance)
     heard = Constant(1 / place.problem.num_workers, "exact", derivation="one uniform client")
-    setting = Stated(place.words, {"heard": heard, "p": place.constants["p"]}, place.parameters)
-
-    def sides(setting: Setting, *, pace: float = 1.0) -> Sides:
-        """The exact error, and the tail of z* that cannot be known."""
-        assert isinstance(place.problem, AffineOperators)
-        tail = partial(locked_tail, place.problem)
-        changed = {name: pace * constant.value for name, constant in setting.constants.items()}
-        return found, setting.bound(LB, HARD_STEPS, tail, **changed)
-
-    changes = (
+    return exact_case(
+        Stated(place.words, {"heard": heard, "p": place.constants["p"]}, place.parameters),
+        partial(_below_sides, place=place),
+        ExactLowerBound,
         wrong(
             "a fortieth of the pace",
             "a false claim: a coordinate in forty times as many steps",
@@ -194,12 +176,7 @@ def _below(instance: str) -> Case:
             "a false claim: the first coordinate is all that is ever known",
             pace=0.0,
         ),
-    )
-    return exact_case(
-        setting,
-        sides,
-        ExactLowerBound,
-        *(changes if HARD[instance][1] == FAST_ENOUGH else ()),
+        bites=HARD[instance][1] == FAST_ENOUGH,
         what=NO_SAMPLING,
     )
 
@@ -212,14 +189,9 @@ SIZES = {"n = d = 4": 4, "n = d = 8": 8}
 
 def _sums_sides(setting: PillarsSetting, scale: float = 1.0) -> Sides:
     recursion = moments(setting)
-    second = recursion.start(-setting.problem.solution)
-    total, found = 0.0, []
-    for k in range(1, MONOTONE_STEPS[-1] + 1):
-        total += recursion.mean_square_operator(second)
-        second = recursion.step(second)
-        if k in MONOTONE_STEPS:
-            found.append(total / k)
-    return np.array(found), scale * setting.bound(V6, MONOTONE_STEPS, setting.initial)
+    start = recursion.start(-setting.problem.solution)
+    found = np.array(recursion.mean_square_operators(start, MONOTONE_STEPS))
+    return found, scale * setting.bound(V6, MONOTONE_STEPS, setting.initial)
 
 
 def _sums(size: str, coupling: str) -> Case:

@@ -1,9 +1,5 @@
-"""Mistakes in Three Pillars and its messages, and the other convention for its reference point.
+"""Mistakes in Three Pillars, the other convention for its reference point, and rows of controls."""
 
-Each function takes the arguments of `optzoo.three_pillars`.
-"""
-
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -13,79 +9,36 @@ import optax
 import optzoo
 from optzoo.compressors import Compressor
 
-__all__ = ["Scaled", "SharedKey", "no_projection", "other_reference", "raw_differences"]
+from ...compressors import Scaled
+from ...controls import Change, wrong
+from ...mutants import Call, altered
+
+__all__ = [
+    "A_THIRD",
+    "NEVER_REFRESHED",
+    "NO_MOMENTUM",
+    "ONE_LOCAL_STEP",
+    "messages_count",
+    "no_projection",
+    "other_reference",
+    "raw_differences",
+]
 
 
-class Scaled(Compressor):
-    """A compressor times a factor.
-
-    1/n is a compressor without its factor n, 0 a correction that is dropped, 1/2 and 2 one that
-    counts half and twice.
-    """
-
-    def __init__(self, compressor: Compressor, factor: float | jax.Array) -> None:
-        self.compressor, self.factor = compressor, factor
-        self.num_workers = compressor.num_workers
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Scaled) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((self.compressor, self.factor))
-
-    def encode(self, key: jax.Array, worker: jax.Array, vector: jax.Array) -> Any:
-        return self.compressor.encode(key, worker, vector)
-
-    def decode(self, key: jax.Array, worker: jax.Array, message: Any, like: Any) -> jax.Array:
-        return self.factor * self.compressor.decode(key, worker, message, like)
-
-    def mean(self, key: jax.Array, vector: jax.Array, axis_name: str) -> jax.Array:
-        return self.factor * self.compressor.mean(key, vector, axis_name)
-
-    def variance_constants(self, dimension: int) -> tuple[float, float]:
-        return self.compressor.variance_constants(dimension)
-
-
-@dataclass(frozen=True)
-class SharedKey(Compressor):
-    """A compressor whose workers all draw what worker 0 draws."""
-
-    compressor: Compressor
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "num_workers", self.compressor.num_workers)
-
-    def encode(self, key: jax.Array, worker: jax.Array, vector: jax.Array) -> Any:
-        return self.compressor.encode(key, jnp.zeros_like(worker), vector)
-
-    def decode(self, key: jax.Array, worker: jax.Array, message: Any, like: Any) -> jax.Array:
-        return self.compressor.decode(key, jnp.zeros_like(worker), message, like)
-
-    def variance_constants(self, dimension: int) -> tuple[float, float]:
-        return self.compressor.variance_constants(dimension)
-
-
-def raw_differences(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
+@altered(optzoo.three_pillars)
+def raw_differences(call: Call) -> tuple[Any, Any]:
     """$F_i(m) - F_i(u)$ is compressed, without the server's part: the similarity is lost."""
-    compressor, axis_name, gamma = named["compressor"], named["axis_name"], arguments[0]
-    named["compressor"] = Scaled(compressor, 0.0)
-    silent = optzoo.three_pillars(*arguments, **named)
-
-    def update(
-        updates: optax.Updates, state: Any, params: Any, **extra_args: Any
-    ) -> tuple[optax.Updates, Any]:
-        to_u, new_state = silent.update(updates, state, params, **extra_args)
-        u = params + to_u
-        at_m = jnp.where(state.steps == 0, updates, state.reference_operator[0])
-        m = jnp.where(state.steps == 0, params, state.reference)
-        server = extra_args["server_operator_fn"]
-        # The server's part is subtracted exactly.
-        key = jax.random.fold_in(jax.random.fold_in(state.key, state.steps), 7)
-        mean = compressor.mean(key, at_m - extra_args["operator_fn"](u), axis_name)
-        z = u + gamma * (mean - (server(m) - server(u)))
-        return z - params, new_state
-
-    return optax.GradientTransformationExtraArgs(silent.init, update)
+    _, new = call.step()
+    state, u, first = call.state, new.local_solution, call.state.steps == 0
+    at_m = jnp.where(first, call.updates, state.reference_operator[0])
+    m = jnp.where(first, call.params, state.reference)
+    of_worker, of_server = (call.extra_args[f"{name}operator_fn"] for name in ("", "server_"))
+    compressor, axis_name = call.arguments["compressor"], call.arguments["axis_name"]
+    key = jax.random.fold_in(jax.random.fold_in(state.key, state.steps), 7)
+    mean = compressor.mean(key, at_m - of_worker(u), axis_name)
+    # The server's part is subtracted exactly.
+    z = u + call.arguments["gamma"] * (mean - (of_server(m) - of_server(u)))
+    return z - call.params, new
 
 
 def no_projection(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
@@ -93,24 +46,41 @@ def no_projection(*arguments: Any, **named: Any) -> optax.GradientTransformation
     return optzoo.three_pillars(*arguments, **(named | {"project": None}))
 
 
-def other_reference(*arguments: Any, **named: Any) -> optax.GradientTransformationExtraArgs:
+@altered(optzoo.three_pillars)
+def other_reference(call: Call) -> tuple[Any, Any]:
     """No mistake but the other convention: a refresh takes m^{k+1} = z^{k+1}."""
-    axis_name = named["axis_name"]
-    method = optzoo.three_pillars(*arguments, **named)
+    updates, new = call.step()
+    refreshed = (new.refreshes > call.state.refreshes) & (call.state.steps > 0)
+    z = call.params + updates
+    own = call.extra_args["operator_fn"](z)
+    mean = jax.lax.pmean(own, call.arguments["axis_name"])
+    return updates, new._replace(
+        reference=jnp.where(refreshed, z, new.reference),
+        reference_operator=jnp.where(refreshed, own[None], new.reference_operator),
+        mean_reference_operator=jnp.where(refreshed, mean, new.mean_reference_operator),
+    )
 
-    def update(
-        updates: optax.Updates, state: Any, params: Any, **extra_args: Any
-    ) -> tuple[optax.Updates, Any]:
-        new_updates, new_state = method.update(updates, state, params, **extra_args)
-        refreshed = (new_state.refreshes > state.refreshes) & (state.steps > 0)
-        z = params + new_updates
-        own = extra_args["operator_fn"](z)
-        return new_updates, new_state._replace(
-            reference=jnp.where(refreshed, z, new_state.reference),
-            reference_operator=jnp.where(refreshed, own[None], new_state.reference_operator),
-            mean_reference_operator=jnp.where(
-                refreshed, jax.lax.pmean(own, axis_name), new_state.mean_reference_operator
-            ),
-        )
 
-    return optax.GradientTransformationExtraArgs(method.init, update)
+# --- Rows of controls ---
+
+
+def messages_count(factor: float, compressor: Compressor) -> Change:
+    """What is sent counts with a factor: nothing, half, twice; or without the factor n, 1/n."""
+    words = {
+        0.0: ("correction dropped", "nothing is sent: $z^{k+1} = u_H$"),
+        0.5: ("correction halved", "messages count half"),
+        2.0: ("correction doubled", "messages count twice"),
+        1 / compressor.num_workers: (
+            "compressor without the factor n",
+            "blocks are sent as they are",
+        ),
+    }
+    return wrong(*words[factor], compressor=Scaled(compressor, factor))
+
+
+NO_MOMENTUM = wrong("no momentum", r"$\tau = 0$ in the method", momentum=0.0)
+ONE_LOCAL_STEP = wrong("one local step", "$H = 1$ in the method", local_steps=1)
+NEVER_REFRESHED = wrong(
+    "never refreshed", "the reference stays $z^0$: the error stalls", refresh_probability=0.0
+)
+A_THIRD = wrong("bound divided by three", "a false claim: a third of the bound", scale=1 / 3)

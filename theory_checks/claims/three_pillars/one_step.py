@@ -1,10 +1,11 @@
 """One step, exactly: over R^d and over a ball, with exact and with few local steps, and Minty."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optzoo.compressors import Compressor, RandK, SampledClients
 from optzoo.problems import AffineOperators
@@ -12,18 +13,14 @@ from optzoo.theorems.three_pillars import V0, V1_STEP, V4_STEP, V5_STEP, V6, V6_
 
 from ...checks import ExactIdentity, ExactInequality, ExactLowerBound
 from ...claim import Case, Claim, grid
-from ...controls import mutant, null, wrong
-from . import mutants
-from .enumeration import after_messages, exact_case, random_states, terms
-from .mutants import Scaled
+from ...controls import Sides, exact_case, mutant, null, wrong
+from .enumeration import DRAWS, Array, after_messages, random_states, terms
+from .mutants import NO_MOMENTUM, ONE_LOCAL_STEP, messages_count, no_projection
 from .processes import PillarsRun
-from .settings import COMPRESSORS, EXACT, PillarsSetting, aligned, minty, moments, saddle
+from .settings import COMPRESSORS, PillarsSetting, aligned, minty, moments, small_saddle
 
 __all__ = ["CLAIMS", "identity_setting", "identity_sides"]
 
-Array = NDArray[np.float64]
-Sides = tuple[Array, Array]
-DRAWS = "all draws of the messages"
 BOTH = f"{DRAWS}, and both sides of the coin"
 FROM_THE_SLOWEST = f"{BOTH}, from the slowest and from random states"
 STATES = "state, the closest to the bound first"
@@ -35,12 +32,11 @@ ARCTAN, FEW = "plus arctan", "fewer coordinates than workers"
 
 
 def identity_setting(instance: str) -> PillarsSetting:
-    fields: dict[str, Any] = {"n": 4, "half_dim": 2, "mu": 0.3, "local_steps": EXACT}
     if instance == FEW:
-        return saddle("random", size=1.0, **(fields | {"half_dim": 1}))
+        return small_saddle("random", half_dim=1, size=1.0)
     if instance == ARCTAN:
-        return saddle("spectrum", size=3.0, strength=1.0, **fields)
-    return saddle("spectrum", size=3.0, compressor=COMPRESSORS[instance], **fields)
+        return small_saddle("spectrum", size=3.0, strength=1.0)
+    return small_saddle("spectrum", size=3.0, compressor=COMPRESSORS[instance])
 
 
 def identity_sides(
@@ -60,26 +56,20 @@ def identity_sides(
     """
     run = setting.run(**changes)
     found = terms(run, *random_states(run, 12), energy=energy)
-    exact = setting.bound(
-        V0,
-        *(found[name] for name in ("z", "m", "u_z", "u_m")),
-        progress * found["progress"],
-        found["energy"],
-    )
-    scale = found["z"] + found["m"]
-    return found["after"] / scale, exact / scale
+    z, m, u_z, u_m, gained = (found[name] for name in ("z", "m", "u_z", "u_m", "progress"))
+    exact = setting.bound(V0, z, m, u_z, u_m, progress * gained, found["energy"])
+    return found["after"] / (z + m), exact / (z + m)
 
 
 def _identity(instance: str) -> Case:
     permk = COMPRESSORS["PermK"]
-    changes = (
-        wrong(
-            "compressor without the factor n",
-            "blocks are sent as they are",
-            compressor=Scaled(permk, 0.25),
-        ),
-        wrong("correction halved", "messages count half", compressor=Scaled(permk, 0.5)),
-        wrong("no momentum", r"$\tau = 0$ in the method, $\tau = p$ in the identity", momentum=0.0),
+    return exact_case(
+        identity_setting(instance),
+        identity_sides,
+        ExactIdentity,
+        messages_count(0.25, permk),
+        messages_count(0.5, permk),
+        NO_MOMENTUM,
         wrong(
             "second moment of RandK for PermK",
             "a false claim: the draws of the workers were independent",
@@ -89,12 +79,7 @@ def _identity(instance: str) -> Case:
         null(
             "PermK has the second moment of one client", "an equality", energy=SampledClients(1, 4)
         ),
-    )
-    return exact_case(
-        identity_setting(instance),
-        identity_sides,
-        ExactIdentity,
-        *(changes if instance == "PermK" else ()),
+        bites=instance == "PermK",
         tolerance=1e-12,
         what=BOTH,
     )
@@ -120,8 +105,8 @@ def _decrease(run: PillarsRun, setting: PillarsSetting) -> Array:
         z, m = np.vstack([worst[:1], z]), np.vstack([worst[1:], m])
 
     def mean_potential(kept: bool) -> Array:
-        after_z, after_m = after_messages(run, z, m, kept)
-        both = np.sum((after_z - star) ** 2, axis=2) + np.sum((after_m - star) ** 2, axis=2)
+        after = after_messages(run, z, m, kept)
+        both = np.sum((after.z - star) ** 2, axis=2) + np.sum((after.m - star) ** 2, axis=2)
         return np.asarray(both.mean(axis=1))
 
     before = np.sum((z - star) ** 2, axis=1) + np.sum((m - star) ** 2, axis=1)
@@ -138,7 +123,7 @@ def _contraction_sides(
 
 def _contraction(coupling: str, way: str) -> Case:
     size, n = COUPLINGS[coupling]
-    setting = saddle(
+    setting = small_saddle(
         coupling,
         n=n,
         half_dim=n // 2,
@@ -146,7 +131,6 @@ def _contraction(coupling: str, way: str) -> Case:
         size=size,
         longer=WAYS[way],
         compressor=SampledClients(1, n) if way == "one client" else None,
-        local_steps=EXACT,
     )
     gamma, mu, d_B = (setting.value(name) for name in ("gamma", "mu", "d_B"))
     changes = {
@@ -167,20 +151,10 @@ def _contraction(coupling: str, way: str) -> Case:
                 "the step of another problem, with the rate of this one",
                 gamma=2 * gamma,
             ),
-            wrong(
-                "correction dropped",
-                "nothing is sent",
-                compressor=Scaled(setting.compressor, 0.0),
-            ),
-            wrong("no momentum", r"$\tau = 0$", momentum=0.0),
+            messages_count(0.0, setting.compressor),
+            NO_MOMENTUM,
         ),
-        ("plus", "PermK"): (
-            wrong(
-                "correction doubled",
-                "messages count twice",
-                compressor=Scaled(setting.compressor, 2.0),
-            ),
-        ),
+        ("plus", "PermK"): (messages_count(2.0, setting.compressor),),
     }
     return exact_case(
         setting,
@@ -202,15 +176,14 @@ def _inexact_sides(setting: PillarsSetting, promised: float | None = None, **cha
 
 def _inexact(coupling: str) -> Case:
     size = 0.0 if coupling == "zero" else 6.0
-    setting = saddle(coupling, n=4, half_dim=2, mu=0.1, size=size)
+    setting = small_saddle(coupling, mu=0.1, size=size, local_steps=None)
     gamma, mu = setting.value("gamma"), setting.value("mu")
     without_slack = wrong(
         "a rate that 1/M does not slow",
         r"a false claim: $\rho = 1 - \gamma\mu$",
         promised=1 - gamma * mu,
     )
-    one_step = wrong("one local step", "$H = 1$ with the rate of the theorem's $H$", local_steps=1)
-    changes = {"zero": (without_slack,), "random": (one_step,)}
+    changes = {"zero": (without_slack,), "random": (ONE_LOCAL_STEP,)}
     return exact_case(
         setting, _inexact_sides, ExactInequality, *changes.get(coupling, ()), what=BOTH
     )
@@ -220,43 +193,33 @@ def _inexact(coupling: str) -> Case:
 
 
 def _ball_sides(
-    setting: PillarsSetting, *, mu: float | None = None, energy: float = 1.0, **changes: Any
+    setting: PillarsSetting,
+    *,
+    claimed: dict[str, float] | None = None,
+    energy: float = 1.0,
+    **changes: Any,
 ) -> Sides:
     run = setting.run(**changes)
-    z, m = random_states(run, 24)
+    states = random_states(run, 24)
     # Many of these are interior, as z and m are, but not all.
-    found = terms(run, 0.9 * z, 0.9 * m)
-    bound = setting.bound(
-        V5_STEP,
-        *(found[name] for name in ("z", "m", "u_z", "u_m", "u")),
-        energy * found["energy"],
-        **({} if mu is None else {"mu": mu}),
-    )
-    scale = found["z"] + found["m"]
-    return found["after"] / scale, bound / scale
+    found = terms(run, *(0.9 * points for points in states))
+    z, m, u_z, u_m, u = (found[name] for name in ("z", "m", "u_z", "u_m", "u"))
+    bound = setting.bound(V5_STEP, z, m, u_z, u_m, u, energy * found["energy"], **(claimed or {}))
+    return found["after"] / (z + m), bound / (z + m)
 
 
 def _ball(compressor: str) -> Case:
-    setting = saddle(
-        "random",
-        n=4,
-        half_dim=2,
-        mu=0.3,
-        size=2.0,
-        radius=1.0,
-        compressor=COMPRESSORS[compressor],
-        local_steps=EXACT,
-    )
+    setting = small_saddle("random", size=2.0, radius=1.0, compressor=COMPRESSORS[compressor])
     return exact_case(
         setting,
         _ball_sides,
         ExactInequality,
-        mutant(mutants.no_projection),
+        mutant(no_projection),
         wrong("messages cost nothing", r"a false claim: without $\gamma^2 E|\xi|^2$", energy=0.0),
         wrong(
             "ten times the progress",
             r"a false claim: $10\mu$ for $\mu$",
-            mu=10 * setting.value("mu"),
+            claimed={"mu": 10 * setting.value("mu")},
         ),
         what=DRAWS,
     )
@@ -281,13 +244,16 @@ def _aligned_states(setting: PillarsSetting) -> tuple[Array, Array]:
 
 
 def _minty_sides(
-    setting: PillarsSetting, *, scale: float = 1.0, away: float = 1.0, **changes: Any
+    setting: PillarsSetting,
+    states: Callable[[PillarsSetting], tuple[Array, Array]] | None = None,
+    *,
+    scale: float = 1.0,
+    away: float = 1.0,
+    **changes: Any,
 ) -> Sides:
     """Both inequalities, relative to Phi: |F(u)|^2, and the decrease of Phi."""
     run, p = setting.run(**changes), setting.value("p")
-    is_aligned = setting.text == aligned().text
-    states = _aligned_states(setting) if is_aligned else random_states(run, 24)
-    found = terms(run, *states)
+    found = terms(run, *(random_states(run, 24) if states is None else states(setting)))
     before = found["z"] + found["m"]
     after = found["after"] + p * found["z"] + (1 - p) * found["m"]
     moved = setting.of(V6).moved(found["u_z"], away * found["u_m"])
@@ -297,22 +263,17 @@ def _minty_sides(
 
 
 def _minty(instance: str) -> Case:
-    skew = saddle("random", n=4, half_dim=2, mu=0.0, size=2.0, local_steps=EXACT)
-    changes = (
-        wrong(
-            "messages cost nothing",
-            r"a false claim: $p |u - m|^2$ for $p |u - m|^2 / 2$",
-            away=2.0,
-        ),
-        wrong("no momentum", r"$\tau = 0$ in the method", momentum=0.0),
+    away = wrong(
+        "messages cost nothing", r"a false claim: $p |u - m|^2$ for $p |u - m|^2 / 2$", away=2.0
     )
-    tight = (wrong("4.2 in place of 4.5", "a false claim", scale=4.2 / 4.5),)
-    setting, mistakes = {
-        "minty": (minty(), changes),
-        "skew": (skew, ()),
-        "aligned": (aligned(), tight),
-    }[instance]
-    return exact_case(setting, _minty_sides, ExactInequality, *mistakes, what=DRAWS)
+    tight = wrong("4.2 in place of 4.5", "a false claim", scale=4.2 / 4.5)
+    if instance == "aligned":
+        from_aligned = partial(_minty_sides, states=_aligned_states)
+        return exact_case(aligned(), from_aligned, ExactInequality, tight, what=DRAWS)
+    if instance == "minty":
+        return exact_case(minty(), _minty_sides, ExactInequality, away, NO_MOMENTUM, what=DRAWS)
+    skew = small_saddle("random", mu=0.0, size=2.0)
+    return exact_case(skew, _minty_sides, ExactInequality, what=DRAWS)
 
 
 CLAIMS: tuple[Claim, ...] = (

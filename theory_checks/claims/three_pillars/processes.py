@@ -10,11 +10,10 @@ import optax
 from jax.sharding import PartitionSpec
 
 import optzoo
-from optzoo.compressors import Compressor, Identity, SampledClients
+from optzoo.compressors import Compressor, SampledClients
 from optzoo.problems import DistributedOperator, pytree_dataclass
 
 from ...simulation import Mean, Process, Watch, held
-from .mutants import Scaled
 
 __all__ = [
     "MEAN_SQUARED_OPERATOR",
@@ -69,11 +68,12 @@ def uplink(run: "PillarsRun", position: Position) -> jax.Array:
 
 
 def squared_operator(run: "PillarsRun", position: Position) -> jax.Array:
-    """|F(u^k)|^2."""
-    return jnp.sum(run.problem.operator(run.local_solution(position)) ** 2)
+    """|F(u^k)|^2 of the step that led here."""
+    u = held(position.state, "local_solution").local_solution
+    return jnp.sum(run.problem.operator(u) ** 2)
 
 
-MEAN_SQUARED_OPERATOR: Mapping[str, Watch] = {"operator": Mean(squared_operator)}
+MEAN_SQUARED_OPERATOR: Mapping[str, Watch] = {"operator": Mean(squared_operator, after=True)}
 """The mean of |F(u^k)|^2 over the steps so far."""
 
 # --- The methods ---
@@ -106,16 +106,14 @@ class PillarsRun(Process):
         "refreshes": refreshes,
     }
 
-    def transformation(
-        self, key: jax.Array, compressor: Compressor | None = None
-    ) -> optax.GradientTransformationExtraArgs:
+    def transformation(self, key: jax.Array) -> optax.GradientTransformationExtraArgs:
         return self.method(
             self.gamma,
             self.local_step,
             self.local_steps,
             momentum=self.momentum,
             refresh_probability=self.refresh_probability,
-            compressor=compressor or self.compressor,
+            compressor=self.compressor,
             axis_name=AXIS,
             project=self.problem.project,
             key=key,
@@ -141,15 +139,9 @@ class PillarsRun(Process):
     def step(self, position: Position, k: jax.Array, key: jax.Array) -> Position:
         return self.advance(position)
 
-    def local_solution(self, position: Position) -> jax.Array:
-        """u^k: where a step leads in which the messages count nothing."""
-        silent = Scaled(Identity(self.problem.num_workers), 0.0)
-        return self.advance(position, silent).z
-
-    def advance(self, position: Position, compressor: Compressor | None = None) -> Position:
-        """One step, on all workers; with another compressor where one is given."""
-        transformation = self.transformation(position.state.key, compressor)
-        problem = self.problem
+    def advance(self, position: Position) -> Position:
+        """One step, on all workers."""
+        transformation, problem = self.transformation(position.state.key), self.problem
 
         def noisy(z: jax.Array, key: jax.Array) -> jax.Array:
             signs = jax.random.rademacher(key, z.shape, z.dtype)

@@ -10,11 +10,18 @@ from optzoo.theorems import Theorem
 from optzoo.theorems.three_pillars import V2_UPLINK, V4, V4_CLIENTS, V5, V6, V7
 
 from ...checks import SampledIdentity, UpperBound
-from ...claim import Case, Claim, grid
-from ...controls import Change, controls, mutant, null, wrong
+from ...claim import Case, Claim, Grid
+from ...controls import Change, case, mutant, null, wrong
 from ...setting import Stated
-from . import mutants
-from .mutants import Scaled
+from .mutants import (
+    A_THIRD,
+    NEVER_REFRESHED,
+    NO_MOMENTUM,
+    ONE_LOCAL_STEP,
+    messages_count,
+    other_reference,
+    raw_differences,
+)
 from .partners import PARTNERS
 from .processes import MEAN_SQUARED_OPERATOR, partial_participation
 from .settings import PillarsSetting, hard, minty, saddle
@@ -48,12 +55,9 @@ def _bounded(
         bound = scale * setting.bound(theorem, checkpoints, setting.initial)
         return UpperBound(experiment, metric, bound)
 
-    return Case(setting, check(), controls(check, *changes))
+    return case(setting, check, *changes)
 
 
-NEVER_REFRESHED = wrong(
-    "never refreshed", "the reference stays $z^0$: the error stalls", refresh_probability=0.0
-)
 LATE, EARLY = (20, 50, 100, 200, 400), (10, 50, 100, 200, 400)
 
 
@@ -64,19 +68,12 @@ PERMK = PermK(N)
 
 
 def _zero() -> Case:
-    return _bounded(
-        V4,
-        saddle("zero"),
-        "zero",
-        LATE,
-        wrong("bound divided by three", "a false claim", scale=1 / 3),
-        NEVER_REFRESHED,
-        null(
-            "the other reference",
-            r"the convention $m^{k+1} = z^{k+1}$, which converges as well",
-            method=mutants.other_reference,
-        ),
+    convention = null(
+        "the other reference",
+        r"the convention $m^{k+1} = z^{k+1}$, which converges as well",
+        method=other_reference,
     )
+    return _bounded(V4, saddle("zero"), "zero", LATE, A_THIRD, NEVER_REFRESHED, convention)
 
 
 def _adversarial() -> Case:
@@ -95,18 +92,10 @@ def _adversarial() -> Case:
             r"$\gamma = \sqrt p / \delta$ in place of $\sqrt p / (2\delta)$",
             gamma=2 * gamma,
         ),
-        wrong("no momentum", r"$\tau = 0$", momentum=0.0),
+        NO_MOMENTUM,
         wrong("a quarter of the momentum", r"$\tau = p/4$", momentum=tau / 4),
-        wrong(
-            "compressor without the factor n",
-            "blocks are sent as they are",
-            compressor=Scaled(PERMK, 1 / N),
-        ),
-        wrong(
-            "correction dropped",
-            r"nothing is sent: $z^{k+1} = u_H$",
-            compressor=Scaled(PERMK, 0.0),
-        ),
+        messages_count(1 / N, PERMK),
+        messages_count(0.0, PERMK),
         wrong("greedy coordinates", "TopK, which is biased, for PermK", compressor=TopK(D // N, N)),
         null(
             "RandK on shifted differences",
@@ -117,18 +106,16 @@ def _adversarial() -> Case:
 
 
 def _plus() -> Case:
-    doubled = wrong("correction doubled", "messages count twice", compressor=Scaled(PERMK, 2.0))
-    return _bounded(V4, saddle("plus", mu=0.01), "plus", EARLY, doubled)
+    return _bounded(V4, saddle("plus", mu=0.01), "plus", EARLY, messages_count(2.0, PERMK))
 
 
 def _spectrum() -> Case:
-    raw = mutant(mutants.raw_differences, compressor=RandK(D // N, N))
+    raw = mutant(raw_differences, compressor=RandK(D // N, N))
     return _bounded(V4, saddle("spectrum", size=20.0), "spectrum", LATE, raw)
 
 
 def _random() -> Case:
-    one = wrong("one local step", "$H = 1$", local_steps=1)
-    return _bounded(V4, saddle("random", size=100.0), "random", LATE, one)
+    return _bounded(V4, saddle("random", size=100.0), "random", LATE, ONE_LOCAL_STEP)
 
 
 def _nonlinear() -> Case:
@@ -190,9 +177,7 @@ def _noise() -> Case:
         "noise-0.05",
         (20, 100, 500),
         wrong(
-            "a floor without its factors",
-            "a false claim: a thousandth of the bound",
-            scale=1e-3,
+            "a floor without its factors", "a false claim: a thousandth of the bound", scale=1e-3
         ),
         wrong("300 times the noise", "another sigma", noise=300 * setting.sigma),
     )
@@ -221,18 +206,15 @@ def _uplink() -> Case:
             within=(messages - exact, messages + late - 1 - exact),
         )
 
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong(
-                "refreshes with probability 2/n",
-                "twice as many full vectors as the method is said to send",
-                refresh_probability=2 / n,
-            ),
-            wrong("1/n vectors a step", "a false claim: refreshes are forgotten", p=0.0),
+        check,
+        wrong(
+            "refreshes with probability 2/n",
+            "twice as many full vectors as the method is said to send",
+            refresh_probability=2 / n,
         ),
+        wrong("1/n vectors a step", "a false claim: refreshes are forgotten", p=0.0),
     )
 
 
@@ -243,7 +225,7 @@ CLAIMS: tuple[Claim, ...] = (
         id="three_pillars/rate/permk",
         title="PermK on saddles, similar and not",
         theorem=V4,
-        prepare=grid(lambda instance: SADDLES[instance](), instance=SADDLES),
+        prepare=Grid(SADDLES),
         pairs_with=RATE_PARTNERS,
     ),
     Claim(

@@ -25,14 +25,13 @@ from optzoo.problems import (
 )
 from optzoo.theorems.three_pillars import LOCAL_SHARE, Compression, Inexact, Server, tuned_step
 
-from ...setting import Setting
+from ...setting import Setting, chosen
 from ...simulation import Experiment, Watch
-from .processes import Method, PillarsRun
+from .processes import FullExtragradient, Method, PillarsRun
 
 __all__ = [
     "COMPRESSORS",
     "EXACT",
-    "LANES",
     "PillarsSetting",
     "aligned",
     "hard",
@@ -40,6 +39,7 @@ __all__ = [
     "moments",
     "one_worker",
     "saddle",
+    "small_saddle",
 ]
 
 Array = NDArray[np.float64]
@@ -82,8 +82,8 @@ class PillarsSetting(Setting):
     @cached_property
     def constants(self) -> Mapping[str, Constant]:
         """Those of the problem, of the compressor, and what follows from them or was chosen."""
+        known, n, dim = self.problem.constants, self.problem.num_workers, self.problem.dim
         names = ("mu", "L_1", "delta_1", "delta_av")
-        known = self.problem.constants
         found = {name: known[name] for name in names if name in known}
         found["mu_1"] = Constant(
             self.problem.server_monotonicity,
@@ -91,25 +91,22 @@ class PillarsSetting(Setting):
             side="below",
             derivation="modulus of the server's part",
         )
-        n, dim = self.problem.num_workers, self.problem.dim
         for name, value in zip("AB", self.compressor.variance_constants(dim), strict=True):
             found[name] = Constant(value, "exact", derivation="of the compressor")
         found["d_B"] = _message_constant(found)
         p = 1 / n if self.p is None else self.p
-        if self.gamma is None:
-            found["gamma"] = _chosen(
-                self.longer * tuned_step(p, found["d_B"].value), f"{self.longer:g} times V2's"
-            )
-        else:
-            found["gamma"] = _chosen(self.longer * self.gamma)
-        found |= {"p": _chosen(p, "1/n" if self.p is None else ""), "tau": _chosen(p, "p")}
+        gamma, how = self.gamma, ""
+        if gamma is None:
+            gamma, how = tuned_step(p, found["d_B"].value), f"{self.longer:g} times V2's"
+        found |= chosen(how, gamma=self.longer * gamma)
+        found |= chosen("1/n" if self.p is None else "", p=p) | chosen("p", tau=p)
         if self.sigma:
-            found["sigma"] = _chosen(self.sigma)
+            found |= chosen(sigma=self.sigma)
         H = self.local_steps
         if H is None:
             plan = Inexact.of(found | {"H": 1})
             H = plan.local_steps_for(LOCAL_SHARE * (1 - math.sqrt(plan.rho)))
-        return found | {"H": _chosen(H)}
+        return found | chosen(H=H)
 
     @property
     def parameters(self) -> dict[str, float | int | str]:
@@ -162,14 +159,12 @@ class PillarsSetting(Setting):
             "refresh_probability": self.value("p"),
             "noise": self.sigma,
         }
-        leaves: dict[str, Any] = {
-            name: jnp.asarray(value) for name, value in (numbers | changes).items()
-        }
+        leaves: Any = {name: jnp.asarray(value) for name, value in (numbers | changes).items()}
         return PillarsRun(
             problem=self.problem,
             z0=jnp.asarray(self.start),
             z_star=jnp.asarray(self.problem.solution),
-            compressor=self.compressor if compressor is None else compressor,
+            compressor=compressor or self.compressor,
             method=method,
             stochastic=self.sigma > 0,
             **leaves,
@@ -190,9 +185,14 @@ class PillarsSetting(Setting):
             f"pillars-{name}", run, checkpoints, watch, lanes=LANES, randomness=randomness
         )
 
-
-def _chosen(value: float, how: str = "") -> Constant:
-    return Constant(value, "exact", derivation=f"chosen, {how}" if how else "chosen")
+    def extragradient(self, name: str, checkpoints: Sequence[int], step_size: float) -> Experiment:
+        """Extragradient on F, in which all workers send whole vectors, to be replicated."""
+        run = FullExtragradient(
+            problem=self.problem,
+            z_star=jnp.asarray(self.problem.solution),
+            step_size=jnp.asarray(step_size),
+        )
+        return Experiment(f"pillars-{name}", run, checkpoints, lanes=LANES)
 
 
 def _message_constant(constants: Mapping[str, Constant]) -> Constant:
@@ -251,6 +251,12 @@ def saddle(
     return PillarsSetting(problem=problem, text=words, compressor=compressor or PermK(n), **more)
 
 
+def small_saddle(coupling: str, **more: Any) -> PillarsSetting:
+    """A saddle whose outcomes can be enumerated, with local steps to round-off."""
+    small = {"n": 4, "half_dim": 2, "mu": 0.3, "local_steps": EXACT}
+    return saddle(coupling, **(small | more))
+
+
 def hard(
     n: int, half_dim: int, *, mu: float, delta: float, compressor: Compressor, **more: Any
 ) -> PillarsSetting:
@@ -288,9 +294,13 @@ def aligned() -> PillarsSetting:
 def one_worker(matrix: Array, offset: Array, words: str, **more: Any) -> PillarsSetting:
     """F(z) = A z + q of one worker: there is nothing to send, and z^{k+1} = u_H."""
     problem = AffineOperators(jnp.asarray(matrix)[None], jnp.asarray(offset)[None])
-    chosen = {"p": 0.5, "gamma": math.sqrt(0.5) / 0.6}
     return PillarsSetting(
-        problem=problem, text=f"one worker, {words}", compressor=Identity(1), **(chosen | more)
+        problem=problem,
+        text=f"one worker, {words}",
+        compressor=Identity(1),
+        p=0.5,
+        gamma=math.sqrt(0.5) / 0.6,
+        **more,
     )
 
 

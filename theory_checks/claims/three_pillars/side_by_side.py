@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,10 +13,9 @@ from optzoo.theorems.three_pillars import PAPER, V2
 
 from ...presets import data_folder
 from ...side_by_side import Curve, Outcome, Panel, SideBySide
-from ...simulation import Experiment
+from ...simulation import log_spaced
 from ...simulation.laboratory import Laboratory
-from .processes import FullExtragradient
-from .settings import LANES, PillarsSetting
+from .settings import PillarsSetting
 
 __all__ = ["SIDE_BY_SIDE"]
 
@@ -33,10 +31,6 @@ BUNDLED = "breast_cancer"
 FILES = ("a9a", "w8a")
 
 
-def _grid(last: float, points: int) -> tuple[int, ...]:
-    return tuple(np.unique(np.round(np.geomspace(1, last, points)).astype(int)).tolist())
-
-
 def _curves(
     setting: PillarsSetting, name: str, laboratory: Laboratory
 ) -> dict[str, tuple[Curve, ...]]:
@@ -48,19 +42,15 @@ def _curves(
         FEWER: replace(setting, local_steps=10),
         WHOLE: replace(setting, compressor=Identity(problem.num_workers)),
     }
-    grid = _grid(2.8 * setting.bound(V2), 24)
+    grid = log_spaced(1, 2.8 * setting.bound(V2), 24)
     found = {
         label: _sampled(label, scheme, grid, name, laboratory) for label, scheme in schemes.items()
     }
     L, mu = problem.constants["L"].value, problem.constants["mu"].value
-    grid = _grid(4 * L / mu, 32)
+    grid = log_spaced(1, 4 * L / mu, 32)
     for label, longer in ((FULL, 1.0), (FULL_LONGER, 2.0)):
-        run = FullExtragradient(
-            problem=problem,
-            z_star=jnp.asarray(problem.solution),
-            step_size=jnp.asarray(longer / (np.sqrt(2) * L)),
-        )
-        experiment = Experiment(f"pillars-compare-{name}-{label}", run, grid, lanes=LANES)
+        step_size = longer / (np.sqrt(2) * L)
+        experiment = setting.extragradient(f"compare-{name}-{label}", grid, step_size)
         error = laboratory.sample(experiment, 0, 2)["distance"][0] / setting.initial
         rounds = 2.0 * np.asarray(grid)
         found[label] = tuple(Curve(label, x, error) for x in (rounds, problem.dim * rounds, rounds))
@@ -80,11 +70,9 @@ def _sampled(
     steps, refreshes, sent = (
         sample[metric].mean(axis=0) for metric in ("steps", "refreshes", "uplink")
     )
-    error = sample["distance"] / setting.initial
-    mean, half = error.mean(axis=0), 2 * error.std(axis=0, ddof=1) / np.sqrt(len(error))
-    calls = 2.0 * setting.value("H") * steps
+    error, calls = sample["distance"] / setting.initial, 2.0 * setting.value("H") * steps
     return tuple(
-        Curve(label, x, mean, np.maximum(mean - half, mean / 100), mean + half)
+        Curve.of_seeds(label, x, error, least=0.01)
         for x in (steps + refreshes, setting.problem.dim * (sent + 1), calls)
     )
 
@@ -124,7 +112,7 @@ def _notes(curves: dict[str, tuple[Curve, ...]], dimension: int) -> tuple[str, .
     for level in LEVELS:
         words = []
         for label in (PERMUTED, FEWER, WHOLE, FULL):
-            rounds, sent, calls = (_first_at(curve, level) for curve in curves[label])
+            rounds, sent, calls = (curve.passage(level) for curve in curves[label])
             if rounds is None or sent is None or calls is None:
                 words.append(f"{label} not within the run")
             else:
@@ -134,8 +122,8 @@ def _notes(curves: dict[str, tuple[Curve, ...]], dimension: int) -> tuple[str, .
                     "calls of the server"
                 )
         notes.append(f"To {level:g} of the start: {'; '.join(words)}.")
-    ours, theirs = (_first_at(curves[label][1], 0.01) for label in (PERMUTED, FULL))
-    longer = _first_at(curves[LONGER][1], 0.01)
+    ours, theirs = (curves[label][1].passage(0.01) for label in (PERMUTED, FULL))
+    longer = curves[LONGER][1].passage(0.01)
     if ours is not None and theirs is not None:
         fewer = "fewer" if ours < theirs else "more"
         notes.append(
@@ -148,19 +136,6 @@ def _notes(curves: dict[str, tuple[Curve, ...]], dimension: int) -> tuple[str, .
             f"{ours / longer:.2g} here."
         )
     return tuple(notes)
-
-
-def _first_at(curve: Curve, level: float) -> float | None:
-    """Where the mean first is at most a level; between checkpoints on a straight line in logs."""
-    x, mean = np.asarray(curve.x), np.asarray(curve.mean)
-    below = np.flatnonzero(mean <= level)
-    if not below.size:
-        return None
-    j = int(below[0])
-    if j == 0:
-        return float(x[0])
-    share = np.log(mean[j - 1] / level) / np.log(mean[j - 1] / mean[j])
-    return float(np.exp(np.log(x[j - 1]) + share * np.log(x[j] / x[j - 1])))
 
 
 def _beside(data: str, n: int) -> SideBySide:

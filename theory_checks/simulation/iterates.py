@@ -1,6 +1,6 @@
 """Iterates of a transformation on given gradients, and how two sequences of them are compared."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-__all__ = ["WINDOW", "Tree", "drifting_gradients", "farthest", "iterates"]
+__all__ = ["WINDOW", "Tree", "farthest", "iterates"]
 
 Array = NDArray[np.float64]
 Tree = Mapping[str, Array]
@@ -65,49 +65,22 @@ def _run(
     return jax.lax.scan(step, (params, method.init(params)), gradients)[1]
 
 
-def drifting_gradients(shapes: Mapping[str, tuple[int, ...]], calls: int) -> tuple[Tree, Tree]:
-    """A start, and Gaussian gradients whose scales along every axis wander.
-
-    The eigenvalues of their Gram matrices change order, so that what is sorted moves.
-
-    Args:
-        shapes: name -> shape of a leaf.
-        calls: number of gradients.
-
-    Returns:
-        The start, and for every leaf its gradients, shape (calls, *shape).
-    """
-    generator = np.random.default_rng(0)
-    start, gradients = {}, {}
-    for name, shape in shapes.items():
-        start[name] = generator.standard_normal(shape)
-        g = generator.standard_normal((calls, *shape))
-        for axis, size in enumerate(shape):
-            phase = 0.03 * np.arange(calls)[:, None] + 1.7 * np.arange(size)
-            scale = (1 + 0.8 * np.sin(phase)).reshape(
-                calls, *(size if j == axis else 1 for j in range(len(shape)))
-            )
-            g = g * scale
-        gradients[name] = g
-    return start, gradients
-
-
-def farthest(measured: Sequence[Array], exact: Sequence[Array]) -> tuple[Array, Array]:
+def farthest(measured: Tree, exact: Tree, window: int = WINDOW) -> tuple[Array, Array]:
     """From every window of calls the pair of numbers that lie farthest apart.
 
     Every entry of every iterate decides; what is kept is small enough for a record.
 
     Args:
-        measured, exact: arrays of equal shapes, calls along the first axis.
+        measured, exact: for every leaf an array of one shape, calls along the first axis.
+        window: so many calls.
 
     Returns:
         The two sides, each of shape (cases,).
     """
     left, right = [], []
-    for one, other in zip(measured, exact, strict=True):
-        for first in range(0, len(one), WINDOW):
-            a = np.ravel(one[first : first + WINDOW])
-            b = np.ravel(other[first : first + WINDOW])
+    for name, leaf in exact.items():
+        for first in range(0, len(leaf), window):
+            a, b = (np.ravel(tree[name][first : first + window]) for tree in (measured, exact))
             worst = int(np.argmax(np.abs(a - b)))
             left.append(a[worst])
             right.append(b[worst])
