@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .claim import Check, Control
+from .claim import Case, Check, Control
+from .setting import Setting
 
-__all__ = ["Change", "controls", "mutant", "null", "wrong"]
+__all__ = ["Change", "bound_divided_by", "case", "controls", "mutant", "null", "wrong"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,18 @@ def wrong(name: str, description: str, **arguments: Any) -> Change:
         The row.
     """
     return Change(name, description, arguments)
+
+
+def bound_divided_by(factor: float) -> Change:
+    """The claim with a smaller bound, for a check with a `scale` of its bound.
+
+    Args:
+        factor: larger than the bound is slack.
+
+    Returns:
+        The row.
+    """
+    return wrong(f"bound divided by {factor:g}", "a false claim", scale=1 / factor)
 
 
 def null(name: str, description: str, **arguments: Any) -> Change:
@@ -89,3 +102,20 @@ def controls(check: Callable[..., Check], *changes: Change) -> tuple[Control, ..
         Control(change.name, change.description, check(**change.arguments), change.expected)
         for change in changes
     )
+
+
+def case(setting: Setting, check: Callable[..., Check], *changes: Change) -> Case:
+    """A theorem on one setting: the check as it stands, and beside it a table of changes.
+
+    Args:
+        setting: where the theorem is evaluated.
+        check: makes the claim's check; a change's arguments are handed to it by name.
+        *changes: rows, made by `wrong`, `mutant` and `null`.
+
+    Returns:
+        The case with a control for each row.
+
+    Raises:
+        ValueError: if two rows have one name.
+    """
+    return Case(setting, check(), controls(check, *changes))

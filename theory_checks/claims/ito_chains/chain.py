@@ -1,7 +1,6 @@
 """The law of the shipped chain, enumerated, against the law that the other claims compute with."""
 
 import itertools
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,12 +11,13 @@ import optzoo
 from optzoo.problems import Atoms, Gaussian
 from optzoo.theorems.ito_chains import CHAIN, CHAIN_LINEAR, CHAIN_TREE
 
-from ...checks import ExactIdentity
 from ...claim import Case, Claim
-from ...controls import controls, mutant, null
+from ...controls import mutant, null
+from ...family import Family, members
 from ...setting import Stated, chosen
 from . import mutants
-from .settings import Family, LinearChain
+from .distances import identity
+from .settings import LinearChain
 from .shipped import STEPS, Method, all_paths, shipped_law, states_after
 
 __all__ = ["CLAIMS"]
@@ -49,10 +49,10 @@ def _one_step(
                 jnp.array(x),
                 step.eta,
                 step.gamma,
-                jax.random.key(seed),
                 drift=_drift,
                 sigma=_sigma,
                 method=method,
+                seed=seed,
             )
         )
         drift = np.array([np.sin(x[1]), -x[0] * x[1]])
@@ -62,31 +62,22 @@ def _one_step(
 
 
 def _one_step_case() -> Case:
-    family = Family(
-        r"$b(x) = (\sin x_2, -x_1 x_2)$, $\sigma(x)$ a full matrix that depends on $x$",
-        tuple(
-            Stated("one step", chosen(eta=eta, gamma=gamma))
-            for eta, gamma in itertools.product((0.5, 0.1, 1e-3), (0.0, 0.5, 1.0))
-        ),
-        (CHAIN,),
+    steps = members(
+        lambda **step: Stated("one step", chosen(**step)),
+        eta=(0.5, 0.1, 1e-3),
+        gamma=(0.0, 0.5, 1.0),
     )
-
-    def check(method: Method = optzoo.ito_chain, seed: int = 0) -> ExactIdentity:
-        what = "9 noises, 2 states, 3 steps, 3 gammas, both coordinates"
-        return ExactIdentity(partial(_one_step, family, method, seed), 1e-12, what)
-
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            mutant(mutants.noise_times_step),
-            mutant(mutants.doubled_exponent),
-            mutant(mutants.unstandardized),
-            mutant(mutants.uphill),
-            mutant(mutants.drift_error),
-            null("null", "another key: the noise is given, so it must not matter", seed=1),
-        ),
+    text = r"$b(x) = (\sin x_2, -x_1 x_2)$, $\sigma(x)$ a full matrix that depends on $x$"
+    return identity(
+        Family(text, steps, (CHAIN,)),
+        _one_step,
+        "9 noises, 2 states, 3 steps, 3 gammas, both coordinates",
+        mutant(mutants.noise_times_step),
+        mutant(mutants.doubled_exponent),
+        mutant(mutants.unstandardized),
+        mutant(mutants.uphill),
+        mutant(mutants.drift_error),
+        null("null", "another key: the noise is given, so it must not matter", seed=1),
     )
 
 
@@ -107,40 +98,26 @@ def _linear(family: Family[LinearChain], method: Method = optzoo.ito_chain) -> t
 
 
 def _linear_case() -> Case:
-    family = Family(
-        "$b = -x$, $0$, $x/2$; coins and skewed coins; $x_0 = 1$",
-        tuple(
-            LinearChain(noise=noise, gamma=gamma, rate=rate, eta=1 / STEPS, start=1.0)
-            for noise in ("coin", "skewed coin")
-            for gamma in (0.0, 1.0)
-            for rate in (1.0, 0.0, -0.5)
-        ),
-        (CHAIN_LINEAR,),
+    chains = members(
+        LinearChain,
+        noise=("coin", "skewed coin"),
+        gamma=(0.0, 1.0),
+        rate=(1.0, 0.0, -0.5),
+        eta=(1 / STEPS,),
+        start=(1.0,),
     )
-
-    def check(method: Method = optzoo.ito_chain) -> ExactIdentity:
-        what = "all 256 paths; mean, three central moments and both ends of the law"
-        return ExactIdentity(partial(_linear, family, method), 1e-12, what)
-
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            mutant(mutants.correlated_noise),
-            mutant(mutants.unstandardized),
-            mutant(mutants.doubled_exponent),
-            mutant(mutants.drift_error),
-        ),
+    return identity(
+        Family("$b = -x$, $0$, $x/2$; coins and skewed coins; $x_0 = 1$", chains, (CHAIN_LINEAR,)),
+        _linear,
+        "all 256 paths; mean, three central moments and both ends of the law",
+        mutant(mutants.correlated_noise),
+        mutant(mutants.unstandardized),
+        mutant(mutants.doubled_exponent),
+        mutant(mutants.drift_error),
     )
 
 
 # --- All paths with multiplicative noise: a binomial tree ---
-
-TREES = tuple(
-    Stated("a tree", chosen(eta=eta, gamma=gamma, T=STEPS * eta, a=-0.5, s=0.4, x_0=2.0))
-    for gamma, eta in itertools.product((0.0, 1.0), (0.125, 0.01))
-)
 
 
 def _up(x: jax.Array) -> jax.Array:
@@ -161,7 +138,6 @@ def _tree(family: Family[Stated], method: Method = optzoo.ito_chain) -> tuple[Ar
             jnp.array([tree.x_0]),
             tree.eta,
             tree.gamma,
-            jax.random.key(0),
             drift=_up,
             sigma=_part,
             method=method,
@@ -172,16 +148,17 @@ def _tree(family: Family[Stated], method: Method = optzoo.ito_chain) -> tuple[Ar
 
 
 def _tree_case() -> Case:
-    family = Family(r"$b = x/2$, $\sigma(x) = 0.4 x$, coins, $x_0 = 2$", TREES, (CHAIN_TREE,))
+    def tree(gamma: float, eta: float) -> Stated:
+        known = chosen(eta=eta, gamma=gamma, T=STEPS * eta, a=-0.5, s=0.4, x_0=2.0)
+        return Stated("a tree", known)
 
-    def check(method: Method = optzoo.ito_chain) -> ExactIdentity:
-        what = "all 256 paths of the shipped chain, in order"
-        return ExactIdentity(partial(_tree, family, method), 1e-12, what)
-
-    return Case(
-        family,
-        check(),
-        controls(check, mutant(mutants.frozen_sigma), mutant(mutants.correlated_noise)),
+    trees = members(tree, gamma=(0.0, 1.0), eta=(0.125, 0.01))
+    return identity(
+        Family(r"$b = x/2$, $\sigma(x) = 0.4 x$, coins, $x_0 = 2$", trees, (CHAIN_TREE,)),
+        _tree,
+        "all 256 paths of the shipped chain, in order",
+        mutant(mutants.frozen_sigma),
+        mutant(mutants.correlated_noise),
     )
 
 

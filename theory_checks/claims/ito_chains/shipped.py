@@ -29,11 +29,11 @@ def states_after(
     start: jax.Array,
     step: ArrayLike,
     gamma: ArrayLike,
-    key: jax.Array,
     *,
     drift: Field,
     sigma: Field,
     method: Method = optzoo.ito_chain,
+    seed: int = 0,
 ) -> jax.Array:
     """X_k of the shipped chain, one for each sequence of noises.
 
@@ -42,11 +42,12 @@ def states_after(
         start: X_0, shape (d,).
         step: eta.
         gamma: gamma.
-        key: of the chain; nothing is drawn with it.
         drift: b.
         sigma: a scalar, a diagonal or a matrix at x.
         method: the chain or a mutant.
+        seed: of the chain's key; nothing is drawn with it.
     """
+    key = jax.random.key(seed)
 
     def chain(eps: jax.Array) -> optax.GradientTransformationExtraArgs:
         noise = NoiseLaw("given", lambda key, shape, dtype: eps.astype(dtype))
@@ -101,7 +102,6 @@ def shipped_law(
         jnp.full(len(_RATES), chain.start),
         chain.eta,
         chain.gamma,
-        jax.random.key(0),
         drift=_linear,
         sigma=_unit,
         method=method,
