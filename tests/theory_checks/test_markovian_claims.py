@@ -19,7 +19,6 @@ from optzoo.theorems.markovian_noise import D3A, Switches
 from theory_checks.claims.markovian_noise import baselines, mutants, rates
 from theory_checks.claims.markovian_noise.lower_bounds import OverTheBound
 from theory_checks.claims.markovian_noise.processes import (
-    AtIterations,
     by_iterations,
     gradient_calls,
     squared_distance,
@@ -41,7 +40,7 @@ from theory_checks.claims.markovian_noise.weights import (
     path_moments,
     shipped_weights,
 )
-from theory_checks.simulation import Experiment, simulate
+from theory_checks.simulation import AtIterations, Experiment, simulate
 
 
 def _paths(chain, start, length):

@@ -1,6 +1,17 @@
 """Replicates: processes and what is watched of them, experiments, and where they are kept."""
 
 from .experiment import Experiment, simulate
+from .iterations import AtIterations
 from .process import Along, Mean, Process, Sum, Watch, held
 
-__all__ = ["Along", "Experiment", "Mean", "Process", "Sum", "Watch", "held", "simulate"]
+__all__ = [
+    "Along",
+    "AtIterations",
+    "Experiment",
+    "Mean",
+    "Process",
+    "Sum",
+    "Watch",
+    "held",
+    "simulate",
+]
