@@ -112,7 +112,7 @@ def test_deadlines_are_late_enough(m):
 
 def _run():
     problem = additive_noise_quadratic(two_state_switch(0.1), [0.5, 1.0])
-    return stream_run(problem, np.ones(2), (0.3,), 2, 2, samples_per_tick=2)
+    return stream_run(problem, np.ones(2), {"gamma": 0.3}, 2, 2, samples_per_tick=2)
 
 
 def _shown(iterations, deadlines, **changes):
@@ -149,7 +149,7 @@ def test_the_mean_over_the_iterates_before():
 def test_switches_are_counted_over_all_samples():
     kappa, d = 100.0, 60
     problem = masked_nesterov(two_state_switch(0.3), d, kappa)
-    run = stream_run(problem, np.zeros(d), (0.001,), 1, 0)
+    run = stream_run(problem, np.zeros(d), {"gamma": 0.001}, 1, 0)
     over = OverTheBound(Switches(kappa=kappa, d=d))
     key = jax.random.key(3)
     position, memory, states = run.init(key), over.start(), []

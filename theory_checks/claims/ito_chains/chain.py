@@ -1,6 +1,7 @@
 """The law of the shipped chain, enumerated, against the law that the other claims compute with."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +12,14 @@ import optzoo
 from optzoo.problems import Atoms, Gaussian
 from optzoo.theorems.ito_chains import CHAIN, CHAIN_LINEAR, CHAIN_TREE
 
+from ...checks import ExactIdentity, exact_case
 from ...claim import Case, Claim
 from ...controls import mutant, null
 from ...family import Family, members
 from ...setting import Stated, chosen
 from . import mutants
-from .distances import identity
 from .settings import LinearChain
-from .shipped import STEPS, Method, all_paths, shipped_law, states_after
+from .shipped import STEPS, Coefficients, Method, all_paths, shipped_law, states_after
 
 __all__ = ["CLAIMS"]
 
@@ -37,24 +38,17 @@ def _sigma(x: jax.Array) -> jax.Array:
     return jnp.stack([jnp.stack([1 + x[0] ** 2, x[1]]), jnp.stack([-x[0], jnp.cos(x[1])])])
 
 
+FULL = Coefficients(_drift, _sigma)
+
+
 def _one_step(
     family: Family[Stated], method: Method = optzoo.ito_chain, seed: int = 0
 ) -> tuple[Array, Array]:
     eps = np.array(list(itertools.product((-1.5, 0.0, 2.0), repeat=2)))
     found, exact = [], []
     for step, x in itertools.product(family.each(CHAIN), STATES):
-        found.append(
-            states_after(
-                jnp.asarray(eps)[:, None, :],
-                jnp.array(x),
-                step.eta,
-                step.gamma,
-                drift=_drift,
-                sigma=_sigma,
-                method=method,
-                seed=seed,
-            )
-        )
+        given = jnp.asarray(eps)[:, None, :], jnp.array(x), step.eta, step.gamma
+        found.append(states_after(*given, FULL, method=method, seed=seed))
         drift = np.array([np.sin(x[1]), -x[0] * x[1]])
         sigma = np.array([[1 + x[0] ** 2, x[1]], [-x[0], np.cos(x[1])]])
         exact.append(CHAIN.bound(step, x, drift, eps @ sigma.T))
@@ -68,9 +62,11 @@ def _one_step_case() -> Case:
         gamma=(0.0, 0.5, 1.0),
     )
     text = r"$b(x) = (\sin x_2, -x_1 x_2)$, $\sigma(x)$ a full matrix that depends on $x$"
-    return identity(
-        Family(text, steps, (CHAIN,)),
-        _one_step,
+    family = Family(text, steps, (CHAIN,))
+    return exact_case(
+        ExactIdentity,
+        family,
+        partial(_one_step, family),
         "9 noises, 2 states, 3 steps, 3 gammas, both coordinates",
         mutant(mutants.noise_times_step),
         mutant(mutants.doubled_exponent),
@@ -78,6 +74,7 @@ def _one_step_case() -> Case:
         mutant(mutants.uphill),
         mutant(mutants.drift_error),
         null("null", "another key: the noise is given, so it must not matter", seed=1),
+        tolerance=1e-12,
     )
 
 
@@ -106,26 +103,25 @@ def _linear_case() -> Case:
         eta=(1 / STEPS,),
         start=(1.0,),
     )
-    return identity(
-        Family("$b = -x$, $0$, $x/2$; coins and skewed coins; $x_0 = 1$", chains, (CHAIN_LINEAR,)),
-        _linear,
+    text = "$b = -x$, $0$, $x/2$; coins and skewed coins; $x_0 = 1$"
+    family = Family(text, chains, (CHAIN_LINEAR,))
+    return exact_case(
+        ExactIdentity,
+        family,
+        partial(_linear, family),
         "all 256 paths; mean, three central moments and both ends of the law",
         mutant(mutants.correlated_noise),
         mutant(mutants.unstandardized),
         mutant(mutants.doubled_exponent),
         mutant(mutants.drift_error),
+        tolerance=1e-12,
     )
 
 
 # --- All paths with multiplicative noise: a binomial tree ---
 
 
-def _up(x: jax.Array) -> jax.Array:
-    return 0.5 * x
-
-
-def _part(x: jax.Array) -> jax.Array:
-    return 0.4 * x
+GEOMETRIC = Coefficients(lambda x: 0.5 * x, lambda x: 0.4 * x)
 
 
 def _tree(family: Family[Stated], method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
@@ -133,15 +129,8 @@ def _tree(family: Family[Stated], method: Method = optzoo.ito_chain) -> tuple[Ar
     heads = np.array([bin(path).count("1") for path in range(2**STEPS)])
     found, exact = [], []
     for tree in family.each(CHAIN_TREE):
-        ends = states_after(
-            jnp.asarray(noises),
-            jnp.array([tree.x_0]),
-            tree.eta,
-            tree.gamma,
-            drift=_up,
-            sigma=_part,
-            method=method,
-        )
+        given = jnp.asarray(noises), jnp.array([tree.x_0]), tree.eta, tree.gamma
+        ends = states_after(*given, GEOMETRIC, method=method)
         found.append(np.sort(np.asarray(ends)[:, 0]))
         exact.append(np.sort(CHAIN_TREE.bound(tree, heads)))
     return np.concatenate(found), np.concatenate(exact)
@@ -153,12 +142,15 @@ def _tree_case() -> Case:
         return Stated("a tree", known)
 
     trees = members(tree, gamma=(0.0, 1.0), eta=(0.125, 0.01))
-    return identity(
-        Family(r"$b = x/2$, $\sigma(x) = 0.4 x$, coins, $x_0 = 2$", trees, (CHAIN_TREE,)),
-        _tree,
+    family = Family(r"$b = x/2$, $\sigma(x) = 0.4 x$, coins, $x_0 = 2$", trees, (CHAIN_TREE,))
+    return exact_case(
+        ExactIdentity,
+        family,
+        partial(_tree, family),
         "all 256 paths of the shipped chain, in order",
         mutant(mutants.frozen_sigma),
         mutant(mutants.correlated_noise),
+        tolerance=1e-12,
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from optzoo.theorems import Theorem
 
-from ...checks import ExactExponent, ExactIdentity, ExactInequality, ExactLowerBound
+from ...checks import ExactExponent, ExactInequality, ExactLowerBound, exact_case
 from ...claim import Case
 from ...controls import Change, case, wrong
 from ...family import Family
@@ -23,7 +22,6 @@ __all__ = [
     "STEP",
     "beside_bounds",
     "distances",
-    "identity",
     "louder",
     "slopes",
 ]
@@ -50,29 +48,6 @@ def louder(times: float) -> Change:
 CORRELATED = wrong("correlated noise", "a moving average of two draws", correlated=True)
 
 
-def identity(
-    family: Family[Member],
-    sides: Callable[..., tuple[Array, Array]],
-    what: str,
-    *changes: Change,
-    tolerance: float = 1e-12,
-) -> Case:
-    """What is found of a family beside what is exact.
-
-    Args:
-        family: where.
-        sides: the family and the changes -> both.
-        what: was computed, for the report.
-        *changes: the controls.
-        tolerance: relative.
-    """
-
-    def check(**changed: Any) -> ExactIdentity:
-        return ExactIdentity(partial(sides, family, **changed), tolerance, what)
-
-    return case(family, check, *changes)
-
-
 def beside_bounds(
     family: Family[Member],
     theorem: Theorem,
@@ -92,20 +67,18 @@ def beside_bounds(
         measured: the family and the mistakes -> a number for each member.
         tolerance: relative to each bound.
     """
-    check_of_side = ExactLowerBound if theorem.side == "below" else ExactInequality
 
-    def check(
+    def sides(
         scale: float = 1.0,
         constants: Mapping[str, float] = MappingProxyType({}),
         claimed: Theorem = theorem,
         **mistakes: Any,
-    ) -> ExactInequality | ExactLowerBound:
-        def compute() -> tuple[Array, Array]:
-            return measured(family, **mistakes), scale * family.bounds(claimed, **constants)
+    ) -> tuple[Array, Array]:
+        return measured(family, **mistakes), scale * family.bounds(claimed, **constants)
 
-        return check_of_side(compute, tolerance, what, per_case=True)
-
-    return case(family, check, *changes)
+    check = ExactLowerBound if theorem.side == "below" else ExactInequality
+    options = {"tolerance": tolerance, "per_case": True}
+    return exact_case(check, family, sides, what, *changes, **options)
 
 
 def slopes(

@@ -1,5 +1,7 @@
 """Gaussian noise: exact distances, the bound of the synchronous coupling, several dimensions."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,12 +17,12 @@ from optzoo.theorems.ito_chains import (
     I6_GROWTH,
 )
 
-from ...checks import CLOSEST
+from ...checks import CLOSEST, ExactIdentity, exact_case
 from ...claim import Case, Claim, grid
 from ...controls import mutant, null, wrong
 from ...family import Family, members
 from . import mutants
-from .distances import CORRELATED, STEP, beside_bounds, identity, louder, slopes
+from .distances import CORRELATED, STEP, beside_bounds, louder, slopes
 from .partners import PARTNERS
 from .settings import SCALINGS, DoubleWellChain, LinearChain, PosteriorChain, halved
 from .shipped import STEPS, Method, shipped_law
@@ -57,9 +59,11 @@ def _exact_case() -> Case:
             (0.5, 1 / 4, -2.0),
         )
     )
-    return identity(
-        Family("$b = -x$, $s = 1$, 8 steps, $x_0 = 0$, $1$, $-2$", chains, (I6,)),
-        _moments,
+    family = Family("$b = -x$, $s = 1$, 8 steps, $x_0 = 0$, $1$, $-2$", chains, (I6,))
+    return exact_case(
+        ExactIdentity,
+        family,
+        partial(_moments, family),
         "mean and variance of the shipped chain over all paths; dZ by a matrix exponential",
         mutant(mutants.unstandardized),
         mutant(mutants.doubled_exponent),

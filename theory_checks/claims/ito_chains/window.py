@@ -1,7 +1,7 @@
 """Noise of any law against Gaussian noise: the window coupling and its constant."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,12 @@ from optzoo.theorems.ito_chains import (
     Window,
 )
 
-from ...checks import CLOSEST
+from ...checks import CLOSEST, ExactIdentity, exact_case
 from ...claim import Case, Claim
 from ...controls import null, wrong
 from ...family import Family, members
 from ...setting import Stated
-from .distances import beside_bounds, identity
+from .distances import beside_bounds
 from .partners import PARTNERS
 from .settings import NOISES, LinearChain
 
@@ -80,9 +80,11 @@ def _limit(windows: Family[Stated], **changes: float) -> tuple[Array, Array]:
 
 def _limit_case() -> Case:
     windows = members(_window, name=WINDOW_CONSTANTS, S=(LARGE,))
-    return identity(
-        Family(COINS, windows, (I3_LIMIT,)),
-        _limit,
+    family = Family(COINS, windows, (I3_LIMIT,))
+    return exact_case(
+        ExactIdentity,
+        family,
+        partial(_limit, family),
         f"S = {LARGE}, to a thousandth",
         wrong("no skewness", r"a false claim: $h^2/12$ alone", skewness=0.0),
         wrong("no lattice", r"a false claim: $\kappa_3^2/18$ alone", span=0.0),

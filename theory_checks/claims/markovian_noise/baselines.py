@@ -7,7 +7,7 @@ with the fewest samples. AdaGrad is simulated.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import optax
@@ -51,11 +51,12 @@ FIRST = (4, 5, 6, 7)
 BUDGET = 2_000_000  # samples in units of the mixing time: more than any method needs
 
 
-def problem(noise: str, chain: MarkovChain) -> MarkovianQuadratic:
+@cache
+def problem(noise: str, chain: Callable[[int], MarkovChain], tau: int) -> MarkovianQuadratic:
     """A quadratic with kappa = 10 and one kind of noise."""
     if noise == "additive":
-        return additive_noise_quadratic(chain, SPECTRUM, SIGMA)
-    return multiplicative_noise_quadratic(chain, SPECTRUM, DELTA)
+        return additive_noise_quadratic(chain(tau), SPECTRUM, SIGMA)
+    return multiplicative_noise_quadratic(chain(tau), SPECTRUM, DELTA)
 
 
 def _every(tau: int) -> MarkovChain:
@@ -87,13 +88,13 @@ class Linear:
     def moments(self, noise: str, tau: int, step: float) -> LinearMethodMoments:
         """The recursion at one step; a share of 1/L, or of 3/(4L) and p when accelerated."""
         b, m = self.batch(tau)
-        constants: tuple[float, ...] = (step,)
+        constants = {"gamma": step}
         if self.method is ACCELERATED:
             # As in the theorem, p makes room for noise that grows with the gradient.
             gamma, p = (0.75 * step, 1.0) if noise == "additive" else (0.75, step)
-            constants = gamma, SPECTRUM[0], p
-        instance = problem(noise, self.chain(tau))
-        return self.method.moments(instance, *constants, batch_size=b, max_level=m)
+            constants = {"gamma": gamma, "mu": SPECTRUM[0], "p": p}
+        instance = problem(noise, self.chain, tau)
+        return self.method.moments(instance, constants, batch_size=b, max_level=m)
 
 
 LINEAR: dict[str, Linear] = {
@@ -173,19 +174,15 @@ ADAGRAD_TICKS = 5_000
 ADAPTIVE = {"AdaGrad": 0, "AdaGrad + MLMC": 6}  # levels
 
 
-def _adagrad(step: object) -> optax.GradientTransformationExtraArgs:
-    return optax.with_extra_args_support(optax.adagrad(step, initial_accumulator_value=0.0))
-
-
-ADAGRAD = Method(_adagrad)
+ADAGRAD = Method(partial(optax.adagrad, initial_accumulator_value=0.0))
 
 
 def adagrad_experiment(name: str, noise: str, tau: int) -> Experiment:
     """AdaGrad on batches of 14, or on the multilevel estimator with that base batch."""
     run = stream_run(
-        problem(noise, slow_chain(tau)),
+        problem(noise, slow_chain, tau),
         START,
-        (ADAGRAD_STEP,),
+        {"gamma": ADAGRAD_STEP},
         ADAGRAD_BATCH,
         ADAPTIVE[name],
         method=ADAGRAD,

@@ -20,8 +20,8 @@ from optzoo.problems import (
     PathMoments,
     additive_noise_quadratic,
     centred_values,
-    level_weights,
     multilevel_moments,
+    plain_batch_moments,
     weighted_sum_moments,
 )
 from optzoo.theorems import Theorem
@@ -39,7 +39,7 @@ from optzoo.theorems.markovian_noise import (
     memory,
 )
 
-from ...checks import CLOSEST, ExactIdentity, ExactInequality, SampledIdentity
+from ...checks import CLOSEST, ExactIdentity, ExactInequality, SampledIdentity, exact_case
 from ...claim import Case, Claim, grid
 from ...controls import Change, bound_divided_by, case, mutant, null, wrong
 from ...setting import Stated, chosen
@@ -170,27 +170,23 @@ def _bounded(
     """A bound on moments, given by their chain's name, along each of the chains."""
     what, sizes = enumerated
 
-    def sides(setting: Stated, found: Found, scale: float, **changed: float) -> Sides:
-        measured, limits = [], []
-        for arguments, values in found:
-            limit = scale * np.asarray(setting.bound(theorem, *arguments, **changed))
-            limits.append(np.broadcast_to(limit[..., None], values.shape).ravel())
-            measured.append(values.ravel())
-        left, right = np.concatenate(measured), np.concatenate(limits)
-        there = ~np.isnan(left)
-        return left[there], right[there]
-
     def along(chain: str) -> Case:
         setting = on_chain(chain, **sizes)
 
-        def check(
+        def sides(
             found: Callable[[str], Found] = found, scale: float = 1.0, **changed: float
-        ) -> ExactInequality:
-            return ExactInequality(
-                lambda: sides(setting, found(chain), scale, **changed), what=what, per_case=True
-            )
+        ) -> Sides:
+            measured, limits = [], []
+            for arguments, values in found(chain):
+                limit = scale * np.asarray(setting.bound(theorem, *arguments, **changed))
+                limits.append(np.broadcast_to(limit[..., None], values.shape).ravel())
+                measured.append(values.ravel())
+            left, right = np.concatenate(measured), np.concatenate(limits)
+            there = ~np.isnan(left)
+            return left[there], right[there]
 
-        return case(setting, check, *(changes if chain == CONTROLLED else ()))
+        rows = changes if chain == CONTROLLED else ()
+        return exact_case(ExactInequality, setting, sides, what, *rows, per_case=True)
 
     return Claim(
         id=f"markovian_noise/{name}",
@@ -287,9 +283,9 @@ def _padded(rows: list[Array], others: list[Array]) -> Sides:
     return np.concatenate(left), np.concatenate(right)
 
 
-def _weights_and_costs(estimators: tuple[Estimator, ...]) -> Sides:
+def _weights_and_costs(method: Estimator | None = None) -> Sides:
     rows, stated = [], []
-    for estimator in estimators:
+    for estimator in SHIPPED if method is None else (method,):
         for (b, m), levels in zip(SIZES, shipped_weights(estimator, SIZES), strict=True):
             exact = stated_weights(b, m)
             rows += [levels[j] for j in exact]
@@ -310,7 +306,7 @@ def _square(along: MarkovChain, noise: Array, weights: Array) -> Array:
 
 def _mean_of_the_longest(along: MarkovChain, noise: Array, b: int, m: int) -> Array:
     """E g_m."""
-    return weighted_sum_moments(along, noise, level_weights(2**m * b, 0)).mean[:, 0]
+    return plain_batch_moments(along, noise, 2**m * b).mean[:, 0]
 
 
 def _sum_of_squares(along: MarkovChain, noise: Array, b: int, m: int) -> Array:
@@ -326,12 +322,11 @@ def _sum_of_squares(along: MarkovChain, noise: Array, b: int, m: int) -> Array:
 
 
 def _weights() -> Case:
-    def check(method: Estimator | None = None) -> ExactIdentity:
-        compute = partial(_weights_and_costs, SHIPPED if method is None else (method,))
-        return ExactIdentity(compute, 1e-14, "all weights of all levels and their numbers")
-
     setting = Stated("a stream whose $i$-th gradient is the $i$-th unit vector", {}, CODE)
-    return case(setting, check, *WRONG_WEIGHTS)
+    what = "all weights of all levels and their numbers"
+    return exact_case(
+        ExactIdentity, setting, _weights_and_costs, what, *WRONG_WEIGHTS, tolerance=1e-14
+    )
 
 
 def _moment(
@@ -342,20 +337,18 @@ def _moment(
     """A moment of the mixture of the levels' weights, and what it is said to be."""
     along = chain_of(chain)
 
-    def sides(estimators: tuple[Estimator, ...]) -> Sides:
+    def sides(method: Estimator | None = None) -> Sides:
         left, right = [], []
+        estimators = SHIPPED if method is None else (method,)
         for estimator, noise in itertools.product(estimators, noises(along)):
             for (b, m), levels in zip(SIZES, shipped_weights(estimator, SIZES), strict=True):
                 left.append(mixture({j: moment(along, noise, row) for j, row in levels.items()}))
                 right.append(exact(along, noise, b, m))
         return np.concatenate(left), np.concatenate(right)
 
-    def check(method: Estimator | None = None) -> ExactIdentity:
-        compute = partial(sides, SHIPPED if method is None else (method,))
-        what = "weights of the code, dynamic programming along the chain"
-        return ExactIdentity(compute, 1e-12, what)
-
-    return case(on_chain(chain, **CODE), check, *(WRONG_WEIGHTS if chain == CONTROLLED else ()))
+    rows = WRONG_WEIGHTS if chain == CONTROLLED else ()
+    what = "weights of the code, dynamic programming along the chain"
+    return exact_case(ExactIdentity, on_chain(chain, **CODE), sides, what, *rows, tolerance=1e-12)
 
 
 WHERE = "chain, noise, size and starting state"
@@ -382,8 +375,8 @@ def _sampled(state: int) -> Case:
     exact = np.array([POINT + mean, POINT**2 + 2 * POINT * mean + square, expected_samples(B, M)])
 
     def check(method: Estimator = optzoo.mlmc_gradient) -> SampledIdentity:
-        numbers = (jnp.asarray(number) for number in (state, B, M))
-        process = Estimates(problem, jnp.full(1, POINT), *numbers, method)
+        z, b, m = (jnp.asarray(number) for number in (state, B, M))
+        process = Estimates(problem, jnp.full(1, POINT), z, b, m, method)
         sums = ("first", "second", "gradient_calls")
         return SampledIdentity(
             Experiment(f"markov-estimates-shipped-{state}", process, (REPEATED,)),

@@ -108,10 +108,10 @@ def _floors(
 ) -> list[float]:
     """E|x - x*|^2 at mu = L and E Phi at mu = 0.01 in the limit, noise along mu's eigenvector."""
     chain, sizes = slow_chain(tau), {"batch_size": batch_size, "max_level": FLOOR_LEVEL}
-    plain = DESCENT.moments(additive_noise_quadratic(chain, [1.0]), gamma, **sizes)
-    spectrum = [FLOOR_MU, 1.0]
+    plain = DESCENT.moments(additive_noise_quadratic(chain, [1.0]), {"gamma": gamma}, **sizes)
+    spectrum, constants = [FLOOR_MU, 1.0], {"gamma": gamma, "mu": FLOOR_MU, "p": 1.0}
     problem = additive_noise_quadratic(chain, spectrum)
-    limit = ACCELERATED.moments(problem, gamma, FLOOR_MU, 1.0, **sizes).limit()
+    limit = ACCELERATED.moments(problem, constants, **sizes).limit()
     gap = limit.quadratic(np.diag(spectrum) / 2, "x_f")[0, 0]
     potential = float(limit.squared_distance("x")[0, 0] + 6 / FLOOR_MU * gap)
     return [float(plain.limit().squared_distance()[0, 0]), potential]
@@ -143,8 +143,9 @@ def _kappa(kappa: float) -> list[float]:
     sizes = {"batch_size": 16 * tau, "max_level": 4}
     variance = Chain(tau=tau).variance_factor(16 * tau, 4)
     problem = multiplicative_noise_quadratic(chain, [mu, 1.0], 1.0)
-    descent = DESCENT.moments(problem, 1 / (4 * variance), **sizes)
-    fast = ACCELERATED.moments(problem, 0.75, mu, damping(1.0, variance), **sizes)
+    descent = DESCENT.moments(problem, {"gamma": 1 / (4 * variance)}, **sizes)
+    constants = {"gamma": 0.75, "mu": mu, "p": damping(1.0, variance)}
+    fast = ACCELERATED.moments(problem, constants, **sizes)
     return [_iterations(descent), _iterations(fast)]
 
 
@@ -157,7 +158,7 @@ EPS = 0.15
 def _complexity(tau: int) -> Experiment:
     """Randomized GD with B = tau; a tick is 10 samples."""
     problem = additive_noise_quadratic(slow_chain(tau), [0.5, 1.0])
-    run = stream_run(problem, np.ones(2), (0.02,), tau, 3, samples_per_tick=10)
+    run = stream_run(problem, np.ones(2), {"gamma": 0.02}, tau, 3, samples_per_tick=10)
     ticks = tuple(np.round(tau * np.geomspace(8, 60, 12)).astype(int).tolist())
     return Experiment(f"markov-complexity-{tau}", run, ticks, lanes=16, randomness="markov-tau")
 

@@ -24,7 +24,7 @@ from optzoo.problems import (
 )
 from optzoo.theorems.markovian_noise import D6, D7, Switches
 
-from ...checks import CLOSEST, ExactLowerBound, PathwiseLowerBound
+from ...checks import CLOSEST, ExactLowerBound, PathwiseLowerBound, exact_case
 from ...claim import Case, Claim, grid
 from ...controls import case, wrong
 from ...setting import Stated, chosen
@@ -65,19 +65,19 @@ class OverTheBound(Along):
         return ratio
 
 
-METHODS = {"gd": (DESCENT, (0.5,)), "accelerated": (ACCELERATED, (0.5, 1.0, 0.1))}
-"""The method; gamma L and what else it takes, far below the steps of the theorems."""
+METHODS = {"gd": (DESCENT, {}), "accelerated": (ACCELERATED, {"mu": 1.0, "p": 0.1})}
+"""The method and what it takes beside gamma = 1/(2L), far below the steps of the theorems."""
 
 
 def _masked(method: str) -> Case:
     problem = masked_nesterov(two_state_switch(SWITCH), DIM, KAPPA)
-    shipped, (step, *others) = METHODS[method]
-    constants = (step / problem.constants["L"].value, *others)
+    shipped, others = METHODS[method]
+    constants = {"gamma": 0.5 / problem.constants["L"].value, **others}
     setting = Stated(
         rf"Nesterov's chain, $d = {DIM}$, $\kappa = {KAPPA:g}$, odd and even coordinates shown "
         rf"by a two-state switch, $\tau = {problem.chain.mixing_time}$",
         {**problem.constants, **chosen(kappa=KAPPA, d=DIM)},
-        {"gamma": constants[0], "B": 1, "m": 0},
+        {"gamma": constants["gamma"], "B": 1, "m": 0},
     )
     watch: Mapping[str, Watch] = {
         "ratio": OverTheBound(setting.of(D6)),
@@ -154,28 +154,24 @@ def _noise(tau: int) -> Case:
         },
     )
 
-    def sides(signs: tuple[int, ...], scale: float) -> tuple[Array, Array]:
+    def sides(signs: tuple[int, ...] = (1, -1), scale: float = 1.0) -> tuple[Array, Array]:
         methods = (_mean_square, _constant_step, _guess, _right_guess)
         worst = [np.maximum.reduce([_errors(one, tau, sign) for sign in signs]) for one in methods]
         least = [scale * setting.bound(D7, span * tau) for span in SPANS]
         return np.concatenate(worst), np.tile(least, len(methods))
 
-    def check(signs: tuple[int, ...] = (1, -1), scale: float = 1.0) -> ExactLowerBound:
-        return ExactLowerBound(
-            lambda: sides(signs, scale),
-            what="exact mean squared errors of four methods, three horizons",
-            per_case=True,
-        )
-
-    return case(
+    return exact_case(
+        ExactLowerBound,
         setting,
-        check,
+        sides,
+        "exact mean squared errors of four methods, three horizons",
         wrong(
             "one sign only",
             "a false claim: for $v = 1$ alone, where the guess is right",
             signs=(1,),
         ),
         wrong("tau squared", r"a false claim: a bound that is $\tau$ times larger", scale=tau),
+        per_case=True,
     )
 
 

@@ -120,17 +120,17 @@ def level_law_that_does_not_match_its_weights(
 
 
 def momentum_undamped(
-    gamma: ArrayLike, mu: ArrayLike, p: ArrayLike
+    learning_rate: ArrayLike, strong_convexity: ArrayLike, momentum_scale: ArrayLike
 ) -> optax.GradientTransformationExtraArgs:
     """The accelerated method with p = 1, whatever condition (C) asks for."""
-    return optzoo.randomized_accelerated_gd(gamma, mu)
+    return optzoo.randomized_accelerated_gd(learning_rate, strong_convexity)
 
 
 def second_half_from_the_point_looked_ahead_at(
-    gamma: ArrayLike,
+    learning_rate: ArrayLike,
 ) -> optax.GradientTransformationExtraArgs:
     """Extragradient with x^{k+1} = x^{k+1/2} - gamma g^{k+1/2}, not from x^k."""
-    right = optzoo.randomized_extragradient(gamma)
+    right = optzoo.randomized_extragradient(learning_rate)
 
     def update(
         updates: optax.Updates, state: Any, params: Any = None, **extra_args: Any

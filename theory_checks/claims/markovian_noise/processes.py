@@ -83,7 +83,7 @@ class StreamRun(Process):
         problem: what is solved.
         solution: x*, from which distances are measured.
         x0: where from.
-        constants: arguments of `method`.
+        constants: of the method, by their symbols.
         batch_size: B, an integer array.
         max_level: m, an integer array.
         method: which takes them.
@@ -93,7 +93,7 @@ class StreamRun(Process):
     problem: Oracle
     solution: jax.Array
     x0: jax.Array
-    constants: tuple[jax.Array, ...]
+    constants: dict[str, jax.Array]
     batch_size: jax.Array
     max_level: jax.Array
     method: Method = field(default=DESCENT, metadata=_STATIC)
@@ -113,11 +113,12 @@ class StreamRun(Process):
             max_level=max_level,
             samples_per_tick=self.samples_per_tick,
         )
-        return self.method.shipped(*self.constants), stream
+        return self.method.with_constants(self.constants), stream
 
     def init(self, key: jax.Array) -> Position:
         chain_key, level_key = jax.random.split(key)
-        state = self.method.shipped(*self.constants).init(self.x0)
+        method = self.method.with_constants(self.constants)
+        state = method.init(self.x0)
         _, stream = self._parts(state)
         chain_state = self.problem.chain.stationary_state(chain_key)
         zero = jnp.zeros([], jnp.int32)
@@ -141,7 +142,7 @@ class StreamRun(Process):
 def stream_run(
     problem: Oracle,
     x0: ArrayLike,
-    constants: tuple[float, ...],
+    constants: Mapping[str, float],
     batch_size: int,
     max_level: int,
     **changes: Any,
@@ -151,7 +152,7 @@ def stream_run(
         problem=problem,
         solution=jnp.asarray(problem.solution),
         x0=jnp.asarray(x0, dtype=float),
-        constants=tuple(jnp.asarray(constant, dtype=float) for constant in constants),
+        constants={name: jnp.asarray(value, dtype=float) for name, value in constants.items()},
         batch_size=jnp.asarray(batch_size),
         max_level=jnp.asarray(max_level),
         **changes,

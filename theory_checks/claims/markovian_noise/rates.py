@@ -22,9 +22,9 @@ from optzoo.theorems.markovian_noise import (
     expected_samples,
 )
 
-from ...checks import CLOSEST, ExactInequality
+from ...checks import CLOSEST, ExactInequality, exact_case
 from ...claim import Case, Claim, grid
-from ...controls import Change, bound_divided_by, case, null, wrong
+from ...controls import Change, bound_divided_by, null, wrong
 from .mutants import MIXING_TIME_ONE
 from .partners import PARTNERS
 from .settings import (
@@ -85,23 +85,6 @@ def sides(
     return np.minimum(curve, 1e9 * bound).ravel(), bound.ravel()
 
 
-def _case(
-    setting: ExactRun,
-    theorem: Theorem,
-    metric: Metric,
-    *changes: Change,
-    last_only: bool = False,
-) -> Case:
-    what = "exact recursion of the second moments, every starting state, "
-    what += "where the floor is reached" if last_only else "every iteration"
-
-    def check(**changed: Any) -> ExactInequality:
-        compute = partial(sides, setting, theorem, metric, last_only=last_only, **changed)
-        return ExactInequality(compute, what=what, per_case=True)
-
-    return case(setting, check, *changes)
-
-
 # --- Its controls: each in one case of a kind, where it is not close to being missed ---
 
 SINGLE_SAMPLES = wrong(
@@ -132,6 +115,41 @@ def _occurs(
     return chain in (*FACTOR_CHAINS, "mixed-100") and (batch, start) == ("long", "far")
 
 
+def _claim(
+    name: str,
+    title: str,
+    theorem: Theorem,
+    family: Family,
+    metric: Metric,
+    changes: Callable[[ExactRun], list[Change]],
+    *,
+    floor: bool,
+) -> Claim:
+    """At every iteration, or at the last one with additive noise."""
+    where = "where the floor is reached" if floor else "every iteration"
+    noises = {} if floor else {"noise": NOISES}
+
+    def at(**choice: str) -> Case:
+        setting = ExactRun(family=family, **choice)
+        return exact_case(
+            ExactInequality,
+            setting,
+            partial(sides, setting, theorem, metric, last_only=floor),
+            f"exact recursion of the second moments, every starting state, {where}",
+            *changes(setting),
+            per_case=True,
+        )
+
+    return Claim(
+        id=f"markovian_noise/{name}",
+        title=title,
+        theorem=theorem,
+        prepare=grid(at, where=_occurs, chain=family.chains, **noises, **family.choices),
+        pairs_with=PARTNERS if floor else (),
+        x_label=CLOSEST,
+    )
+
+
 def _along(
     name: str,
     title: str,
@@ -140,54 +158,33 @@ def _along(
     controlled: Choice,
     metric: Metric | None = None,
 ) -> Claim:
-    """At every iteration. In one case of a kind the bound is wrong, in another the batch."""
+    """Along the run. In one case of a kind the bound is wrong, in another the batch."""
 
-    def at(**choice: str) -> Case:
-        setting = ExactRun(family=family, **choice)
-        changes = []
-        if _is(setting, noise="additive", **controlled):
-            changes.append(MIXING_TIME_ONE)
-        if _is(setting, noise="factor 2", **{**controlled, "start": "far"}):
-            changes.append(SINGLE_SAMPLES)
-        return _case(setting, theorem, metric or family.metric, *changes)
+    def changes(setting: ExactRun) -> list[Change]:
+        bound = [MIXING_TIME_ONE] if _is(setting, noise="additive", **controlled) else []
+        far = _is(setting, noise="factor 2", **{**controlled, "start": "far"})
+        return [*bound, SINGLE_SAMPLES] if far else bound
 
-    chains = (*family.chains, family.brings)
-    return Claim(
-        id=f"markovian_noise/{name}",
-        title=title,
-        theorem=theorem,
-        prepare=grid(at, where=_occurs, chain=chains, noise=NOISES, **family.choices),
-        x_label=CLOSEST,
-    )
+    watched = family.metric if metric is None else metric
+    return _claim(name, title, theorem, family, watched, changes, floor=False)
 
 
 def _floor(
     name: str, title: str, theorem: Theorem, family: Family, controlled: Choice, *false: Change
 ) -> Claim:
-    """At the last iteration, with additive noise."""
+    """Where the start is forgotten."""
 
-    def at(**choice: str) -> Case:
-        setting = ExactRun(family=family, **choice)
-        changes = [MIXING_TIME_ONE, *false]
-        if family in (DESCENT, POLYAK):
-            changes.append(
-                null(
-                    "plain batch of the same price",
-                    "no mistake: under additive noise a plain batch has the lower floor",
-                    sizes=(round(expected_samples(*setting.sizes)), 0),
-                )
-            )
-        wanted = changes if _is(setting, **controlled) else []
-        return _case(setting, theorem, family.metric, *wanted, last_only=True)
+    def changes(setting: ExactRun) -> list[Change]:
+        if not _is(setting, **controlled):
+            return []
+        plain = null(
+            "plain batch of the same price",
+            "no mistake: under additive noise a plain batch has the lower floor",
+            sizes=(round(expected_samples(*setting.sizes)), 0),
+        )
+        return [MIXING_TIME_ONE, *false, *((plain,) if family in (DESCENT, POLYAK) else ())]
 
-    return Claim(
-        id=f"markovian_noise/{name}",
-        title=title,
-        theorem=theorem,
-        prepare=grid(at, where=_occurs, chain=family.chains, **family.choices),
-        pairs_with=PARTNERS,
-        x_label=CLOSEST,
-    )
+    return _claim(name, title, theorem, family, family.metric, changes, floor=True)
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -56,7 +56,7 @@ class Run:
         method: as it is shipped.
         words: the problem.
         problem: makes it.
-        constants: those that the method takes.
+        constants: those that the method takes, by their symbols.
         mistake: a mutant.
         in_place_of: what of the method it replaces.
     """
@@ -65,7 +65,7 @@ class Run:
     method: Method
     words: str
     problem: Callable[[], MarkovianProblem]
-    constants: tuple[float, ...]
+    constants: dict[str, float]
     mistake: Callable[..., Any]
     in_place_of: str = "shipped"
 
@@ -85,19 +85,24 @@ RUNS = {
         DESCENT,
         QUADRATIC,
         _quadratic,
-        (0.5,),
+        {"gamma": 0.5},
         mutants.level_law_that_does_not_match_its_weights,
         in_place_of="stream",
     ),
     "accelerated": Run(
-        D4_RUNS, ACCELERATED, QUADRATIC, _quadratic, (0.75, 0.2, 0.5), mutants.momentum_undamped
+        D4_RUNS,
+        ACCELERATED,
+        QUADRATIC,
+        _quadratic,
+        {"gamma": 0.75, "mu": 0.2, "p": 0.5},
+        mutants.momentum_undamped,
     ),
     "extragradient": Run(
         D5_RUNS,
         EXTRAGRADIENT,
         r"$F(x) = \mu x$ plus a rotation, $L/\mu = \sqrt{10}$, additive noise",
         _rotation,
-        (0.12,),
+        {"gamma": 0.12},
         mutants.second_half_from_the_point_looked_ahead_at,
     ),
 }
@@ -106,14 +111,14 @@ RUNS = {
 def _beside_expectations(which: str) -> Case:
     run, problem = RUNS[which], RUNS[which].problem()
     shipped, x0 = run.method, np.full(problem.dim, START)
-    moments = shipped.moments(problem, *run.constants, batch_size=TAU, max_level=LEVELS)
+    moments = shipped.moments(problem, run.constants, batch_size=TAU, max_level=LEVELS)
     law = np.asarray(problem.chain.stationary)[None]
     exact = moments.run(x0, ITERATIONS, law).squared_distance(shipped.point)[:, 0]
-    numbers = dict(zip(shipped.takes, run.constants, strict=True))
-    known = {**problem.constants, **chosen(**numbers, B=TAU, m=LEVELS)}
+    known = {**problem.constants, **chosen(**run.constants, B=TAU, m=LEVELS)}
 
     def check(method: Callable[..., Any] | None = None) -> SampledIdentity:
-        used = shipped if method is None else replace(shipped, **{run.in_place_of: method})
+        mistake: dict[str, Any] = {} if method is None else {run.in_place_of: method}
+        used = replace(shipped, **mistake)
         process = stream_run(
             problem, x0, run.constants, TAU, LEVELS, method=used, samples_per_tick=TAU
         )
@@ -139,10 +144,9 @@ ONES = np.ones(2)
 def potential(run: StreamRun, position: Position) -> jax.Array:
     """Phi = |x - x*|^2 + (6/mu) (f(x_f) - f*) of the accelerated method."""
     problem: Any = run.problem
-    _, mu, _ = run.constants
     momentum = position.state.momentum_point - run.solution
     gap = problem.value(run.method.output(position.state, position.x))
-    return jnp.sum(momentum**2) + 6 / mu * gap
+    return jnp.sum(momentum**2) + 6 / run.constants["mu"] * gap
 
 
 def _uphill(theorem: Theorem, method: Method, watch: Callable[..., jax.Array], mu: float) -> Case:
@@ -162,7 +166,7 @@ def _uphill(theorem: Theorem, method: Method, watch: Callable[..., jax.Array], m
         known,
         values(known, *method.takes, "B", "m"),
     )
-    constants = tuple(known[name].value for name in method.takes)
+    constants = {name: known[name].value for name in method.takes}
 
     def check(batch_size: int = SIZE, max_level: int = LEVEL) -> UpperBound:
         run = stream_run(
@@ -242,7 +246,9 @@ def _valley() -> Case:
         known,
         values(known, "gamma", "B", "m"),
     )
-    run = stream_run(problem, [VALLEY_START], (gamma,), size, VALLEY_LEVEL, samples_per_tick=TAU)
+    run = stream_run(
+        problem, [VALLEY_START], {"gamma": gamma}, size, VALLEY_LEVEL, samples_per_tick=TAU
+    )
     experiment = by_iterations("markov-valley", run, VALLEY_ITERATIONS, squared_gradient, mean=True)
 
     def check(scale: float = 1.0, **changes: float) -> UpperBound:

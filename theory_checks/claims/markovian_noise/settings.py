@@ -186,8 +186,7 @@ class Family:
         longest: L and mu -> the longest step, if the noise allows it.
         levels: m where the noise has a factor.
         most_iterations: that are looked at.
-        chains: of its grid.
-        brings: the instance of its grid that brings its own chain and noise.
+        chains: of its grid, and the instance that brings its own chain and noise.
         choices: the other axes of the grid.
     """
 
@@ -199,7 +198,6 @@ class Family:
     levels: int
     most_iterations: int
     chains: Iterable[str]
-    brings: str
     choices: Mapping[str, Iterable[str]]
 
 
@@ -213,8 +211,7 @@ DESCENT = Family(
     longest=lambda L, mu: 2 / (L + mu),
     levels=3,
     most_iterations=600,
-    chains=CHAINS,
-    brings="mixed-100",
+    chains=(*CHAINS, "mixed-100"),
     choices={"spectrum": ("kappa 5",), "batch": ("short", "long"), "step": STEPS},
 )
 POLYAK = Family(
@@ -225,8 +222,7 @@ POLYAK = Family(
     longest=lambda L, mu: 1 / L,
     levels=3,
     most_iterations=600,
-    chains=SMALL_CHAINS,
-    brings="mixed-100",
+    chains=(*SMALL_CHAINS, "mixed-100"),
     choices={"spectrum": ("rank 2, mu 0.25", "rank 2, mu 1"), **FROM},
 )
 ACCELERATED = Family(
@@ -237,8 +233,7 @@ ACCELERATED = Family(
     longest=lambda L, mu: 0.75 / L,
     levels=6,
     most_iterations=300,
-    chains=SMALL_CHAINS,
-    brings="mixed-100",
+    chains=(*SMALL_CHAINS, "mixed-100"),
     choices={"spectrum": ("kappa 2", "kappa 100"), **FROM},
 )
 EXTRAGRADIENT = Family(
@@ -249,8 +244,7 @@ EXTRAGRADIENT = Family(
     longest=lambda L, mu: 1 / (6**0.5 * L),
     levels=6,
     most_iterations=300,
-    chains=SMALL_CHAINS,
-    brings="river-swim",
+    chains=(*SMALL_CHAINS, "river-swim"),
     choices=FROM,
 )
 
@@ -337,8 +331,8 @@ class ExactRun(Setting):
     def moments(self, batch_size: int, max_level: int) -> LinearMethodMoments:
         """The recursion of the method at the theorem's step, with this batch."""
         method, constants = self.family.method, self.of(self.family.theorem)
-        taken = [getattr(constants, name) for name in method.takes]
-        return method.moments(self.place, *taken, batch_size=batch_size, max_level=max_level)
+        taken = {name: getattr(constants, name) for name in method.takes}
+        return method.moments(self.place, taken, batch_size=batch_size, max_level=max_level)
 
 
 @cache
