@@ -77,8 +77,7 @@ def beside_bounds(
         return measured(family, **mistakes), scale * family.bounds(claimed, **constants)
 
     check = ExactLowerBound if theorem.side == "below" else ExactInequality
-    options = {"tolerance": tolerance, "per_case": True}
-    return exact_case(check, family, sides, what, *changes, **options)
+    return exact_case(check, family, sides, what, *changes, tolerance=tolerance, per_case=True)
 
 
 def slopes(
