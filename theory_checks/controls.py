@@ -3,12 +3,29 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .claim import Case, Check, Control
 from .setting import Setting
 
-__all__ = ["Change", "bound_divided_by", "case", "controls", "mutant", "null", "wrong"]
+__all__ = [
+    "Change",
+    "Sides",
+    "bound_divided_by",
+    "case",
+    "controls",
+    "exact_case",
+    "mutant",
+    "null",
+    "wrong",
+]
+
+Sides = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""What was computed, and what a theorem says of it: one number each for every case."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,17 +122,43 @@ def controls(check: Callable[..., Check], *changes: Change) -> tuple[Control, ..
 
 
 def case(setting: Setting, check: Callable[..., Check], *changes: Change) -> Case:
-    """A theorem on one setting: the check as it stands, and beside it a table of changes.
+    """A theorem on a setting, with its controls.
 
     Args:
-        setting: where the theorem is evaluated.
+        setting: where.
         check: makes the claim's check; a change's arguments are handed to it by name.
         *changes: rows, made by `wrong`, `mutant` and `null`.
 
     Returns:
-        The case with a control for each row.
-
-    Raises:
-        ValueError: if two rows have one name.
+        The case.
     """
     return Case(setting, check(), controls(check, *changes))
+
+
+def exact_case(
+    setting: Setting,
+    sides: Callable[..., Sides],
+    check: Callable[..., Check],
+    *changes: Change,
+    bites: bool = True,
+    **fields: Any,
+) -> Case:
+    """A theorem that is decided without chance, with its controls.
+
+    Args:
+        setting: where.
+        sides: (setting, **changes) -> what was computed, and what the theorem says of it.
+        check: makes a check of a function without arguments that returns the sides, such as
+            `checks.ExactIdentity`.
+        *changes: of the sides: the controls.
+        bites: whether they are looked at here; on a grid, where the bound is close.
+        **fields: of the check.
+
+    Returns:
+        The case.
+    """
+
+    def with_changes(**changed: Any) -> Check:
+        return check(partial(sides, setting, **changed), **fields)
+
+    return case(setting, with_changes, *(changes if bites else ()))

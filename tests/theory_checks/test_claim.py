@@ -9,8 +9,8 @@ import pytest
 from optzoo.problems import Constant
 from optzoo.theorems import Assumption, Constants, constant
 from theory_checks.checks import ExactIdentity, ExactInequality
-from theory_checks.claim import Claim, grid
-from theory_checks.controls import bound_divided_by, case, controls, mutant, null, wrong
+from theory_checks.claim import Case, Claim, grid
+from theory_checks.controls import controls, mutant, null, wrong
 from theory_checks.records import write as record
 from theory_checks.records.theorems import theorem_records
 from theory_checks.setting import Stated
@@ -40,14 +40,14 @@ def setting(slope):
     return Stated("a line", {"slope": Constant(slope, "exact", derivation="chosen")}, {"x": 2.0})
 
 
-def on_line(slope, measured=1.0):
+def case(slope, measured=1.0):
     place = setting(slope)
 
     def check(scale=1.0, method=None, **changes):
         bound = scale * place.bound(BELOW, [1.0, 2.0], **changes)
         return ExactInequality(lambda: (np.array([measured, measured]), bound))
 
-    return case(place, check, bound_divided_by(10))
+    return Case(place, check(), controls(check, wrong("tenth", "a tenth of it", scale=0.1)))
 
 
 def claim(prepare, **more):
@@ -71,7 +71,7 @@ def test_the_bound_eats_the_constants_that_the_report_shows():
 
 
 def test_on_a_grid_the_case_closest_to_its_bound_is_the_claims():
-    found = run(grid(on_line, slope=(20.0, 1.25, 4.0)))
+    found = run(grid(case, slope=(20.0, 1.25, 4.0)))
     assert found["case"] == "1.25"
     assert found["constants"]["slope"]["value"] == 1.25
     assert found["tightness"] == pytest.approx(0.8)
@@ -79,23 +79,23 @@ def test_on_a_grid_the_case_closest_to_its_bound_is_the_claims():
     assert [row["verdict"] for row in found["cases"]] == ["CONSISTENT"] * 3
     assert [row["constants"]["slope"]["value"] for row in found["cases"]] == [20.0, 1.25, 4.0]
     assert [one["name"] for one in found["controls"]] == [
-        "bound divided by 10: 20.0", "bound divided by 10: 1.25", "bound divided by 10: 4.0",
+        "tenth: 20.0", "tenth: 1.25", "tenth: 4.0",
     ]  # fmt: skip
     assert [one["killed"] for one in found["controls"]] == [False, True, True]
 
 
 def test_one_refuted_case_refutes_the_claim():
-    found = run(grid(on_line, slope=(4.0, 0.5)))
+    found = run(grid(case, slope=(4.0, 0.5)))
     assert (found["verdict"], found["case"]) == ("REFUTED", "0.5")
-    assert run(lambda: on_line(4.0))["cases"] == []
+    assert run(lambda: case(4.0))["cases"] == []
 
 
 def test_a_grid_needs_choices_with_different_names():
     with pytest.raises(ValueError, match="different names"):
-        grid(on_line, slope=(1.0, 1.0))
+        grid(case, slope=(1.0, 1.0))
     with pytest.raises(ValueError, match="different names"):
-        grid(on_line, slope=(1.0,), where=lambda slope: slope > 1)
-    only = grid(on_line, slope=(1.0, 2.0), where=lambda slope: slope > 1)
+        grid(case, slope=(1.0,), where=lambda slope: slope > 1)
+    only = grid(case, slope=(1.0, 2.0), where=lambda slope: slope > 1)
     assert list(only.cases) == ["2.0"]
 
 
@@ -131,14 +131,14 @@ def test_controls_are_a_table_of_changes():
 
 
 def test_nothing_of_the_statement_is_typed_a_second_time():
-    found = run(lambda: on_line(2.0))
+    found = run(lambda: case(2.0))
     assert (found["statement"], found["metric"], found["theorem"]) == ("$a = b$", "y", "L")
     assert found["assumptions"] == ["$x > 0$"]
     assert found["not_shown"] == "nothing"
-    told = run_claim(claim(lambda: on_line(2.0), not_shown="that"), Laboratory(seeds=8))
+    told = run_claim(claim(lambda: case(2.0), not_shown="that"), Laboratory(seeds=8))
     assert told["not_shown"] == "that"
     with pytest.raises(TypeError, match=r"must be an optzoo.theorems.Theorem, got 'F3'"):
-        Claim(id="a/b", title="", theorem="F3", prepare=lambda: on_line(1.0))
+        Claim(id="a/b", title="", theorem="F3", prepare=lambda: case(1.0))
 
 
 def test_a_part_is_filed_under_its_theorem(tmp_path):
@@ -146,16 +146,16 @@ def test_a_part_is_filed_under_its_theorem(tmp_path):
     assert (part.root.label, part.part_of) == ("L", BELOW)
     labels = [(one["label"], one["root"]) for one in theorem_records([part, stated(), part])]
     assert labels == [("L", "L"), ("L, one step", "L"), ("T1", "T1")]
-    one = Claim(id="a/part", title="", theorem=part, prepare=lambda: on_line(2.0))
+    one = Claim(id="a/part", title="", theorem=part, prepare=lambda: case(2.0))
     found = run_claim(one, Laboratory(seeds=8))
     assert (found["theorem"], found["part"]) == ("L", "L, one step")
 
 
 def test_theorems_of_an_interrupted_run_are_kept(tmp_path):
     environment = {"version": "0"}
-    run_claims([claim(lambda: on_line(2.0))], Laboratory(seeds=8), tmp_path, environment)
+    run_claims([claim(lambda: case(2.0))], Laboratory(seeds=8), tmp_path, environment)
     earlier = record.finished_run(tmp_path)
-    other = Claim(id="b/other", title="", theorem=stated(), prepare=lambda: on_line(2.0))
+    other = Claim(id="b/other", title="", theorem=stated(), prepare=lambda: case(2.0))
     run_claims(
         [other],
         Laboratory(seeds=8),

@@ -7,14 +7,7 @@ step (cases of an inequality), a scaling or a rate. Sampled: `UpperBound`, `Path
 """
 
 from .bounds import PathwiseLowerBound, SampledIdentity, UpperBound
-from .exact import (
-    CLOSEST,
-    ExactIdentity,
-    ExactInequality,
-    ExactLowerBound,
-    ExactScaling,
-    exact_case,
-)
+from .exact import CLOSEST, ExactIdentity, ExactInequality, ExactLowerBound, ExactScaling
 from .exact_exponent import ExactExponent
 from .exponents import Law, Minimizer, Passage, Rate
 
@@ -32,5 +25,4 @@ __all__ = [
     "Rate",
     "SampledIdentity",
     "UpperBound",
-    "exact_case",
 ]

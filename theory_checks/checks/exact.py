@@ -2,26 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..claim import Case, Finding, Kind
-from ..controls import Change, case
-from ..setting import Setting
+from ..claim import Finding, Kind
 from ..simulation.laboratory import Laboratory
 from ..statistics.exponents import Exponent
 
-__all__ = [
-    "CLOSEST",
-    "ExactIdentity",
-    "ExactInequality",
-    "ExactLowerBound",
-    "ExactScaling",
-    "exact_case",
-]
+__all__ = ["CLOSEST", "ExactIdentity", "ExactInequality", "ExactLowerBound", "ExactScaling"]
 
 Array = NDArray[np.float64]
 
@@ -225,44 +215,6 @@ class ExactScaling:
                 levels=table[:, 0],
             ),
         )
-
-
-def exact_case(
-    check: type[ExactIdentity] | type[ExactInequality] | type[ExactLowerBound],
-    setting: Setting,
-    sides: Callable[..., tuple[ArrayLike, ArrayLike]],
-    what: str,
-    *changes: Change,
-    **options: Any,
-) -> Case:
-    """A theorem on one setting, decided by two computed sides that the changes alter.
-
-    Args:
-        check: what is asked of the two sides.
-        setting: where the theorem is evaluated.
-        sides: a change's arguments -> what is measured and what it is held against.
-        what: was computed, for the report.
-        *changes: the controls; see `controls.case`.
-        **options: of the check, such as its tolerance.
-
-    Returns:
-        The case.
-
-    Example:
-        >>> from theory_checks.controls import wrong
-        >>> from theory_checks.setting import Stated
-        >>> def sides(scale=1.0):
-        ...     return [1.0, 4.0], [scale * x**2 for x in (1.0, 2.0)]
-        >>> one = exact_case(
-        ...     ExactIdentity, Stated("squares"), sides, "two", wrong("doubled", "", scale=2.0))
-        >>> [check.run(Laboratory()).verdict for check in (one.check, one.controls[0].check)]
-        ['CONSISTENT', 'REFUTED']
-    """
-
-    def changed(**arguments: Any) -> ExactIdentity | ExactInequality | ExactLowerBound:
-        return check(partial(sides, **arguments), what=what, **options)
-
-    return case(setting, changed, *changes)
 
 
 def _require_finite(*tables: Array) -> None:

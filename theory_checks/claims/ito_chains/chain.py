@@ -1,7 +1,6 @@
 """The law of the shipped chain, enumerated, against the law that the other claims compute with."""
 
 import itertools
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +11,9 @@ import optzoo
 from optzoo.problems import Atoms, Gaussian
 from optzoo.theorems.ito_chains import CHAIN, CHAIN_LINEAR, CHAIN_TREE
 
-from ...checks import ExactIdentity, exact_case
+from ...checks import ExactIdentity
 from ...claim import Case, Claim
-from ...controls import mutant, null
+from ...controls import Sides, exact_case, mutant, null
 from ...family import Family, members
 from ...setting import Stated, chosen
 from . import mutants
@@ -41,9 +40,7 @@ def _sigma(x: jax.Array) -> jax.Array:
 FULL = Coefficients(_drift, _sigma)
 
 
-def _one_step(
-    family: Family[Stated], method: Method = optzoo.ito_chain, seed: int = 0
-) -> tuple[Array, Array]:
+def _one_step(family: Family[Stated], method: Method = optzoo.ito_chain, seed: int = 0) -> Sides:
     eps = np.array(list(itertools.product((-1.5, 0.0, 2.0), repeat=2)))
     found, exact = [], []
     for step, x in itertools.product(family.each(CHAIN), STATES):
@@ -64,10 +61,9 @@ def _one_step_case() -> Case:
     text = r"$b(x) = (\sin x_2, -x_1 x_2)$, $\sigma(x)$ a full matrix that depends on $x$"
     family = Family(text, steps, (CHAIN,))
     return exact_case(
-        ExactIdentity,
         family,
-        partial(_one_step, family),
-        "9 noises, 2 states, 3 steps, 3 gammas, both coordinates",
+        _one_step,
+        ExactIdentity,
         mutant(mutants.noise_times_step),
         mutant(mutants.doubled_exponent),
         mutant(mutants.unstandardized),
@@ -75,6 +71,7 @@ def _one_step_case() -> Case:
         mutant(mutants.drift_error),
         null("null", "another key: the noise is given, so it must not matter", seed=1),
         tolerance=1e-12,
+        what="9 noises, 2 states, 3 steps, 3 gammas, both coordinates",
     )
 
 
@@ -88,7 +85,7 @@ def _moments_and_ends(law: Atoms | Gaussian) -> Array:
     return np.array([law.mean, *moments, law.points[0], law.points[-1]])
 
 
-def _linear(family: Family[LinearChain], method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
+def _linear(family: Family[LinearChain], method: Method = optzoo.ito_chain) -> Sides:
     found = [_moments_and_ends(shipped_law(chain, method=method)) for chain in family.members]
     exact = [_moments_and_ends(chain.law()[0]) for chain in family.members]
     return np.concatenate(found), np.concatenate(exact)
@@ -106,15 +103,15 @@ def _linear_case() -> Case:
     text = "$b = -x$, $0$, $x/2$; coins and skewed coins; $x_0 = 1$"
     family = Family(text, chains, (CHAIN_LINEAR,))
     return exact_case(
-        ExactIdentity,
         family,
-        partial(_linear, family),
-        "all 256 paths; mean, three central moments and both ends of the law",
+        _linear,
+        ExactIdentity,
         mutant(mutants.correlated_noise),
         mutant(mutants.unstandardized),
         mutant(mutants.doubled_exponent),
         mutant(mutants.drift_error),
         tolerance=1e-12,
+        what="all 256 paths; mean, three central moments and both ends of the law",
     )
 
 
@@ -124,7 +121,7 @@ def _linear_case() -> Case:
 GEOMETRIC = Coefficients(lambda x: 0.5 * x, lambda x: 0.4 * x)
 
 
-def _tree(family: Family[Stated], method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
+def _tree(family: Family[Stated], method: Method = optzoo.ito_chain) -> Sides:
     noises, _ = all_paths((-1.0, 1.0), (0.5, 0.5), STEPS)
     heads = np.array([bin(path).count("1") for path in range(2**STEPS)])
     found, exact = [], []
@@ -144,13 +141,13 @@ def _tree_case() -> Case:
     trees = members(tree, gamma=(0.0, 1.0), eta=(0.125, 0.01))
     family = Family(r"$b = x/2$, $\sigma(x) = 0.4 x$, coins, $x_0 = 2$", trees, (CHAIN_TREE,))
     return exact_case(
-        ExactIdentity,
         family,
-        partial(_tree, family),
-        "all 256 paths of the shipped chain, in order",
+        _tree,
+        ExactIdentity,
         mutant(mutants.frozen_sigma),
         mutant(mutants.correlated_noise),
         tolerance=1e-12,
+        what="all 256 paths of the shipped chain, in order",
     )
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from optzoo.theorems import Theorem
 
-from ...checks import ExactExponent, ExactInequality, ExactLowerBound, exact_case
+from ...checks import ExactExponent, ExactInequality, ExactLowerBound
 from ...claim import Case
-from ...controls import Change, case, wrong
+from ...controls import Change, Sides, case, exact_case, wrong
 from ...family import Family
 from ...setting import Setting
 from .settings import AnyChain
@@ -69,15 +69,16 @@ def beside_bounds(
     """
 
     def sides(
+        family: Family[Member],
         scale: float = 1.0,
         constants: Mapping[str, float] = MappingProxyType({}),
         claimed: Theorem = theorem,
         **mistakes: Any,
-    ) -> tuple[Array, Array]:
+    ) -> Sides:
         return measured(family, **mistakes), scale * family.bounds(claimed, **constants)
 
     check = ExactLowerBound if theorem.side == "below" else ExactInequality
-    return exact_case(check, family, sides, what, *changes, tolerance=tolerance, per_case=True)
+    return exact_case(family, sides, check, *changes, tolerance=tolerance, what=what, per_case=True)
 
 
 def slopes(

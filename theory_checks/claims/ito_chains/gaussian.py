@@ -1,7 +1,5 @@
 """Gaussian noise: exact distances, the bound of the synchronous coupling, several dimensions."""
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,9 +15,9 @@ from optzoo.theorems.ito_chains import (
     I6_GROWTH,
 )
 
-from ...checks import CLOSEST, ExactIdentity, exact_case
+from ...checks import CLOSEST, ExactIdentity
 from ...claim import Case, Claim, grid
-from ...controls import mutant, null, wrong
+from ...controls import Sides, exact_case, mutant, null, wrong
 from ...family import Family, members
 from . import mutants
 from .distances import CORRELATED, STEP, beside_bounds, louder, slopes
@@ -37,7 +35,7 @@ Array = NDArray[np.float64]
 
 def _moments(
     family: Family[LinearChain], method: Method = optzoo.ito_chain, **changes: float
-) -> tuple[Array, Array]:
+) -> Sides:
     """W2 of the Gaussian laws with the two moments of the shipped chain and of dZ, beside I6."""
     measured = []
     for chain in family.members:
@@ -61,15 +59,15 @@ def _exact_case() -> Case:
     )
     family = Family("$b = -x$, $s = 1$, 8 steps, $x_0 = 0$, $1$, $-2$", chains, (I6,))
     return exact_case(
-        ExactIdentity,
         family,
-        partial(_moments, family),
-        "mean and variance of the shipped chain over all paths; dZ by a matrix exponential",
+        _moments,
+        ExactIdentity,
         mutant(mutants.unstandardized),
         mutant(mutants.doubled_exponent),
         mutant(mutants.correlated_noise),
         wrong("means forgotten", "a false claim: the deviations alone, whatever $x_0$", x_0=0.0),
         tolerance=1e-10,
+        what="mean and variance of the shipped chain over all paths; dZ by a matrix exponential",
     )
 
 

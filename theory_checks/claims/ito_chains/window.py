@@ -1,7 +1,7 @@
 """Noise of any law against Gaussian noise: the window coupling and its constant."""
 
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,9 @@ from optzoo.theorems.ito_chains import (
     Window,
 )
 
-from ...checks import CLOSEST, ExactIdentity, exact_case
+from ...checks import CLOSEST, ExactIdentity
 from ...claim import Case, Claim
-from ...controls import null, wrong
+from ...controls import Sides, exact_case, null, wrong
 from ...family import Family, members
 from ...setting import Stated
 from .distances import beside_bounds
@@ -74,7 +74,7 @@ def _constants_case() -> Case:
     )
 
 
-def _limit(windows: Family[Stated], **changes: float) -> tuple[Array, Array]:
+def _limit(windows: Family[Stated], **changes: float) -> Sides:
     return _to_gaussian(windows) ** 2, windows.bounds(I3_LIMIT, **changes)
 
 
@@ -82,13 +82,13 @@ def _limit_case() -> Case:
     windows = members(_window, name=WINDOW_CONSTANTS, S=(LARGE,))
     family = Family(COINS, windows, (I3_LIMIT,))
     return exact_case(
-        ExactIdentity,
         family,
-        partial(_limit, family),
-        f"S = {LARGE}, to a thousandth",
+        _limit,
+        ExactIdentity,
         wrong("no skewness", r"a false claim: $h^2/12$ alone", skewness=0.0),
         wrong("no lattice", r"a false claim: $\kappa_3^2/18$ alone", span=0.0),
         tolerance=1e-3,
+        what=f"S = {LARGE}, to a thousandth",
     )
 
 

@@ -39,9 +39,9 @@ from optzoo.theorems.markovian_noise import (
     memory,
 )
 
-from ...checks import CLOSEST, ExactIdentity, ExactInequality, SampledIdentity, exact_case
+from ...checks import CLOSEST, ExactIdentity, ExactInequality, SampledIdentity
 from ...claim import Case, Claim, grid
-from ...controls import Change, bound_divided_by, case, mutant, null, wrong
+from ...controls import Change, Sides, bound_divided_by, case, exact_case, mutant, null, wrong
 from ...setting import Stated, chosen
 from ...simulation import Experiment
 from . import mutants
@@ -60,7 +60,6 @@ from .weights import (
 __all__ = ["CLAIMS", "noises"]
 
 Array = NDArray[np.float64]
-Sides = tuple[Array, Array]
 
 CONTROLLED = "switch-138"
 """Where each control is, on one chain where it is not close to being missed."""
@@ -171,10 +170,11 @@ def _bounded(
     what, sizes = enumerated
 
     def along(chain: str) -> Case:
-        setting = on_chain(chain, **sizes)
-
         def sides(
-            found: Callable[[str], Found] = found, scale: float = 1.0, **changed: float
+            setting: Stated,
+            found: Callable[[str], Found] = found,
+            scale: float = 1.0,
+            **changed: float,
         ) -> Sides:
             measured, limits = [], []
             for arguments, values in found(chain):
@@ -185,8 +185,15 @@ def _bounded(
             there = ~np.isnan(left)
             return left[there], right[there]
 
-        rows = changes if chain == CONTROLLED else ()
-        return exact_case(ExactInequality, setting, sides, what, *rows, per_case=True)
+        return exact_case(
+            on_chain(chain, **sizes),
+            sides,
+            ExactInequality,
+            *changes,
+            bites=chain == CONTROLLED,
+            what=what,
+            per_case=True,
+        )
 
     return Claim(
         id=f"markovian_noise/{name}",
@@ -283,7 +290,7 @@ def _padded(rows: list[Array], others: list[Array]) -> Sides:
     return np.concatenate(left), np.concatenate(right)
 
 
-def _weights_and_costs(method: Estimator | None = None) -> Sides:
+def _weights_and_costs(setting: Stated, method: Estimator | None = None) -> Sides:
     rows, stated = [], []
     for estimator in SHIPPED if method is None else (method,):
         for (b, m), levels in zip(SIZES, shipped_weights(estimator, SIZES), strict=True):
@@ -325,7 +332,7 @@ def _weights() -> Case:
     setting = Stated("a stream whose $i$-th gradient is the $i$-th unit vector", {}, CODE)
     what = "all weights of all levels and their numbers"
     return exact_case(
-        ExactIdentity, setting, _weights_and_costs, what, *WRONG_WEIGHTS, tolerance=1e-14
+        setting, _weights_and_costs, ExactIdentity, *WRONG_WEIGHTS, tolerance=1e-14, what=what
     )
 
 
@@ -337,7 +344,7 @@ def _moment(
     """A moment of the mixture of the levels' weights, and what it is said to be."""
     along = chain_of(chain)
 
-    def sides(method: Estimator | None = None) -> Sides:
+    def sides(setting: Stated, method: Estimator | None = None) -> Sides:
         left, right = [], []
         estimators = SHIPPED if method is None else (method,)
         for estimator, noise in itertools.product(estimators, noises(along)):
@@ -346,9 +353,15 @@ def _moment(
                 right.append(exact(along, noise, b, m))
         return np.concatenate(left), np.concatenate(right)
 
-    rows = WRONG_WEIGHTS if chain == CONTROLLED else ()
-    what = "weights of the code, dynamic programming along the chain"
-    return exact_case(ExactIdentity, on_chain(chain, **CODE), sides, what, *rows, tolerance=1e-12)
+    return exact_case(
+        on_chain(chain, **CODE),
+        sides,
+        ExactIdentity,
+        *WRONG_WEIGHTS,
+        bites=chain == CONTROLLED,
+        tolerance=1e-12,
+        what="weights of the code, dynamic programming along the chain",
+    )
 
 
 WHERE = "chain, noise, size and starting state"

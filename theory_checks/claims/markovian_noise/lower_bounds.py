@@ -24,9 +24,9 @@ from optzoo.problems import (
 )
 from optzoo.theorems.markovian_noise import D6, D7, Switches
 
-from ...checks import CLOSEST, ExactLowerBound, PathwiseLowerBound, exact_case
+from ...checks import CLOSEST, ExactLowerBound, PathwiseLowerBound
 from ...claim import Case, Claim, grid
-from ...controls import case, wrong
+from ...controls import Sides, case, exact_case, wrong
 from ...setting import Stated, chosen
 from ...simulation import Along, Experiment, Watch
 from .methods import ACCELERATED, DESCENT
@@ -154,23 +154,23 @@ def _noise(tau: int) -> Case:
         },
     )
 
-    def sides(signs: tuple[int, ...] = (1, -1), scale: float = 1.0) -> tuple[Array, Array]:
+    def sides(setting: Stated, signs: tuple[int, ...] = (1, -1), scale: float = 1.0) -> Sides:
         methods = (_mean_square, _constant_step, _guess, _right_guess)
         worst = [np.maximum.reduce([_errors(one, tau, sign) for sign in signs]) for one in methods]
         least = [scale * setting.bound(D7, span * tau) for span in SPANS]
         return np.concatenate(worst), np.tile(least, len(methods))
 
     return exact_case(
-        ExactLowerBound,
         setting,
         sides,
-        "exact mean squared errors of four methods, three horizons",
+        ExactLowerBound,
         wrong(
             "one sign only",
             "a false claim: for $v = 1$ alone, where the guess is right",
             signs=(1,),
         ),
         wrong("tau squared", r"a false claim: a bound that is $\tau$ times larger", scale=tau),
+        what="exact mean squared errors of four methods, three horizons",
         per_case=True,
     )
 

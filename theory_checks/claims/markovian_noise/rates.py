@@ -22,9 +22,9 @@ from optzoo.theorems.markovian_noise import (
     expected_samples,
 )
 
-from ...checks import CLOSEST, ExactInequality, exact_case
+from ...checks import CLOSEST, ExactInequality
 from ...claim import Case, Claim, grid
-from ...controls import Change, bound_divided_by, null, wrong
+from ...controls import Change, Sides, bound_divided_by, exact_case, null, wrong
 from .mutants import MIXING_TIME_ONE
 from .partners import PARTNERS
 from .settings import (
@@ -65,7 +65,7 @@ def sides(
     horizon: int | None = None,
     scale: float = 1.0,
     **changes: float,
-) -> tuple[Array, Array]:
+) -> Sides:
     """Exact expectation and bound at all iterations k >= 1 from all starting states.
 
     Args:
@@ -132,11 +132,11 @@ def _claim(
     def at(**choice: str) -> Case:
         setting = ExactRun(family=family, **choice)
         return exact_case(
-            ExactInequality,
             setting,
-            partial(sides, setting, theorem, metric, last_only=floor),
-            f"exact recursion of the second moments, every starting state, {where}",
+            partial(sides, theorem=theorem, metric=metric, last_only=floor),
+            ExactInequality,
             *changes(setting),
+            what=f"exact recursion of the second moments, every starting state, {where}",
             per_case=True,
         )
 
