@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from .claim import Case, Check, Control
 from .setting import Setting
 
-__all__ = ["Change", "Sides", "case", "controls", "exact_case", "mutant", "null", "wrong"]
+__all__ = [
+    "Change",
+    "Sides",
+    "bound_divided_by",
+    "case",
+    "controls",
+    "exact_case",
+    "mutant",
+    "null",
+    "wrong",
+]
 
 Sides = tuple[NDArray[np.float64], NDArray[np.float64]]
 """What was computed, and what a theorem says of it: one number each for every case."""
@@ -40,6 +50,18 @@ def wrong(name: str, description: str, **arguments: Any) -> Change:
         The row.
     """
     return Change(name, description, arguments)
+
+
+def bound_divided_by(factor: float) -> Change:
+    """The claim with a smaller bound, for a check with a `scale` of its bound.
+
+    Args:
+        factor: larger than the bound is slack.
+
+    Returns:
+        The row.
+    """
+    return wrong(f"bound divided by {factor:g}", "a false claim", scale=1 / factor)
 
 
 def null(name: str, description: str, **arguments: Any) -> Change:

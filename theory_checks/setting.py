@@ -8,7 +8,7 @@ from typing import Any
 from optzoo.problems import Constant
 from optzoo.theorems import Theorem
 
-__all__ = ["Setting", "Stated", "chosen"]
+__all__ = ["Setting", "Stated", "chosen", "values"]
 
 Parameters = Mapping[str, float | int | str]
 
@@ -31,6 +31,23 @@ def chosen(how: str = "", /, **numbers: float) -> dict[str, Constant]:
     return {
         name: Constant(value, "exact", derivation=derivation) for name, value in numbers.items()
     }
+
+
+def values(constants: Mapping[str, Constant], *names: str) -> dict[str, float | int | str]:
+    """Constants as parameters: those that the method takes and the bound too.
+
+    Args:
+        constants: by name.
+        *names: which of them, in the order of the report; those without a constant are left out.
+
+    Returns:
+        Their values by name.
+
+    Example:
+        >>> values(chosen(mu=0.5, gamma=0.1), "gamma", "p")
+        {'gamma': 0.1}
+    """
+    return {name: constants[name].value for name in names if name in constants}
 
 
 class Setting(abc.ABC):

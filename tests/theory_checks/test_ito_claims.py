@@ -10,12 +10,13 @@ from optzoo.theorems.ito_chains import I1, I3, I4
 from theory_checks.claims.ito_chains import SIDE_BY_SIDE
 from theory_checks.claims.ito_chains.distances import beside_bounds, distances
 from theory_checks.claims.ito_chains.settings import (
-    Family,
     GeometricChain,
     LinearChain,
     PosteriorChain,
     posterior,
 )
+from theory_checks.controls import bound_divided_by, wrong
+from theory_checks.family import Family, members
 from theory_checks.simulation.laboratory import Laboratory
 from theory_checks.simulation.runner import run_side_by_side
 
@@ -98,8 +99,10 @@ ETAS = (1 / 2, 1 / 4, 1 / 16)
 
 
 def family(**choices):
-    members = tuple(LinearChain(eta=eta, start=1.0, **choices) for eta in ETAS)
-    return Family("three steps", members, (I1,))
+    shared = {name: (value,) for name, value in choices.items()}
+    chains = members(LinearChain, eta=ETAS, start=(1.0,), **shared)
+    assert [chain.eta for chain in chains] == list(ETAS)
+    return Family("three steps", chains, (I1,))
 
 
 def test_a_family_shows_what_its_members_share_and_what_varies():
@@ -123,11 +126,22 @@ def test_what_a_family_shows_is_what_its_bounds_take():
 def test_mistakes_change_the_distances_and_not_the_bounds():
     chains = family()
     assert np.all(distances(chains, louder=1.5) > distances(chains))
-    (louder, right) = (
-        beside_bounds(chains, I1, "three steps", **mistake).run(Laboratory())
-        for mistake in ({"louder": 1.5}, {})
+    case = beside_bounds(
+        chains,
+        I1,
+        "three steps",
+        wrong("louder", "noise", louder=1.5),
+        bound_divided_by(2),
+        wrong("smooth", "drift", constants={"M": 0.5}),
+    )
+    right, louder, half, smooth = (
+        check.run(Laboratory())
+        for check in (case.check, *(control.check for control in case.controls))
     )
     np.testing.assert_array_equal(np.sort(louder.bound), np.sort(right.bound))
+    assert case.controls[1].name == "bound divided by 2"
+    np.testing.assert_array_equal(np.sort(half.bound), np.sort(right.bound) / 2)
+    np.testing.assert_array_equal(np.sort(smooth.bound), np.sort(chains.bounds(I1, M=0.5)))
 
 
 # --- Side by side ---

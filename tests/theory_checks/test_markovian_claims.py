@@ -19,7 +19,6 @@ from optzoo.theorems.markovian_noise import D3A, Switches
 from theory_checks.claims.markovian_noise import baselines, mutants, rates
 from theory_checks.claims.markovian_noise.lower_bounds import OverTheBound
 from theory_checks.claims.markovian_noise.processes import (
-    AtIterations,
     by_iterations,
     gradient_calls,
     squared_distance,
@@ -41,7 +40,7 @@ from theory_checks.claims.markovian_noise.weights import (
     path_moments,
     shipped_weights,
 )
-from theory_checks.simulation import Experiment, simulate
+from theory_checks.simulation import AtIterations, Experiment, simulate
 
 
 def _paths(chain, start, length):
@@ -113,7 +112,7 @@ def test_deadlines_are_late_enough(m):
 
 def _run():
     problem = additive_noise_quadratic(two_state_switch(0.1), [0.5, 1.0])
-    return stream_run(problem, np.ones(2), (0.3,), 2, 2, samples_per_tick=2)
+    return stream_run(problem, np.ones(2), {"gamma": 0.3}, 2, 2, samples_per_tick=2)
 
 
 def _shown(iterations, deadlines, **changes):
@@ -150,7 +149,7 @@ def test_the_mean_over_the_iterates_before():
 def test_switches_are_counted_over_all_samples():
     kappa, d = 100.0, 60
     problem = masked_nesterov(two_state_switch(0.3), d, kappa)
-    run = stream_run(problem, np.zeros(d), (0.001,), 1, 0)
+    run = stream_run(problem, np.zeros(d), {"gamma": 0.001}, 1, 0)
     over = OverTheBound(Switches(kappa=kappa, d=d))
     key = jax.random.key(3)
     position, memory, states = run.init(key), over.start(), []

@@ -7,11 +7,12 @@ step (cases of an inequality), a scaling or a rate. Sampled: `UpperBound`, `Path
 """
 
 from .bounds import PathwiseLowerBound, SampledIdentity, UpperBound
-from .exact import ExactIdentity, ExactInequality, ExactLowerBound, ExactScaling
+from .exact import CLOSEST, ExactIdentity, ExactInequality, ExactLowerBound, ExactScaling
 from .exact_exponent import ExactExponent
 from .exponents import Law, Minimizer, Passage, Rate
 
 __all__ = [
+    "CLOSEST",
     "ExactExponent",
     "ExactIdentity",
     "ExactInequality",

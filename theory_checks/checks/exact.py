@@ -11,9 +11,12 @@ from ..claim import Finding, Kind
 from ..simulation.laboratory import Laboratory
 from ..statistics.exponents import Exponent
 
-__all__ = ["ExactIdentity", "ExactInequality", "ExactLowerBound", "ExactScaling"]
+__all__ = ["CLOSEST", "ExactIdentity", "ExactInequality", "ExactLowerBound", "ExactScaling"]
 
 Array = NDArray[np.float64]
+
+CLOSEST = "case, the closest to the bound first"
+"""What the axis of the cases of an inequality shows."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,6 @@
 """The law of the shipped chain, enumerated, against the law that the other claims compute with."""
 
 import itertools
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +13,12 @@ from optzoo.theorems.ito_chains import CHAIN, CHAIN_LINEAR, CHAIN_TREE
 
 from ...checks import ExactIdentity
 from ...claim import Case, Claim
-from ...controls import controls, mutant, null
+from ...controls import Sides, exact_case, mutant, null
+from ...family import Family, members
 from ...setting import Stated, chosen
 from . import mutants
-from .settings import Family, LinearChain
-from .shipped import STEPS, Method, all_paths, shipped_law, states_after
+from .settings import LinearChain
+from .shipped import STEPS, Coefficients, Method, all_paths, shipped_law, states_after
 
 __all__ = ["CLAIMS"]
 
@@ -37,24 +37,15 @@ def _sigma(x: jax.Array) -> jax.Array:
     return jnp.stack([jnp.stack([1 + x[0] ** 2, x[1]]), jnp.stack([-x[0], jnp.cos(x[1])])])
 
 
-def _one_step(
-    family: Family[Stated], method: Method = optzoo.ito_chain, seed: int = 0
-) -> tuple[Array, Array]:
+FULL = Coefficients(_drift, _sigma)
+
+
+def _one_step(family: Family[Stated], method: Method = optzoo.ito_chain, seed: int = 0) -> Sides:
     eps = np.array(list(itertools.product((-1.5, 0.0, 2.0), repeat=2)))
     found, exact = [], []
     for step, x in itertools.product(family.each(CHAIN), STATES):
-        found.append(
-            states_after(
-                jnp.asarray(eps)[:, None, :],
-                jnp.array(x),
-                step.eta,
-                step.gamma,
-                jax.random.key(seed),
-                drift=_drift,
-                sigma=_sigma,
-                method=method,
-            )
-        )
+        given = jnp.asarray(eps)[:, None, :], jnp.array(x), step.eta, step.gamma
+        found.append(states_after(*given, FULL, method=method, seed=seed))
         drift = np.array([np.sin(x[1]), -x[0] * x[1]])
         sigma = np.array([[1 + x[0] ** 2, x[1]], [-x[0], np.cos(x[1])]])
         exact.append(CHAIN.bound(step, x, drift, eps @ sigma.T))
@@ -62,31 +53,25 @@ def _one_step(
 
 
 def _one_step_case() -> Case:
-    family = Family(
-        r"$b(x) = (\sin x_2, -x_1 x_2)$, $\sigma(x)$ a full matrix that depends on $x$",
-        tuple(
-            Stated("one step", chosen(eta=eta, gamma=gamma))
-            for eta, gamma in itertools.product((0.5, 0.1, 1e-3), (0.0, 0.5, 1.0))
-        ),
-        (CHAIN,),
+    steps = members(
+        lambda **step: Stated("one step", chosen(**step)),
+        eta=(0.5, 0.1, 1e-3),
+        gamma=(0.0, 0.5, 1.0),
     )
-
-    def check(method: Method = optzoo.ito_chain, seed: int = 0) -> ExactIdentity:
-        what = "9 noises, 2 states, 3 steps, 3 gammas, both coordinates"
-        return ExactIdentity(partial(_one_step, family, method, seed), 1e-12, what)
-
-    return Case(
+    text = r"$b(x) = (\sin x_2, -x_1 x_2)$, $\sigma(x)$ a full matrix that depends on $x$"
+    family = Family(text, steps, (CHAIN,))
+    return exact_case(
         family,
-        check(),
-        controls(
-            check,
-            mutant(mutants.noise_times_step),
-            mutant(mutants.doubled_exponent),
-            mutant(mutants.unstandardized),
-            mutant(mutants.uphill),
-            mutant(mutants.drift_error),
-            null("null", "another key: the noise is given, so it must not matter", seed=1),
-        ),
+        _one_step,
+        ExactIdentity,
+        mutant(mutants.noise_times_step),
+        mutant(mutants.doubled_exponent),
+        mutant(mutants.unstandardized),
+        mutant(mutants.uphill),
+        mutant(mutants.drift_error),
+        null("null", "another key: the noise is given, so it must not matter", seed=1),
+        tolerance=1e-12,
+        what="9 noises, 2 states, 3 steps, 3 gammas, both coordinates",
     )
 
 
@@ -100,88 +85,70 @@ def _moments_and_ends(law: Atoms | Gaussian) -> Array:
     return np.array([law.mean, *moments, law.points[0], law.points[-1]])
 
 
-def _linear(family: Family[LinearChain], method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
+def _linear(family: Family[LinearChain], method: Method = optzoo.ito_chain) -> Sides:
     found = [_moments_and_ends(shipped_law(chain, method=method)) for chain in family.members]
     exact = [_moments_and_ends(chain.law()[0]) for chain in family.members]
     return np.concatenate(found), np.concatenate(exact)
 
 
 def _linear_case() -> Case:
-    family = Family(
-        "$b = -x$, $0$, $x/2$; coins and skewed coins; $x_0 = 1$",
-        tuple(
-            LinearChain(noise=noise, gamma=gamma, rate=rate, eta=1 / STEPS, start=1.0)
-            for noise in ("coin", "skewed coin")
-            for gamma in (0.0, 1.0)
-            for rate in (1.0, 0.0, -0.5)
-        ),
-        (CHAIN_LINEAR,),
+    chains = members(
+        LinearChain,
+        noise=("coin", "skewed coin"),
+        gamma=(0.0, 1.0),
+        rate=(1.0, 0.0, -0.5),
+        eta=(1 / STEPS,),
+        start=(1.0,),
     )
-
-    def check(method: Method = optzoo.ito_chain) -> ExactIdentity:
-        what = "all 256 paths; mean, three central moments and both ends of the law"
-        return ExactIdentity(partial(_linear, family, method), 1e-12, what, round_off=1e-14)
-
-    return Case(
+    text = "$b = -x$, $0$, $x/2$; coins and skewed coins; $x_0 = 1$"
+    family = Family(text, chains, (CHAIN_LINEAR,))
+    return exact_case(
         family,
-        check(),
-        controls(
-            check,
-            mutant(mutants.correlated_noise),
-            mutant(mutants.unstandardized),
-            mutant(mutants.doubled_exponent),
-            mutant(mutants.drift_error),
-        ),
+        _linear,
+        ExactIdentity,
+        mutant(mutants.correlated_noise),
+        mutant(mutants.unstandardized),
+        mutant(mutants.doubled_exponent),
+        mutant(mutants.drift_error),
+        tolerance=1e-12,
+        round_off=1e-14,
+        what="all 256 paths; mean, three central moments and both ends of the law",
     )
 
 
 # --- All paths with multiplicative noise: a binomial tree ---
 
-TREES = tuple(
-    Stated("a tree", chosen(eta=eta, gamma=gamma, T=STEPS * eta, a=-0.5, s=0.4, x_0=2.0))
-    for gamma, eta in itertools.product((0.0, 1.0), (0.125, 0.01))
-)
+
+GEOMETRIC = Coefficients(lambda x: 0.5 * x, lambda x: 0.4 * x)
 
 
-def _up(x: jax.Array) -> jax.Array:
-    return 0.5 * x
-
-
-def _part(x: jax.Array) -> jax.Array:
-    return 0.4 * x
-
-
-def _tree(family: Family[Stated], method: Method = optzoo.ito_chain) -> tuple[Array, Array]:
+def _tree(family: Family[Stated], method: Method = optzoo.ito_chain) -> Sides:
     noises, _ = all_paths((-1.0, 1.0), (0.5, 0.5), STEPS)
     heads = np.array([bin(path).count("1") for path in range(2**STEPS)])
     found, exact = [], []
     for tree in family.each(CHAIN_TREE):
-        ends = states_after(
-            jnp.asarray(noises),
-            jnp.array([tree.x_0]),
-            tree.eta,
-            tree.gamma,
-            jax.random.key(0),
-            drift=_up,
-            sigma=_part,
-            method=method,
-        )
+        given = jnp.asarray(noises), jnp.array([tree.x_0]), tree.eta, tree.gamma
+        ends = states_after(*given, GEOMETRIC, method=method)
         found.append(np.sort(np.asarray(ends)[:, 0]))
         exact.append(np.sort(CHAIN_TREE.bound(tree, heads)))
     return np.concatenate(found), np.concatenate(exact)
 
 
 def _tree_case() -> Case:
-    family = Family(r"$b = x/2$, $\sigma(x) = 0.4 x$, coins, $x_0 = 2$", TREES, (CHAIN_TREE,))
+    def tree(gamma: float, eta: float) -> Stated:
+        known = chosen(eta=eta, gamma=gamma, T=STEPS * eta, a=-0.5, s=0.4, x_0=2.0)
+        return Stated("a tree", known)
 
-    def check(method: Method = optzoo.ito_chain) -> ExactIdentity:
-        what = "all 256 paths of the shipped chain, in order"
-        return ExactIdentity(partial(_tree, family, method), 1e-12, what)
-
-    return Case(
+    trees = members(tree, gamma=(0.0, 1.0), eta=(0.125, 0.01))
+    family = Family(r"$b = x/2$, $\sigma(x) = 0.4 x$, coins, $x_0 = 2$", trees, (CHAIN_TREE,))
+    return exact_case(
         family,
-        check(),
-        controls(check, mutant(mutants.frozen_sigma), mutant(mutants.correlated_noise)),
+        _tree,
+        ExactIdentity,
+        mutant(mutants.frozen_sigma),
+        mutant(mutants.correlated_noise),
+        tolerance=1e-12,
+        what="all 256 paths of the shipped chain, in order",
     )
 
 

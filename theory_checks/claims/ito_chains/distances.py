@@ -1,6 +1,6 @@
-"""The checks of this paper: the distances of a family of chains beside what a theorem says."""
+"""The cases of this paper: the distances of a family of chains beside what a theorem says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from optzoo.theorems import Theorem
 
 from ...checks import ExactExponent, ExactInequality, ExactLowerBound
-from ...controls import Change, wrong
-from .settings import Chain, Family
+from ...claim import Case
+from ...controls import Change, Sides, case, exact_case, wrong
+from ...family import Family
+from ...setting import Setting
+from .settings import AnyChain
 
 __all__ = [
-    "CLOSEST",
     "CORRELATED",
     "STEP",
-    "TOLERANCE",
     "beside_bounds",
     "distances",
     "louder",
@@ -26,11 +27,10 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-TOLERANCE = 1e-9
-CLOSEST, STEP = "case, the closest to the bound first", r"step $\eta$"
-"""Axes of the checkpoints."""
+STEP = r"step $\eta$"
+"""The axis of the slopes."""
 
-AnyChain = TypeVar("AnyChain", bound=Chain)
+Member = TypeVar("Member", bound=Setting)
 
 
 def distances(family: Family[AnyChain], **mistakes: Any) -> Array:
@@ -49,59 +49,62 @@ CORRELATED = wrong("correlated noise", "a moving average of two draws", correlat
 
 
 def beside_bounds(
-    family: Family[AnyChain],
+    family: Family[Member],
     theorem: Theorem,
     what: str,
-    *,
-    scale: float = 1.0,
-    changes: Mapping[str, float] = MappingProxyType({}),
-    **mistakes: Any,
-) -> ExactInequality | ExactLowerBound:
+    *changes: Change,
+    measured: Callable[..., Array] = distances,
+    tolerance: float = 1e-9,
+) -> Case:
     """Each member's distance beside its bound, on the side that the theorem says.
 
     Args:
         family: with the bound's constants.
         theorem: whose bound.
-        what: what was computed, for the report.
-        scale: of the bound, for false claims.
-        changes: of the bound's constants, for false claims.
-        **mistakes: of the members, for controls.
-
-    Returns:
-        The check.
+        what: was computed, for the report.
+        *changes: the controls: of the bound its `scale`, its `constants` or the `claimed` theorem,
+            and mistakes of the members.
+        measured: the family and the mistakes -> a number for each member.
+        tolerance: relative to each bound.
     """
 
-    def compute() -> tuple[Array, Array]:
-        return distances(family, **mistakes), scale * family.bounds(theorem, **changes)
+    def sides(
+        family: Family[Member],
+        scale: float = 1.0,
+        constants: Mapping[str, float] = MappingProxyType({}),
+        claimed: Theorem = theorem,
+        **mistakes: Any,
+    ) -> Sides:
+        return measured(family, **mistakes), scale * family.bounds(claimed, **constants)
 
     check = ExactLowerBound if theorem.side == "below" else ExactInequality
-    return check(compute, TOLERANCE, what)
+    return exact_case(family, sides, check, *changes, tolerance=tolerance, what=what)
 
 
 def slopes(
     family: Family[AnyChain],
-    *,
-    stated: float,
+    theorem: Theorem,
+    *changes: Change,
     bounds: tuple[Theorem, ...] = (),
     relation: Literal["at_least", "exactly"] = "at_least",
-    **mistakes: Any,
-) -> ExactExponent:
+) -> Case:
     """The slopes of the distances in the step, and the distances below a bound.
 
     Args:
         family: along decreasing steps.
-        stated: the exponent.
+        theorem: whose exponent.
+        *changes: the controls: the exponent `stated`, and mistakes of the members.
         bounds: theorems whose bounds add up to one of the distance; none where there is no bound.
         relation: "at_least" or "exactly".
-        **mistakes: of the members, for controls.
-
-    Returns:
-        The check.
     """
+    exponent = family.exponent(theorem)
 
-    def compute() -> tuple[Array, Array, Array | None]:
-        eta = np.array([member.eta for member in family.members])
-        limit = sum((family.bounds(theorem) for theorem in bounds), np.zeros(len(eta)))
-        return eta, distances(family, **mistakes), limit if bounds else None
+    def check(stated: float = exponent, **mistakes: Any) -> ExactExponent:
+        def compute() -> tuple[Array, Array, Array | None]:
+            eta = np.array([member.eta for member in family.members])
+            limit = sum((family.bounds(one) for one in bounds), np.zeros(len(eta)))
+            return eta, distances(family, **mistakes), limit if bounds else None
 
-    return ExactExponent(compute, stated, relation)
+        return ExactExponent(compute, stated, relation)
+
+    return case(family, check, *changes)

@@ -1,6 +1,7 @@
 """What no chain comes below: the lattice of a walk of coins, and a drift with an error."""
 
-from functools import cache, partial
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +9,12 @@ from numpy.typing import NDArray
 from optzoo.problems import wasserstein
 from optzoo.theorems.ito_chains import I4, I4_EXPONENT, I5, I5_EXPONENT, MAIN
 
-from ...checks import ExactLowerBound
+from ...checks import CLOSEST
 from ...claim import Case, Claim, grid
-from ...controls import controls, wrong
-from .distances import CLOSEST, CORRELATED, STEP, TOLERANCE, beside_bounds, louder, slopes
-from .settings import NOISES, SCALINGS, Family, LinearChain, Noise
+from ...controls import wrong
+from ...family import Family, members
+from .distances import CORRELATED, STEP, beside_bounds, louder, slopes
+from .settings import NOISES, SCALINGS, LinearChain, Noise, halved
 from .shipped import STEPS, shipped_law
 
 __all__ = ["CLAIMS"]
@@ -25,73 +27,50 @@ WALK = "$b = 0$, $\\sigma = 1$, coins $\\pm 1$, $T = 1$"
 WALKS = tuple(range(1, 11)) + tuple(round(10 * 1.4**j) for j in range(1, 14))
 
 
-def _walks(noise: Noise) -> tuple[LinearChain, ...]:
-    return tuple(
-        LinearChain(noise=noise, gamma=gamma, rate=0.0, eta=1 / k)
-        for gamma in (0.0, 1.0)
-        for k in WALKS
-    )
+def _walk_distance(walk: LinearChain) -> float:
+    """W2 of a walk to T = 1; that of 8 coins by the shipped chain."""
+    if walk.steps == STEPS and walk.noise in NOISES:
+        return wasserstein(shipped_law(walk), walk.diffusion.law(walk.time))
+    return walk.distance()
 
 
 @cache
-def _walk_distances(noise: Noise) -> Array:
-    """W2 of walks of k steps to T = 1; that of 8 coins by the shipped chain."""
-    return np.array(
-        [
-            wasserstein(shipped_law(walk), walk.diffusion.law(walk.time))
-            if walk.steps == STEPS and noise in NOISES
-            else walk.distance()
-            for walk in _walks(noise)
-        ]
-    )
+def _walk_distances(family: Family[LinearChain], noise: Noise = "coin") -> Array:
+    return np.array([_walk_distance(replace(walk, noise=noise)) for walk in family.members])
 
 
 def _lattice_case() -> Case:
-    family = Family(WALK, _walks("coin"), (I4,))
-
-    def check(scale: float = 1.0, noise: Noise = "coin") -> ExactLowerBound:
-        def compute() -> tuple[Array, Array]:
-            return _walk_distances(noise), scale * family.bounds(I4)
-
-        what = f"k from 1 to {WALKS[-1]}, gamma = 0 and 1; k = {STEPS} on the shipped chain"
-        return ExactLowerBound(compute, TOLERANCE, what)
-
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            wrong("a percent more", "a false claim: 1% above the limit", scale=1.01),
-            wrong(
-                "Gaussian noise",
-                "no lattice: the walk has the law of its diffusion",
-                noise="gaussian",
-            ),
+    walks = members(
+        LinearChain, noise=("coin",), gamma=(0.0, 1.0), rate=(0.0,), eta=(1 / k for k in WALKS)
+    )
+    return beside_bounds(
+        Family(WALK, walks, (I4,)),
+        I4,
+        f"k from 1 to {WALKS[-1]}, gamma = 0 and 1; k = {STEPS} on the shipped chain",
+        wrong("a percent more", "a false claim: 1% above the limit", scale=1.01),
+        wrong(
+            "Gaussian noise",
+            "no lattice: the walk has the law of its diffusion",
+            noise="gaussian",
         ),
+        measured=_walk_distances,
     )
 
 
 def _walk_exponent_case(scaling: str) -> Case:
-    members = tuple(
-        LinearChain(noise="coin", gamma=SCALINGS[scaling], rate=0.0, eta=2.0**-j)
-        for j in range(3, 9)
-    )
-    family = Family(WALK, members, (I4_EXPONENT,))
-    theta = members[0].of(MAIN).theta
-    check = partial(slopes, family, stated=family.exponent(I4_EXPONENT), relation="exactly")
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            wrong(
-                "the theorem's exponent as exact",
-                f"a false claim: exponent {theta:g}, which the theorem has as a bound",
-                stated=theta,
-            ),
-            louder(1.1),
-            CORRELATED,
+    walks = halved(LinearChain, last=8, noise="coin", gamma=SCALINGS[scaling], rate=0.0)
+    theta = walks[0].of(MAIN).theta
+    return slopes(
+        Family(WALK, walks, (I4_EXPONENT,)),
+        I4_EXPONENT,
+        wrong(
+            "the theorem's exponent as exact",
+            f"a false claim: exponent {theta:g}, which the theorem has as a bound",
+            stated=theta,
         ),
+        louder(1.1),
+        CORRELATED,
+        relation="exactly",
     )
 
 
@@ -99,39 +78,31 @@ def _walk_exponent_case(scaling: str) -> Case:
 
 
 def _drift_case() -> Case:
-    family = Family(
-        "$b = -x$, skewed coins of size $s = 0.05$, $T = 1$",
-        tuple(
-            LinearChain(
-                noise="skewed coin",
-                gamma=gamma,
-                eta=eta,
-                s=0.05,
-                start=start,
-                drift_error=delta,
-                alpha=alpha,
-            )
-            for gamma in (0.0, 1.0)
-            for alpha in (0.25, 0.5, 1.0)
-            for delta, start in ((1.0, 0.0), (-1.0, 0.0), (0.3, 1.0), (-0.3, 1.0), (0.3, -1.0))
-            for eta in (1 / 4, 1 / 8, 1 / 16)
-        ),
-        (I5,),
+    chains = tuple(
+        LinearChain(
+            noise="skewed coin",
+            gamma=gamma,
+            eta=eta,
+            s=0.05,
+            start=start,
+            drift_error=delta,
+            alpha=alpha,
+        )
+        for gamma in (0.0, 1.0)
+        for alpha in (0.25, 0.5, 1.0)
+        for delta, start in ((1.0, 0.0), (-1.0, 0.0), (0.3, 1.0), (-0.3, 1.0), (0.3, -1.0))
+        for eta in (1 / 4, 1 / 8, 1 / 16)
     )
-    what = "five errors and starts, three alphas, gamma = 0 and 1, all paths of three steps"
-    check = partial(beside_bounds, family, I5, what)
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            wrong(
-                "the start forgotten",
-                "the shift alone, although the mean error of the start may cancel it",
-                changes={"x_0": 0.0},
-            ),
-            wrong("a tenth more", "a false claim: 1.1 times the floor", scale=1.1),
+    return beside_bounds(
+        Family("$b = -x$, skewed coins of size $s = 0.05$, $T = 1$", chains, (I5,)),
+        I5,
+        "five errors and starts, three alphas, gamma = 0 and 1, all paths of three steps",
+        wrong(
+            "the start forgotten",
+            "the shift alone, although the mean error of the start may cancel it",
+            constants={"x_0": 0.0},
         ),
+        wrong("a tenth more", "a false claim: 1.1 times the floor", scale=1.1),
     )
 
 
@@ -139,20 +110,14 @@ ALPHAS = {"quarter": 0.25, "half": 0.5}
 
 
 def _drift_exponent_case(alpha: str) -> Case:
-    members = tuple(
-        LinearChain(gamma=1.0, eta=2.0**-j, start=1.0, drift_error=1.0, alpha=ALPHAS[alpha])
-        for j in range(3, 15)
-    )
-    family = Family(r"$b = -x$, $s = 1$, $x_0 = 1$, $\delta = 1$, $T = 1$", members, (I5_EXPONENT,))
-    check = partial(slopes, family, stated=family.exponent(I5_EXPONENT), relation="exactly")
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            wrong("the theorem without drift error", "a false claim: exponent 1", stated=1.0),
-            wrong("no error", "an exact drift: the exponent is 1", drift_error=0.0),
-        ),
+    place = {"gamma": 1.0, "start": 1.0, "drift_error": 1.0, "alpha": ALPHAS[alpha]}
+    chains = halved(LinearChain, last=14, **place)
+    return slopes(
+        Family(r"$b = -x$, $s = 1$, $x_0 = 1$, $\delta = 1$, $T = 1$", chains, (I5_EXPONENT,)),
+        I5_EXPONENT,
+        wrong("the theorem without drift error", "a false claim: exponent 1", stated=1.0),
+        wrong("no error", "an exact drift: the exponent is 1", drift_error=0.0),
+        relation="exactly",
     )
 
 

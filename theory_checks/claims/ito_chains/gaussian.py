@@ -1,7 +1,5 @@
 """Gaussian noise: exact distances, the bound of the synchronous coupling, several dimensions."""
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,13 +15,14 @@ from optzoo.theorems.ito_chains import (
     I6_GROWTH,
 )
 
-from ...checks import ExactIdentity
+from ...checks import CLOSEST, ExactIdentity
 from ...claim import Case, Claim, grid
-from ...controls import controls, mutant, null, wrong
+from ...controls import Sides, exact_case, mutant, null, wrong
+from ...family import Family, members
 from . import mutants
-from .distances import CLOSEST, CORRELATED, STEP, beside_bounds, louder, slopes
+from .distances import CORRELATED, STEP, beside_bounds, louder, slopes
 from .partners import PARTNERS
-from .settings import SCALINGS, DoubleWellChain, Family, LinearChain, PosteriorChain
+from .settings import SCALINGS, DoubleWellChain, LinearChain, PosteriorChain, halved
 from .shipped import STEPS, Method, shipped_law
 
 __all__ = ["CLAIMS"]
@@ -36,7 +35,7 @@ Array = NDArray[np.float64]
 
 def _moments(
     family: Family[LinearChain], method: Method = optzoo.ito_chain, **changes: float
-) -> tuple[Array, Array]:
+) -> Sides:
     """W2 of the Gaussian laws with the two moments of the shipped chain and of dZ, beside I6."""
     measured = []
     for chain in family.members:
@@ -49,58 +48,41 @@ def _moments(
 
 
 def _exact_case() -> Case:
-    family = Family(
-        "$b = -x$, $s = 1$, 8 steps, $x_0 = 0$, $1$, $-2$",
-        tuple(
-            LinearChain(gamma=gamma, eta=eta, start=start, time=STEPS * eta)
-            for gamma, eta, start in (
-                (0.0, 1 / 8, 0.0),
-                (0.0, 1 / 8, 1.0),
-                (1.0, 1 / 8, 1.0),
-                (0.5, 1 / 4, -2.0),
-            )
-        ),
-        (I6,),
+    chains = tuple(
+        LinearChain(gamma=gamma, eta=eta, start=start, time=STEPS * eta)
+        for gamma, eta, start in (
+            (0.0, 1 / 8, 0.0),
+            (0.0, 1 / 8, 1.0),
+            (1.0, 1 / 8, 1.0),
+            (0.5, 1 / 4, -2.0),
+        )
     )
-
-    def check(method: Method = optzoo.ito_chain, **changes: float) -> ExactIdentity:
-        what = "mean and variance of the shipped chain over all paths; dZ by a matrix exponential"
-        return ExactIdentity(partial(_moments, family, method, **changes), 1e-10, what)
-
-    return Case(
+    family = Family("$b = -x$, $s = 1$, 8 steps, $x_0 = 0$, $1$, $-2$", chains, (I6,))
+    return exact_case(
         family,
-        check(),
-        controls(
-            check,
-            mutant(mutants.unstandardized),
-            mutant(mutants.doubled_exponent),
-            mutant(mutants.correlated_noise),
-            wrong(
-                "means forgotten", "a false claim: the deviations alone, whatever $x_0$", x_0=0.0
-            ),
-        ),
+        _moments,
+        ExactIdentity,
+        mutant(mutants.unstandardized),
+        mutant(mutants.doubled_exponent),
+        mutant(mutants.correlated_noise),
+        wrong("means forgotten", "a false claim: the deviations alone, whatever $x_0$", x_0=0.0),
+        tolerance=1e-10,
+        what="mean and variance of the shipped chain over all paths; dZ by a matrix exponential",
     )
 
 
 def _exponent_case(part: str, scaling: str) -> Case:
     start = {"mean": 1.0, "deviation": 0.0}[part]
-    family = Family(
-        f"$b = -x$, $s = 1$, $T = 1$, $x_0 = {start:g}$",
-        tuple(LinearChain(gamma=SCALINGS[scaling], eta=2.0**-j, start=start) for j in range(3, 13)),
-        (I6_EXPONENT,),
-    )
-    stated = family.exponent(I6_EXPONENT)
-    check = partial(slopes, family, stated=stated, relation="exactly")
-    less = stated - 0.5
-    return Case(
+    chains = halved(LinearChain, last=12, gamma=SCALINGS[scaling], start=start)
+    family = Family(f"$b = -x$, $s = 1$, $T = 1$, $x_0 = {start:g}$", chains, (I6_EXPONENT,))
+    less = family.exponent(I6_EXPONENT) - 0.5
+    return slopes(
         family,
-        check(),
-        controls(
-            check,
-            wrong("half a power less", f"a false claim: exponent {less:g}", stated=less),
-            louder(1.1),
-            CORRELATED,
-        ),
+        I6_EXPONENT,
+        wrong("half a power less", f"a false claim: exponent {less:g}", stated=less),
+        louder(1.1),
+        CORRELATED,
+        relation="exactly",
     )
 
 
@@ -108,27 +90,15 @@ TIMES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
 def _growth_case() -> Case:
-    family = Family(
-        "$b = x$, $s = 0.1$, $x_0 = 1$",
-        tuple(
-            LinearChain(gamma=gamma, eta=eta, rate=-1.0, s=0.1, start=1.0, time=time)
-            for gamma in (0.0, 1.0)
-            for eta in (1 / 4, 1 / 32)
-            for time in TIMES[:-1]
-        ),
-        (I6_GROWTH,),
-    )
-    what = "T from 1/2 to 20, two steps, gamma = 0 and 1"
-    check = partial(beside_bounds, family, I6_GROWTH, what)
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            wrong("contraction", "$b = -x$: the distance stays bounded", rate=1.0),
-            wrong("no drift", "$b = -10^{-9} x$: the laws of both nearly agree", rate=1e-9),
-            wrong("a tenth more", "a false claim: 1.1 times the floor", scale=1.1),
-        ),
+    growing = {"rate": (-1.0,), "s": (0.1,), "start": (1.0,)}
+    chains = members(LinearChain, gamma=(0.0, 1.0), eta=(1 / 4, 1 / 32), time=TIMES[:-1], **growing)
+    return beside_bounds(
+        Family("$b = x$, $s = 0.1$, $x_0 = 1$", chains, (I6_GROWTH,)),
+        I6_GROWTH,
+        "T from 1/2 to 20, two steps, gamma = 0 and 1",
+        wrong("contraction", "$b = -x$: the distance stays bounded", rate=1.0),
+        wrong("no drift", "$b = -10^{-9} x$: the laws of both nearly agree", rate=1e-9),
+        wrong("a tenth more", "a false claim: 1.1 times the floor", scale=1.1),
     )
 
 
@@ -136,91 +106,71 @@ def _growth_case() -> Case:
 
 
 def _bound_case() -> Case:
-    family = Family(
-        "$b = -ax$, $a = \\pm 1$, $s$ from 0.01 to 10, $T$ from 1/4 to 2",
-        tuple(
-            LinearChain(gamma=gamma, eta=eta, rate=rate, s=s, start=start, time=time)
-            for gamma in (0.0, 1.0)
-            for rate, s, start, time in (
-                (1.0, 1.0, 1.0, 1.0),
-                (1.0, 1.0, 0.0, 1.0),
-                (-1.0, 1.0, 1.0, 2.0),
-                (1.0, 0.01, 1.0, 0.25),
-                (-1.0, 0.01, 1.0, 0.25),
-                (1.0, 10.0, 0.1, 0.25),
-            )
-            for eta in (1 / 4, 1 / 16, 1 / 64, 1 / 256)
-        ),
-        (I1,),
+    chains = tuple(
+        LinearChain(gamma=gamma, eta=eta, rate=rate, s=s, start=start, time=time)
+        for gamma in (0.0, 1.0)
+        for rate, s, start, time in (
+            (1.0, 1.0, 1.0, 1.0),
+            (1.0, 1.0, 0.0, 1.0),
+            (-1.0, 1.0, 1.0, 2.0),
+            (1.0, 0.01, 1.0, 0.25),
+            (-1.0, 0.01, 1.0, 0.25),
+            (1.0, 10.0, 0.1, 0.25),
+        )
+        for eta in (1 / 4, 1 / 16, 1 / 64, 1 / 256)
     )
-    what = "six linear drifts and starts, gamma = 0 and 1, steps 1/4 ... 1/256"
-    check = partial(beside_bounds, family, I1, what)
+    text = "$b = -ax$, $a = \\pm 1$, $s$ from 0.01 to 10, $T$ from 1/4 to 2"
     drift_error = {"drift_error": 1.0, "alpha": 0.1}
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            wrong("half of it", "a false claim: half of the bound", scale=0.5),
-            louder(1.5),
-            CORRELATED,
-            wrong("drift error", r"gradients off by $\eta^{1/10}$", **drift_error),
-            null("null", "the bound doubled", scale=2.0),
-        ),
+    return beside_bounds(
+        Family(text, chains, (I1,)),
+        I1,
+        "six linear drifts and starts, gamma = 0 and 1, steps 1/4 ... 1/256",
+        wrong("half of it", "a false claim: half of the bound", scale=0.5),
+        louder(1.5),
+        CORRELATED,
+        wrong("drift error", r"gradients off by $\eta^{1/10}$", **drift_error),
+        null("null", "the bound doubled", scale=2.0),
     )
 
 
 def _posterior_case() -> Case:
-    members = tuple(
-        PosteriorChain(eta=eta, time=time)
-        for time in (0.25, 1.0, 2.0)
-        for eta in (1 / 4, 1 / 16, 1 / 64, 1 / 1024)
-    )
-    family = Family(members[0].words, members, (I1,))
-    what = "Bures distances at three times, steps 1/4 ... 1/1024"
-    check = partial(beside_bounds, family, I1, what)
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            louder(1.1),
-            wrong("a fiftieth of it", "a false claim: the bound divided by 50", scale=0.02),
-        ),
+    steps = (1 / 4, 1 / 16, 1 / 64, 1 / 1024)
+    chains = members(PosteriorChain, time=(0.25, 1.0, 2.0), eta=steps)
+    return beside_bounds(
+        Family(chains[0].words, chains, (I1,)),
+        I1,
+        "Bures distances at three times, steps 1/4 ... 1/1024",
+        louder(1.1),
+        wrong("a fiftieth of it", "a false claim: the bound divided by 50", scale=0.02),
     )
 
 
 def _double_well_case() -> Case:
-    members = tuple(DoubleWellChain(eta=eta) for eta in (1 / 4, 1 / 8, 1 / 16, 1 / 32))
-    family = Family(members[0].words, members, (I1,))
-    check = partial(slopes, family, stated=family.exponent(I1_EXPONENT), bounds=(I1,))
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            louder(1.1),
-            wrong("uphill", "the chain's drift has the wrong sign", uphill=True),
-        ),
+    chains = members(DoubleWellChain, eta=(1 / 4, 1 / 8, 1 / 16, 1 / 32))
+    return slopes(
+        Family(chains[0].words, chains, (I1,)),
+        I1_EXPONENT,
+        louder(1.1),
+        wrong("uphill", "the chain's drift has the wrong sign", uphill=True),
+        bounds=(I1,),
     )
 
 
 def _all_times_case() -> Case:
-    family = Family(
-        "$b = -x$, $s = 0.01$ and $1$, $x_0 = 0$ and $1$, $T$ from 1/2 to 50",
-        tuple(
-            LinearChain(gamma=gamma, eta=eta, s=s, start=start, time=time)
-            for gamma in (0.0, 1.0)
-            for s, start in ((1.0, 1.0), (1.0, 0.0), (0.01, 1.0))
-            for eta in (1 / 4, 1 / 32)
-            for time in TIMES
-        ),
-        (I1_ALL_TIMES,),
+    chains = tuple(
+        LinearChain(gamma=gamma, eta=eta, s=s, start=start, time=time)
+        for gamma in (0.0, 1.0)
+        for s, start in ((1.0, 1.0), (1.0, 0.0), (0.01, 1.0))
+        for eta in (1 / 4, 1 / 32)
+        for time in TIMES
     )
-    what = "T from 1/2 to 50, two steps, three starts, gamma = 0 and 1"
-    check = partial(beside_bounds, family, I1_ALL_TIMES, what)
-    expanding = wrong("expanding", "the same bound for $b = x/10$", rate=-0.1)
-    return Case(family, check(), controls(check, expanding))
+    text = "$b = -x$, $s = 0.01$ and $1$, $x_0 = 0$ and $1$, $T$ from 1/2 to 50"
+    return beside_bounds(
+        Family(text, chains, (I1_ALL_TIMES,)),
+        I1_ALL_TIMES,
+        "T from 1/2 to 50, two steps, three starts, gamma = 0 and 1",
+        wrong("expanding", "the same bound for $b = x/10$", rate=-0.1),
+    )
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -1,12 +1,10 @@
-"""Chains beside their diffusions, with exact laws: one step and one time each, and families."""
+"""Chains beside their diffusions, with exact laws: one step and one time each."""
 
 import abc
-import dataclasses
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Generic, Literal, TypeVar, final
+from typing import Any, Literal, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +27,6 @@ from optzoo.problems import (
     wasserstein,
     weighted_sum_law,
 )
-from optzoo.theorems import Theorem
 from optzoo.theorems.ito_chains import WINDOW_CONSTANTS
 
 from ...setting import Setting, chosen
@@ -37,108 +34,23 @@ from ...setting import Setting, chosen
 __all__ = [
     "NOISES",
     "SCALINGS",
+    "AnyChain",
     "Chain",
     "DoubleWellChain",
-    "Family",
     "GeometricChain",
     "LinearChain",
     "Noise",
     "PosteriorChain",
+    "halved",
     "posterior",
 ]
 
 Array = NDArray[np.float64]
-Member = TypeVar("Member", bound=Setting)
 Noise = Literal["gaussian", "coin", "skewed coin", "cauchy"]
 SCALINGS = {"langevin": 0.0, "sgd": 1.0}
 """gamma by its use."""
 
 NOISES = {"coin": rademacher_noise(), "skewed coin": bernoulli_noise(0.1)}
-
-
-# --- Families ---
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Family(Setting, Generic[Member]):
-    """Settings that are evaluated together, as the cases of one check.
-
-    The constants that all share are its constants, those that vary its parameters.
-
-    Args:
-        text: the instances in words and numbers.
-        members: each with its own constants.
-        theorems: whose constants are shown.
-    """
-
-    text: str
-    members: tuple[Member, ...]
-    theorems: tuple[Theorem, ...]
-
-    @property
-    def words(self) -> str:
-        return self.text
-
-    @property
-    def constants(self) -> Mapping[str, Constant]:
-        return {name: values[0] for name, values in self._known.items() if len(values) == 1}
-
-    @property
-    def parameters(self) -> dict[str, float | int | str]:
-        return {
-            name: _several([constant.value for constant in values])
-            for name, values in self._known.items()
-            if len(values) > 1
-        }
-
-    @property
-    def _known(self) -> dict[str, list[Constant]]:
-        """The different values of each constant of the theorems."""
-        needed = {
-            field.name
-            for theorem in self.theorems
-            if theorem.constants is not None
-            for field in dataclasses.fields(theorem.constants)
-        }
-        tables = [member.constants for member in self.members]
-        names = dict.fromkeys(name for table in tables for name in table if name in needed)
-        return {
-            name: list(dict.fromkeys(table[name] for table in tables if name in table))
-            for name in names
-        }
-
-    def each(self, theorem: Theorem) -> tuple[Any, ...]:
-        """The theorem's constants of each member."""
-        return tuple(member.of(theorem) for member in self.members)
-
-    def bounds(self, theorem: Theorem, **changes: Any) -> Array:
-        """The theorem's bound for each member, or that with changed constants."""
-        return np.array([member.bound(theorem, **changes) for member in self.members])
-
-    def exponent(self, theorem: Theorem) -> float:
-        """The theorem's exponent, one for all members.
-
-        Raises:
-            ValueError: if the members have different ones.
-        """
-        (value,) = set(self.bounds(theorem).tolist())
-        return float(value)
-
-
-def _several(values: list[float]) -> str:
-    """The values where they are few, else the least and the largest of them."""
-
-    def written(value: float) -> str:
-        inverse = 1 / value if value > 0 else 0.0
-        whole = inverse > 1 and abs(inverse - round(inverse)) < 1e-9
-        return f"1/{round(inverse)}" if whole else f"{value:.4g}"
-
-    ordered = [written(value) for value in sorted(values)]
-    return ", ".join(ordered) if len(ordered) <= 4 else f"{ordered[0]} ... {ordered[-1]}"
-
-
-# --- Chains ---
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +91,14 @@ class Chain(Setting):
     @abc.abstractmethod
     def distance(self) -> float:
         """W2(X_k, Z_T), from above."""
+
+
+AnyChain = TypeVar("AnyChain", bound=Chain)
+
+
+def halved(kind: type[AnyChain], *, last: int, **place: Any) -> tuple[AnyChain, ...]:
+    """Chains of a kind with the steps 1/8, 1/16, ..., 2^-last."""
+    return tuple(kind(eta=2.0**-j, **place) for j in range(3, last + 1))
 
 
 @final
@@ -242,8 +162,7 @@ class LinearChain(Chain):
         """The law of X_k, and the W2 within which it is known."""
         k, c = self.steps, 1 - self.rate * self.eta
         shift = self.eta ** (1 + self.alpha) * self.drift_error * float(np.sum(c ** np.arange(k)))
-        mean = c**k * self.start + shift
-        scale = self.louder * self.s * self.eta ** ((1 + self.gamma) / 2)
+        mean, scale = c**k * self.start + shift, self._scale
         if self.noise == "gaussian":
             return Gaussian(mean, scale * float(np.linalg.norm(self._coefficients))), 0.0
         with _COMPUTING:
@@ -262,11 +181,10 @@ class LinearChain(Chain):
         """
         goal = self.diffusion.law(self.time)
         if self.noise == "cauchy":
-            k, c = self.steps, 1 - self.rate * self.eta
-            scale = self.s * self.eta ** ((1 + self.gamma) / 2)
-            width = scale * float(np.sum(abs(c) ** np.arange(k)))
+            mean = (1 - self.rate * self.eta) ** self.steps * self.start
+            width = self._scale * float(np.sum(np.abs(self._coefficients)))
             level = np.linspace(0.01, 0.99, 2001)
-            mine = c**k * self.start + width * np.tan(np.pi * (level - 0.5))
+            mine = mean + width * np.tan(np.pi * (level - 0.5))
             return float(np.sqrt(0.98 * np.mean((mine - goal.quantile(level)) ** 2))), 0.0
         law, error = self.law()
         return wasserstein(law, goal), error
@@ -276,6 +194,10 @@ class LinearChain(Chain):
         law, error = self.law()
         other, _ = replace(self, noise="gaussian").law()
         return wasserstein(law, other) + error
+
+    @property
+    def _scale(self) -> float:
+        return self.louder * self.s * self.eta ** ((1 + self.gamma) / 2)
 
     @property
     def _coefficients(self) -> Array:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,24 +17,29 @@ from optzoo.problems import Atoms
 
 from .settings import NOISES, LinearChain
 
-__all__ = ["STEPS", "Field", "Method", "all_paths", "shipped_law", "states_after"]
+__all__ = ["STEPS", "Coefficients", "Method", "all_paths", "shipped_law", "states_after"]
 
 Array = NDArray[np.float64]
 Method = Callable[..., optax.GradientTransformationExtraArgs]
-Field = Callable[[jax.Array], jax.Array]
 
 
-@partial(jax.jit, static_argnames=("drift", "sigma", "method"))
+class Coefficients(NamedTuple):
+    """Of a chain and its diffusion, functions of the state."""
+
+    drift: Callable[[jax.Array], jax.Array]  # b
+    sigma: Callable[[jax.Array], jax.Array]  # a scalar, a diagonal or a matrix
+
+
+@partial(jax.jit, static_argnames=("coefficients", "method"))
 def states_after(
     noises: jax.Array,
     start: jax.Array,
     step: ArrayLike,
     gamma: ArrayLike,
-    key: jax.Array,
+    coefficients: Coefficients,
     *,
-    drift: Field,
-    sigma: Field,
     method: Method = optzoo.ito_chain,
+    seed: int = 0,
 ) -> jax.Array:
     """X_k of the shipped chain, one for each sequence of noises.
 
@@ -42,11 +48,11 @@ def states_after(
         start: X_0, shape (d,).
         step: eta.
         gamma: gamma.
-        key: of the chain; nothing is drawn with it.
-        drift: b.
-        sigma: a scalar, a diagonal or a matrix at x.
+        coefficients: b and sigma.
         method: the chain or a mutant.
+        seed: of the chain's key; nothing is drawn with it.
     """
+    key = jax.random.key(seed)
 
     def chain(eps: jax.Array) -> optax.GradientTransformationExtraArgs:
         noise = NoiseLaw("given", lambda key, shape, dtype: eps.astype(dtype))
@@ -56,7 +62,8 @@ def states_after(
         carry: tuple[jax.Array, optax.OptState], eps: jax.Array
     ) -> tuple[tuple[jax.Array, optax.OptState], None]:
         x, state = carry
-        updates, state = chain(eps).update(-drift(x), state, x, diffusion=sigma(x))
+        drift, sigma = coefficients.drift(x), coefficients.sigma(x)
+        updates, state = chain(eps).update(-drift, state, x, diffusion=sigma)
         return (optax.apply_updates(x, updates), state), None
 
     def path(eps: jax.Array) -> jax.Array:
@@ -74,14 +81,7 @@ def all_paths(atoms: Sequence[float], weights: Sequence[float], steps: int) -> t
 
 STEPS = 8
 _RATES = (1.0, 0.0, -0.5)
-
-
-def _linear(x: jax.Array) -> jax.Array:
-    return -jnp.asarray(_RATES) * x
-
-
-def _unit(x: jax.Array) -> jax.Array:
-    return jnp.ones_like(x)
+_LINEAR = Coefficients(lambda x: -jnp.asarray(_RATES) * x, jnp.ones_like)
 
 
 def shipped_law(
@@ -101,9 +101,7 @@ def shipped_law(
         jnp.full(len(_RATES), chain.start),
         chain.eta,
         chain.gamma,
-        jax.random.key(0),
-        drift=_linear,
-        sigma=_unit,
+        _LINEAR,
         method=method,
     )
     return Atoms(np.asarray(ends)[:, _RATES.index(chain.rate)], chances)

@@ -1,6 +1,6 @@
 """Noise of any law against Gaussian noise: the window coupling and its constant."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -16,13 +16,14 @@ from optzoo.theorems.ito_chains import (
     Window,
 )
 
-from ...checks import ExactIdentity, ExactInequality
+from ...checks import CLOSEST, ExactIdentity
 from ...claim import Case, Claim
-from ...controls import controls, null, wrong
+from ...controls import Sides, exact_case, null, wrong
+from ...family import Family, members
 from ...setting import Stated
-from .distances import CLOSEST, TOLERANCE
+from .distances import beside_bounds
 from .partners import PARTNERS
-from .settings import NOISES, Family, LinearChain
+from .settings import NOISES, LinearChain
 
 __all__ = ["CLAIMS"]
 
@@ -32,76 +33,62 @@ Array = NDArray[np.float64]
 
 BLOCKS = (*range(1, 41), *(round(40 * 1.25**j) for j in range(1, 15)))
 LARGE = 20_000
+COINS = "coins $\\pm 1$, and coins of probability 0.1, standardized"
 
 
-def _noise(name: str) -> Stated:
+def _window(name: str, S: int) -> Stated:
+    """S draws of a noise."""
     law = NOISES[name]
     low, high = law.atoms or (0.0, 0.0)
     exact = {"span": high - low, "skewness": law.skewness or 0.0}
     known = {key: Constant(value, "exact", derivation="two atoms") for key, value in exact.items()}
     supremum = Constant(WINDOW_CONSTANTS[name], "certified", derivation="claimed, rounded up")
-    return Stated(name, {"C_B": supremum, **known})
-
-
-COINS = "coins $\\pm 1$, and coins of probability 0.1, standardized"
-TWO_NOISES = tuple(_noise(name) for name in WINDOW_CONSTANTS)
+    return Stated(name, {"C_B": supremum, **known}, {"S": S})
 
 
 @cache
-def _block_distance(noise: str, S: int) -> float:
+def _to_gaussian(windows: Family[Stated]) -> Array:
     """S^(1/2) W2(S^(-1/2) sum_{i <= S} eps_i, N(0, 1))."""
-    law = NOISES[noise]
-    total = weighted_sum_law(law.atoms or (), law.weights or (), np.ones(S)).law
-    return wasserstein(total, Gaussian(0.0, float(np.sqrt(S))))
+    found = []
+    for window in windows.members:
+        law, S = NOISES[window.text], int(window.parameters["S"])
+        total = weighted_sum_law(law.atoms or (), law.weights or (), np.ones(S)).law
+        found.append(wasserstein(total, Gaussian(0.0, float(np.sqrt(S)))))
+    return np.array(found)
 
 
 def _constants_case() -> Case:
-    family = Family(COINS, TWO_NOISES, (I3_CONSTANT,))
-
-    def check(
-        bound: Callable[[Noise], float] = I3_CONSTANT.bound, scale: float = 1.0
-    ) -> ExactInequality:
-        def compute() -> tuple[Array, Array]:
-            measured = [_block_distance(name, S) for name in WINDOW_CONSTANTS for S in BLOCKS]
-            bounds = [bound(noise) for noise in family.each(I3_CONSTANT) for _ in BLOCKS]
-            return np.array(measured), scale * np.array(bounds)
-
-        what = f"S from 1 to {BLOCKS[-1]}, both coins"
-        return ExactInequality(compute, 1e-6, what)
-
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            wrong(
-                "the limit as constant",
-                "a false claim: the limit in place of the supremum",
-                bound=lambda noise: noise.limit() ** 0.5,
-            ),
-            wrong("a percent less", "a false claim: both constants 1% lower", scale=0.99),
+    windows = members(_window, name=WINDOW_CONSTANTS, S=BLOCKS)
+    return beside_bounds(
+        Family(COINS, windows, (I3_CONSTANT,)),
+        I3_CONSTANT,
+        f"S from 1 to {BLOCKS[-1]}, both coins",
+        wrong(
+            "the limit as constant",
+            "a false claim: the limit in place of the supremum",
+            claimed=replace(I3_CONSTANT, formula=lambda noise: Noise.limit(noise) ** 0.5),
         ),
+        wrong("a percent less", "a false claim: both constants 1% lower", scale=0.99),
+        measured=_to_gaussian,
+        tolerance=1e-6,
     )
 
 
+def _limit(windows: Family[Stated], **changes: float) -> Sides:
+    return _to_gaussian(windows) ** 2, windows.bounds(I3_LIMIT, **changes)
+
+
 def _limit_case() -> Case:
-    family = Family(COINS, TWO_NOISES, (I3_LIMIT,))
-
-    def check(**changes: float) -> ExactIdentity:
-        def compute() -> tuple[Array, Array]:
-            measured = [_block_distance(name, LARGE) ** 2 for name in WINDOW_CONSTANTS]
-            return np.array(measured), family.bounds(I3_LIMIT, **changes)
-
-        return ExactIdentity(compute, 1e-3, f"S = {LARGE}, to a thousandth")
-
-    return Case(
+    windows = members(_window, name=WINDOW_CONSTANTS, S=(LARGE,))
+    family = Family(COINS, windows, (I3_LIMIT,))
+    return exact_case(
         family,
-        check(),
-        controls(
-            check,
-            wrong("no skewness", r"a false claim: $h^2/12$ alone", skewness=0.0),
-            wrong("no lattice", r"a false claim: $\kappa_3^2/18$ alone", span=0.0),
-        ),
+        _limit,
+        ExactIdentity,
+        wrong("no skewness", r"a false claim: $h^2/12$ alone", skewness=0.0),
+        wrong("no lattice", r"a false claim: $\kappa_3^2/18$ alone", span=0.0),
+        tolerance=1e-3,
+        what=f"S = {LARGE}, to a thousandth",
     )
 
 
@@ -118,49 +105,38 @@ def _one_window(window: Window) -> float:
     return window.C_B * window.s * window.h
 
 
+@cache
+def _to_gaussian_noise(family: Family[LinearChain]) -> Array:
+    return np.array([chain.distance_to_gaussian_noise() for chain in family.members])
+
+
 def _bound_case() -> Case:
-    family = Family(
-        r"$b = -ax$ with $a = 0, 0.001, 1, -1$; coins and skewed coins; $T = 1$",
-        tuple(
-            LinearChain(noise=noise, gamma=gamma, rate=rate, eta=eta)
-            for noise in ("coin", "skewed coin")
-            for gamma in (0.0, 1.0)
-            for rate in (0.0, 1e-3, 1.0, -1.0)
-            for eta in (1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
-        ),
-        (I3,),
+    chains = members(
+        LinearChain,
+        noise=("coin", "skewed coin"),
+        gamma=(0.0, 1.0),
+        rate=(0.0, 1e-3, 1.0, -1.0),
+        eta=(1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32),
     )
-
-    @cache
-    def measured() -> Array:
-        return np.array([chain.distance_to_gaussian_noise() for chain in family.members])
-
-    def check(bound: Callable[[Window], float] = I3.bound, scale: float = 1.0) -> ExactInequality:
-        def compute() -> tuple[Array, Array]:
-            return measured(), scale * np.array([bound(window) for window in family.each(I3)])
-
-        what = "two noises, gamma = 0 and 1, four drifts, five steps"
-        return ExactInequality(compute, TOLERANCE, what)
-
-    return Case(
-        family,
-        check(),
-        controls(
-            check,
-            wrong(
-                "the optimized closed form",
-                "the closed form at the best real S, also where that S exceeds k: at $M = 0.001$, "
-                r"$\eta = 1/16$ it says 0.036 where W2 is 0.145",
-                bound=_ordered_everywhere,
-            ),
-            wrong("half of it", "a false claim: half of the bound", scale=0.5),
-            wrong(
-                "one window",
-                "a false claim: $C_B s \\eta^{(1+\\gamma)/2}$ whatever the drift",
-                bound=_one_window,
-            ),
-            null("null", "the bound doubled", scale=2.0),
+    text = r"$b = -ax$ with $a = 0, 0.001, 1, -1$; coins and skewed coins; $T = 1$"
+    return beside_bounds(
+        Family(text, chains, (I3,)),
+        I3,
+        "two noises, gamma = 0 and 1, four drifts, five steps",
+        wrong(
+            "the optimized closed form",
+            "the closed form at the best real S, also where that S exceeds k: at $M = 0.001$, "
+            r"$\eta = 1/16$ it says 0.036 where W2 is 0.145",
+            claimed=replace(I3, formula=_ordered_everywhere),
         ),
+        wrong("half of it", "a false claim: half of the bound", scale=0.5),
+        wrong(
+            "one window",
+            "a false claim: $C_B s \\eta^{(1+\\gamma)/2}$ whatever the drift",
+            claimed=replace(I3, formula=_one_window),
+        ),
+        null("null", "the bound doubled", scale=2.0),
+        measured=_to_gaussian_noise,
     )
 
 

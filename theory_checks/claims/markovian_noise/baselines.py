@@ -7,7 +7,7 @@ with the fewest samples. AdaGrad is simulated.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import optax
@@ -17,17 +17,16 @@ from optzoo.problems import (
     LinearMethodMoments,
     MarkovChain,
     MarkovianQuadratic,
-    accelerated_gd_moments,
     additive_noise_quadratic,
     lazy_resample,
     multiplicative_noise_quadratic,
-    randomized_gd_moments,
 )
 from optzoo.theorems.markovian_noise import expected_samples
 
 from ...simulation import Experiment
 from ...statistics.scaling import first_passage
-from .processes import StreamRun, stream_run
+from .methods import ACCELERATED, DESCENT, Method
+from .processes import stream_run
 from .settings import slow_chain
 
 __all__ = [
@@ -52,15 +51,12 @@ FIRST = (4, 5, 6, 7)
 BUDGET = 2_000_000  # samples in units of the mixing time: more than any method needs
 
 
-def problem(noise: str, chain: MarkovChain) -> MarkovianQuadratic:
+@cache
+def problem(noise: str, chain: Callable[[int], MarkovChain], tau: int) -> MarkovianQuadratic:
     """A quadratic with kappa = 10 and one kind of noise."""
     if noise == "additive":
-        return additive_noise_quadratic(chain, SPECTRUM, SIGMA)
-    return multiplicative_noise_quadratic(chain, SPECTRUM, DELTA)
-
-
-def _same_chain(tau: int) -> MarkovChain:
-    return slow_chain(tau)
+        return additive_noise_quadratic(chain(tau), SPECTRUM, SIGMA)
+    return multiplicative_noise_quadratic(chain(tau), SPECTRUM, DELTA)
 
 
 def _every(tau: int) -> MarkovChain:
@@ -80,26 +76,25 @@ class Linear:
     Args:
         batch: tau -> B and m.
         chain: tau -> the chain of the samples it uses.
-        accelerated: whether it is accelerated.
+        method: what the estimates feed.
         price: tau -> samples drawn for each one used.
     """
 
     batch: Callable[[int], tuple[int, int]]
-    chain: Callable[[int], MarkovChain] = _same_chain
-    accelerated: bool = False
+    chain: Callable[[int], MarkovChain] = slow_chain
+    method: Method = DESCENT
     price: Callable[[int], int] = lambda tau: 1
 
     def moments(self, noise: str, tau: int, step: float) -> LinearMethodMoments:
         """The recursion at one step; a share of 1/L, or of 3/(4L) and p when accelerated."""
-        instance = problem(noise, self.chain(tau))
         b, m = self.batch(tau)
-        if not self.accelerated:
-            return randomized_gd_moments(instance, step, batch_size=b, max_level=m)
-        # As in the theorem, p makes room for noise that grows with the gradient.
-        gamma, p = (0.75 * step, 1.0) if noise == "additive" else (0.75, step)
-        return accelerated_gd_moments(
-            instance, gamma, SPECTRUM[0], batch_size=b, max_level=m, momentum_scale=p
-        )
+        constants = {"gamma": step}
+        if self.method is ACCELERATED:
+            # As in the theorem, p makes room for noise that grows with the gradient.
+            gamma, p = (0.75 * step, 1.0) if noise == "additive" else (0.75, step)
+            constants = {"gamma": gamma, "mu": SPECTRUM[0], "p": p}
+        instance = problem(noise, self.chain, tau)
+        return self.method.moments(instance, constants, batch_size=b, max_level=m)
 
 
 LINEAR: dict[str, Linear] = {
@@ -109,8 +104,8 @@ LINEAR: dict[str, Linear] = {
     "SGD, batches of τ": Linear(lambda tau: (tau, 0)),
     "randomized GD": Linear(lambda tau: (tau, 3)),
     "SGD, independent samples": Linear(lambda tau: (1, 0), _independent),
-    "accelerated, batches of τ": Linear(lambda tau: (tau, 0), accelerated=True),
-    "randomized accelerated GD": Linear(lambda tau: (tau, 3), accelerated=True),
+    "accelerated, batches of τ": Linear(lambda tau: (tau, 0), method=ACCELERATED),
+    "randomized accelerated GD": Linear(lambda tau: (tau, 3), method=ACCELERATED),
 }
 
 
@@ -161,10 +156,9 @@ def tuned(name: str, noise: str, tau: int) -> Tuned:
     last = max(200, round(BUDGET * tau / price / 100))
     counts = _counts(last)
     samples = np.asarray(counts * price, dtype=np.float64)
-    output = "x_f" if method.accelerated else "x"
     best: Tuned | None = None
     for step in STEPS:
-        error = _curve(method.moments(noise, tau, float(step)), counts, output)
+        error = _curve(method.moments(noise, tau, float(step)), counts, method.method.point)
         passage = float(first_passage(samples, error, TARGET))
         if best is None or passage < best.passage:
             best = Tuned(samples, error, passage, float(step))
@@ -180,19 +174,18 @@ ADAGRAD_TICKS = 5_000
 ADAPTIVE = {"AdaGrad": 0, "AdaGrad + MLMC": 6}  # levels
 
 
-def _adagrad(step: object) -> optax.GradientTransformationExtraArgs:
-    return optax.with_extra_args_support(optax.adagrad(step, initial_accumulator_value=0.0))
+ADAGRAD = Method(partial(optax.adagrad, initial_accumulator_value=0.0))
 
 
 def adagrad_experiment(name: str, noise: str, tau: int) -> Experiment:
     """AdaGrad on batches of 14, or on the multilevel estimator with that base batch."""
-    run: StreamRun = stream_run(
-        problem(noise, slow_chain(tau)),
+    run = stream_run(
+        problem(noise, slow_chain, tau),
         START,
-        (ADAGRAD_STEP,),
+        {"gamma": ADAGRAD_STEP},
         ADAGRAD_BATCH,
         ADAPTIVE[name],
-        method=_adagrad,
+        method=ADAGRAD,
         samples_per_tick=ADAGRAD_BATCH,
     )
     ticks = np.unique(np.round(np.geomspace(4, ADAGRAD_TICKS, 24)).astype(int))

@@ -4,6 +4,7 @@ The weights of the estimator are read off the shipped code; with them, moments f
 programming over the chain. The law of the level is sampled.
 """
 
+import itertools
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -19,8 +20,8 @@ from optzoo.problems import (
     PathMoments,
     additive_noise_quadratic,
     centred_values,
-    level_weights,
     multilevel_moments,
+    plain_batch_moments,
     weighted_sum_moments,
 )
 from optzoo.theorems import Theorem
@@ -38,14 +39,15 @@ from optzoo.theorems.markovian_noise import (
     memory,
 )
 
-from ...checks import ExactIdentity, ExactInequality, SampledIdentity
+from ...checks import CLOSEST, ExactIdentity, ExactInequality, SampledIdentity
 from ...claim import Case, Claim, grid
-from ...controls import Change, controls, mutant, null, wrong
+from ...controls import Change, Sides, bound_divided_by, case, exact_case, mutant, null, wrong
 from ...setting import Stated, chosen
 from ...simulation import Experiment
 from . import mutants
-from .processes import EstimateMoments
-from .settings import CHAINS, chain, on_chain, slow_chain
+from .processes import Estimates
+from .settings import CHAINS, on_chain, slow_chain
+from .settings import chain as chain_of
 from .weights import (
     Estimator,
     from_stream,
@@ -58,15 +60,13 @@ from .weights import (
 __all__ = ["CLAIMS", "noises"]
 
 Array = NDArray[np.float64]
-Sides = tuple[Array, Array]
 
-# Each control is on one chain, where it is not close to being missed.
 CONTROLLED = "switch-138"
-MIXING_TIME_ONE = wrong("mixing time 1", r"a false claim: $\tau = 1$ in the bound", tau=1)
+"""Where each control is, on one chain where it is not close to being missed."""
 
+# --- D1 and D2: bounds on moments from every starting state ---
 
-def _divided_by(factor: float) -> Change:
-    return wrong(f"bound divided by {factor:g}", "a false claim", scale=1 / factor)
+Found = list[tuple[tuple[Any, ...], Array]]  # arguments of a bound, and what it bounds
 
 
 @cache
@@ -79,14 +79,9 @@ def noises(of: MarkovChain) -> list[Array]:
     return [centred_values(of, raw) for raw in (None, signs, mark.astype(np.float64))]
 
 
-# --- D1: the mean of a batch ---
-
-MULTIPLES = (1 / 8, 1, 4, 16)
-
-
 def _lengths(tau: int) -> list[int]:
-    """Short and long batches in units of the mixing time, and a single sample."""
-    return sorted({1, *(max(1, round(multiple * tau)) for multiple in MULTIPLES)})
+    """A single sample, and short and long batches in units of the mixing time."""
+    return sorted({1, *(max(1, round(multiple * tau)) for multiple in (1 / 8, 1, 4, 16))})
 
 
 def _after_first(of: MarkovChain, noise: Array, weight: float, rest: PathMoments) -> PathMoments:
@@ -99,7 +94,7 @@ def _after_first(of: MarkovChain, noise: Array, weight: float, rest: PathMoments
 @cache
 def _batches(name: str) -> list[tuple[int, Array, Array]]:
     """(n, |E sum w_i h|, E|sum w_i h|^2), |w_i| <= 1/n, over noises, lengths, weights, starts."""
-    along = chain(name)
+    along = chain_of(name)
     found = []
     generator = np.random.default_rng(1)
     for noise in noises(along):
@@ -117,61 +112,159 @@ def _batches(name: str) -> list[tuple[int, Array, Array]]:
     return found
 
 
-def _by_mixing_time(
-    name: str, setting: Stated, theorem: Theorem, scale: float = 1.0, **changes: float
-) -> Sides:
-    measured, bound = [], []
-    for n, mean, square in _batches(name):
-        values, arguments = (mean, (n,)) if theorem is D1_BIAS else (square, (n, 1 / n))
-        if not np.isnan(values).any():
-            measured.append(values)
-            limit = scale * setting.bound(theorem, *arguments, **changes)
-            bound.append(np.full_like(values, limit))
-    return np.concatenate(measured), np.concatenate(bound)
+def _squares(name: str) -> Found:
+    return [((n, 1 / n), square) for n, _, square in _batches(name)]
+
+
+def _means(name: str) -> Found:
+    return [((n,), mean) for n, mean, _ in _batches(name)]
 
 
 @cache
-def _profile(name: str, length: int) -> Array:
-    """Delta(Q^k), k = 0, ..., length - 1."""
-    return chain(name).mixing_profile(max(length, 2))[:length]
+def _both(name: str, remembered: Callable[[ArrayLike], Array] = memory) -> Found:
+    """With the mixing profile up to the length; the mean too may begin with the given sample."""
+    found = [one for one in _batches(name) if 1 < one[0] <= 5_000]
+    rho = remembered(chain_of(name).mixing_profile(max(n for n, _, _ in found)))
+    return [((n, 1 / n, rho[:n]), np.stack([square, mean])) for n, mean, square in found]
 
 
-def _by_profile(
+@cache
+def _estimates(name: str) -> list[tuple[tuple[int, int], PathMoments]]:
+    """(B, m) and the moments of the estimator, over noises and sizes."""
+    along = chain_of(name)
+    tau = along.mixing_time
+    sizes = sorted({1, max(tau // 4, 1), tau, 4 * tau, 16 * tau})
+    return [
+        ((b, m), multilevel_moments(along, noise, b, m))
+        for noise, b, m in itertools.product(noises(along), sizes, (0, 1, 2, 4, 6))
+    ]
+
+
+def _biases(name: str, level: Callable[[int], int] = int) -> Found:
+    return [((b, level(m)), one.mean[:, 0] ** 2) for (b, m), one in _estimates(name)]
+
+
+def _variances(name: str, level: Callable[[int], int] = int) -> Found:
+    return [((b, level(m)), one.squared_norm) for (b, m), one in _estimates(name)]
+
+
+BATCHES = "all starting states, several noises and lengths", {"n": r"1 and $\tau/8$ to $16\tau$"}
+ESTIMATES = (
+    "all starting states, three noises, 5 batch sizes and 5 levels",
+    {"B": r"1 and $\tau/4$ to $16\tau$", "m": "0 to 6"},
+)
+"""What is enumerated, and its sizes."""
+
+MIXING_TIME_ONE = wrong("mixing time 1", r"a false claim: $\tau = 1$ in the bound", tau=1)
+
+
+def _bounded(
     name: str,
-    setting: Stated,
+    title: str,
     theorem: Theorem,
-    scale: float = 1.0,
-    remembered: Callable[[ArrayLike], Array] = memory,
-) -> Sides:
-    measured, bound = [], []
-    for n, mean, square in _batches(name):
-        if not 1 < n <= 5_000:
-            continue
-        limits = setting.bound(theorem, n, 1 / n, remembered(_profile(name, n)))
-        # The mean too may begin with the given sample itself.
-        for values, limit in zip((square, mean), limits, strict=True):
-            if not np.isnan(values).any():
-                measured.append(values)
-                bound.append(np.full_like(values, scale * limit))
-    return np.concatenate(measured), np.concatenate(bound)
+    found: Callable[[str], Found],
+    enumerated: tuple[str, dict[str, str]],
+    *changes: Change,
+) -> Claim:
+    """A bound on moments, given by their chain's name, along each of the chains."""
+    what, sizes = enumerated
+
+    def along(chain: str) -> Case:
+        def sides(
+            setting: Stated,
+            found: Callable[[str], Found] = found,
+            scale: float = 1.0,
+            **changed: float,
+        ) -> Sides:
+            measured, limits = [], []
+            for arguments, values in found(chain):
+                limit = scale * np.asarray(setting.bound(theorem, *arguments, **changed))
+                limits.append(np.broadcast_to(limit[..., None], values.shape).ravel())
+                measured.append(values.ravel())
+            left, right = np.concatenate(measured), np.concatenate(limits)
+            there = ~np.isnan(left)
+            return left[there], right[there]
+
+        return exact_case(
+            on_chain(chain, **sizes),
+            sides,
+            ExactInequality,
+            *changes,
+            bites=chain == CONTROLLED,
+            what=what,
+        )
+
+    return Claim(
+        id=f"markovian_noise/{name}",
+        title=title,
+        theorem=theorem,
+        prepare=grid(along, chain=CHAINS),
+        x_label=CLOSEST,
+    )
 
 
-def _batch(
-    theorem: Theorem, sides: Callable[..., Sides], changes: tuple[Change, ...], chain: str
-) -> Case:
-    setting = on_chain(chain, n=r"1 and $\tau/8$ to $16\tau$")
-
-    def check(**changed: Any) -> ExactInequality:
-        compute = partial(sides, chain, setting, theorem, **changed)
-        return ExactInequality(compute, what="all starting states, several noises and lengths")
-
-    return Case(setting, check(), controls(check, *(changes if chain == CONTROLLED else ())))
-
-
-PROFILE_SQUARED = wrong(
-    "profile squared",
-    r"a false claim: $\Delta(Q^k)^2$ for $\rho_k$, a chain that mixes twice as fast",
-    remembered=np.square,
+BATCH_BOUNDS = (
+    _bounded(
+        "batch/second-moment",
+        "The second moment of a batch, from any state of the chain",
+        D1,
+        _squares,
+        BATCHES,
+        MIXING_TIME_ONE,
+        bound_divided_by(3),
+    ),
+    _bounded(
+        "batch/bias",
+        "The bias of a batch, from any state of the chain",
+        D1_BIAS,
+        _means,
+        BATCHES,
+        MIXING_TIME_ONE,
+        bound_divided_by(3),
+    ),
+    _bounded(
+        "batch/profile",
+        "Both moments of a batch with the whole mixing profile, closely",
+        D1_PROFILE,
+        _both,
+        BATCHES,
+        bound_divided_by(1.1),
+        wrong(
+            "profile squared",
+            r"a false claim: $\Delta(Q^k)^2$ for $\rho_k$, a chain that mixes twice as fast",
+            found=partial(_both, remembered=np.square),
+        ),
+    ),
+)
+ESTIMATE_BOUNDS = (
+    _bounded(
+        "estimator/bias",
+        "The bias of the multilevel estimator",
+        D2_BIAS,
+        _biases,
+        ESTIMATES,
+        MIXING_TIME_ONE,
+        wrong(
+            "16^m for 4^m",
+            "a false claim: a bias that falls like $4^{-m}$ itself",
+            found=partial(_biases, level=lambda m: 2 * m),
+        ),
+        bound_divided_by(8),
+    ),
+    _bounded(
+        "estimator/variance",
+        "The variance of the multilevel estimator",
+        D2,
+        _variances,
+        ESTIMATES,
+        MIXING_TIME_ONE,
+        wrong(
+            "variance without levels",
+            "a false claim: $v_m = 1$ for all $m$",
+            found=partial(_variances, level=lambda m: 0),
+        ),
+        bound_divided_by(8),
+    ),
 )
 
 # --- D2: identities of the estimator, on the weights of the shipped code ---
@@ -196,9 +289,9 @@ def _padded(rows: list[Array], others: list[Array]) -> Sides:
     return np.concatenate(left), np.concatenate(right)
 
 
-def _weights_and_costs(estimators: tuple[Estimator, ...]) -> Sides:
+def _weights_and_costs(setting: Stated, method: Estimator | None = None) -> Sides:
     rows, stated = [], []
-    for estimator in estimators:
+    for estimator in SHIPPED if method is None else (method,):
         for (b, m), levels in zip(SIZES, shipped_weights(estimator, SIZES), strict=True):
             exact = stated_weights(b, m)
             rows += [levels[j] for j in exact]
@@ -219,7 +312,7 @@ def _square(along: MarkovChain, noise: Array, weights: Array) -> Array:
 
 def _mean_of_the_longest(along: MarkovChain, noise: Array, b: int, m: int) -> Array:
     """E g_m."""
-    return weighted_sum_moments(along, noise, level_weights(2**m * b, 0)).mean[:, 0]
+    return plain_batch_moments(along, noise, 2**m * b).mean[:, 0]
 
 
 def _sum_of_squares(along: MarkovChain, noise: Array, b: int, m: int) -> Array:
@@ -234,104 +327,48 @@ def _sum_of_squares(along: MarkovChain, noise: Array, b: int, m: int) -> Array:
     return exact + sum(2**j * change(j, j - 1) for j in range(1, m + 1))
 
 
-def _along_chain(
+def _weights() -> Case:
+    setting = Stated("a stream whose $i$-th gradient is the $i$-th unit vector", {}, CODE)
+    what = "all weights of all levels and their numbers"
+    return exact_case(
+        setting, _weights_and_costs, ExactIdentity, *WRONG_WEIGHTS, tolerance=1e-14, what=what
+    )
+
+
+def _moment(
     moment: Callable[[MarkovChain, Array, Array], Array],
     exact: Callable[[MarkovChain, Array, int, int], Array],
-    name: str,
-    estimators: tuple[Estimator, ...],
-) -> Sides:
+    chain: str,
+) -> Case:
     """A moment of the mixture of the levels' weights, and what it is said to be."""
-    left, right = [], []
-    along = chain(name)
-    for estimator in estimators:
-        for noise in noises(along):
+    along = chain_of(chain)
+
+    def sides(setting: Stated, method: Estimator | None = None) -> Sides:
+        left, right = [], []
+        estimators = SHIPPED if method is None else (method,)
+        for estimator, noise in itertools.product(estimators, noises(along)):
             for (b, m), levels in zip(SIZES, shipped_weights(estimator, SIZES), strict=True):
                 left.append(mixture({j: moment(along, noise, row) for j, row in levels.items()}))
                 right.append(exact(along, noise, b, m))
-    return np.concatenate(left), np.concatenate(right)
+        return np.concatenate(left), np.concatenate(right)
+
+    return exact_case(
+        on_chain(chain, **CODE),
+        sides,
+        ExactIdentity,
+        *WRONG_WEIGHTS,
+        bites=chain == CONTROLLED,
+        tolerance=1e-12,
+        round_off=1e-15,
+        what="weights of the code, dynamic programming along the chain",
+    )
 
 
-def _weights() -> Case:
-    def check(method: Estimator | None = None) -> ExactIdentity:
-        compute = partial(_weights_and_costs, SHIPPED if method is None else (method,))
-        return ExactIdentity(compute, 1e-14, "all weights of all levels and their numbers")
-
-    setting = Stated("a stream whose $i$-th gradient is the $i$-th unit vector", {}, CODE)
-    return Case(setting, check(), controls(check, *WRONG_WEIGHTS))
-
-
-def _moment(sides: Callable[[str, tuple[Estimator, ...]], Sides], chain: str) -> Case:
-    def check(method: Estimator | None = None) -> ExactIdentity:
-        compute = partial(sides, chain, SHIPPED if method is None else (method,))
-        what = "weights of the code, dynamic programming along the chain"
-        return ExactIdentity(compute, 1e-12, what, round_off=1e-15)
-
-    changes = WRONG_WEIGHTS if chain == CONTROLLED else ()
-    return Case(on_chain(chain, **CODE), check(), controls(check, *changes))
-
-
-# --- D2: the bounds ---
-
-LEVELS = (0, 1, 2, 4, 6)
-
-
-@cache
-def _estimates(name: str) -> list[tuple[int, int, Array, Array]]:
-    """(B, m, |E g|^2, E|g|^2) over noises and sizes, from every starting state."""
-    along = chain(name)
-    tau = along.mixing_time
-    found = []
-    for noise in noises(along):
-        for b in sorted({1, max(tau // 4, 1), tau, 4 * tau, 16 * tau}):
-            for m in LEVELS:
-                moments = multilevel_moments(along, noise, b, m)
-                found.append((b, m, moments.mean[:, 0] ** 2, moments.squared_norm))
-    return found
-
-
-def _estimate_sides(
-    name: str,
-    setting: Stated,
-    theorem: Theorem,
-    scale: float = 1.0,
-    level: Callable[[int], int] = lambda m: m,
-    **changes: float,
-) -> Sides:
-    measured, bound = [], []
-    for b, m, mean, square in _estimates(name):
-        values = mean if theorem is D2_BIAS else square
-        measured.append(values)
-        limit = scale * setting.bound(theorem, b, level(m), **changes)
-        bound.append(np.full_like(values, limit))
-    return np.concatenate(measured), np.concatenate(bound)
-
-
-WRONG_LEVELS = {
-    D2: wrong("variance without levels", "a false claim: $v_m = 1$ for all $m$", level=lambda m: 0),
-    D2_BIAS: wrong(
-        "16^m for 4^m",
-        "a false claim: a bias that falls like $4^{-m}$ itself",
-        level=lambda m: 2 * m,
-    ),
-}
-
-
-def _estimate(theorem: Theorem, chain: str) -> Case:
-    setting = on_chain(chain, B=r"1 and $\tau/4$ to $16\tau$", m="0 to 6")
-
-    def check(**changed: Any) -> ExactInequality:
-        compute = partial(_estimate_sides, chain, setting, theorem, **changed)
-        what = "all starting states, three noises, 5 batch sizes and 5 levels"
-        return ExactInequality(compute, what=what)
-
-    changes = (MIXING_TIME_ONE, WRONG_LEVELS[theorem], _divided_by(8))
-    return Case(setting, check(), controls(check, *(changes if chain == CONTROLLED else ())))
-
+WHERE = "chain, noise, size and starting state"
 
 # --- D2: single estimates, sampled ---
 
-ESTIMATES = 300
-B, M = 2, 4
+REPEATED, B, M = 300, 2, 4
 POINT = 1.0  # where the gradient is 1
 NOISE = (1.0, -0.5, 0.0)  # up to centring and scale
 STREAM = from_stream(optzoo.mlmc_stream, B)
@@ -351,17 +388,12 @@ def _sampled(state: int) -> Case:
     exact = np.array([POINT + mean, POINT**2 + 2 * POINT * mean + square, expected_samples(B, M)])
 
     def check(method: Estimator = optzoo.mlmc_gradient) -> SampledIdentity:
-        process = EstimateMoments(
-            problem,
-            jnp.full(1, POINT),
-            jnp.asarray(state),
-            jnp.asarray(B),
-            jnp.asarray(M),
-            method,
-        )
+        z, b, m = (jnp.asarray(number) for number in (state, B, M))
+        process = Estimates(problem, jnp.full(1, POINT), z, b, m, method)
+        sums = ("first", "second", "gradient_calls")
         return SampledIdentity(
-            Experiment(f"markov-estimates-shipped-{state}", process, (ESTIMATES,)),
-            left=lambda sample: np.hstack([sample[key] for key in ("mean", "square", "samples")]),
+            Experiment(f"markov-estimates-shipped-{state}", process, (REPEATED,)),
+            left=lambda sample: np.hstack([sample[key] for key in sums]) / REPEATED,
             right=lambda sample: exact,
             points=(1, 2, 3),
         )
@@ -369,59 +401,22 @@ def _sampled(state: int) -> Case:
     setting = Stated(
         f"a gradient of 1 along lazy resampling of 3 states, from state {state}",
         {**problem.constants, **chosen(B=B, m=M)},
-        {"B": B, "m": M, "state": state, "estimates a replicate": ESTIMATES},
+        {"B": B, "m": M, "state": state, "estimates a replicate": REPEATED},
     )
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            mutant(WRONG_LAW),
-            mutant(mutants.wrong_level_weight),
-            mutant(mutants.levels_not_nested),
-            mutant(mutants.level_correlated_with_the_chain),
-            null(
-                "sample by sample",
-                "no mistake: the stream in place of the nested loop",
-                method=STREAM,
-            ),
+        check,
+        mutant(WRONG_LAW),
+        *WRONG_WEIGHTS,
+        mutant(mutants.level_correlated_with_the_chain),
+        null(
+            "sample by sample", "no mistake: the stream in place of the nested loop", method=STREAM
         ),
     )
 
-
-CASE = "case, the closest to the bound first"
-WHERE = "chain, noise, size and starting state"
 
 CLAIMS: tuple[Claim, ...] = (
-    Claim(
-        id="markovian_noise/batch/second-moment",
-        title="The second moment of a batch, from any state of the chain",
-        theorem=D1,
-        prepare=grid(
-            partial(_batch, D1, _by_mixing_time, (MIXING_TIME_ONE, _divided_by(3))), chain=CHAINS
-        ),
-        x_label=CASE,
-    ),
-    Claim(
-        id="markovian_noise/batch/bias",
-        title="The bias of a batch, from any state of the chain",
-        theorem=D1_BIAS,
-        prepare=grid(
-            partial(_batch, D1_BIAS, _by_mixing_time, (MIXING_TIME_ONE, _divided_by(3))),
-            chain=CHAINS,
-        ),
-        x_label=CASE,
-    ),
-    Claim(
-        id="markovian_noise/batch/profile",
-        title="Both moments of a batch with the whole mixing profile, closely",
-        theorem=D1_PROFILE,
-        prepare=grid(
-            partial(_batch, D1_PROFILE, _by_profile, (_divided_by(1.1), PROFILE_SQUARED)),
-            chain=CHAINS,
-        ),
-        x_label=CASE,
-    ),
+    *BATCH_BOUNDS,
     Claim(
         id="markovian_noise/estimator/weights",
         title="The weights and the cost of each level, read off the code",
@@ -433,34 +428,17 @@ CLAIMS: tuple[Claim, ...] = (
         id="markovian_noise/estimator/telescoping",
         title="The mean of a short batch's price is that of a long batch",
         theorem=D2_MEAN,
-        prepare=grid(
-            partial(_moment, partial(_along_chain, _mean, _mean_of_the_longest)), chain=CHAINS
-        ),
+        prepare=grid(partial(_moment, _mean, _mean_of_the_longest), chain=CHAINS),
         x_label=WHERE,
     ),
     Claim(
         id="markovian_noise/estimator/second-moment",
         title="The second moment of the estimator, exactly",
         theorem=D2_SECOND_MOMENT,
-        prepare=grid(
-            partial(_moment, partial(_along_chain, _square, _sum_of_squares)), chain=CHAINS
-        ),
+        prepare=grid(partial(_moment, _square, _sum_of_squares), chain=CHAINS),
         x_label=WHERE,
     ),
-    Claim(
-        id="markovian_noise/estimator/bias",
-        title="The bias of the multilevel estimator",
-        theorem=D2_BIAS,
-        prepare=grid(partial(_estimate, D2_BIAS), chain=CHAINS),
-        x_label=CASE,
-    ),
-    Claim(
-        id="markovian_noise/estimator/variance",
-        title="The variance of the multilevel estimator",
-        theorem=D2,
-        prepare=grid(partial(_estimate, D2), chain=CHAINS),
-        x_label=CASE,
-    ),
+    *ESTIMATE_BOUNDS,
     Claim(
         id="markovian_noise/estimator/sampled",
         title="Mean, second moment and cost of single estimates",

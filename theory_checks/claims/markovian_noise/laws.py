@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from optzoo.problems import (
     LinearMethodMoments,
     MarkovChain,
-    accelerated_gd_moments,
     additive_noise_quadratic,
     multilevel_moments,
     multiplicative_noise_quadratic,
-    randomized_gd_moments,
     two_state_switch,
 )
 from optzoo.theorems import Theorem
@@ -37,26 +35,21 @@ from optzoo.theorems.markovian_noise import (
 
 from ...checks import ExactScaling, Passage
 from ...claim import Case, Claim
-from ...controls import Change, controls, wrong
+from ...controls import Change, case, wrong
 from ...setting import Stated, chosen
 from ...simulation import Experiment
-from ...simulation.laboratory import Laboratory
+from .methods import ACCELERATED, DESCENT
 from .processes import stream_run
 from .settings import slow_chain
 
 __all__ = ["CLAIMS"]
 
 Array = NDArray[np.float64]
-Table = tuple[Array, Array]
 SIGNS = np.array([1.0, -1.0])
 
 
 def _doubled(first: float, count: int) -> Array:
     return np.asarray(first * 2.0 ** np.arange(count), dtype=np.float64)
-
-
-def _in_units_of_the_first(values: Array, rows: list[list[float]]) -> Table:
-    return values / values[0], np.array(rows)
 
 
 # --- Bias and variance of the estimator ---
@@ -72,43 +65,37 @@ def _variance(chain: MarkovChain, size: int, m: int) -> float:
     return float(multilevel_moments(chain, SIGNS, size, m).squared_norm.max())
 
 
-def _bias_in_batch(laboratory: Laboratory) -> Table:
+def _bias_in_batch(length: float) -> list[float]:
     """For 2^m B from 4 to 256 mixing times, two chains."""
-    switches = [two_state_switch(q) for q in (0.05, 0.005)]
-    rows = [[_bias(chain, 4 * chain.mixing_time, m) for chain in switches] for m in range(7)]
-    return _doubled(1.0, 7), np.array(rows)
+    switches = (two_state_switch(0.05), two_state_switch(0.005))
+    return [_bias(chain, 4 * chain.mixing_time, int(np.log2(length))) for chain in switches]
 
 
-BIAS_TIMES, BIAS_SIZE, BIAS_LEVEL = _doubled(32, 6), 16 * 1024, 2
+BIAS_SIZE, BIAS_LEVEL = 16 * 1024, 2
 
 
-def _bias_in_tau(laboratory: Laboratory) -> Table:
+def _bias_in_tau(tau: float) -> list[float]:
     """sup_z |E_z g| and its ratio to s lambda / ((1 - lambda) 2^m B)."""
-    rows = []
-    for tau in BIAS_TIMES:
-        largest, keep = _bias(slow_chain(int(tau)), BIAS_SIZE, BIAS_LEVEL), 4 ** (-1 / tau)
-        rows.append([largest, largest * 2**BIAS_LEVEL * BIAS_SIZE * (1 - keep) / keep])
-    return _in_units_of_the_first(BIAS_TIMES, rows)
+    largest, keep = _bias(slow_chain(int(tau)), BIAS_SIZE, BIAS_LEVEL), 4 ** (-1 / tau)
+    return [largest, largest * 2**BIAS_LEVEL * BIAS_SIZE * (1 - keep) / keep]
 
 
-VARIANCE_TIMES, VARIANCE_SIZE, VARIANCE_LEVEL = _doubled(10, 7), 32 * 640, 4
+VARIANCE_SIZE, VARIANCE_LEVEL = 32 * 640, 4
 
 
-def _variance_in_tau(laboratory: Laboratory) -> Table:
+def _variance_in_tau(tau: float) -> list[float]:
     """E|g|^2, and in units of 1.443 tau v_m / B."""
-    rows = []
-    for tau in VARIANCE_TIMES:
-        square = _variance(slow_chain(int(tau)), VARIANCE_SIZE, VARIANCE_LEVEL)
-        unit = tau / np.log(2) * level_factor(VARIANCE_LEVEL) / VARIANCE_SIZE
-        rows.append([square, square / unit])
-    return _in_units_of_the_first(VARIANCE_TIMES, rows)
+    square = _variance(slow_chain(int(tau)), VARIANCE_SIZE, VARIANCE_LEVEL)
+    return [square, square / (tau / np.log(2) * level_factor(VARIANCE_LEVEL) / VARIANCE_SIZE)]
 
 
-def _variance_in_levels(laboratory: Laboratory) -> Table:
-    """E|g|^2 against v_m, m = 0, 2, ..., 8."""
-    chain, levels = two_state_switch(0.05), (0, 2, 3, 4, 5, 6, 8)
-    squares = [[_variance(chain, 32 * chain.mixing_time, m)] for m in levels]
-    return np.array([level_factor(m) for m in levels]), np.array(squares)
+LEVELS = {level_factor(m): m for m in (0, 2, 3, 4, 5, 6, 8)}
+
+
+def _variance_in_levels(factor: float) -> list[float]:
+    """E|g|^2 at m = 0, 2, ..., 8."""
+    chain = two_state_switch(0.05)
+    return [_variance(chain, 32 * chain.mixing_time, LEVELS[factor])]
 
 
 # --- Noise floors, of randomized GD and of the accelerated method ---
@@ -121,34 +108,17 @@ def _floors(
 ) -> list[float]:
     """E|x - x*|^2 at mu = L and E Phi at mu = 0.01 in the limit, noise along mu's eigenvector."""
     chain, sizes = slow_chain(tau), {"batch_size": batch_size, "max_level": FLOOR_LEVEL}
-    plain = randomized_gd_moments(additive_noise_quadratic(chain, [1.0]), gamma, **sizes)
-    spectrum = [FLOOR_MU, 1.0]
+    plain = DESCENT.moments(additive_noise_quadratic(chain, [1.0]), {"gamma": gamma}, **sizes)
+    spectrum, constants = [FLOOR_MU, 1.0], {"gamma": gamma, "mu": FLOOR_MU, "p": 1.0}
     problem = additive_noise_quadratic(chain, spectrum)
-    limit = accelerated_gd_moments(problem, gamma, FLOOR_MU, **sizes).limit()
+    limit = ACCELERATED.moments(problem, constants, **sizes).limit()
     gap = limit.quadratic(np.diag(spectrum) / 2, "x_f")[0, 0]
     potential = float(limit.squared_distance("x")[0, 0] + 6 / FLOOR_MU * gap)
     return [float(plain.limit().squared_distance()[0, 0]), potential]
 
 
-def _floors_in_step(laboratory: Laboratory) -> Table:
-    gammas = 0.2 / _doubled(1.0, 6)
-    return _in_units_of_the_first(gammas, [_floors(gamma=gamma) for gamma in gammas])
-
-
-def _floors_in_tau(laboratory: Laboratory) -> Table:
-    times = _doubled(10, 7)
-    size = 32 * int(times[-1])
-    return _in_units_of_the_first(times, [_floors(tau=int(t), batch_size=size) for t in times])
-
-
-def _floors_in_batch(laboratory: Laboratory) -> Table:
-    sizes = _doubled(32 * FLOOR_TAU, 6)
-    return _in_units_of_the_first(sizes, [_floors(batch_size=int(size)) for size in sizes])
-
-
 # --- The condition number ---
 
-KAPPAS = _doubled(10.0, 7)
 REDUCTION = 1e-6
 
 
@@ -166,25 +136,17 @@ def _iterations(moments: LinearMethodMoments) -> float:
     return float(count - 1 + share)
 
 
-@cache
-def _kappa_table() -> Array:
+def _kappa(kappa: float) -> list[float]:
     """Of randomized GD and of the accelerated method, delta = 1, B = 16 tau, m = 4."""
     chain = two_state_switch(0.05)
-    tau = chain.mixing_time
+    tau, mu = chain.mixing_time, 1 / kappa
     sizes = {"batch_size": 16 * tau, "max_level": 4}
     variance = Chain(tau=tau).variance_factor(16 * tau, 4)
-    rows = []
-    for mu in 1 / KAPPAS:
-        problem = multiplicative_noise_quadratic(chain, [mu, 1.0], 1.0)
-        descent = randomized_gd_moments(problem, 1 / (4 * variance), **sizes)
-        p = damping(1.0, variance)
-        fast = accelerated_gd_moments(problem, 0.75, mu, momentum_scale=p, **sizes)
-        rows.append([_iterations(descent), _iterations(fast)])
-    return np.array(rows)
-
-
-def _kappa(laboratory: Laboratory) -> Table:
-    return KAPPAS / KAPPAS[2], _kappa_table()
+    problem = multiplicative_noise_quadratic(chain, [mu, 1.0], 1.0)
+    descent = DESCENT.moments(problem, {"gamma": 1 / (4 * variance)}, **sizes)
+    constants = {"gamma": 0.75, "mu": mu, "p": damping(1.0, variance)}
+    fast = ACCELERATED.moments(problem, constants, **sizes)
+    return [_iterations(descent), _iterations(fast)]
 
 
 # --- The complexity, sampled ---
@@ -196,7 +158,7 @@ EPS = 0.15
 def _complexity(tau: int) -> Experiment:
     """Randomized GD with B = tau; a tick is 10 samples."""
     problem = additive_noise_quadratic(slow_chain(tau), [0.5, 1.0])
-    run = stream_run(problem, np.ones(2), (0.02,), tau, 3, samples_per_tick=10)
+    run = stream_run(problem, np.ones(2), {"gamma": 0.02}, tau, 3, samples_per_tick=10)
     ticks = tuple(np.round(tau * np.geomspace(8, 60, 12)).astype(int).tolist())
     return Experiment(f"markov-complexity-{tau}", run, ticks, lanes=16, randomness="markov-tau")
 
@@ -213,14 +175,11 @@ def _complexity_case() -> Case:
         chosen(mu=0.5, L=1.0, sigma=1.0),
         {"gamma": 0.02, "B": r"$\tau$", "m": 3, "eps": EPS},
     )
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong("exponent 2 claimed", r"a false claim: $\tau^2$", stated=2.0),
-            wrong("exponent 0 claimed", "a false claim: no price of correlation", stated=0.0),
-        ),
+        check,
+        wrong("exponent 2 claimed", r"a false claim: $\tau^2$", stated=2.0),
+        wrong("exponent 0 claimed", "a false claim: no price of correlation", stated=0.0),
     )
 
 
@@ -234,26 +193,33 @@ def _claimed(name: str, *exponents: float) -> Change:
 def _exact(
     name: str,
     theorem: Theorem,
-    compute: Callable[[Laboratory], Table],
+    values: Array,
+    quantities: Callable[[float], list[float]],
     exponents: tuple[float, ...],
     setting: Stated,
     *false: Change,
     tolerance: float,
     x_label: str,
+    reference: int = 0,
 ) -> Claim:
-    """A law without chance: quantities that are powers of one constant, to a tolerance."""
+    """A law without chance: powers of a constant, in units of one of its values."""
 
-    def prepare() -> Case:
-        def check(exponents: tuple[float, ...] = exponents) -> ExactScaling:
-            return ExactScaling(compute, exponents, tolerance=tolerance)
+    @cache
+    def table() -> Array:
+        return np.array([quantities(value) for value in values])
 
-        return Case(setting, check(), controls(check, *false))
+    def check(exponents: tuple[float, ...] = exponents) -> ExactScaling:
+        return ExactScaling(
+            lambda laboratory: (values / values[reference], table()),
+            exponents,
+            tolerance=tolerance,
+        )
 
     return Claim(
         id=f"markovian_noise/laws/{name}",
         title=theorem.title,
         theorem=theorem,
-        prepare=prepare,
+        prepare=partial(case, setting, check, *false),
         x_label=x_label,
     )
 
@@ -274,6 +240,7 @@ CLAIMS: tuple[Claim, ...] = (
     _exact(
         "bias-batch",
         D2_BIAS_BATCH_LAW,
+        _doubled(1.0, 7),
         _bias_in_batch,
         (-1.0, -1.0),
         TWO_STATE(chosen(tau_first=14, tau_second=138), {"B": r"$4\tau$", "m": "0 to 6"}),
@@ -284,6 +251,7 @@ CLAIMS: tuple[Claim, ...] = (
     _exact(
         "bias-tau",
         D2_BIAS_TAU_LAW,
+        _doubled(32, 6),
         _bias_in_tau,
         (1.0, 0.0),
         RESAMPLING(chosen(tau_min=32, tau_max=1024), {"B": BIAS_SIZE, "m": BIAS_LEVEL}),
@@ -295,6 +263,7 @@ CLAIMS: tuple[Claim, ...] = (
     _exact(
         "variance-tau",
         D2_VARIANCE_TAU_LAW,
+        _doubled(10, 7),
         _variance_in_tau,
         (1.0, 0.0),
         RESAMPLING(chosen(tau_min=10, tau_max=640), {"B": VARIANCE_SIZE, "m": VARIANCE_LEVEL}),
@@ -306,6 +275,7 @@ CLAIMS: tuple[Claim, ...] = (
     _exact(
         "variance-levels",
         D2_VARIANCE_LEVELS_LAW,
+        np.array(list(LEVELS)),
         _variance_in_levels,
         (1.0,),
         TWO_STATE(chosen(tau=14), {"B": r"$32\tau$", "m": "0 to 8"}),
@@ -316,7 +286,8 @@ CLAIMS: tuple[Claim, ...] = (
     _exact(
         "floor-step",
         D4_FLOOR_STEP_LAW,
-        _floors_in_step,
+        0.2 / _doubled(1.0, 6),
+        lambda gamma: _floors(gamma=gamma),
         (1.0, 0.5),
         FLOORS(chosen(tau=FLOOR_TAU), {"m": FLOOR_LEVEL, "B": r"$64\tau$"}),
         LINEAR,
@@ -327,7 +298,8 @@ CLAIMS: tuple[Claim, ...] = (
     _exact(
         "floor-tau",
         D4_FLOOR_TAU_LAW,
-        _floors_in_tau,
+        _doubled(10, 7),
+        lambda tau: _floors(tau=int(tau), batch_size=32 * 640),
         (1.0, 1.0),
         FLOORS(
             chosen(tau_min=10, tau_max=640),
@@ -341,7 +313,8 @@ CLAIMS: tuple[Claim, ...] = (
     _exact(
         "floor-batch",
         D4_FLOOR_BATCH_LAW,
-        _floors_in_batch,
+        _doubled(32 * FLOOR_TAU, 6),
+        lambda size: _floors(batch_size=int(size)),
         (-1.0, -1.0),
         FLOORS(chosen(tau=FLOOR_TAU), {"m": FLOOR_LEVEL, "gamma": FLOOR_STEP}),
         _claimed("exponent -1/2 claimed", -0.5, -0.5),
@@ -351,6 +324,7 @@ CLAIMS: tuple[Claim, ...] = (
     _exact(
         "condition-number",
         D4_CONDITION_NUMBER_LAW,
+        _doubled(10.0, 7),
         _kappa,
         (1.0, 0.5),
         Stated(
@@ -362,6 +336,7 @@ CLAIMS: tuple[Claim, ...] = (
         ROOTS,
         tolerance=0.15,
         x_label=r"$\kappa / 40$",
+        reference=2,
     ),
     Claim(
         id="markovian_noise/laws/complexity-tau",

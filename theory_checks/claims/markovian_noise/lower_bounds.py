@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-import optzoo
 from optzoo.problems import (
     MarkovianQuadratic,
     masked_nesterov,
@@ -25,19 +24,13 @@ from optzoo.problems import (
 )
 from optzoo.theorems.markovian_noise import D6, D7, Switches
 
-from ...checks import ExactLowerBound, PathwiseLowerBound
+from ...checks import CLOSEST, ExactLowerBound, PathwiseLowerBound
 from ...claim import Case, Claim, grid
-from ...controls import controls, wrong
+from ...controls import Sides, case, exact_case, wrong
 from ...setting import Stated, chosen
 from ...simulation import Along, Experiment, Watch
-from .processes import (
-    Position,
-    StreamRun,
-    accelerated,
-    gradient_calls,
-    squared_distance,
-    stream_run,
-)
+from .methods import ACCELERATED, DESCENT
+from .processes import Position, StreamRun, gradient_calls, squared_distance, stream_run
 
 __all__ = ["CLAIMS", "OverTheBound"]
 
@@ -72,25 +65,19 @@ class OverTheBound(Along):
         return ratio
 
 
-METHODS: dict[str, tuple[tuple[float, ...], dict[str, Any]]] = {
-    "gd": ((0.5,), {"method": optzoo.randomized_gd}),
-    "accelerated": (
-        (0.5, 1.0, 0.1),
-        {"method": accelerated, "output": optzoo.accelerated_eval_params},
-    ),
-}
-"""gamma L and what else the method takes, far below the steps of the theorems; the method."""
+METHODS = {"gd": (DESCENT, {}), "accelerated": (ACCELERATED, {"mu": 1.0, "p": 0.1})}
+"""The method and what it takes beside gamma = 1/(2L), far below the steps of the theorems."""
 
 
 def _masked(method: str) -> Case:
     problem = masked_nesterov(two_state_switch(SWITCH), DIM, KAPPA)
-    (step, *others), fields = METHODS[method]
-    constants = (step / problem.constants["L"].value, *others)
+    shipped, others = METHODS[method]
+    constants = {"gamma": 0.5 / problem.constants["L"].value, **others}
     setting = Stated(
         rf"Nesterov's chain, $d = {DIM}$, $\kappa = {KAPPA:g}$, odd and even coordinates shown "
         rf"by a two-state switch, $\tau = {problem.chain.mixing_time}$",
         {**problem.constants, **chosen(kappa=KAPPA, d=DIM)},
-        {"gamma": constants[0], "B": 1, "m": 0},
+        {"gamma": constants["gamma"], "B": 1, "m": 0},
     )
     watch: Mapping[str, Watch] = {
         "ratio": OverTheBound(setting.of(D6)),
@@ -99,21 +86,18 @@ def _masked(method: str) -> Case:
 
     def check(hidden: bool = True) -> PathwiseLowerBound:
         shown = problem if hidden else replace(problem, masks=jnp.ones_like(problem.masks))
-        run = stream_run(shown, np.zeros(DIM), constants, 1, 0, **fields)
+        run = stream_run(shown, np.zeros(DIM), constants, 1, 0, method=shipped)
         name = f"markov-masked-{method}-SwitchCount"
         experiment = Experiment(name, run, CHECKPOINTS, watch, lanes=16)
         return PathwiseLowerBound(experiment, "ratio", np.ones(len(CHECKPOINTS)))
 
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong(
-                "all coordinates at once",
-                "an oracle that hides nothing, so that the switches do not matter",
-                hidden=False,
-            ),
+        check,
+        wrong(
+            "all coordinates at once",
+            "an oracle that hides nothing, so that the switches do not matter",
+            hidden=False,
         ),
     )
 
@@ -170,30 +154,23 @@ def _noise(tau: int) -> Case:
         },
     )
 
-    def sides(signs: tuple[int, ...], scale: float) -> tuple[Array, Array]:
+    def sides(setting: Stated, signs: tuple[int, ...] = (1, -1), scale: float = 1.0) -> Sides:
         methods = (_mean_square, _constant_step, _guess, _right_guess)
         worst = [np.maximum.reduce([_errors(one, tau, sign) for sign in signs]) for one in methods]
         least = [scale * setting.bound(D7, span * tau) for span in SPANS]
         return np.concatenate(worst), np.tile(least, len(methods))
 
-    def check(signs: tuple[int, ...] = (1, -1), scale: float = 1.0) -> ExactLowerBound:
-        return ExactLowerBound(
-            lambda: sides(signs, scale),
-            what="exact mean squared errors of four methods, three horizons",
-        )
-
-    return Case(
+    return exact_case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong(
-                "one sign only",
-                "a false claim: for $v = 1$ alone, where the guess is right",
-                signs=(1,),
-            ),
-            wrong("tau squared", r"a false claim: a bound that is $\tau$ times larger", scale=tau),
+        sides,
+        ExactLowerBound,
+        wrong(
+            "one sign only",
+            "a false claim: for $v = 1$ alone, where the guess is right",
+            signs=(1,),
         ),
+        wrong("tau squared", r"a false claim: a bound that is $\tau$ times larger", scale=tau),
+        what="exact mean squared errors of four methods, three horizons",
     )
 
 
@@ -210,6 +187,6 @@ CLAIMS: tuple[Claim, ...] = (
         title="No method averages the noise faster than the chain mixes",
         theorem=D7,
         prepare=grid(_noise, tau=(5, 20, 100)),
-        x_label="case, the closest to the bound first",
+        x_label=CLOSEST,
     ),
 )

@@ -1,4 +1,4 @@
-"""Mistakes in the multilevel estimator, and in the methods that are fed by it.
+"""Mistakes in the multilevel estimator, in the methods that are fed by it, and in their bounds.
 
 Those of the estimator take the arguments of `optzoo.mlmc_gradient`, the level's wrong law those of
 `optzoo.mlmc_stream`, and those of a method the constants of the method.
@@ -13,7 +13,10 @@ from jax.typing import ArrayLike
 
 import optzoo
 
+from ...controls import wrong
+
 __all__ = [
+    "MIXING_TIME_ONE",
     "level_correlated_with_the_chain",
     "level_law_that_does_not_match_its_weights",
     "levels_not_nested",
@@ -25,13 +28,13 @@ __all__ = [
 Parts = tuple[optax.Updates, Any, optzoo.MLMCInfo]
 _NEVER = 33  # a level above every cut
 
+MIXING_TIME_ONE = wrong("mixing time 1", r"the bound evaluated with $\tau' = 1$", tau=1)
 
-def wrong_level_weight(
-    grad_fn: Any, step_fn: Any, *, batch_size: ArrayLike, max_level: ArrayLike
-) -> Any:
+
+def wrong_level_weight(grad_fn: Any, step_fn: Any, **sizes: ArrayLike) -> Any:
     """The correction is weighted by 2^(J-1) in place of 2^J: half of it is missing."""
-    full = optzoo.mlmc_gradient(grad_fn, step_fn, batch_size=batch_size, max_level=max_level)
-    base = optzoo.mlmc_gradient(grad_fn, step_fn, batch_size=batch_size, max_level=0)
+    full = optzoo.mlmc_gradient(grad_fn, step_fn, **sizes)
+    base = optzoo.mlmc_gradient(grad_fn, step_fn, **sizes | {"max_level": 0})
 
     def estimate(key: jax.Array, params: optax.Params, chain_state: Any) -> Parts:
         g, state, info = full(key, params, chain_state)
@@ -70,9 +73,7 @@ def levels_not_nested(
     return estimate
 
 
-def level_correlated_with_the_chain(
-    grad_fn: Any, step_fn: Any, *, batch_size: ArrayLike, max_level: ArrayLike
-) -> Any:
+def level_correlated_with_the_chain(grad_fn: Any, step_fn: Any, **sizes: ArrayLike) -> Any:
     """The level and the first transition of the chain are drawn with the same random bits."""
 
     def step(key: jax.Array, carry: Any) -> tuple[Any, Any]:
@@ -85,7 +86,7 @@ def level_correlated_with_the_chain(
         )
         return (chain_state, level_key, jnp.zeros_like(is_first)), sample
 
-    shared = optzoo.mlmc_gradient(grad_fn, step, batch_size=batch_size, max_level=max_level)
+    shared = optzoo.mlmc_gradient(grad_fn, step, **sizes)
 
     def estimate(key: jax.Array, params: optax.Params, chain_state: Any) -> Parts:
         carry = (chain_state, jax.random.fold_in(key, 0), jnp.array(True))
@@ -96,21 +97,10 @@ def level_correlated_with_the_chain(
 
 
 def level_law_that_does_not_match_its_weights(
-    grad_fn: Any,
-    step_fn: Any,
-    *,
-    batch_size: ArrayLike,
-    max_level: ArrayLike,
-    samples_per_tick: int = 1,
+    grad_fn: Any, step_fn: Any, **sizes: Any
 ) -> optzoo.MLMCStream:
     """The level has P(J = j) = 2^-(j+1) from j = 0 on: its law starts one too early."""
-    right = optzoo.mlmc_stream(
-        grad_fn,
-        step_fn,
-        batch_size=batch_size,
-        max_level=max_level,
-        samples_per_tick=samples_per_tick,
-    )
+    right = optzoo.mlmc_stream(grad_fn, step_fn, **sizes)
 
     def one_less(state: optzoo.MLMCStreamState) -> optzoo.MLMCStreamState:
         level = state.drawn_level
@@ -130,17 +120,17 @@ def level_law_that_does_not_match_its_weights(
 
 
 def momentum_undamped(
-    gamma: ArrayLike, mu: ArrayLike, p: ArrayLike
+    learning_rate: ArrayLike, strong_convexity: ArrayLike, momentum_scale: ArrayLike
 ) -> optax.GradientTransformationExtraArgs:
     """The accelerated method with p = 1, whatever condition (C) asks for."""
-    return optzoo.randomized_accelerated_gd(gamma, mu)
+    return optzoo.randomized_accelerated_gd(learning_rate, strong_convexity)
 
 
 def second_half_from_the_point_looked_ahead_at(
-    gamma: ArrayLike,
+    learning_rate: ArrayLike,
 ) -> optax.GradientTransformationExtraArgs:
     """Extragradient with x^{k+1} = x^{k+1/2} - gamma g^{k+1/2}, not from x^k."""
-    right = optzoo.randomized_extragradient(gamma)
+    right = optzoo.randomized_extragradient(learning_rate)
 
     def update(
         updates: optax.Updates, state: Any, params: Any = None, **extra_args: Any

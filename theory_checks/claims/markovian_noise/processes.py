@@ -18,28 +18,21 @@ from numpy.typing import ArrayLike
 import optzoo
 from optzoo.problems import MarkovChain, pytree_dataclass
 
-from ...simulation import Along, Experiment, Process, Watch
+from ...simulation import AtIterations, Experiment, Process, Sum, Watch
+from .methods import DESCENT, Method
 
 __all__ = [
-    "AtIterations",
-    "EstimateMoments",
+    "Estimates",
     "Position",
     "StreamRun",
-    "accelerated",
     "by_iterations",
     "gradient_calls",
-    "one_batch",
-    "parameters_themselves",
-    "plain_first_half",
     "squared_distance",
     "stream_run",
     "ticks_for",
 ]
 
 _STATIC = {"static": True}
-Method = Callable[..., optax.GradientTransformationExtraArgs]
-Output = Callable[[optax.OptState, optax.Params], optax.Params]
-Sizes = Callable[[Any, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 
 
 class Oracle(Protocol):
@@ -68,31 +61,9 @@ class Position(NamedTuple):
     ticks: jax.Array
 
 
-def accelerated(
-    gamma: jax.Array, mu: jax.Array, p: jax.Array
-) -> optax.GradientTransformationExtraArgs:
-    """The shipped method as a function of its three constants alone."""
-    return optzoo.randomized_accelerated_gd(gamma, mu, momentum_scale=p)
-
-
-def parameters_themselves(state: optax.OptState, params: optax.Params) -> optax.Params:
-    """The output of a method that has no other."""
-    return params
-
-
-def one_batch(state: Any, batch_size: jax.Array, max_level: jax.Array) -> Any:
-    """The same multilevel estimator each time."""
-    return batch_size, max_level
-
-
-def plain_first_half(state: Any, batch_size: jax.Array, max_level: jax.Array) -> Any:
-    """Extragradient: a plain batch for the first half of a step."""
-    return batch_size, jnp.where(state.phase == 0, 0, max_level)
-
-
 def squared_distance(run: Any, position: Position) -> jax.Array:
     """|x - x*|^2 at the method's output."""
-    return jnp.sum((run.output(position.state, position.x) - run.solution) ** 2)
+    return jnp.sum((run.method.output(position.state, position.x) - run.solution) ** 2)
 
 
 def gradient_calls(run: Any, position: Position) -> jax.Array:
@@ -112,26 +83,20 @@ class StreamRun(Process):
         problem: what is solved.
         solution: x*, from which distances are measured.
         x0: where from.
-        constants: arguments of `method`.
+        constants: of the method, by their symbols.
         batch_size: B, an integer array.
         max_level: m, an integer array.
-        method: constants -> optax transformation.
-        output: state and parameters -> the point that is evaluated.
-        sizes: state, B, m -> the sizes of the next estimate.
-        stream: `optzoo.mlmc_stream` or a mutant.
+        method: which takes them.
         samples_per_tick: divides B.
     """
 
     problem: Oracle
     solution: jax.Array
     x0: jax.Array
-    constants: tuple[jax.Array, ...]
+    constants: dict[str, jax.Array]
     batch_size: jax.Array
     max_level: jax.Array
-    method: Method = field(default=optzoo.randomized_gd, metadata=_STATIC)
-    output: Output = field(default=parameters_themselves, metadata=_STATIC)
-    sizes: Sizes = field(default=one_batch, metadata=_STATIC)
-    stream: Callable[..., optzoo.MLMCStream] = field(default=optzoo.mlmc_stream, metadata=_STATIC)
+    method: Method = field(default=DESCENT, metadata=_STATIC)
     samples_per_tick: int = field(default=1, metadata=_STATIC)
 
     watch: ClassVar[Mapping[str, Watch]] = {
@@ -140,19 +105,20 @@ class StreamRun(Process):
     }
 
     def _parts(self, state: Any) -> tuple[optax.GradientTransformationExtraArgs, optzoo.MLMCStream]:
-        batch_size, max_level = self.sizes(state, self.batch_size, self.max_level)
-        stream = self.stream(
+        batch_size, max_level = self.method.sizes(state, self.batch_size, self.max_level)
+        stream = self.method.stream(
             self.problem.sample_operator,
             self.problem.chain.step_and_sample,
             batch_size=batch_size,
             max_level=max_level,
             samples_per_tick=self.samples_per_tick,
         )
-        return self.method(*self.constants), stream
+        return self.method.with_constants(self.constants), stream
 
     def init(self, key: jax.Array) -> Position:
         chain_key, level_key = jax.random.split(key)
-        state = self.method(*self.constants).init(self.x0)
+        method = self.method.with_constants(self.constants)
+        state = method.init(self.x0)
         _, stream = self._parts(state)
         chain_state = self.problem.chain.stationary_state(chain_key)
         zero = jnp.zeros([], jnp.int32)
@@ -176,7 +142,7 @@ class StreamRun(Process):
 def stream_run(
     problem: Oracle,
     x0: ArrayLike,
-    constants: tuple[float, ...],
+    constants: Mapping[str, float],
     batch_size: int,
     max_level: int,
     **changes: Any,
@@ -186,7 +152,7 @@ def stream_run(
         problem=problem,
         solution=jnp.asarray(problem.solution),
         x0=jnp.asarray(x0, dtype=float),
-        constants=tuple(jnp.asarray(constant, dtype=float) for constant in constants),
+        constants={name: jnp.asarray(value, dtype=float) for name, value in constants.items()},
         batch_size=jnp.asarray(batch_size),
         max_level=jnp.asarray(max_level),
         **changes,
@@ -214,46 +180,6 @@ def ticks_for(
     return math.ceil(most * batch_size / samples_per_tick)
 
 
-@dataclass(frozen=True)
-class AtIterations(Along):
-    """A watch that shows at each deadline what was there after a number of iterations.
-
-    A replicate that is not so far by then shows a NaN, which stops the whole check.
-
-    Args:
-        watch: (process, position) -> scalar.
-        iterations: increasing.
-        deadlines: in ticks, late enough: see `ticks_for`; the checkpoints of the experiment.
-        mean: whether the mean over the iterates before is shown, in place of the last of them.
-    """
-
-    watch: Callable[[Any, Position], jax.Array]
-    iterations: tuple[int, ...]
-    deadlines: tuple[int, ...]
-    mean: bool = False
-
-    def start(self) -> Any:
-        """Ticks, the sum over the iterates, and what is kept for the deadlines."""
-        kept = jnp.full(len(self.iterations), jnp.nan)
-        return jnp.zeros([], jnp.int32), jnp.zeros([]), kept
-
-    def add(self, memory: Any, process: Any, k: jax.Array, before: Any, after: Any) -> Any:
-        _, total, kept = memory
-        moved = after.iterations > before.iterations
-        if self.mean:
-            total = total + jnp.where(moved, self.watch(process, before), 0.0)
-            now = total / jnp.maximum(after.iterations, 1)
-        else:
-            now = self.watch(process, after)
-        arrived = moved & (after.iterations == jnp.asarray(self.iterations))
-        return after.ticks, total, jnp.where(arrived, now, kept)
-
-    def read(self, memory: Any) -> jax.Array:
-        ticks, _, kept = memory
-        shown: jax.Array = kept[jnp.searchsorted(jnp.asarray(self.deadlines), ticks)]
-        return shown
-
-
 def by_iterations(
     name: str,
     run: StreamRun,
@@ -261,7 +187,6 @@ def by_iterations(
     watch: Callable[[Any, Position], jax.Array],
     *,
     mean: bool = False,
-    estimates: int = 1,
 ) -> Experiment:
     """An experiment whose metric "watched" is seen after numbers of iterations.
 
@@ -271,12 +196,11 @@ def by_iterations(
         iterations: when it is looked at, increasing.
         watch: what is seen.
         mean: whether the mean over the iterates before is seen.
-        estimates: how many estimates an iteration takes.
 
     Returns:
         The experiment, with a checkpoint for each number.
     """
-    counts = tuple(estimates * k for k in iterations)
+    counts = tuple(run.method.estimates * k for k in iterations)
     sizes = int(run.batch_size), int(run.max_level), run.samples_per_tick
     deadlines = tuple(ticks_for(count, *sizes) for count in counts)
     watches: dict[str, Watch] = {
@@ -289,20 +213,13 @@ def by_iterations(
 # --- Single estimates ---
 
 
-class Tally(NamedTuple):
-    """Sums over the estimates so far."""
-
-    estimates: jax.Array
-    first: jax.Array
-    second: jax.Array
-    samples: jax.Array
-
-
 @final
 @pytree_dataclass
 @dataclass(frozen=True, eq=False)
-class EstimateMoments(Process):
+class Estimates(Process):
     """Many single estimates at one point, each begun in a given state of the chain.
+
+    The position is the last of them with its number of samples.
 
     Args:
         problem: one-dimensional.
@@ -321,17 +238,15 @@ class EstimateMoments(Process):
     estimator: Callable[..., Any] = field(metadata=_STATIC)
 
     watch: ClassVar[Mapping[str, Watch]] = {
-        "mean": lambda run, tally: tally.first / tally.estimates,
-        "square": lambda run, tally: tally.second / tally.estimates,
-        "samples": lambda run, tally: tally.samples / tally.estimates,
-        "gradient_calls": lambda run, tally: tally.samples,
+        "first": Sum(lambda run, k, before, after: after[0]),
+        "second": Sum(lambda run, k, before, after: after[0] ** 2),
+        "gradient_calls": Sum(lambda run, k, before, after: after[1]),
     }
 
-    def init(self, key: jax.Array) -> Tally:
-        zero = jnp.zeros([])
-        return Tally(zero, zero, zero, zero)
+    def init(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return jnp.zeros([]), jnp.zeros([], jnp.int32)
 
-    def step(self, position: Tally, k: jax.Array, key: jax.Array) -> Tally:
+    def step(self, position: Any, k: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         estimate = self.estimator(
             self.problem.sample_operator,
             self.problem.chain.step_and_sample,
@@ -339,5 +254,4 @@ class EstimateMoments(Process):
             max_level=self.max_level,
         )
         g, _, info = estimate(key, self.x, self.chain_state)
-        count, first, second, samples = position
-        return Tally(count + 1, first + g[0], second + g[0] ** 2, samples + info.samples)
+        return g[0], info.samples

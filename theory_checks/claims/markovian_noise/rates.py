@@ -1,6 +1,6 @@
 r"""D3, D3a, D4 and D5 beside exact expectations, at every iteration from each starting state."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -22,9 +22,10 @@ from optzoo.theorems.markovian_noise import (
     expected_samples,
 )
 
-from ...checks import ExactInequality
+from ...checks import CLOSEST, ExactInequality
 from ...claim import Case, Claim, grid
-from ...controls import Change, controls, null, wrong
+from ...controls import Change, Sides, bound_divided_by, exact_case, null, wrong
+from .mutants import MIXING_TIME_ONE
 from .partners import PARTNERS
 from .settings import (
     ACCELERATED,
@@ -32,14 +33,11 @@ from .settings import (
     DESCENT,
     EXTRAGRADIENT,
     FACTOR_CHAINS,
+    NOISES,
     POLYAK,
-    SMALL_CHAINS,
     ExactRun,
     Family,
-    distance,
     mean_squared_gradient,
-    potential,
-    suboptimality,
 )
 
 __all__ = ["CLAIMS", "sides"]
@@ -67,7 +65,7 @@ def sides(
     horizon: int | None = None,
     scale: float = 1.0,
     **changes: float,
-) -> tuple[Array, Array]:
+) -> Sides:
     """Exact expectation and bound at all iterations k >= 1 from all starting states.
 
     Args:
@@ -87,75 +85,23 @@ def sides(
     return np.minimum(curve, 1e9 * bound).ravel(), bound.ravel()
 
 
-def _case(
-    setting: ExactRun,
-    theorem: Theorem,
-    metric: Metric,
-    *changes: Change,
-    last_only: bool = False,
-) -> Case:
-    what = "exact recursion of the second moments, every starting state, "
-    what += "where the floor is reached" if last_only else "every iteration"
+# --- Its controls: each in one case of a kind, where it is not close to being missed ---
 
-    def check(**changed: Any) -> ExactInequality:
-        compute = partial(sides, setting, theorem, metric, last_only=last_only, **changed)
-        return ExactInequality(compute, what=what)
-
-    return Case(setting, check(), controls(check, *changes))
-
-
-MIXING_TIME_ONE = wrong("mixing time 1", r"the bound evaluated with $\tau' = 1$", tau=1)
 SINGLE_SAMPLES = wrong(
     "plain batch of one",
     "single samples without levels, with the step that was meant for the batch",
     sizes=(1, 0),
     horizon=140,
 )
+CONTROLLED = {"chain": "switch-138", "batch": "long"}
+SOLUTION, LONGEST = {"start": "solution"}, {"step": "longest step"}
 
 
 def _is(setting: ExactRun, **choice: str) -> bool:
-    return all(getattr(setting, name) == value for name, value in choice.items())
+    return all(getattr(setting, name) == value for name, value in (CONTROLLED | choice).items())
 
 
-CONTROLLED = {"chain": "switch-138", "batch": "long"}  # where no control is close to being missed
-
-
-def _along(
-    family: Family, theorem: Theorem, metric: Metric, controlled: Choice, **choice: str
-) -> Case:
-    """At every iteration. In one case of a kind the bound is wrong, in another the batch."""
-    setting = ExactRun(family=family, **choice)
-    changes = []
-    if _is(setting, **CONTROLLED, noise="additive", **controlled):
-        changes.append(MIXING_TIME_ONE)
-    if _is(setting, **CONTROLLED, noise="factor 2", **{**controlled, "start": "far"}):
-        changes.append(SINGLE_SAMPLES)
-    return _case(setting, theorem, metric, *changes)
-
-
-def _floor(
-    family: Family, theorem: Theorem, false: Change | None, controlled: Choice, **choice: str
-) -> Case:
-    """At the last iteration, with additive noise."""
-    setting = ExactRun(family=family, **choice)
-    changes = [MIXING_TIME_ONE] if false is None else [MIXING_TIME_ONE, false]
-    if family in (DESCENT, POLYAK):
-        changes.append(
-            null(
-                "plain batch of the same price",
-                "no mistake: under additive noise a plain batch has the lower floor",
-                sizes=(round(expected_samples(*setting.sizes)), 0),
-            )
-        )
-    wanted = changes if _is(setting, **CONTROLLED, **controlled) else []
-    return _case(setting, theorem, family.metric, *wanted, last_only=True)
-
-
-def _divided_by(factor: int) -> Change:
-    return wrong(f"bound divided by {factor}", "a false claim", scale=1 / factor)
-
-
-# --- The grids ---
+# --- The claims: a theorem on the grid of a family ---
 
 
 def _occurs(
@@ -169,120 +115,143 @@ def _occurs(
     return chain in (*FACTOR_CHAINS, "mixed-100") and (batch, start) == ("long", "far")
 
 
-BATCHES, STARTS = ("short", "long"), ("far", "solution")
-STEPS = ("longest step", "a tenth of it")
-RANK_2, KAPPA_5 = ("rank 2, mu 0.25", "rank 2, mu 1"), ("kappa 5",)
-KAPPAS = ("kappa 2", "kappa 100")
-NOISES = ("additive", "factor 1", "factor 2")
-SOLUTION, LONGEST = {"start": "solution"}, {"step": "longest step"}
-
-
 def _claim(
-    name: str, title: str, theorem: Theorem, case: Callable[..., Case], **axes: Iterable[str]
+    name: str,
+    title: str,
+    theorem: Theorem,
+    family: Family,
+    metric: Metric,
+    changes: Callable[[ExactRun], list[Change]],
+    *,
+    floor: bool,
 ) -> Claim:
-    """A claim on a grid; a bound that is slack at its floor has partners."""
+    """At every iteration, or at the last one with additive noise."""
+    where = "where the floor is reached" if floor else "every iteration"
+    noises = {} if floor else {"noise": NOISES}
+
+    def at(**choice: str) -> Case:
+        setting = ExactRun(family=family, **choice)
+        return exact_case(
+            setting,
+            partial(sides, theorem=theorem, metric=metric, last_only=floor),
+            ExactInequality,
+            *changes(setting),
+            what=f"exact recursion of the second moments, every starting state, {where}",
+        )
+
     return Claim(
         id=f"markovian_noise/{name}",
         title=title,
         theorem=theorem,
-        prepare=grid(case, where=_occurs, **axes),
-        pairs_with=PARTNERS if name.endswith("floor") else (),
-        x_label="case, the closest to the bound first",
+        prepare=grid(at, where=_occurs, chain=family.chains, **noises, **family.choices),
+        pairs_with=PARTNERS if floor else (),
+        x_label=CLOSEST,
     )
 
 
+def _along(
+    name: str,
+    title: str,
+    theorem: Theorem,
+    family: Family,
+    controlled: Choice,
+    metric: Metric | None = None,
+) -> Claim:
+    """Along the run. In one case of a kind the bound is wrong, in another the batch."""
+
+    def changes(setting: ExactRun) -> list[Change]:
+        bound = [MIXING_TIME_ONE] if _is(setting, noise="additive", **controlled) else []
+        far = _is(setting, noise="factor 2", **{**controlled, "start": "far"})
+        return [*bound, SINGLE_SAMPLES] if far else bound
+
+    watched = family.metric if metric is None else metric
+    return _claim(name, title, theorem, family, watched, changes, floor=False)
+
+
+def _floor(
+    name: str, title: str, theorem: Theorem, family: Family, controlled: Choice, *false: Change
+) -> Claim:
+    """Where the start is forgotten."""
+
+    def changes(setting: ExactRun) -> list[Change]:
+        if not _is(setting, **controlled):
+            return []
+        plain = null(
+            "plain batch of the same price",
+            "no mistake: under additive noise a plain batch has the lower floor",
+            sizes=(round(expected_samples(*setting.sizes)), 0),
+        )
+        return [MIXING_TIME_ONE, *false, *((plain,) if family in (DESCENT, POLYAK) else ())]
+
+    return _claim(name, title, theorem, family, family.metric, changes, floor=True)
+
+
 CLAIMS: tuple[Claim, ...] = (
-    _claim(
+    _along(
         "descent/gradient",
         "Mean squared gradient over the run, against its exact expectation",
         D3,
-        partial(_along, POLYAK, D3, mean_squared_gradient, SOLUTION),
-        chain=(*SMALL_CHAINS, "mixed-100"),
-        noise=NOISES,
-        spectrum=RANK_2,
-        batch=BATCHES,
-        start=STARTS,
+        POLYAK,
+        SOLUTION,
+        mean_squared_gradient,
     ),
-    _claim(
+    _along(
         "descent/polyak",
         "Linear rate without strong convexity, against its exact expectation",
         D3_POLYAK_LOJASIEWICZ,
-        partial(_along, POLYAK, D3_POLYAK_LOJASIEWICZ, suboptimality, SOLUTION),
-        chain=(*SMALL_CHAINS, "mixed-100"),
-        noise=NOISES,
-        spectrum=RANK_2,
-        batch=BATCHES,
-        start=STARTS,
+        POLYAK,
+        SOLUTION,
     ),
-    _claim(
+    _floor(
         "descent/polyak-floor",
         "Noise floor without strong convexity",
         D3_FLOOR,
-        partial(_floor, POLYAK, D3_FLOOR, _divided_by(8), SOLUTION | {"spectrum": RANK_2[1]}),
-        chain=SMALL_CHAINS,
-        spectrum=RANK_2,
-        batch=BATCHES,
-        start=STARTS,
+        POLYAK,
+        SOLUTION | {"spectrum": "rank 2, mu 1"},
+        bound_divided_by(8),
     ),
-    _claim(
+    _along(
         "descent/distance",
         "Linear rate in the distance, against its exact expectation",
         D3A,
-        partial(_along, DESCENT, D3A, distance, LONGEST),
-        chain=(*CHAINS, "mixed-100"),
-        noise=NOISES,
-        spectrum=KAPPA_5,
-        batch=BATCHES,
-        step=STEPS,
+        DESCENT,
+        LONGEST,
     ),
-    _claim(
+    _floor(
         "descent/distance-floor",
         "Noise floor in the distance",
         D3A_FLOOR,
-        partial(_floor, DESCENT, D3A_FLOOR, _divided_by(8), LONGEST),
-        chain=CHAINS,
-        spectrum=KAPPA_5,
-        batch=BATCHES,
-        step=STEPS,
+        DESCENT,
+        LONGEST,
+        bound_divided_by(8),
     ),
-    _claim(
+    _along(
         "accelerated/potential",
         "Accelerated linear rate, against its exact expectation",
         D4,
-        partial(_along, ACCELERATED, D4, potential, SOLUTION | {"spectrum": "kappa 100"}),
-        chain=(*SMALL_CHAINS, "mixed-100"),
-        noise=NOISES,
-        spectrum=KAPPAS,
-        batch=BATCHES,
-        start=STARTS,
+        ACCELERATED,
+        SOLUTION | {"spectrum": "kappa 100"},
     ),
-    _claim(
+    _floor(
         "accelerated/floor",
         "Noise floor of the accelerated method",
         D4_FLOOR,
-        partial(_floor, ACCELERATED, D4_FLOOR, _divided_by(16), SOLUTION),
-        chain=SMALL_CHAINS,
-        spectrum=KAPPAS,
-        batch=BATCHES,
-        start=STARTS,
+        ACCELERATED,
+        SOLUTION,
+        bound_divided_by(16),
     ),
-    _claim(
+    _along(
         "extragradient/distance",
         "Linear rate of extragradient, against its exact expectation",
         D5,
-        partial(_along, EXTRAGRADIENT, D5, distance, SOLUTION),
-        chain=(*SMALL_CHAINS, "river-swim"),
-        noise=(*NOISES, "river swim"),
-        batch=BATCHES,
-        start=STARTS,
+        EXTRAGRADIENT,
+        SOLUTION,
     ),
-    _claim(
+    _floor(
         "extragradient/floor",
         "Noise floor of extragradient",
         D5_FLOOR,
-        partial(_floor, EXTRAGRADIENT, D5_FLOOR, None, SOLUTION),
-        chain=SMALL_CHAINS,
-        batch=BATCHES,
-        start=STARTS,
+        EXTRAGRADIENT,
+        SOLUTION,
     ),
 )

@@ -6,7 +6,7 @@ steps they blow up.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,17 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-import optzoo
 from optzoo.problems import (
-    LinearMethodMoments,
     MarkovChain,
     MarkovianProblem,
-    accelerated_gd_moments,
     additive_noise_quadratic,
-    extragradient_moments,
     multiplicative_noise_quadratic,
     pytree_dataclass,
-    randomized_gd_moments,
     rotation_operator,
 )
 from optzoo.theorems import Theorem
@@ -33,19 +28,12 @@ from optzoo.theorems.markovian_noise import D3, D3A, D3A_RUNS, D4, D4_RUNS, D5_R
 
 from ...checks import SampledIdentity, UpperBound
 from ...claim import Case, Claim
-from ...controls import controls, mutant, wrong
-from ...setting import Stated, chosen
+from ...controls import bound_divided_by, case, mutant, wrong
+from ...setting import Stated, chosen, values
 from . import mutants
+from .methods import ACCELERATED, DESCENT, EXTRAGRADIENT, Method
 from .partners import PARTNERS
-from .processes import (
-    Position,
-    StreamRun,
-    accelerated,
-    by_iterations,
-    plain_first_half,
-    squared_distance,
-    stream_run,
-)
+from .processes import Position, StreamRun, by_iterations, squared_distance, stream_run
 from .settings import chain, longest_step
 
 __all__ = ["CLAIMS"]
@@ -60,32 +48,26 @@ ITERATIONS, LEVELS, START = (5, 15, 40), 4, 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class Shipped:
-    """A method as it is shipped, and the recursion of its moments.
+class Run:
+    """A method on a problem, and a mistake in it.
 
     Args:
+        theorem: on its runs.
+        method: as it is shipped.
         words: the problem.
         problem: makes it.
-        constants: those that the method takes, by name, in its order.
-        moments: problem, constants and sizes -> the recursion.
-        method: constants -> optax transformation.
+        constants: those that the method takes, by their symbols.
         mistake: a mutant.
-        in_place_of: what of the process it replaces.
-        fields: of the process, beside the method.
-        point: which of the method's points is compared.
-        estimates: how many an iteration takes.
+        in_place_of: what of the method it replaces.
     """
 
+    theorem: Theorem
+    method: Method
     words: str
     problem: Callable[[], MarkovianProblem]
     constants: dict[str, float]
-    moments: Callable[..., LinearMethodMoments]
-    method: Callable[..., Any]
     mistake: Callable[..., Any]
-    in_place_of: str = "method"
-    fields: dict[str, Any] = field(default_factory=dict)
-    point: str = "x"
-    estimates: int = 1
+    in_place_of: str = "shipped"
 
 
 def _quadratic() -> MarkovianProblem:
@@ -97,75 +79,59 @@ def _rotation() -> MarkovianProblem:
 
 
 QUADRATIC = r"quadratic with $\kappa = 5$, additive noise along the eigenvector of $\mu$"
-METHODS = {
-    "gd": Shipped(
+RUNS = {
+    "gd": Run(
+        D3A_RUNS,
+        DESCENT,
         QUADRATIC,
         _quadratic,
         {"gamma": 0.5},
-        randomized_gd_moments,
-        optzoo.randomized_gd,
         mutants.level_law_that_does_not_match_its_weights,
         in_place_of="stream",
     ),
-    "accelerated": Shipped(
+    "accelerated": Run(
+        D4_RUNS,
+        ACCELERATED,
         QUADRATIC,
         _quadratic,
         {"gamma": 0.75, "mu": 0.2, "p": 0.5},
-        lambda problem, gamma, mu, p, **sizes: accelerated_gd_moments(
-            problem, gamma, mu, momentum_scale=p, **sizes
-        ),
-        accelerated,
         mutants.momentum_undamped,
-        fields={"output": optzoo.accelerated_eval_params},
-        point="x_f",
     ),
-    "extragradient": Shipped(
+    "extragradient": Run(
+        D5_RUNS,
+        EXTRAGRADIENT,
         r"$F(x) = \mu x$ plus a rotation, $L/\mu = \sqrt{10}$, additive noise",
         _rotation,
         {"gamma": 0.12},
-        partial(extragradient_moments, first_batch_size=TAU),
-        optzoo.randomized_extragradient,
         mutants.second_half_from_the_point_looked_ahead_at,
-        fields={"sizes": plain_first_half},
-        estimates=2,
     ),
 }
 
 
 def _beside_expectations(which: str) -> Case:
-    shipped = METHODS[which]
-    problem = shipped.problem()
-    x0 = np.full(problem.dim, START)
-    constants = tuple(shipped.constants.values())
-    moments = shipped.moments(problem, *constants, batch_size=TAU, max_level=LEVELS)
+    run, problem = RUNS[which], RUNS[which].problem()
+    shipped, x0 = run.method, np.full(problem.dim, START)
+    moments = shipped.moments(problem, run.constants, batch_size=TAU, max_level=LEVELS)
     law = np.asarray(problem.chain.stationary)[None]
     exact = moments.run(x0, ITERATIONS, law).squared_distance(shipped.point)[:, 0]
+    known = {**problem.constants, **chosen(**run.constants, B=TAU, m=LEVELS)}
 
-    def check(method: Any = None) -> SampledIdentity:
-        fields = {"method": shipped.method, "samples_per_tick": TAU, **shipped.fields}
-        if method is not None:
-            fields[shipped.in_place_of] = method
-        run = stream_run(problem, x0, constants, TAU, LEVELS, **fields)
+    def check(method: Callable[..., Any] | None = None) -> SampledIdentity:
+        mistake: dict[str, Any] = {} if method is None else {run.in_place_of: method}
+        used = replace(shipped, **mistake)
+        process = stream_run(
+            problem, x0, run.constants, TAU, LEVELS, method=used, samples_per_tick=TAU
+        )
         return SampledIdentity(
-            by_iterations(
-                f"markov-runs-{which}-shipped",
-                run,
-                ITERATIONS,
-                squared_distance,
-                estimates=shipped.estimates,
-            ),
+            by_iterations(f"markov-runs-{which}-shipped", process, ITERATIONS, squared_distance),
             left=lambda sample: sample["watched"],
             right=lambda sample: exact,
             looks=16,
             points=ITERATIONS,
         )
 
-    setting = Stated(
-        shipped.words,
-        {**problem.constants, **chosen(**shipped.constants, B=TAU, m=LEVELS)},
-        {**shipped.constants, "B": TAU, "m": LEVELS},
-    )
-    return Case(setting, check(), controls(check, mutant(shipped.mistake)))
+    setting = Stated(run.words, known, values(known, *shipped.takes, "B", "m"))
+    return case(setting, check, mutant(run.mistake))
 
 
 # --- Below the bounds, where single gradients point uphill ---
@@ -178,48 +144,41 @@ ONES = np.ones(2)
 def potential(run: StreamRun, position: Position) -> jax.Array:
     """Phi = |x - x*|^2 + (6/mu) (f(x_f) - f*) of the accelerated method."""
     problem: Any = run.problem
-    _, mu, _ = run.constants
     momentum = position.state.momentum_point - run.solution
-    gap = problem.value(run.output(position.state, position.x))
-    return jnp.sum(momentum**2) + 6 / mu * gap
+    gap = problem.value(run.method.output(position.state, position.x))
+    return jnp.sum(momentum**2) + 6 / run.constants["mu"] * gap
 
 
-def _uphill(which: str) -> Case:
-    theorem, mu = (D3A, 0.2) if which == "gd" else (D4, 0.01)
+def _uphill(theorem: Theorem, method: Method, watch: Callable[..., jax.Array], mu: float) -> Case:
     problem = multiplicative_noise_quadratic(chain("switch-14"), [mu, 1.0], DELTA)
     known = {**problem.constants, **chosen(B=SIZE, m=LEVEL)}
-    method: Callable[..., Any]
-    fields: dict[str, Any] = {}
-    if which == "gd":
+    if theorem is D3A:
         known |= chosen(start=float(ONES @ ONES))
-        prescribed = longest_step(theorem, known, 2 / (1 + mu))
-        method, watch = optzoo.randomized_gd, squared_distance
+        known |= longest_step(theorem, known, 2 / (1 + mu))
     else:
         # The p that leaves the bias its part of (C).
         p = damping(DELTA, Chain(tau=TAU).variance_factor(SIZE, LEVEL))
-        known |= chosen(start=float(ONES @ ONES) + 3 / mu * (mu + 1.0))
-        prescribed = chosen(gamma=0.75, mu=mu, p=p)
-        method, watch = accelerated, potential
-        fields = {"output": optzoo.accelerated_eval_params}
-    parameters = {name: constant.value for name, constant in prescribed.items()}
+        start = float(ONES @ ONES) + 3 / mu * (mu + 1.0)
+        known |= chosen(start=start, gamma=0.75, mu=mu, p=p)
     setting = Stated(
         rf"quadratic with $\kappa = {1 / mu:g}$, gradients $(1 \pm 2) \nabla f$ along a two-state "
         "switch",
-        {**known, **prescribed},
-        {**parameters, "B": SIZE, "m": LEVEL},
+        known,
+        values(known, *method.takes, "B", "m"),
     )
+    constants = {name: known[name].value for name in method.takes}
 
     def check(batch_size: int = SIZE, max_level: int = LEVEL) -> UpperBound:
         run = stream_run(
             problem,
             ONES,
-            tuple(parameters.values()),
+            constants,
             batch_size,
             max_level,
             method=method,
             samples_per_tick=min(TAU, batch_size),
-            **fields,
         )
+        which = "gd" if method is DESCENT else "accelerated"
         name = f"markov-multiplicative-{which}-{batch_size}"
         return UpperBound(
             by_iterations(name, run, FACTOR_ITERATIONS, watch),
@@ -228,17 +187,14 @@ def _uphill(which: str) -> Case:
             points=FACTOR_ITERATIONS,
         )
 
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong(
-                "plain batch of one",
-                "single samples without levels, at the step that was meant for the batch",
-                batch_size=1,
-                max_level=0,
-            ),
+        check,
+        wrong(
+            "plain batch of one",
+            "single samples without levels, at the step that was meant for the batch",
+            batch_size=1,
+            max_level=0,
         ),
     )
 
@@ -280,52 +236,46 @@ def _valley() -> Case:
     problem = Valley(chain("switch-14"), SIGMA * jnp.array([1.0, -1.0]))
     gap = VALLEY_START**2 / (1 + VALLEY_START**2)
     size, gamma = MULTIPLE * TAU, 1 / SMOOTHNESS
+    known = {
+        "tau": problem.chain.constants["tau"],
+        **chosen(L=SMOOTHNESS, sigma=SIGMA, delta=0.0, start=gap),
+        **chosen(gamma=gamma, B=size, m=VALLEY_LEVEL),
+    }
     setting = Stated(
         r"$f(x) = x^2/(1 + x^2)$ from $x = 2$, where it is concave; a two-state switch",
-        {
-            "tau": problem.chain.constants["tau"],
-            **chosen(L=SMOOTHNESS, sigma=SIGMA, delta=0.0, start=gap),
-            **chosen(gamma=gamma, B=size, m=VALLEY_LEVEL),
-        },
-        {"gamma": gamma, "B": size, "m": VALLEY_LEVEL},
+        known,
+        values(known, "gamma", "B", "m"),
     )
-    run = stream_run(problem, [VALLEY_START], (gamma,), size, VALLEY_LEVEL, samples_per_tick=TAU)
+    run = stream_run(
+        problem, [VALLEY_START], {"gamma": gamma}, size, VALLEY_LEVEL, samples_per_tick=TAU
+    )
     experiment = by_iterations("markov-valley", run, VALLEY_ITERATIONS, squared_gradient, mean=True)
 
     def check(scale: float = 1.0, **changes: float) -> UpperBound:
         bound = scale * setting.bound(D3, VALLEY_ITERATIONS, **changes)
         return UpperBound(experiment, "watched", bound, points=VALLEY_ITERATIONS)
 
-    return Case(
-        setting,
-        check(),
-        controls(
-            check,
-            wrong("mixing time 1", r"the bound evaluated with $\tau' = 1$", tau=1),
-            wrong("bound divided by 4", "a false claim", scale=1 / 4),
-        ),
-    )
+    return case(setting, check, mutants.MIXING_TIME_ONE, bound_divided_by(4))
 
 
-_RUNS: dict[str, Theorem] = {"gd": D3A_RUNS, "accelerated": D4_RUNS, "extragradient": D5_RUNS}
 HOW_CLOSE = "How close the bound is: the exact expectations show that."
 
 CLAIMS: tuple[Claim, ...] = (
     *(
         Claim(
             id=f"markovian_noise/runs/{which}",
-            title=theorem.title,
-            theorem=theorem,
+            title=run.theorem.title,
+            theorem=run.theorem,
             prepare=partial(_beside_expectations, which),
             x_label="iteration $N$",
         )
-        for which, theorem in _RUNS.items()
+        for which, run in RUNS.items()
     ),
     Claim(
         id="markovian_noise/multiplicative/gd",
         title="Descent although single gradients point uphill",
         theorem=D3A,
-        prepare=partial(_uphill, "gd"),
+        prepare=partial(_uphill, D3A, DESCENT, squared_distance, 0.2),
         not_shown=HOW_CLOSE,
         pairs_with=PARTNERS,
         x_label="iteration $N$",
@@ -334,7 +284,7 @@ CLAIMS: tuple[Claim, ...] = (
         id="markovian_noise/multiplicative/accelerated",
         title="Accelerated descent although single gradients point uphill",
         theorem=D4,
-        prepare=partial(_uphill, "accelerated"),
+        prepare=partial(_uphill, D4, ACCELERATED, potential, 0.01),
         not_shown=HOW_CLOSE,
         pairs_with=PARTNERS,
         x_label="iteration $N$",

@@ -1,6 +1,6 @@
 """The chains, and the settings whose moments follow exact recursions from each starting state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, final
@@ -16,13 +16,10 @@ from optzoo.problems import (
     MarkovianProblem,
     MarkovianQuadratic,
     MethodMoments,
-    accelerated_gd_moments,
     additive_noise_quadratic,
-    extragradient_moments,
     lazy_resample,
     multiplicative_noise_quadratic,
     one_way_lazy_ring,
-    randomized_gd_moments,
     river_swim_evaluation,
     rotation_operator,
     symmetric_lazy_ring,
@@ -31,7 +28,8 @@ from optzoo.problems import (
 from optzoo.theorems import Theorem
 from optzoo.theorems.markovian_noise import D3_POLYAK_LOJASIEWICZ, D3A, D4, D5
 
-from ...setting import Setting, Stated, chosen
+from ...setting import Setting, Stated, chosen, values
+from . import methods
 
 __all__ = [
     "ACCELERATED",
@@ -182,46 +180,72 @@ class Family:
 
     Args:
         theorem: which prescribes the step.
+        method: to which.
         problem: chain, factor and spectrum -> the problem.
-        moments: problem, constants and the sizes of the batch -> the recursion of the method.
         metric: what the theorem starts from, at iteration 0.
         longest: L and mu -> the longest step, if the noise allows it.
         levels: m where the noise has a factor.
         most_iterations: that are looked at.
+        chains: of its grid, and the instance that brings its own chain and noise.
+        choices: the other axes of the grid.
     """
 
     theorem: Theorem
+    method: methods.Method
     problem: Callable[[str, float, str], MarkovianProblem]
-    moments: Callable[..., LinearMethodMoments]
     metric: Metric
     longest: Callable[[float, float], float]
     levels: int
     most_iterations: int
+    chains: Iterable[str]
+    choices: Mapping[str, Iterable[str]]
 
 
-def _descent(problem: MarkovianProblem, constants: Any, **sizes: int) -> LinearMethodMoments:
-    return randomized_gd_moments(problem, constants.gamma, **sizes)
+FROM = {"batch": ("short", "long"), "start": ("far", "solution")}
 
-
-def _accelerated(problem: MarkovianProblem, constants: Any, **sizes: int) -> LinearMethodMoments:
-    return accelerated_gd_moments(
-        problem, constants.gamma, constants.mu, momentum_scale=constants.p, **sizes
-    )
-
-
-def _extragradient(problem: MarkovianProblem, constants: Any, **sizes: int) -> LinearMethodMoments:
-    return extragradient_moments(
-        problem, constants.gamma, first_batch_size=sizes["batch_size"], **sizes
-    )
-
-
-DESCENT = Family(D3A, _quadratic, _descent, distance, lambda L, mu: 2 / (L + mu), 3, 600)
-POLYAK = Family(
-    D3_POLYAK_LOJASIEWICZ, _quadratic, _descent, suboptimality, lambda L, mu: 1 / L, 3, 600
+DESCENT = Family(
+    D3A,
+    methods.DESCENT,
+    _quadratic,
+    distance,
+    longest=lambda L, mu: 2 / (L + mu),
+    levels=3,
+    most_iterations=600,
+    chains=(*CHAINS, "mixed-100"),
+    choices={"spectrum": ("kappa 5",), "batch": ("short", "long"), "step": STEPS},
 )
-ACCELERATED = Family(D4, _quadratic, _accelerated, potential, lambda L, mu: 0.75 / L, 6, 300)
+POLYAK = Family(
+    D3_POLYAK_LOJASIEWICZ,
+    methods.DESCENT,
+    _quadratic,
+    suboptimality,
+    longest=lambda L, mu: 1 / L,
+    levels=3,
+    most_iterations=600,
+    chains=(*SMALL_CHAINS, "mixed-100"),
+    choices={"spectrum": ("rank 2, mu 0.25", "rank 2, mu 1"), **FROM},
+)
+ACCELERATED = Family(
+    D4,
+    methods.ACCELERATED,
+    _quadratic,
+    potential,
+    longest=lambda L, mu: 0.75 / L,
+    levels=6,
+    most_iterations=300,
+    chains=(*SMALL_CHAINS, "mixed-100"),
+    choices={"spectrum": ("kappa 2", "kappa 100"), **FROM},
+)
 EXTRAGRADIENT = Family(
-    D5, _operator, _extragradient, distance, lambda L, mu: 1 / (6**0.5 * L), 6, 300
+    D5,
+    methods.EXTRAGRADIENT,
+    _operator,
+    distance,
+    longest=lambda L, mu: 1 / (6**0.5 * L),
+    levels=6,
+    most_iterations=300,
+    chains=(*SMALL_CHAINS, "river-swim"),
+    choices=FROM,
 )
 
 
@@ -282,8 +306,7 @@ class ExactRun(Setting):
 
     @property
     def parameters(self) -> dict[str, float | int | str]:
-        names = ("gamma", "p", "B_0", "B", "m")
-        return {name: self.constants[name].value for name in names if name in self.constants}
+        return values(self.constants, "gamma", "p", "B_0", "B", "m")
 
     @property
     def words(self) -> str:
@@ -307,8 +330,9 @@ class ExactRun(Setting):
 
     def moments(self, batch_size: int, max_level: int) -> LinearMethodMoments:
         """The recursion of the method at the theorem's step, with this batch."""
-        sizes = {"batch_size": batch_size, "max_level": max_level}
-        return self.family.moments(self.place, self.of(self.family.theorem), **sizes)
+        method, constants = self.family.method, self.of(self.family.theorem)
+        taken = {name: getattr(constants, name) for name in method.takes}
+        return method.moments(self.place, taken, batch_size=batch_size, max_level=max_level)
 
 
 @cache

@@ -10,6 +10,7 @@ from optzoo.theorems.markovian_noise import PAPER
 from ...side_by_side import Curve, Outcome, Panel, SideBySide
 from ...simulation.laboratory import Laboratory
 from .baselines import ADAPTIVE, DELTA, LINEAR, SIGMA, START, TARGET, adagrad_experiment, tuned
+from .methods import ACCELERATED
 
 __all__ = ["SIDE_BY_SIDE"]
 
@@ -17,8 +18,8 @@ Array = NDArray[np.float64]
 
 TIMES = (14, 138, 1386)
 MANY_TIMES = (10, 30, 100, 300, 1000)
-GRADIENT = tuple(name for name, method in LINEAR.items() if not method.accelerated)
-ACCELERATED = tuple(name for name, method in LINEAR.items() if method.accelerated)
+FAST = tuple(name for name, method in LINEAR.items() if method.method is ACCELERATED)
+GRADIENT = tuple(name for name in LINEAR if name not in FAST)
 Y_LABEL = r"$E|x - x^*|^2 / |x^0 - x^*|^2$"
 
 PROBLEM = (
@@ -47,7 +48,7 @@ def _compare(noise: str, laboratory: Laboratory) -> Outcome:
     gradient, others, simulated = [], [], {}
     for tau in TIMES:
         plain = tuple(_exact(name, noise, tau) for name in GRADIENT)
-        fast = tuple(_exact(name, noise, tau) for name in (*ACCELERATED, "SGD"))
+        fast = tuple(_exact(name, noise, tau) for name in (*FAST, "SGD"))
         adaptive = tuple(_sampled(name, noise, tau, laboratory) for name in ADAPTIVE)
         simulated[tau] = adaptive
         label = "samples of the chain"
@@ -64,37 +65,26 @@ def _compare(noise: str, laboratory: Laboratory) -> Outcome:
 
 
 def _against_tau(laboratory: Laboratory) -> Outcome:
-    panels = []
+    panels, notes = [], []
     times = np.asarray(MANY_TIMES, dtype=np.float64)
+    kinds = {"Gradient methods": GRADIENT, "Accelerated": (*FAST, "SGD", "randomized GD")}
     for noise in ("additive", "multiplicative"):
-        curves = {
-            name: Curve(name, times, np.array([tuned(name, noise, t).passage for t in MANY_TIMES]))
+        passages = {
+            name: np.array([tuned(name, noise, tau).passage for tau in MANY_TIMES])
             for name in LINEAR
         }
-        y_label = f"samples to {TARGET:g} of the start"
-        panels.append(
+        panels += [
             Panel(
-                f"Gradient methods, {noise} noise",
+                f"{kind}, {noise} noise",
                 r"mixing time $\tau$",
-                y_label,
-                tuple(curves[name] for name in GRADIENT),
+                f"samples to {TARGET:g} of the start",
+                tuple(Curve(name, times, passages[name]) for name in names),
             )
-        )
-        panels.append(
-            Panel(
-                f"Accelerated, {noise} noise",
-                r"mixing time $\tau$",
-                y_label,
-                tuple(curves[name] for name in (*ACCELERATED, "SGD", "randomized GD")),
-            )
-        )
-    notes = []
-    for noise in ("additive", "multiplicative"):
+            for kind, names in kinds.items()
+        ]
         slopes = {
-            name: np.polyfit(
-                np.log(times), np.log([tuned(name, noise, t).passage for t in MANY_TIMES]), 1
-            )[0]
-            for name in LINEAR
+            name: np.polyfit(np.log(times), np.log(samples), 1)[0]
+            for name, samples in passages.items()
         }
         notes.append(
             rf"Exponents of the samples in $\tau$, {noise} noise: {_listed(slopes, '.2f')}."

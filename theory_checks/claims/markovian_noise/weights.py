@@ -39,30 +39,19 @@ def from_stream(stream: Callable[..., optzoo.MLMCStream], samples_per_tick: int 
     """One whole estimate of a stream, in the form of `mlmc_gradient`, under the stream's name."""
 
     @wraps(stream)
-    def estimator(grad_fn: Any, step_fn: Any, *, batch_size: Any, max_level: Any) -> Any:
-        parts = stream(
-            grad_fn,
-            step_fn,
-            batch_size=batch_size,
-            max_level=max_level,
-            samples_per_tick=samples_per_tick,
-        )
+    def estimator(grad_fn: Any, step_fn: Any, **sizes: Any) -> Any:
+        parts = stream(grad_fn, step_fn, samples_per_tick=samples_per_tick, **sizes)
 
         def estimate(key: jax.Array, params: Any, chain_state: Any) -> Any:
-            def tick(carry: Any) -> Any:
-                count, (_, _, chain_state, partial, _) = carry
-                result = parts.tick(
-                    jax.random.fold_in(key, count + 1), params, chain_state, partial
-                )
-                return count + 1, result
+            def tick(count: jax.Array, chain_state: Any, partial: Any) -> Any:
+                of_tick = jax.random.fold_in(key, count)
+                return count + 1, parts.tick(of_tick, params, chain_state, partial)
 
             first = parts.init(params, jax.random.fold_in(key, 0))
-            carry = (
-                jnp.asarray(1),
-                parts.tick(jax.random.fold_in(key, 1), params, chain_state, first),
-            )
             _, (g, _, chain_state, _, info) = jax.lax.while_loop(
-                lambda carry: ~carry[1][1], tick, carry
+                lambda carry: ~carry[1][1],
+                lambda carry: tick(carry[0], carry[1][2], carry[1][3]),
+                tick(jnp.asarray(1), chain_state, first),
             )
             return g, chain_state, info
 
