@@ -64,6 +64,25 @@ class Curve:
         if (self.lower is None) != (self.upper is None):
             raise ValueError(f"the band of the curve {self.label!r} needs both limits")
 
+    @classmethod
+    def of_sample(cls, label: str, x: Array, sample: Array) -> "Curve":
+        """The mean over seeds, with a band of two standard errors.
+
+        Args:
+            label: the method.
+            x: where it was measured, shape (points,).
+            sample: what was measured, shape (seeds, points).
+
+        Returns:
+            The curve.
+
+        Example:
+            >>> Curve.of_sample("SARAH", np.array([1.0]), np.array([[1.0], [3.0]])).upper
+            array([4.])
+        """
+        mean, error = sample.mean(axis=0), sample.std(axis=0, ddof=1) / np.sqrt(len(sample))
+        return cls(label, x, mean, mean - 2 * error, mean + 2 * error)
+
 
 @dataclass(frozen=True, eq=False)
 class Panel:

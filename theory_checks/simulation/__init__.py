@@ -1,6 +1,20 @@
 """Replicates: processes and what is watched of them, experiments, and where they are kept."""
 
+from .checkpoints import log_spaced
 from .experiment import Experiment, simulate
+from .family import Family, of_each
 from .process import Along, Mean, Process, Sum, Watch, held
 
-__all__ = ["Along", "Experiment", "Mean", "Process", "Sum", "Watch", "held", "simulate"]
+__all__ = [
+    "Along",
+    "Experiment",
+    "Family",
+    "Mean",
+    "Process",
+    "Sum",
+    "Watch",
+    "held",
+    "log_spaced",
+    "of_each",
+    "simulate",
+]
