@@ -3,13 +3,13 @@ F3 beside the bound from below, F9.
 """
 
 import optzoo
-from optzoo.problems import Constant
 from optzoo.theorems import Theorem
 from optzoo.theorems.frank_wolfe import F3, F6, F9
 
 from ...checks import PathwiseLowerBound, UpperBound
 from ...claim import Case, Claim
 from ...controls import Change, controls, mutant, wrong
+from ...setting import chosen
 from ...simulation import log_spaced
 from . import mutants
 from .batches import refresh_probability
@@ -31,7 +31,7 @@ NOISE_TIGHT = (
 
 def _noise_decides(theorem: Theorem, setting: OnRun, *false: Change) -> Case:
     def check(method: Method | None = None, **changes: float) -> UpperBound:
-        bound = setting.at_checkpoints(setting.bound(theorem, setting.steps, **changes))
+        bound = setting.along(theorem, **changes)
         return UpperBound(setting.experiment(method), "suboptimality", bound)
 
     return Case(setting, check(), controls(check, *false))
@@ -91,7 +91,7 @@ def _sandwich() -> OnRun:
     return OnRun(
         place,
         place.sarah(step_table(optzoo.open_loop_schedule(2.0), 256), 0.2, 1),
-        known={"d": Constant(place.problem.dim, "exact", derivation="chosen")},
+        known=chosen(d=place.problem.dim),
         chosen=own_steps("classic"),
         name="sandwich-sarah_frank_wolfe",
         checkpoints=(1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181),
@@ -123,7 +123,7 @@ def _between() -> Case:
         UpperBound(
             setting.experiment(),
             "suboptimality",
-            setting.at_checkpoints(setting.bound(F3, setting.steps)),
+            setting.along(F3),
             lower_bound=setting.bound(F9, setting.checkpoints),
         ),
     )

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
-from optzoo.problems import Constant
 from optzoo.theorems.frank_wolfe import F1, F1_ALONG_RUNS, F1_ON_A_LINE, F1B, F2, F3B_LYAPUNOV
 
 from ...checks import ExactIdentity, ExactInequality, SampledIdentity, UpperBound
 from ...claim import Case, Claim, grid
 from ...controls import controls, mutant, null, wrong
-from ...setting import Stated
+from ...setting import Stated, chosen
 from . import mutants
 from .batches import variance_factor
 from .enumeration import (
@@ -176,7 +175,7 @@ def _bounded() -> Case:
     setting = _on_least_squares(
         "estimator-bounded-sarah_frank_wolfe", (5, 10, 20, 40, 80, 160, 320, 640)
     )
-    bound = setting.at_checkpoints(setting.bound(F1B, setting.steps), first=1)
+    bound = setting.along(F1B, first=1)
 
     def check(method: Method | None = None, scale: float = 1.0) -> UpperBound:
         return UpperBound(setting.experiment(method), "squared_error", scale * bound)
@@ -209,10 +208,7 @@ def _descent(case: str) -> Case:
     curvature = CURVATURES[case]
     setting = Stated(
         f"$f(x) = cx + {curvature} x^2/2$ on $[-1, 1]$, with an estimate off by a given error",
-        {
-            "D": Constant(2.0, "exact", derivation="length of [-1, 1]"),
-            "L": Constant(curvature, "exact", derivation="the second derivative of f"),
-        },
+        chosen(D=2.0, L=curvature),
         {"steps": "0.1, 0.5 and 1"},
     )
 

@@ -288,27 +288,15 @@ def line_test(*, restart_probability: float, step: float) -> SarahRun:
 
 @dataclass(frozen=True, eq=False)
 class Around(Process):
-    """A run with a mistake around it; observed as the run is. Abstract."""
+    """A run with a mistake around it, and in all else the run itself; abstract."""
 
     run: FiniteSumRun
 
-    @property
-    def watch(self) -> Mapping[str, Watch]:  # type: ignore[override]
-        return {name: _OfTheRun(watch) for name, watch in self.run.watch.items()}
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.run, name)  # what is observed, and of what
 
     def init(self, key: jax.Array) -> Any:
         return self.run.init(key)
-
-
-@dataclass(frozen=True)
-class _OfTheRun:
-    """A watch of the run inside a process."""
-
-    watch: Any
-
-    def __call__(self, process: Around, position: Any) -> jax.Array:
-        inside: jax.Array = self.watch(process.run, position)
-        return inside
 
 
 @final
@@ -316,10 +304,6 @@ class _OfTheRun:
 @dataclass(frozen=True, eq=False)
 class ReusedBatch(Around):
     """A mutant of Sarah: every batch serves two consecutive steps."""
-
-    @property
-    def problem(self) -> FiniteSum:
-        return self.run.problem
 
     def step(self, position: Position, k: jax.Array, key: jax.Array) -> Position:
         return self.run.step(position, k, jax.random.fold_in(position.state.key, k // 2))

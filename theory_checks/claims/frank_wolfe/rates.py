@@ -50,8 +50,7 @@ def _below(
 
 
 def _any_steps(theorem: Theorem, setting: OnRun, *, with_control: bool) -> Case:
-    bound = setting.at_checkpoints(setting.bound(theorem, setting.steps))
-    return _below(setting, "suboptimality", bound, with_control=with_control)
+    return _below(setting, "suboptimality", setting.along(theorem), with_control=with_control)
 
 
 def _sarah(problem: str, set_name: str, schedule: str) -> Case:
@@ -103,8 +102,7 @@ NOT_CONVEX = {"sigmoid": "l1_ball", "breast_cancer_sigmoid": "simplex"}
 
 
 def _average_gap(theorem: Theorem, setting: OnRun, *, with_control: bool = True) -> Case:
-    # Its first entry is the bound after one step.
-    bound = setting.at_checkpoints(setting.bound(theorem, setting.steps), first=1)
+    bound = setting.along(theorem, first=1)
     return _below(setting, "average_gap", bound, watch=AVERAGE_GAP, with_control=with_control)
 
 
@@ -124,8 +122,7 @@ def _saga_gap(problem: str) -> Case:
 def _estimator(theorem: Theorem, metric: str, problem: str) -> Case:
     setting = WAYS["l1 ball, exact table"](problem)
     # What is seen after k calls belongs to x^{k-1}.
-    bound = setting.at_checkpoints(setting.bound(theorem, setting.steps), first=1)
-    return _below(setting, metric, bound)
+    return _below(setting, metric, setting.along(theorem, first=1))
 
 
 PAST_THE_START = (

@@ -79,7 +79,7 @@ def _after_a_step(run: SagaRun, shift: jax.Array | int, key: jax.Array) -> Outco
     )
 
 
-def attained_step(run: SagaRun) -> tuple[Array, Array, Array, Array, Array]:
+def attained_step(run: SagaRun) -> tuple[Array, ...]:
     r"""One step from the end x = 1, with a table as stale as one likes.
 
     All rows are stale by the same |s|; for s > 0 on the side away from the step, so that F5 is
@@ -98,14 +98,8 @@ def attained_step(run: SagaRun) -> tuple[Array, Array, Array, Array, Array]:
         jnp.array([0.0, 0.1, -2.0]),
     )
     steps, off, error = (axis.ravel() for axis in grid)
-    after, stale_after = _attained(run, steps, off, error)
-    return (
-        np.asarray(steps),
-        np.asarray(error**2),
-        np.asarray(off**2),
-        np.asarray(after),
-        np.asarray(stale_after),
-    )
+    found = steps, error**2, off**2, *_attained(run, steps, off, error)
+    return tuple(np.asarray(values) for values in found)
 
 
 @jax.jit

@@ -234,26 +234,24 @@ MULTIPLES = (0.125, 0.25, 0.5, 1.0, 2**0.5, 2.0, 4.0, 8.0)
 
 
 def _line(**chosen: float | str) -> OnRun:
-    place = noise_tight(0.0, start=0.0)
-    method = OnALine(optzoo.saga_sarah_frank_wolfe)
+    place, checkpoints = noise_tight(0.0, start=0.0), (160, 226, 320, 452, 640, 905, 1280)
+    method, steps = OnALine(optzoo.saga_sarah_frank_wolfe), jnp.full(checkpoints[-1], LENGTH)
     return OnRun(
         place,
-        place.saga(jnp.full(1, LENGTH), 4, replacement=False, method=method),
+        place.saga(steps, 4, replacement=False, method=method),
         r"$f_i(x) = \pm x^2/2$, $n = 64$, points $x^k = kh$ whatever the estimate",
         {"D": Constant(1.0, "exact", derivation="the steps are lengths: $D \\eta_k = h$")},
         {"h": LENGTH, **chosen},
         name="saga-line-SagaLine-saga_sarah_frank_wolfe-None",
-        checkpoints=(160, 226, 320, 452, 640, 905, 1280),
+        checkpoints=checkpoints,
         lanes=32,
     )
 
 
 def _on_a_line(theorem: Theorem, metric: str) -> Case:
     setting = _line()
-    steps = np.full(setting.checkpoints[-1], LENGTH)
     # What is seen after k calls belongs to x^{k-1}.
-    bound = setting.at_checkpoints(setting.bound(theorem, steps), first=1)
-    experiment = setting.experiment()
+    bound, experiment = setting.along(theorem, first=1), setting.experiment()
 
     def check(
         method: Method = optzoo.saga_sarah_frank_wolfe,

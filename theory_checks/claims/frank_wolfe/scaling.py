@@ -48,7 +48,7 @@ def _bounds(setting: OnRun, **changes: float) -> list[float]:
     horizon, steps = CHECKPOINTS[-1], setting.steps
     diameter = setting.of(F1B, **changes).D
     return [
-        *setting.at_checkpoints(setting.bound(F3, steps, **changes)),
+        *setting.along(F3, **changes),
         float(setting.bound(F3A, horizon, **changes)),
         setting.bound(F3B, horizon, **changes),
         float(setting.bound(F4, steps, **changes)[-1]),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import optzoo
 from optzoo.problems import Constant
+from optzoo.theorems import Theorem
 
 from ...setting import Parameters, Setting
 from ...simulation import Experiment, Watch, log_spaced
@@ -88,8 +89,15 @@ class OnRun(Setting):
         run = self.run if method is None else replace(self.run, method=method)
         return Experiment(self.name, run, self.checkpoints, watch, self.lanes)
 
-    def at_checkpoints(self, curve: Array, *, first: int = 0) -> Array:
-        """A curve that begins at step `first`, where it is looked at."""
+    def along(self, theorem: Theorem, *, first: int = 0, **changes: Any) -> Array:
+        """The bound along the run's own steps, where it is looked at.
+
+        Args:
+            theorem: whose bound is a curve, for any steps.
+            first: the number of steps that its first entry belongs to.
+            **changes: of the constants.
+        """
+        curve: Array = self.bound(theorem, self.steps, **changes)
         return curve[np.asarray(self.checkpoints) - first]
 
 
