@@ -18,7 +18,12 @@ from theory_checks.claims.frank_wolfe.batches import (
     variance_factor,
 )
 from theory_checks.claims.frank_wolfe.instances import noise_tight
-from theory_checks.claims.frank_wolfe.processes import SarahRun, plain_frank_wolfe
+from theory_checks.claims.frank_wolfe.processes import (
+    SarahRun,
+    StaleTable,
+    line_test,
+    plain_frank_wolfe,
+)
 from theory_checks.claims.frank_wolfe.settings import by_saga
 from theory_checks.claims.frank_wolfe.watches import (
     IDENTITY_TERMS,
@@ -157,3 +162,26 @@ def test_a_watch_that_needs_what_a_state_lacks_is_refused(watch, missing):
     experiment = Experiment("plain", _noise_tight(plain_frank_wolfe), (2,), watch)
     with pytest.raises(ValueError, match=rf"this watch needs ({missing}) of the method's state"):
         simulate(experiment, first=0, count=1)
+
+
+def test_the_estimator_on_a_line_is_fed_the_line():
+    """x_k = k h, whatever the oracle answers, and the estimate was formed at x_{k-1}."""
+    run = line_test(restart_probability=0.5, step=0.1)
+    position = run.init(jax.random.key(0))
+    for k in range(1, 4):
+        position = run.advance(position, jnp.array([k]))
+        np.testing.assert_allclose(position.x, [0.1 * k], rtol=1e-15)
+        np.testing.assert_allclose(position.state.previous, [0.1 * (k - 1)], rtol=1e-15)
+
+
+def test_a_stale_table_is_written_at_the_batch_before():
+    run = noise_tight(0.5, n=6).saga(jnp.full(8, 0.3), 2, replacement=False)
+    stale_one = StaleTable(run)
+    position = stale_one.init(jax.random.key(0))
+    before, rows = position.state.table, set(position.rows.tolist())
+    after = stale_one.step(position._replace(x=jnp.full(1, -0.7)), 0, jax.random.key(3))
+    changed = np.flatnonzero(np.any(np.asarray(after.state.table != before), axis=1))
+    assert set(changed.tolist()) == rows != set(after.rows.tolist())
+    # In all else it is the run.
+    assert stale_one.problem is run.problem
+    assert stale_one.watch is run.watch
