@@ -2,6 +2,8 @@
 F3 beside the bound from below, F9.
 """
 
+from typing import Any
+
 import optzoo
 from optzoo.theorems import Theorem
 from optzoo.theorems.frank_wolfe import F3, F6, F9
@@ -15,7 +17,7 @@ from . import mutants
 from .batches import refresh_probability
 from .instances import noise_tight, sandwich
 from .partners import SAGA_PARTNERS, SARAH_PARTNERS
-from .processes import Method, step_table
+from .processes import Method, SarahRun, step_table
 from .settings import OnRun, own_steps
 
 __all__ = ["CLAIMS"]
@@ -29,8 +31,8 @@ NOISE_TIGHT = (
 )
 
 
-def _noise_decides(theorem: Theorem, setting: OnRun, *false: Change) -> Case:
-    def check(method: Method | None = None, **changes: float) -> UpperBound:
+def _noise_decides(theorem: Theorem, setting: OnRun[Any], *false: Change) -> Case:
+    def check(method: Method | None = None, **changes: Any) -> UpperBound:
         bound = setting.along(theorem, **changes)
         return UpperBound(setting.experiment(method), "suboptimality", bound)
 
@@ -86,7 +88,7 @@ def _saga() -> Case:
 # --- Between two bounds, on |x|^2 / 2 over the simplex ---
 
 
-def _sandwich() -> OnRun:
+def _sandwich() -> OnRun[SarahRun]:
     place = sandwich()
     return OnRun(
         place,

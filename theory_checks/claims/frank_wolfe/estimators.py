@@ -26,7 +26,7 @@ from .enumeration import (
     small,
 )
 from .instances import least_squares, noise_tight
-from .processes import Method, OnALine, ReusedBatch, step_table
+from .processes import Method, OnALine, ReusedBatch, SarahRun, step_table
 from .settings import OnRun
 from .watches import IDENTITY_TERMS
 
@@ -81,7 +81,7 @@ def _identity(sampling: str) -> Case:
 STEP = 0.02
 
 
-def _on_least_squares(name: str, checkpoints: tuple[int, ...]) -> OnRun:
+def _on_least_squares(name: str, checkpoints: tuple[int, ...]) -> OnRun[SarahRun]:
     place, steps = least_squares(64, 10, 7, 3.0), checkpoints[-1]
     return OnRun(
         place,
@@ -133,7 +133,7 @@ def _along_runs() -> Case:
 LENGTH = 0.1
 
 
-def _line() -> tuple[OnRun, Array]:
+def _line() -> tuple[OnRun[SarahRun], Array]:
     """The line test, and the error there: what is seen after k calls was formed at x^{k-1}."""
     place = noise_tight(0.0, start=0.0)
     setting = OnRun(

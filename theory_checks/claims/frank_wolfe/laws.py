@@ -6,6 +6,7 @@ the average over a grid of slopes: no single tuned instance, whose own scale wou
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -55,19 +56,18 @@ SAGA_FAMILY = r"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, averaged over 8 slopes $c$
 SAGA_PARAMETERS = {"lambda": "a/2", "replacement": "True", "table": "first gradients"}
 
 
-def _stated(text: str, parameters: Mapping[str, float | int | str], schedule: str) -> Stated:
+def _stated(text: str, schedule: str, **parameters: float | int | str) -> Stated:
     """What all members of a family have in common."""
     known = noise_tight(1.0).constants
     common = {name: known[name] for name in ("L", "L_pm", "L_tilde", "D")}
     return Stated(text, common, {**parameters, **own_steps(schedule)})
 
 
-def _of_sarah(**parameters: float | int | str) -> Stated:
-    return _stated(FAMILY, parameters, "restart")
+_of_sarah = partial(_stated, FAMILY, "restart")
 
 
 def _of_saga(size: str, **parameters: float | int | str) -> Stated:
-    return _stated(SAGA_FAMILY + size, {**SAGA_PARAMETERS, **parameters}, "table")
+    return _stated(SAGA_FAMILY + size, "table", **SAGA_PARAMETERS, **parameters)
 
 
 # --- in K ---

@@ -20,6 +20,7 @@ from .batches import floyd_subset, refresh_probability, variance_factor
 from .watches import OF_ANY, restarts, stale
 
 __all__ = [
+    "AnyRun",
     "FiniteSumRun",
     "Method",
     "OnALine",

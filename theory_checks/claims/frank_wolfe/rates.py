@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ Array = NDArray[np.float64]
 
 
 def _below(
-    setting: OnRun,
+    setting: OnRun[Any],
     metric: str,
     bound: Array,
     *,
@@ -49,15 +50,12 @@ def _below(
 # --- Convex, for any steps ---
 
 
-def _any_steps(theorem: Theorem, setting: OnRun, *, with_control: bool) -> Case:
-    return _below(setting, "suboptimality", setting.along(theorem), with_control=with_control)
-
-
 def _sarah(problem: str, set_name: str, schedule: str) -> Case:
     # Both kinds of sampling occur.
     replacement = (problem, set_name) != ("logistic", "l1_ball")
     setting = by_sarah(problem, set_name, schedule, replacement=replacement)
-    return _any_steps(F3, setting, with_control=(set_name, schedule) == ("l1_ball", "restart"))
+    with_control = (set_name, schedule) == ("l1_ball", "restart")
+    return _below(setting, "suboptimality", setting.along(F3), with_control=with_control)
 
 
 WAYS = {
@@ -72,7 +70,8 @@ WAYS = {
 
 
 def _saga(problem: str, way: str) -> Case:
-    return _any_steps(F6, WAYS[way](problem), with_control=way == "l1 ball, exact table")
+    setting, with_control = WAYS[way](problem), way == "l1 ball, exact table"
+    return _below(setting, "suboptimality", setting.along(F6), with_control=with_control)
 
 
 # --- Convex, in closed form ---
@@ -101,7 +100,7 @@ def _from_a_table(problem: str) -> Case:
 NOT_CONVEX = {"sigmoid": "l1_ball", "breast_cancer_sigmoid": "simplex"}
 
 
-def _average_gap(theorem: Theorem, setting: OnRun, *, with_control: bool = True) -> Case:
+def _average_gap(theorem: Theorem, setting: OnRun[Any], *, with_control: bool = True) -> Case:
     bound = setting.along(theorem, first=1)
     return _below(setting, "average_gap", bound, watch=AVERAGE_GAP, with_control=with_control)
 

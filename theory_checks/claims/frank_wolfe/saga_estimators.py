@@ -47,13 +47,8 @@ TIGHT = r"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $n = 4$, from the end"
 
 
 def _setting(
-    place: Instance,
-    text: str,
-    sampling: str,
-    refresh: str,
-    *,
-    warm: bool = True,
-) -> OnRun:
+    place: Instance, text: str, sampling: str, refresh: str, *, warm: bool = True
+) -> OnRun[SagaRun]:
     run = place.saga(
         jnp.full(4, 0.3),
         BATCH,
@@ -71,6 +66,7 @@ def _identity(sampling: str, refresh: str) -> Case:
     new, other = refresh == "new gradients", sampling != "with replacement"
     text = f"{SMALL}, batches of {BATCH}, 8 random states and tables"
     setting = _setting(small(), text, sampling, refresh)
+    a = setting.constants["a"].value
 
     @cache
     def outcome(method: Method, shift: int) -> Outcome:
@@ -102,11 +98,7 @@ def _identity(sampling: str, refresh: str) -> Case:
             "the probability $a$ of the other kind of sampling",
             a=refresh_probability(SAMPLES, BATCH, replacement=other),
         ),
-        wrong(
-            "lambda halved",
-            "the prediction for another mixing than the method's",
-            mixing=setting.constants["a"].value / 4,
-        ),
+        wrong("lambda halved", "the prediction for another mixing than the method's", mixing=a / 4),
         mutant(mutants.refreshed_too_early),
         wrong(
             "wrong rows",
@@ -123,7 +115,7 @@ def _identity(sampling: str, refresh: str) -> Case:
 def _one_step(sampling: str, refresh: str) -> Case:
     new = refresh == "new gradients"
     setting = _setting(tight(), f"{TIGHT}, rows equally stale", sampling, refresh)
-    constants = setting.constants
+    nu, a = setting.constants["nu"].value, setting.constants["a"].value
 
     @cache
     def step() -> tuple[Array, ...]:
@@ -151,11 +143,7 @@ def _one_step(sampling: str, refresh: str) -> Case:
 
     changes = (
         (
-            wrong(
-                "nu divided by 1.1",
-                "a false claim: less noise",
-                nu=constants["nu"].value / 1.1,
-            ),
+            wrong("nu divided by 1.1", "a false claim: less noise", nu=nu / 1.1),
             wrong(
                 "staleness halved in the noise",
                 r"a false claim: $\lambda\sqrt{Y_k}/2$ in place of $\lambda\sqrt{Y_k}$",
@@ -164,7 +152,7 @@ def _one_step(sampling: str, refresh: str) -> Case:
             wrong(
                 "1 - a divided by 1.1",
                 "a false claim: a table that is refreshed faster",
-                a=1 - (1 - constants["a"].value) / 1.1,
+                a=1 - (1 - a) / 1.1,
             ),
         )
         if new
@@ -175,9 +163,7 @@ def _one_step(sampling: str, refresh: str) -> Case:
                 old=0.0,
             ),
             wrong(
-                "nine tenths of that term",
-                "a false claim: it is attained as it stands",
-                old=0.9,
+                "nine tenths of that term", "a false claim: it is attained as it stands", old=0.9
             ),
         )
     )
@@ -233,7 +219,7 @@ LENGTH = 0.1
 MULTIPLES = (0.125, 0.25, 0.5, 1.0, 2**0.5, 2.0, 4.0, 8.0)
 
 
-def _line(**chosen: float | str) -> OnRun:
+def _line(**chosen: float | str) -> OnRun[SagaRun]:
     place, checkpoints = noise_tight(0.0, start=0.0), (160, 226, 320, 452, 640, 905, 1280)
     method, steps = OnALine(optzoo.saga_sarah_frank_wolfe), jnp.full(checkpoints[-1], LENGTH)
     return OnRun(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +18,7 @@ from ...controls import controls, wrong
 from ...simulation import Experiment
 from ...simulation.laboratory import Laboratory
 from .instances import Instance, least_squares, sandwich
-from .processes import step_table
+from .processes import SarahRun, step_table
 from .settings import OnRun
 
 __all__ = ["CLAIMS"]
@@ -29,13 +30,13 @@ P, BATCH, CHECKPOINTS = 0.1, 4, (1, 10, 100, 300)
 FACTORS = (1 / 16, 1 / 4, 1.0, 4.0, 16.0)
 
 
-def _on(place: Instance, text: str) -> OnRun:
+def _on(place: Instance, text: str) -> OnRun[SarahRun]:
     steps = step_table(optzoo.open_loop_schedule(4 / P), CHECKPOINTS[-1])
     return OnRun(place, place.sarah(steps, P, BATCH), text, checkpoints=CHECKPOINTS)
 
 
 def _measured(
-    laboratory: Laboratory, name: str, setting: OnRun, metrics: Sequence[str]
+    laboratory: Laboratory, name: str, setting: OnRun[SarahRun], metrics: Sequence[str]
 ) -> list[float]:
     """Means of the metrics at all checkpoints past the first, on the same random numbers."""
     experiment = Experiment(name, setting.run, CHECKPOINTS, randomness="scaling")
@@ -43,7 +44,7 @@ def _measured(
     return [float(value) for metric in metrics for value in sample[metric].mean(axis=0)[1:]]
 
 
-def _bounds(setting: OnRun, **changes: float) -> list[float]:
+def _bounds(setting: OnRun[SarahRun], **changes: Any) -> list[float]:
     """F3, F3a, F3b, F4 and D times the root of F1b: each scales as f does."""
     horizon, steps = CHECKPOINTS[-1], setting.steps
     diameter = setting.of(F1B, **changes).D
@@ -60,7 +61,7 @@ MEASURED, BOUNDS = len(CHECKPOINTS) - 1, len(CHECKPOINTS) + 4
 
 
 def _scaling(
-    setting: OnRun,
+    setting: OnRun[SarahRun],
     row: Callable[..., list[float]],
     exponents: Sequence[float],
     constant: str,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, final
+from typing import Any, Generic, final
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from ...setting import Parameters, Setting
 from ...simulation import Experiment, Watch, log_spaced
 from .batches import balanced_probability, refresh_probability
 from .instances import NONCONVEX, Instance, instance
-from .processes import FiniteSumRun, Method, step_table
+from .processes import AnyRun, Method, SagaRun, SarahRun, step_table
 
 __all__ = ["OnRun", "by_saga", "by_sarah", "own_steps"]
 
@@ -42,7 +42,7 @@ def own_steps(schedule: str) -> dict[str, str]:
 
 @final
 @dataclass(frozen=True, eq=False)
-class OnRun(Setting):
+class OnRun(Setting, Generic[AnyRun]):
     """A run of a method on an instance: what its theorems need to know is read off the two.
 
     Args:
@@ -57,7 +57,7 @@ class OnRun(Setting):
     """
 
     place: Instance
-    run: Any
+    run: AnyRun
     text: str | None = None
     known: Mapping[str, Constant] = field(default_factory=dict)
     chosen: Parameters = field(default_factory=dict)
@@ -104,7 +104,9 @@ class OnRun(Setting):
 # --- On generic instances ---
 
 
-def by_sarah(problem: str, set_name: str, schedule: str, *, replacement: bool = True) -> OnRun:
+def by_sarah(
+    problem: str, set_name: str, schedule: str, *, replacement: bool = True
+) -> OnRun[SarahRun]:
     """Sarah Frank-Wolfe with p = b / (n + b) on a generic instance.
 
     Args:
@@ -132,7 +134,7 @@ def by_sarah(problem: str, set_name: str, schedule: str, *, replacement: bool = 
 
 def by_saga(
     problem: str, set_name: str, schedule: str, *, replacement: bool = True, warm: bool = True
-) -> OnRun:
+) -> OnRun[SagaRun]:
     """Saga Sarah Frank-Wolfe with lambda = a/2 on a generic instance.
 
     Args:
@@ -171,7 +173,7 @@ def _table(schedule: str, own: Any, horizon: int) -> jax.Array:
 
 
 def _generic(
-    place: Instance, run: FiniteSumRun, schedule: str, name: str, checkpoints: tuple[int, ...]
-) -> OnRun:
+    place: Instance, run: AnyRun, schedule: str, name: str, checkpoints: tuple[int, ...]
+) -> OnRun[AnyRun]:
     chosen: Parameters = {**own_steps(schedule), "horizon K": checkpoints[-1]}
     return OnRun(place, run, chosen=chosen, name=name, checkpoints=checkpoints)
