@@ -13,8 +13,8 @@ import numpy as np
 
 import optzoo
 from optzoo.problems import random_least_squares
+from theory_checks.claims.frank_wolfe.batches import balanced_probability
 from theory_checks.claims.frank_wolfe.processes import Position, SarahRun, step_table
-from theory_checks.claims.frank_wolfe.settings import balanced_probability
 from theory_checks.simulation import Experiment, simulate
 
 from .progress import progress

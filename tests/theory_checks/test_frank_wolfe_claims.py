@@ -9,23 +9,29 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import optzoo
 from optzoo.theorems.frank_wolfe import F1, F2, F3B_LYAPUNOV, Batch, Sarah, Smooth
-from theory_checks.claims.frank_wolfe import enumeration, saga_mutants
-from theory_checks.claims.frank_wolfe.processes import (
-    IDENTITY_TERMS,
-    SarahRun,
+from theory_checks.claims.frank_wolfe import enumeration, mutants
+from theory_checks.claims.frank_wolfe.batches import (
     floyd_subset,
-    gap,
-    noise_tight_saga,
-    noise_tight_sarah,
-    plain_frank_wolfe,
     refresh_probability,
+    variance_factor,
+)
+from theory_checks.claims.frank_wolfe.instances import noise_tight
+from theory_checks.claims.frank_wolfe.processes import (
+    SarahRun,
+    StaleTable,
+    line_test,
+    plain_frank_wolfe,
+)
+from theory_checks.claims.frank_wolfe.settings import by_saga
+from theory_checks.claims.frank_wolfe.watches import (
+    IDENTITY_TERMS,
+    gap,
     squared_error,
     stale,
     suboptimality,
-    variance_factor,
 )
-from theory_checks.claims.frank_wolfe.settings import SagaSetting, of_the_method
 from theory_checks.simulation import Experiment, simulate
 
 
@@ -38,9 +44,7 @@ def test_one_step_inequalities_are_attained():
     left, steps, off = enumeration.descent_step(0.0)
     assert np.any(left > F2.bound(Smooth(L=0.0, D=2.0), steps, off / 1.01) * (1 + 1e-9))
 
-    run = noise_tight_sarah(
-        slope=1.0, restart_probability=0.4, batch_size=2, steps=jnp.full(4, 0.2), num_samples=4
-    )
+    run = noise_tight(1.0, n=4).sarah(jnp.full(4, 0.2), 0.4, 2)
     constants = Sarah(L=0.0, L_pm=1.0, D=2.0, p=0.4, nu=0.5, r_0=2.0)
     left = enumeration.lyapunov_step(run, constants.M)
     bound = F3B_LYAPUNOV.bound(constants, 0.2)
@@ -64,7 +68,8 @@ def test_variance_factor_by_enumeration(n, b):
 
 @pytest.mark.parametrize("replacement", [True, False])
 def test_identity_holds_on_the_shipped_code_at_another_probability(replacement):
-    run = enumeration.small_sarah(p=0.55, replacement=replacement, seed=3)
+    small, batch = enumeration.small(seed=3), enumeration.BATCH
+    run = small.sarah(jnp.full(4, 0.3), 0.55, batch, replacement=replacement)
     after, before, variance = enumeration.estimator_moments(run, states=4)
     nu = variance_factor(enumeration.SAMPLES, enumeration.BATCH, replacement=replacement)
     exact = F1.bound(Batch(p=0.55, nu=nu), before, variance)
@@ -93,12 +98,8 @@ def test_refresh_probability_by_enumeration(replacement):
 
 
 def test_the_other_refresh_keeps_the_older_gradients():
-    run = noise_tight_saga(
-        num_samples=6,
-        batch_size=2,
-        steps=jnp.full(8, 0.3),
-        slope=0.5,
-        method=saga_mutants.refreshed_with_old,
+    run = noise_tight(0.5, n=6).saga(
+        jnp.full(8, 0.3), 2, replacement=False, method=mutants.refreshed_with_old
     )
     position = run.advance(run.init(jax.random.key(0)), jnp.array([0, 1]))
     older = position.x
@@ -115,30 +116,22 @@ def test_the_other_refresh_keeps_the_older_gradients():
 
 def test_start_of_a_cold_table_is_what_the_bounds_start_from():
     """E_0 and Y_0 of the bounds against all first batches."""
-    setting = SagaSetting(
-        problem="least_squares",
-        set_name="l1_ball",
-        schedule="table",
-        warm=False,
-        replacement=False,
-    )
-    run = replace(setting.run(), batch_size=1, mixing=jnp.asarray(0.5 / setting.samples))
-    known = of_the_method(run)
+    setting = by_saga("least_squares", "l1_ball", "table", warm=False, replacement=False)
+    n = setting.run.problem.num_samples
+    run = replace(setting.run, batch_size=1, mixing=jnp.asarray(0.5 / n))
+    known = run.constants
 
     def after(index):
         position = run.advance(run.init(jax.random.key(0)), index[None])
         return squared_error(run, position), stale(run, position)
 
-    error, staleness = jax.jit(jax.vmap(after))(jnp.arange(setting.samples))
+    error, staleness = jax.jit(jax.vmap(after))(jnp.arange(n))
     assert pytest.approx(float(error.mean()), rel=1e-9) == known["E_0"].value
     assert pytest.approx(float(staleness.mean()), rel=1e-9) == known["Y_0"].value
 
 
-def _noise_tight(method=None):
-    changes = {} if method is None else {"method": method}
-    return noise_tight_sarah(
-        slope=0.5, restart_probability=0.5, batch_size=2, steps=jnp.full(8, 0.3), **changes
-    )
+def _noise_tight(method=optzoo.sarah_frank_wolfe):
+    return noise_tight(0.5).sarah(jnp.full(8, 0.3), 0.5, 2, method=method)
 
 
 def test_plain_frank_wolfe_runs_in_the_same_process():
@@ -169,3 +162,26 @@ def test_a_watch_that_needs_what_a_state_lacks_is_refused(watch, missing):
     experiment = Experiment("plain", _noise_tight(plain_frank_wolfe), (2,), watch)
     with pytest.raises(ValueError, match=rf"this watch needs ({missing}) of the method's state"):
         simulate(experiment, first=0, count=1)
+
+
+def test_the_estimator_on_a_line_is_fed_the_line():
+    """x_k = k h, whatever the oracle answers, and the estimate was formed at x_{k-1}."""
+    run = line_test(restart_probability=0.5, step=0.1)
+    position = run.init(jax.random.key(0))
+    for k in range(1, 4):
+        position = run.advance(position, jnp.array([k]))
+        np.testing.assert_allclose(position.x, [0.1 * k], rtol=1e-15)
+        np.testing.assert_allclose(position.state.previous, [0.1 * (k - 1)], rtol=1e-15)
+
+
+def test_a_stale_table_is_written_at_the_batch_before():
+    run = noise_tight(0.5, n=6).saga(jnp.full(8, 0.3), 2, replacement=False)
+    stale_one = StaleTable(run)
+    position = stale_one.init(jax.random.key(0))
+    before, rows = position.state.table, set(position.rows.tolist())
+    after = stale_one.step(position._replace(x=jnp.full(1, -0.7)), 0, jax.random.key(3))
+    changed = np.flatnonzero(np.any(np.asarray(after.state.table != before), axis=1))
+    assert set(changed.tolist()) == rows != set(after.rows.tolist())
+    # In all else it is the run.
+    assert stale_one.problem is run.problem
+    assert stale_one.watch is run.watch

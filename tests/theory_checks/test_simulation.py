@@ -11,7 +11,16 @@ import pytest
 import optzoo
 from optzoo.problems import pytree_dataclass, random_least_squares
 from theory_checks.claims.frank_wolfe.processes import SarahRun, line_test, step_table
-from theory_checks.simulation import Experiment, Mean, Process, Sum, simulate
+from theory_checks.simulation import (
+    Experiment,
+    Family,
+    Mean,
+    Process,
+    Sum,
+    log_spaced,
+    of_each,
+    simulate,
+)
 from theory_checks.simulation.laboratory import Laboratory
 
 
@@ -226,3 +235,29 @@ def test_bad_counts():
         simulate(walk(), first=-1, count=0)
     with pytest.raises(ValueError, match="seeds must be at least 2, got 1"):
         Laboratory(seeds=1)
+
+
+def with_drift(process, drift):
+    return replace(process, drift=drift)
+
+
+def test_a_family_is_its_members_on_common_random_numbers():
+    drifts = (-1.0, 0.0, 0.5)
+    family = Family(Walk(jnp.asarray(9.0)), jnp.asarray(drifts), with_drift)
+    found, each = (
+        simulate(Experiment("walk", family, (1, 5), watch, lanes=2), first=0, count=4)
+        for watch in (None, of_each("x", x, len(drifts)))
+    )
+    alone = [
+        simulate(Experiment("walk", Walk(jnp.asarray(drift)), (1, 5)), first=0, count=4)
+        for drift in drifts
+    ]
+    for j, member in enumerate(alone):
+        np.testing.assert_allclose(each[f"x@{j}"], member["x"], rtol=1e-12, atol=1e-12)
+    averages = np.mean([member["square"] for member in alone], axis=0)
+    np.testing.assert_allclose(found["square"], averages, rtol=1e-12)
+
+
+def test_checkpoints_end_where_they_should():
+    assert log_spaced(3, 40.4, 4) == (3, 7, 17, 40)
+    assert log_spaced(1, 3, 9) == (1, 2, 3)

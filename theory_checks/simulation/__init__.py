@@ -1,6 +1,8 @@
 """Replicates: processes and what is watched of them, experiments, and where they are kept."""
 
-from .experiment import Experiment, log_spaced, simulate
+from .checkpoints import log_spaced
+from .experiment import Experiment, simulate
+from .family import Family, of_each
 from .iterations import AtIterations
 from .process import Along, Mean, Process, Sum, Watch, held
 
@@ -8,11 +10,13 @@ __all__ = [
     "Along",
     "AtIterations",
     "Experiment",
+    "Family",
     "Mean",
     "Process",
     "Sum",
     "Watch",
     "held",
     "log_spaced",
+    "of_each",
     "simulate",
 ]

@@ -24,7 +24,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .process import Along, Position, Process, Watch
 
-__all__ = ["Experiment", "log_spaced", "simulate"]
+__all__ = ["Experiment", "simulate"]
 
 Metrics = dict[str, np.ndarray]
 Watches = tuple[tuple[str, Watch], ...]
@@ -94,24 +94,6 @@ class Experiment:
             self.lanes,
             self.randomness or self.name,
         )
-
-
-def log_spaced(first: float, last: float, points: int) -> tuple[int, ...]:
-    """Checkpoints that lie equally far apart on a logarithmic axis.
-
-    Args:
-        first: the first, at least 1.
-        last: the last.
-        points: how many, fewer where they round to the same number.
-
-    Returns:
-        Numbers of steps, increasing.
-
-    Example:
-        >>> log_spaced(1, 8, 5)
-        (1, 2, 3, 5, 8)
-    """
-    return tuple(np.unique(np.round(np.geomspace(first, last, points)).astype(int)).tolist())
 
 
 def _digest(leaf: Any) -> Hashable:

@@ -2,17 +2,18 @@
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import closed_form, convex, estimators, laws, nonconvex, saga_estimators, side_by_side
+from . import arithmetic, attained, estimators, laws, rates, saga_estimators, scaling, side_by_side
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
 CLAIMS: tuple[Claim, ...] = (
     *estimators.CLAIMS,
-    *convex.CLAIMS,
-    *closed_form.CLAIMS,
-    *nonconvex.CLAIMS,
+    *rates.CLAIMS,
+    *attained.CLAIMS,
+    *arithmetic.CLAIMS,
     *saga_estimators.CLAIMS,
     *laws.CLAIMS,
+    *scaling.CLAIMS,
 )
 
 SIDE_BY_SIDE: tuple[SideBySide, ...] = side_by_side.SIDE_BY_SIDE

@@ -7,7 +7,7 @@ one-step inequalities of the theorems can be compared with exact expectations, i
 import itertools
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,21 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
-from optzoo.problems import random_least_squares
 
-from .processes import Method, Position, SarahRun, sample_variance, squared_error, with_slope
+from .instances import Instance, least_squares
+from .processes import FiniteSumRun, Method, Position, SarahRun, with_slope
+from .watches import sample_variance, squared_error
 
 __all__ = [
     "BATCH",
-    "DIMENSION",
     "SAMPLES",
     "SMALL",
     "all_batches",
     "descent_step",
     "estimator_moments",
+    "left_by",
     "lyapunov_step",
-    "small_instance",
-    "small_sarah",
+    "random_points",
+    "small",
 ]
 
 Array = NDArray[np.float64]
@@ -37,17 +38,12 @@ SAMPLES, BATCH, DIMENSION = 4, 2, 3
 SMALL = f"least squares, $n = {SAMPLES}$, $d = {DIMENSION}$, over the $\\ell_1$ ball"
 
 
-def small_instance(seed: int = 0) -> dict[str, Any]:
-    """Least squares with 4 functions in 3 dimensions over an l1 ball, batches of 2."""
-    constraint = optzoo.lmo.l1_ball(1.0)
-    return {
-        "problem": random_least_squares(SAMPLES, DIMENSION, seed),
-        "constraint": constraint,
-        "x0": constraint.lmo(jnp.zeros(DIMENSION)),
-        "steps": jnp.full(4, 0.3),
-        "f_star": jnp.zeros([]),
-        "batch_size": BATCH,
-    }
+def small(seed: int = 0) -> Instance:
+    """Least squares with 4 functions in 3 dimensions over an l1 ball."""
+    return least_squares(SAMPLES, DIMENSION, seed, 1.0)
+
+
+# --- What is enumerated, and from where ---
 
 
 def all_batches(replacement: bool) -> jax.Array:
@@ -57,11 +53,60 @@ def all_batches(replacement: bool) -> jax.Array:
     return jnp.array(list(itertools.combinations(range(SAMPLES), BATCH)))
 
 
-def small_sarah(*, p: float, replacement: bool, seed: int = 0) -> SarahRun:
-    """Sarah Frank-Wolfe on the small instance."""
-    return SarahRun(
-        **small_instance(seed), restart_probability=jnp.asarray(p), replacement=replacement
-    )
+def random_points(run: FiniteSumRun, key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Two points of the set, and by how much the estimate at the second one is off."""
+    x, old, error = jax.random.normal(key, (3, DIMENSION))
+    project = run.constraint.project
+    return project(2.0 * x), project(2.0 * old), 0.3 * error
+
+
+def left_by(
+    run: FiniteSumRun, x: jax.Array, old: jax.Array, estimate: jax.Array, **more: jax.Array
+) -> Position:
+    """The position at x after a call at `old` that left this estimate, and more of the state."""
+    state = run.init(jax.random.key(0)).state
+    one = jnp.ones([], jnp.int32)
+    return Position(x, state._replace(steps=one, estimate=estimate, previous=old, **more))
+
+
+class Coins(NamedTuple):
+    """Keys that come out as no restart and as a restart, and the probabilities of that."""
+
+    keys: jax.Array
+    weights: jax.Array
+
+
+def _coins(run: SarahRun) -> Coins:
+    """A key whose coins at steps 1 and 2 come out as no restart, one as restarts."""
+    keys = jax.random.split(jax.random.key(0), 512)
+    counts = np.asarray(_restarts(run, keys))
+    found = [np.flatnonzero((counts == wanted).all(axis=1)) for wanted in ([0, 0], [1, 2])]
+    p = run.restart_probability
+    return Coins(keys[jnp.array([indices[0] for indices in found])], jnp.stack([1 - p, p]))
+
+
+@jax.jit
+@partial(jax.vmap, in_axes=(None, 0))
+def _restarts(run: SarahRun, key: jax.Array) -> jax.Array:
+    batch = jnp.zeros(BATCH, int)
+    first = _advance(run, left_by(run, run.x0, run.x0, run.x0), batch, key)
+    return jnp.stack([first.state.restarts, _advance(run, first, batch, key).state.restarts])
+
+
+def _advance(run: SarahRun, before: Position, batch: jax.Array, key: jax.Array) -> Position:
+    """One step of the shipped code with this batch, its coin taken from this key."""
+    return run.advance(Position(before.x, before.state._replace(key=key)), batch)
+
+
+def _expected(
+    after: Callable[[jax.Array, jax.Array], jax.Array], batches: jax.Array, coins: Coins
+) -> jax.Array:
+    """Expectation over a batch, uniform among those given, and a coin."""
+    each = jax.vmap(jax.vmap(after, (0, None)), (None, 0))(batches, coins.keys)
+    return jnp.tensordot(coins.weights, jnp.mean(each, axis=1), axes=1)
+
+
+# --- The estimator ---
 
 
 def estimator_moments(
@@ -72,7 +117,7 @@ def estimator_moments(
     Both steps enumerate all batches and both outcomes of the coin.
 
     Args:
-        run: from `small_sarah`.
+        run: on the small instance.
         states: number of random states.
         reuse_batch: the second step takes the batch of the first (a mutant).
 
@@ -81,9 +126,12 @@ def estimator_moments(
     """
     batches, coins = all_batches(run.replacement), _coins(run)
 
-    def expectations(state: _State) -> jax.Array:
+    def expectations(key: jax.Array) -> jax.Array:
+        x, old, error = random_points(run, key)
+        start = left_by(run, x, old, run.problem.gradient(old) + error)
+
         def after_first(batch: jax.Array, coin: jax.Array) -> jax.Array:
-            first = _advance(run, _start(run, state), batch, coin)
+            first = _advance(run, start, batch, coin)
             variance = sample_variance(run.problem, first.x, first.state.previous)
             after = _expected(
                 lambda other, toss: squared_error(run, _advance(run, first, other, toss)),
@@ -94,8 +142,12 @@ def estimator_moments(
 
         return _expected(after_first, batches, coins)
 
-    table = np.asarray(jax.jit(jax.vmap(expectations))(_random_states(run, states)))
+    keys = jax.random.split(jax.random.key(1), states)
+    table = np.asarray(jax.jit(jax.vmap(expectations))(keys))
     return table[:, 0], table[:, 1], table[:, 2]
+
+
+# --- One step of the method ---
 
 
 def lyapunov_step(template: SarahRun, weight: float) -> Array:
@@ -111,29 +163,38 @@ def lyapunov_step(template: SarahRun, weight: float) -> Array:
     Returns:
         An array of shape (states,).
     """
-    batches, coins = all_batches(template.replacement), _coins(template)
-
-    def left(slope: jax.Array, x: jax.Array, g: jax.Array) -> jax.Array:
-        run = with_slope(template, slope)
-        # A step whose old and new points agree leaves the estimate at g, and moves along it.
-        first = _advance(run, _start(run, _State(x, g, x)), batches[0], coins.keys[0])
-        expected = _expected(
-            lambda batch, coin: squared_error(run, _advance(run, first, batch, coin)),
-            batches,
-            coins,
-        )
-        error = jnp.sum((g - run.problem.gradient(x)) ** 2)
-        before = run.problem.value(x) - run.f_star + weight * error
-        after = run.problem.value(first.x) - run.f_star + weight * expected
-        return after - (1 - run.steps[0]) * before
-
     grid = jnp.meshgrid(
         jnp.linspace(0.02, 1.0, 50),
         jnp.linspace(-1.0, 1.0, 5),
         jnp.array([-1.0, -0.3, -0.1, -1e-9, 0.1, 1.0]),
     )
     slopes, points, estimates = (axis.ravel() for axis in grid)
-    return np.asarray(jax.jit(jax.vmap(left))(slopes, points[:, None], estimates[:, None]))
+    weights, coins = jnp.asarray(weight), _coins(template)
+    return np.asarray(
+        _lyapunov(template, weights, coins, slopes, points[:, None], estimates[:, None])
+    )
+
+
+@jax.jit
+@partial(jax.vmap, in_axes=(None, None, None, 0, 0, 0))
+def _lyapunov(
+    template: SarahRun,
+    weight: jax.Array,
+    coins: Coins,
+    slope: jax.Array,
+    x: jax.Array,
+    g: jax.Array,
+) -> jax.Array:
+    run, batches = with_slope(template, slope), all_batches(template.replacement)
+    # A step whose old and new points agree leaves the estimate at g, and moves along it.
+    first = _advance(run, left_by(run, x, x, g), batches[0], coins.keys[0])
+    expected = _expected(
+        lambda batch, coin: squared_error(run, _advance(run, first, batch, coin)), batches, coins
+    )
+    error = jnp.sum((g - run.problem.gradient(x)) ** 2)
+    before = run.problem.value(x) - run.f_star + weight * error
+    after = run.problem.value(first.x) - run.f_star + weight * expected
+    return after - (1 - run.steps[0]) * before
 
 
 def descent_step(
@@ -188,65 +249,3 @@ def _descents(
     gap = optzoo.frank_wolfe_gap(constraint, gradient, x)
     off = jnp.abs(state.estimate - gradient)[0]
     return value(x + updates) - value(x) + eta * gap, off
-
-
-class _State(NamedTuple):
-    """x^k, and the estimate g^{k-1} that was formed at x^{k-1} = old."""
-
-    x: jax.Array
-    estimate: jax.Array
-    old: jax.Array
-
-
-class _Coins(NamedTuple):
-    """Keys that come out as no restart and as a restart, and the probabilities of that."""
-
-    keys: jax.Array
-    weights: jax.Array
-
-
-def _coins(run: SarahRun) -> _Coins:
-    """A key whose coins at steps 1 and 2 come out as no restart, one as restarts."""
-    keys = jax.random.split(jax.random.key(0), 512)
-    batch = jnp.zeros(BATCH, int)
-    start = _start(run, _State(run.x0, run.x0, run.x0))
-
-    def restarts(key: jax.Array) -> jax.Array:
-        first = _advance(run, start, batch, key)
-        return jnp.stack([first.state.restarts, _advance(run, first, batch, key).state.restarts])
-
-    counts = np.asarray(jax.jit(jax.vmap(restarts))(keys))
-    found = [np.flatnonzero((counts == wanted).all(axis=1)) for wanted in ([0, 0], [1, 2])]
-    p = run.restart_probability
-    return _Coins(keys[jnp.array([indices[0] for indices in found])], jnp.stack([1 - p, p]))
-
-
-def _expected(
-    after: Callable[[jax.Array, jax.Array], jax.Array], batches: jax.Array, coins: _Coins
-) -> jax.Array:
-    """Expectation over a batch, uniform among those given, and a coin."""
-    each = jax.vmap(jax.vmap(after, (0, None)), (None, 0))(batches, coins.keys)
-    return jnp.tensordot(coins.weights, jnp.mean(each, axis=1), axes=1)
-
-
-def _advance(run: SarahRun, before: Position, batch: jax.Array, key: jax.Array) -> Position:
-    """One step of the shipped code with this batch, its coin taken from this key."""
-    return run.advance(Position(before.x, before.state._replace(key=key)), batch)
-
-
-def _start(run: SarahRun, state: _State) -> Position:
-    """The position after a step that left this state."""
-    fresh = run.init(jax.random.key(0)).state
-    one = jnp.ones([], jnp.int32)
-    return Position(state.x, fresh._replace(estimate=state.estimate, previous=state.old, steps=one))
-
-
-def _random_states(run: SarahRun, count: int) -> _State:
-    """Pairs of points of the set and estimates that are off, stacked."""
-
-    def draw(key: jax.Array) -> _State:
-        x, old, error = jax.random.normal(key, (3, DIMENSION))
-        x, old = run.constraint.project(2.0 * x), run.constraint.project(2.0 * old)
-        return _State(x, run.problem.gradient(old) + 0.3 * error, old)
-
-    return jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(1), count))

@@ -1,23 +1,21 @@
 r"""The SARAH/PAGE estimator of Sarah Frank-Wolfe, and one step of the method: F1, F1b, F2, F3b."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
-from optzoo.problems import random_least_squares
 from optzoo.theorems.frank_wolfe import F1, F1_ALONG_RUNS, F1_ON_A_LINE, F1B, F2, F3B_LYAPUNOV
 
 from ...checks import ExactIdentity, ExactInequality, SampledIdentity, UpperBound
 from ...claim import Case, Claim, grid
 from ...controls import controls, mutant, null, wrong
-from ...setting import Stated
-from ...simulation import Experiment, Process
+from ...setting import Stated, chosen
 from . import mutants
+from .batches import variance_factor
 from .enumeration import (
     BATCH,
     SAMPLES,
@@ -25,22 +23,14 @@ from .enumeration import (
     descent_step,
     estimator_moments,
     lyapunov_step,
-    small_sarah,
+    small,
 )
-from .processes import (
-    IDENTITY_TERMS,
-    Method,
-    OnALine,
-    ReusedBatch,
-    SarahRun,
-    line_test,
-    noise_tight_sarah,
-    step_table,
-    variance_factor,
-)
-from .settings import OnRun, exactly
+from .instances import least_squares, noise_tight
+from .processes import Method, OnALine, ReusedBatch, SarahRun, step_table
+from .settings import OnRun
+from .watches import IDENTITY_TERMS
 
-__all__ = ["CLAIMS", "SAMPLINGS"]
+__all__ = ["CLAIMS", "CLOSEST_FIRST", "SAMPLINGS"]
 
 Array = NDArray[np.float64]
 
@@ -49,19 +39,15 @@ Array = NDArray[np.float64]
 SAMPLINGS = ("with replacement", "without replacement")
 
 
-@cache
-def _moments(replacement: bool, reuse_batch: bool) -> tuple[Array, Array, Array]:
-    return estimator_moments(small_sarah(p=0.3, replacement=replacement), reuse_batch=reuse_batch)
-
-
 def _identity(sampling: str) -> Case:
     replacement = sampling == "with replacement"
-    run = small_sarah(p=0.3, replacement=replacement)
-    setting = OnRun(f"{SMALL}, batches of {BATCH}, 8 random states", run)
+    run = small().sarah(jnp.full(4, 0.3), 0.3, BATCH, replacement=replacement)
+    setting = OnRun(small(), run, f"{SMALL}, batches of {BATCH}, 8 random states")
+    moments = cache(partial(estimator_moments, run))
 
     def check(*, reuse_batch: bool = False, scale: float = 1.0, **changes: float) -> ExactIdentity:
         def compute() -> tuple[Array, Array]:
-            after, before, variance = _moments(replacement, reuse_batch)
+            after, before, variance = moments(reuse_batch=reuse_batch)
             return after, scale * setting.bound(F1, before, variance, **changes)
 
         return ExactIdentity(compute, what="all batches and coins of two steps enumerated")
@@ -93,44 +79,38 @@ def _identity(sampling: str) -> Case:
 # --- F1 along runs, and F1b: sampled ---
 
 STEP = 0.02
-LEAST_SQUARES = r"least squares, $n = 64$, $d = 10$, over the $\ell_1$ ball of radius 3"
 
 
-def _least_squares(steps: int, method: Method = optzoo.sarah_frank_wolfe) -> SarahRun:
-    constraint = optzoo.lmo.l1_ball(3.0)
-    problem = random_least_squares(64, 10, 7)
-    return SarahRun(
-        problem=problem,
-        constraint=constraint,
-        x0=constraint.lmo(jnp.zeros(problem.dim)),
-        steps=step_table(STEP, steps),
-        restart_probability=jnp.asarray(0.1),
-        f_star=jnp.asarray(0.0),
-        batch_size=32,
-        replacement=False,
-        method=method,
+def _on_least_squares(name: str, checkpoints: tuple[int, ...]) -> OnRun[SarahRun]:
+    place, steps = least_squares(64, 10, 7, 3.0), checkpoints[-1]
+    return OnRun(
+        place,
+        place.sarah(step_table(STEP, steps), 0.1, 32, replacement=False),
+        f"{place.words}, {steps} steps",
+        chosen={"eta": STEP},
+        name=name,
+        checkpoints=checkpoints,
+        lanes=16,
     )
 
 
-def _itself(run: SarahRun) -> Process:
-    return run
-
-
 def _along_runs() -> Case:
-    steps = 400
-    setting = OnRun(f"{LEAST_SQUARES}, {steps} steps", _least_squares(steps), chosen={"eta": STEP})
+    name = "estimator-along-runs-sarah_frank_wolfe"
+    setting = _on_least_squares(f"{name}-AlongTheRun", (400,))
+    reused = replace(
+        setting.experiment(), name=f"{name}-ReusedBatch", process=ReusedBatch(setting.run)
+    )
 
     def check(
-        method: Method = optzoo.sarah_frank_wolfe,
-        process: Callable[[SarahRun], Process] = _itself,
-        numbers: str = "AlongTheRun",
+        method: Method | None = None,
+        *,
+        reuse_batch: bool = False,
         scale: float = 1.0,
         **changes: float,
     ) -> SampledIdentity:
-        name = f"estimator-along-runs-sarah_frank_wolfe-{numbers}"
-        run = process(_least_squares(steps, method))
+        experiment = reused if reuse_batch else setting.experiment(method)
         return SampledIdentity(
-            Experiment(name, run, (steps,), IDENTITY_TERMS, lanes=16),
+            replace(experiment, watch=IDENTITY_TERMS),
             left=lambda sums: sums["after"],
             right=lambda sums: (
                 scale * setting.bound(F1_ALONG_RUNS, sums["before"], sums["variance"], **changes)
@@ -145,48 +125,35 @@ def _along_runs() -> Case:
             wrong("wrong nu", "1/b although sampled without replacement", nu=1 / 32),
             wrong("forgotten (1-p)", "the factor $1-p$ is left out", scale=1 / (1 - 0.1)),
             mutant(mutants.restarted_half_as_often),
-            wrong(
-                "batch reused",
-                "every batch serves two consecutive steps",
-                process=ReusedBatch,
-                numbers="ReusedBatch",
-            ),
+            wrong("batch reused", "every batch serves two consecutive steps", reuse_batch=True),
         ),
     )
 
 
-LENGTH, LINE_CHECKPOINTS = 0.1, (2, 3, 5, 8, 13, 21, 40, 80)
+LENGTH = 0.1
 
 
-def _line_run(method: Method = optzoo.sarah_frank_wolfe) -> OnALine:
-    return line_test(restart_probability=0.2, step=LENGTH, batch_size=2, method=method)
-
-
-def _line(method: Method = optzoo.sarah_frank_wolfe) -> Experiment:
-    name = "line-80-sarah_frank_wolfe-LineTest"
-    return Experiment(name, _line_run(method), LINE_CHECKPOINTS, lanes=32)
-
-
-def _line_setting() -> OnRun:
-    run = _line_run().run
-    assert isinstance(run, SarahRun)
-    text = r"$f_i(x) = \pm x^2/2$, points $x^k = kh$ whatever the estimate, so $V_k = h^2$"
-    return OnRun(text, run, chosen={"h": LENGTH})
-
-
-def _line_error(setting: OnRun) -> Array:
-    """What is seen after k calls was formed at x^{k-1}."""
-    error: Array = setting.bound(F1_ON_A_LINE, LENGTH, np.asarray(LINE_CHECKPOINTS) - 1)
-    return error
+def _line() -> tuple[OnRun[SarahRun], Array]:
+    """The line test, and the error there: what is seen after k calls was formed at x^{k-1}."""
+    place = noise_tight(0.0, start=0.0)
+    setting = OnRun(
+        place,
+        place.sarah(jnp.full(1, LENGTH), 0.2, 2, method=OnALine(optzoo.sarah_frank_wolfe)),
+        r"$f_i(x) = \pm x^2/2$, points $x^k = kh$ whatever the estimate, so $V_k = h^2$",
+        chosen={"h": LENGTH},
+        name="line-80-sarah_frank_wolfe-LineTest",
+        checkpoints=(2, 3, 5, 8, 13, 21, 40, 80),
+        lanes=32,
+    )
+    return setting, setting.bound(F1_ON_A_LINE, LENGTH, np.asarray(setting.checkpoints) - 1)
 
 
 def _on_a_line() -> Case:
-    setting = _line_setting()
-    exact = _line_error(setting)
+    setting, exact = _line()
 
     def check(method: Method = optzoo.sarah_frank_wolfe, scale: float = 1.0) -> SampledIdentity:
         return SampledIdentity(
-            _line(method),
+            setting.experiment(OnALine(method)),
             left=lambda metrics: metrics["squared_error"],
             right=lambda metrics: scale * exact,
             looks=32,
@@ -204,22 +171,18 @@ def _on_a_line() -> Case:
     )
 
 
-BOUNDED_CHECKPOINTS = (5, 10, 20, 40, 80, 160, 320, 640)
-
-
 def _bounded() -> Case:
-    steps = BOUNDED_CHECKPOINTS[-1]
-    run = _least_squares(steps)
-    setting = OnRun(f"{LEAST_SQUARES}, {steps} steps", run, chosen={"eta": STEP})
-    bound = setting.bound(F1B, np.asarray(run.steps))[np.asarray(BOUNDED_CHECKPOINTS) - 1]
+    setting = _on_least_squares(
+        "estimator-bounded-sarah_frank_wolfe", (5, 10, 20, 40, 80, 160, 320, 640)
+    )
+    bound = setting.along(F1B, first=1)
 
-    def check(method: Method = optzoo.sarah_frank_wolfe, scale: float = 1.0) -> UpperBound:
-        name, run = "estimator-bounded-sarah_frank_wolfe", _least_squares(steps, method)
-        experiment = Experiment(name, run, BOUNDED_CHECKPOINTS, lanes=16)
-        return UpperBound(experiment, "squared_error", scale * bound)
+    def check(method: Method | None = None, scale: float = 1.0) -> UpperBound:
+        return UpperBound(setting.experiment(method), "squared_error", scale * bound)
 
     def at_equality() -> UpperBound:
-        return UpperBound(_line(), "squared_error", _line_error(_line_setting()))
+        line, exact = _line()
+        return UpperBound(line.experiment(), "squared_error", exact)
 
     equality = "the line test's exact mean as a bound: equality, so nothing may be refuted"
     return Case(
@@ -238,7 +201,6 @@ def _bounded() -> Case:
 
 # --- F2 and F3b: one step, exactly ---
 
-
 CURVATURES = {"L = 0": 0.0, "L = 1/2": 0.5, "L = 2": 2.0}
 
 
@@ -246,10 +208,7 @@ def _descent(case: str) -> Case:
     curvature = CURVATURES[case]
     setting = Stated(
         f"$f(x) = cx + {curvature} x^2/2$ on $[-1, 1]$, with an estimate off by a given error",
-        {
-            "D": exactly(2.0, "length of [-1, 1]"),
-            "L": exactly(curvature, "the second derivative of f"),
-        },
+        chosen(D=2.0, L=curvature),
         {"steps": "0.1, 0.5 and 1"},
     )
 
@@ -283,23 +242,20 @@ def _descent(case: str) -> Case:
 
 
 def _lyapunov() -> Case:
-    eta = 0.2
-    run = noise_tight_sarah(
-        slope=1.0,
-        restart_probability=0.4,
-        batch_size=BATCH,
-        steps=jnp.full(4, eta),
-        num_samples=SAMPLES,
+    eta, place = 0.2, noise_tight(1.0, n=SAMPLES)
+    setting = OnRun(
+        place,
+        place.sarah(jnp.full(4, eta), 0.4, BATCH),
+        r"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $n = 4$, $c$ from 0.02 to 1",
+        chosen={"step": eta},
     )
-    text = r"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $n = 4$, $c$ from 0.02 to 1"
-    setting = OnRun(text, run, chosen={"step": eta})
     weight, bound = setting.of(F3B_LYAPUNOV).M, setting.bound(F3B_LYAPUNOV, eta)
 
     def check(
         method: Method = optzoo.sarah_frank_wolfe, scale: float = 1.0, share: float = 1.0
     ) -> ExactInequality:
         def sides() -> tuple[Array, Array]:
-            measured = lyapunov_step(replace(run, method=method), share * weight)
+            measured = lyapunov_step(replace(setting.run, method=method), share * weight)
             return measured, np.full(len(measured), scale * bound)
 
         return ExactInequality(

@@ -14,52 +14,20 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-import optzoo
+from .enumeration import SAMPLES, all_batches, left_by, random_points
+from .instances import Instance, noise_tight
+from .processes import Position, SagaRun
+from .watches import squared_error, stale, staleness
 
-from .enumeration import BATCH, DIMENSION, SAMPLES, all_batches, small_instance
-from .processes import (
-    Method,
-    Position,
-    SagaRun,
-    noise_tight_saga,
-    refresh_probability,
-    squared_error,
-    stale,
-    staleness,
-)
-
-__all__ = ["Outcome", "after_a_step", "attained_step", "small_saga", "tight_saga", "whole_runs"]
+__all__ = ["Outcome", "after_a_step", "attained_step", "tight", "whole_runs"]
 
 Array = NDArray[np.float64]
+SLOPE = 0.7
 
 
-def small_saga(
-    *, replacement: bool, warm: bool = True, method: Method = optzoo.saga_sarah_frank_wolfe
-) -> SagaRun:
-    """Saga Sarah Frank-Wolfe on the small instance of `enumeration`, with lambda = a/2."""
-    a = refresh_probability(SAMPLES, BATCH, replacement=replacement)
-    return SagaRun(
-        **small_instance(),
-        replacement=replacement,
-        mixing=jnp.asarray(a / 2),
-        warm=warm,
-        method=method,
-    )
-
-
-def tight_saga(
-    *, replacement: bool, warm: bool = True, method: Method = optzoo.saga_sarah_frank_wolfe
-) -> SagaRun:
-    """The same on f_i(x) = c x +- x^2 / 2 from the end x = 1, where F5 is attained."""
-    return noise_tight_saga(
-        num_samples=SAMPLES,
-        batch_size=BATCH,
-        steps=jnp.ones(4),
-        slope=0.7,
-        replacement=replacement,
-        warm=warm,
-        method=method,
-    )
+def tight() -> Instance:
+    """f_i(x) = c x +- x^2 / 2 from the end x = 1, where F5 is attained."""
+    return noise_tight(SLOPE, n=SAMPLES)
 
 
 class Outcome(NamedTuple):
@@ -77,53 +45,48 @@ def after_a_step(run: SagaRun, *, states: int = 8, shift: int = 0) -> Outcome:
     r"""One step from random states: measured expectations, and the terms of their exact values.
 
     Args:
-        run: from `small_saga`.
+        run: on the small instance.
         states: number of random points, estimates and tables.
         shift: the table is read and written at rows `(i + shift) % n` (a mutant, where not 0).
     """
+    keys = jax.random.split(jax.random.key(1), states)
+    return Outcome(*(np.asarray(values) for values in _after_a_step(run, shift, keys)))
+
+
+@jax.jit
+@partial(jax.vmap, in_axes=(None, None, 0))
+def _after_a_step(run: SagaRun, shift: jax.Array | int, key: jax.Array) -> Outcome:
+    x, old, error = random_points(run, key)
+    everyone = jnp.arange(SAMPLES)
+    new_rows = run.problem.sample_gradients(x, everyone)
+    old_rows = run.problem.sample_gradients(old, everyone)
+    table = old_rows + 0.3 * jax.random.normal(jax.random.fold_in(key, 1), old_rows.shape)
+    start = _start(run, x, old, run.problem.gradient(old) + error, table)
+
+    def after(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
+        rows = (batch + shift) % SAMPLES
+        return _error_and_staleness(run, run.advance(start, batch, indices=rows))
+
+    errors, stalenesses = jax.vmap(after)(all_batches(run.replacement))
+    changes = new_rows - old_rows + run.mixing * (old_rows - table)
     return Outcome(
-        *(np.asarray(values) for values in _after_a_step(run, states=states, shift=shift))
+        error=jnp.mean(errors),
+        staleness=jnp.mean(stalenesses),
+        before=jnp.sum(error**2),
+        variance=jnp.mean(jnp.sum((changes - jnp.mean(changes, axis=0)[None]) ** 2, axis=1)),
+        stale=staleness(run.problem, x, table),
+        moved=staleness(run.problem, x, old_rows),
     )
 
 
-@partial(jax.jit, static_argnames="states")
-def _after_a_step(run: SagaRun, *, states: int, shift: jax.Array | int) -> Outcome:
-    everyone, batches = jnp.arange(SAMPLES), all_batches(run.replacement)
-
-    def expectations(key: jax.Array) -> Outcome:
-        x, old, error = jax.random.normal(key, (3, DIMENSION))
-        x, old = run.constraint.project(2.0 * x), run.constraint.project(2.0 * old)
-        new_rows = run.problem.sample_gradients(x, everyone)
-        old_rows = run.problem.sample_gradients(old, everyone)
-        table = old_rows + 0.3 * jax.random.normal(jax.random.fold_in(key, 1), old_rows.shape)
-        start = _start(run, x, run.problem.gradient(old) + 0.3 * error, old, table)
-
-        def after(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
-            rows = (batch + shift) % SAMPLES
-            return _error_and_staleness(run, run.advance(start, batch, indices=rows))
-
-        errors, stalenesses = jax.vmap(after)(batches)
-        changes = new_rows - old_rows + run.mixing * (old_rows - table)
-        return Outcome(
-            error=jnp.mean(errors),
-            staleness=jnp.mean(stalenesses),
-            before=jnp.sum((0.3 * error) ** 2),
-            variance=jnp.mean(jnp.sum((changes - jnp.mean(changes, axis=0)[None]) ** 2, axis=1)),
-            stale=staleness(run.problem, x, table),
-            moved=staleness(run.problem, x, old_rows),
-        )
-
-    return jax.vmap(expectations)(jax.random.split(jax.random.key(1), states))
-
-
-def attained_step(run: SagaRun) -> tuple[Array, Array, Array, Array, Array]:
+def attained_step(run: SagaRun) -> tuple[Array, ...]:
     r"""One step from the end x = 1, with a table as stale as one likes.
 
     All rows are stale by the same |s|; for s > 0 on the side away from the step, so that F5 is
     attained.
 
     Args:
-        run: from `tight_saga`.
+        run: on the instance `tight`.
 
     Returns:
         The step eta, E_k and Y_k before it, and the measured E_{k+1} and Y_{k+1}, each of shape
@@ -135,14 +98,8 @@ def attained_step(run: SagaRun) -> tuple[Array, Array, Array, Array, Array]:
         jnp.array([0.0, 0.1, -2.0]),
     )
     steps, off, error = (axis.ravel() for axis in grid)
-    after, stale_after = _attained(run, steps, off, error)
-    return (
-        np.asarray(steps),
-        np.asarray(error**2),
-        np.asarray(off**2),
-        np.asarray(after),
-        np.asarray(stale_after),
-    )
+    found = steps, error**2, off**2, *_attained(run, steps, off, error)
+    return tuple(np.asarray(values) for values in found)
 
 
 @jax.jit
@@ -153,8 +110,8 @@ def _attained(
     run = replace(run, steps=jnp.full(4, eta))
     signs = jnp.array([1.0, 1.0, -1.0, -1.0])
     old, x = jnp.ones(1), jnp.full(1, 1 - 2 * eta)
-    table = (0.7 + signs * (1 + off))[:, None]
-    start = _start(run, x, run.problem.gradient(old) + error, old, table)
+    table = (SLOPE + signs * (1 + off))[:, None]
+    start = _start(run, x, old, run.problem.gradient(old) + error, table)
     errors, stalenesses = jax.vmap(
         lambda batch: _error_and_staleness(run, run.advance(start, batch))
     )(all_batches(run.replacement))
@@ -188,17 +145,10 @@ def _along(run: SagaRun, start: Position, sequences: jax.Array) -> tuple[jax.Arr
 
 
 def _start(
-    run: SagaRun, x: jax.Array, estimate: jax.Array, old: jax.Array, table: jax.Array
+    run: SagaRun, x: jax.Array, old: jax.Array, estimate: jax.Array, table: jax.Array
 ) -> Position:
-    """The position after a call at `old` that left this estimate and this table."""
-    state = run.init(jax.random.key(0)).state._replace(
-        steps=jnp.ones([], jnp.int32),
-        estimate=estimate,
-        table=table,
-        table_mean=jnp.mean(table, axis=0),
-        previous=old,
-    )
-    return Position(x, state)
+    """As `left_by`, with this table."""
+    return left_by(run, x, old, estimate, table=table, table_mean=jnp.mean(table, axis=0))
 
 
 def _error_and_staleness(run: SagaRun, after: Position) -> tuple[jax.Array, jax.Array]:

@@ -1,4 +1,4 @@
-r"""The estimator of Saga Sarah Frank-Wolfe and its table: F5, exactly and along runs."""
+r"""The estimator of Saga Sarah Frank-Wolfe and its table: F5, exactly and on a line."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,45 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
+from optzoo.problems import Constant
 from optzoo.theorems import Theorem
 from optzoo.theorems.frank_wolfe import (
     F5,
-    F5_ERROR,
     F5_EXACT,
     F5_LINE_ERROR,
     F5_LINE_STALENESS,
     F5_MIXING,
-    F5_STALENESS,
     F5_WHOLE_RUNS,
 )
 
 from ...checks import ExactIdentity, ExactInequality, Minimizer, UpperBound
 from ...claim import Case, Claim, grid
 from ...controls import controls, mutant, wrong
-from ...simulation import Experiment, Process
-from . import saga_mutants as mutants
-from .enumeration import BATCH, SAMPLES, SMALL
+from ...simulation import Experiment, Family, Process, of_each
+from . import mutants
+from .batches import refresh_probability, variance_factor
+from .enumeration import BATCH, SAMPLES, SMALL, small
 from .estimators import CLOSEST_FIRST, SAMPLINGS
-from .partners import SAGA_PARTNERS
-from .processes import (
-    Method,
-    MixingFamily,
-    OnALine,
-    SagaRun,
-    StaleTable,
-    noise_tight_saga,
-    refresh_probability,
-    variance_factor,
-)
-from .saga_enumeration import (
-    Outcome,
-    after_a_step,
-    attained_step,
-    small_saga,
-    tight_saga,
-    whole_runs,
-)
-from .settings import PROBLEMS, OnRun, SagaSetting, exactly
+from .instances import Instance, noise_tight
+from .processes import Method, OnALine, SagaRun, StaleTable, with_mixing
+from .saga_enumeration import Outcome, after_a_step, attained_step, tight, whole_runs
+from .settings import OnRun
+from .watches import squared_error
 
 __all__ = ["CLAIMS"]
 
@@ -61,34 +46,37 @@ REFRESHES: dict[str, Method] = {
 TIGHT = r"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $n = 4$, from the end"
 
 
-def _refreshed(text: str, run: SagaRun, refresh: str) -> OnRun:
-    return OnRun(text, run, chosen={"table refreshed with": refresh})
-
-
-def _other(refresh: str) -> Method:
-    (method,) = (method for name, method in REFRESHES.items() if name != refresh)
-    return method
+def _setting(
+    place: Instance, text: str, sampling: str, refresh: str, *, warm: bool = True
+) -> OnRun[SagaRun]:
+    run = place.saga(
+        jnp.full(4, 0.3),
+        BATCH,
+        replacement=sampling == "with replacement",
+        warm=warm,
+        method=REFRESHES[refresh],
+    )
+    return OnRun(place, run, text, chosen={"table refreshed with": refresh})
 
 
 # --- The error and the staleness after one step, exactly ---
 
 
-@cache
-def _after_a_step(replacement: bool, method: Method, shift: int) -> Outcome:
-    return after_a_step(small_saga(replacement=replacement, method=method), shift=shift)
-
-
 def _identity(sampling: str, refresh: str) -> Case:
-    replacement, new = sampling == "with replacement", refresh == "new gradients"
-    run = small_saga(replacement=replacement, method=REFRESHES[refresh])
-    setting = _refreshed(f"{SMALL}, batches of {BATCH}, 8 random states and tables", run, refresh)
+    new, other = refresh == "new gradients", sampling != "with replacement"
+    text = f"{SMALL}, batches of {BATCH}, 8 random states and tables"
+    setting = _setting(small(), text, sampling, refresh)
     a = setting.constants["a"].value
+
+    @cache
+    def outcome(method: Method, shift: int) -> Outcome:
+        return after_a_step(replace(setting.run, method=method), shift=shift)
 
     def check(
         method: Method = REFRESHES[refresh], shift: int = 0, **changes: float
     ) -> ExactIdentity:
         def compute() -> tuple[Array, Array]:
-            found = _after_a_step(replacement, method, shift)
+            found = outcome(method, shift)
             exact = setting.bound(F5_EXACT, *found[2:], refreshed_with_new=new, **changes)
             return np.concatenate(found[:2]), np.concatenate(exact)
 
@@ -97,24 +85,20 @@ def _identity(sampling: str, refresh: str) -> Case:
     swapped = wrong(
         "the other refresh",
         "the method with the other convention of the table",
-        method=_other(refresh),
+        method=REFRESHES["old gradients" if new else "new gradients"],
     )
     mistakes = (
         wrong(
             "wrong nu",
             "the variance factor of the other kind of sampling",
-            nu=variance_factor(SAMPLES, BATCH, replacement=not replacement),
+            nu=variance_factor(SAMPLES, BATCH, replacement=other),
         ),
         wrong(
             "wrong refresh probability",
             "the probability $a$ of the other kind of sampling",
-            a=refresh_probability(SAMPLES, BATCH, replacement=not replacement),
+            a=refresh_probability(SAMPLES, BATCH, replacement=other),
         ),
-        wrong(
-            "lambda halved",
-            "the prediction for another mixing than the method's",
-            mixing=a / 4,
-        ),
+        wrong("lambda halved", "the prediction for another mixing than the method's", mixing=a / 4),
         mutant(mutants.refreshed_too_early),
         wrong(
             "wrong rows",
@@ -128,32 +112,28 @@ def _identity(sampling: str, refresh: str) -> Case:
 # --- F5 after one step, where it is attained ---
 
 
-@cache
-def _attained(replacement: bool, method: Method) -> tuple[Array, ...]:
-    return attained_step(tight_saga(replacement=replacement, method=method))
-
-
 def _one_step(sampling: str, refresh: str) -> Case:
-    replacement, new = sampling == "with replacement", refresh == "new gradients"
-    run = tight_saga(replacement=replacement, method=REFRESHES[refresh])
-    setting = _refreshed(f"{TIGHT}, rows equally stale", run, refresh)
-    constants = setting.constants
+    new = refresh == "new gradients"
+    setting = _setting(tight(), f"{TIGHT}, rows equally stale", sampling, refresh)
+    nu, a = setting.constants["nu"].value, setting.constants["a"].value
+
+    @cache
+    def step() -> tuple[Array, ...]:
+        return attained_step(setting.run)
 
     def check(share: float = 1.0, old: float = 1.0, **changes: float) -> ExactInequality:
         """`share` of the staleness is told to the error's bound, `old` of what an old row adds."""
 
         def after(eta: float, error: float, stale: float) -> tuple[float, float]:
-            told = setting.bound(F5, [eta], E_0=error, Y_0=share * stale, **changes)[0]
-            kept = setting.bound(F5, [eta], E_0=error, Y_0=stale, **changes)[1]
+            bound = partial(setting.bound, F5, [eta], E_0=error, **changes)
+            told, kept = bound(Y_0=share * stale)[0][1], bound(Y_0=stale)[1][1]
             if new:
-                return told[1], kept[1]
-            all_of_it = setting.bound(
-                F5, [eta], E_0=error, Y_0=stale, refreshed_with_new=False, **changes
-            )[1]
-            return told[1], kept[1] + old * (all_of_it[1] - kept[1])
+                return told, kept
+            all_of_it = bound(Y_0=stale, refreshed_with_new=False)[1][1]
+            return told, kept + old * (all_of_it - kept)
 
         def sides() -> tuple[Array, Array]:
-            *before, error, stale = _attained(replacement, REFRESHES[refresh])
+            *before, error, stale = step()
             bounds = np.array([after(*state) for state in zip(*before, strict=True)])
             return np.concatenate([error, stale]), bounds.T.ravel()
 
@@ -163,11 +143,7 @@ def _one_step(sampling: str, refresh: str) -> Case:
 
     changes = (
         (
-            wrong(
-                "nu divided by 1.1",
-                "a false claim: less noise",
-                nu=constants["nu"].value / 1.1,
-            ),
+            wrong("nu divided by 1.1", "a false claim: less noise", nu=nu / 1.1),
             wrong(
                 "staleness halved in the noise",
                 r"a false claim: $\lambda\sqrt{Y_k}/2$ in place of $\lambda\sqrt{Y_k}$",
@@ -176,7 +152,7 @@ def _one_step(sampling: str, refresh: str) -> Case:
             wrong(
                 "1 - a divided by 1.1",
                 "a false claim: a table that is refreshed faster",
-                a=1 - (1 - constants["a"].value) / 1.1,
+                a=1 - (1 - a) / 1.1,
             ),
         )
         if new
@@ -187,9 +163,7 @@ def _one_step(sampling: str, refresh: str) -> Case:
                 old=0.0,
             ),
             wrong(
-                "nine tenths of that term",
-                "a false claim: it is attained as it stands",
-                old=0.9,
+                "nine tenths of that term", "a false claim: it is attained as it stands", old=0.9
             ),
         )
     )
@@ -200,28 +174,23 @@ def _one_step(sampling: str, refresh: str) -> Case:
 
 STEPS = (0.6, 0.3, 0.8, 0.5)
 STARTS = ("table of first gradients", "table of zeros")
-INSTANCES: dict[str, tuple[str, Callable[..., SagaRun]]] = {
-    "one dimension": (TIGHT, tight_saga),
-    "least squares": (SMALL, small_saga),
+INSTANCES: dict[str, tuple[Callable[[], Instance], str]] = {
+    "one dimension": (tight, TIGHT),
+    "least squares": (small, SMALL),
 }
 
 
-@cache
-def _moments(instance: str, replacement: bool, warm: bool, refresh: str) -> tuple[Array, Array]:
-    _, make = INSTANCES[instance]
-    run = make(replacement=replacement, warm=warm, method=REFRESHES[refresh])
-    return whole_runs(replace(run, steps=jnp.array(STEPS)))
-
-
 def _whole_runs(instance: str, sampling: str, start: str, refresh: str) -> Case:
-    replacement, warm = sampling == "with replacement", start == STARTS[0]
-    text, make = INSTANCES[instance]
-    run = make(replacement=replacement, warm=warm, method=REFRESHES[refresh])
-    setting = _refreshed(text, run, refresh)
+    make, text = INSTANCES[instance]
+    setting = _setting(make(), text, sampling, refresh, warm=start == STARTS[0])
+
+    @cache
+    def moments() -> Array:
+        return np.stack(whole_runs(replace(setting.run, steps=jnp.array(STEPS))))
 
     def check(scale: float = 1.0, new: bool = refresh == "new gradients") -> ExactInequality:
         def sides() -> tuple[Array, Array]:
-            measured = np.stack(_moments(instance, replacement, warm, refresh))
+            measured = moments()
             bounds = np.stack(setting.bound(F5_WHOLE_RUNS, STEPS, refreshed_with_new=new))
             bounds = scale * bounds[:, : measured.shape[1]]
             return measured[bounds > 0], bounds[bounds > 0]
@@ -246,54 +215,44 @@ def _whole_runs(instance: str, sampling: str, start: str, refresh: str) -> Case:
 
 # --- The line test: F5 with exogenous points ---
 
-LENGTH, LINE_CHECKPOINTS = 0.1, (160, 226, 320, 452, 640, 905, 1280)
+LENGTH = 0.1
 MULTIPLES = (0.125, 0.25, 0.5, 1.0, 2**0.5, 2.0, 4.0, 8.0)
 
 
-def _line_run(
-    method: Method = optzoo.saga_sarah_frank_wolfe, mixing: float | None = None
-) -> SagaRun:
-    return noise_tight_saga(
-        num_samples=64,
-        batch_size=4,
-        steps=jnp.full(1, LENGTH),
-        start=0.0,
-        mixing=mixing,
-        method=method,
-    )
-
-
-def _line_setting(**chosen: float | str) -> OnRun:
+def _line(**chosen: float | str) -> OnRun[SagaRun]:
+    place, checkpoints = noise_tight(0.0, start=0.0), (160, 226, 320, 452, 640, 905, 1280)
+    method, steps = OnALine(optzoo.saga_sarah_frank_wolfe), jnp.full(checkpoints[-1], LENGTH)
     return OnRun(
+        place,
+        place.saga(steps, 4, replacement=False, method=method),
         r"$f_i(x) = \pm x^2/2$, $n = 64$, points $x^k = kh$ whatever the estimate",
-        _line_run(),
-        {"D": exactly(1.0, "the steps are lengths: $D \\eta_k = h$")},
+        {"D": Constant(1.0, "exact", derivation="the steps are lengths: $D \\eta_k = h$")},
         {"h": LENGTH, **chosen},
+        name="saga-line-SagaLine-saga_sarah_frank_wolfe-None",
+        checkpoints=checkpoints,
+        lanes=32,
     )
 
 
 def _on_a_line(theorem: Theorem, metric: str) -> Case:
-    setting = _line_setting()
-    steps = np.full(LINE_CHECKPOINTS[-1], LENGTH)
+    setting = _line()
     # What is seen after k calls belongs to x^{k-1}.
-    bound = setting.bound(theorem, steps)[np.asarray(LINE_CHECKPOINTS) - 1]
+    bound, experiment = setting.along(theorem, first=1), setting.experiment()
 
     def check(
         method: Method = optzoo.saga_sarah_frank_wolfe,
-        process: Callable[[SagaRun], Process] = OnALine,
-        mixing: float | None = None,
+        change: Callable[[SagaRun], Process] = lambda run: run,
         scale: float = 1.0,
     ) -> UpperBound:
-        name = "saga-line-SagaLine-saga_sarah_frank_wolfe-None"
-        run = process(_line_run(method, mixing))
-        return UpperBound(Experiment(name, run, LINE_CHECKPOINTS, lanes=32), metric, scale * bound)
+        run = change(replace(setting.run, method=OnALine(method)))
+        return UpperBound(replace(experiment, process=run), metric, scale * bound)
 
     changes = [
         wrong("bound divided by three", "a false claim: a third of the bound", scale=1 / 3),
         wrong(
             "stale indices",
             "the table is read and written at the indices of the batch before",
-            process=StaleTable,
+            change=StaleTable,
         ),
     ]
     if metric == "squared_error":
@@ -302,18 +261,23 @@ def _on_a_line(theorem: Theorem, metric: str) -> Case:
             wrong(
                 "lambda = 1",
                 r"pure SAGA mixing, against the bound for $\lambda = b/2n$",
-                mixing=1.0,
+                change=partial(with_mixing, mixing=jnp.asarray(1.0)),
             ),
         ]
     return Case(setting, check(), controls(check, *changes))
 
 
 def _mixing() -> Case:
-    setting = _line_setting(**{"lambda": "b/2n times 1/8 to 8"})
-    run = _line_run()
-    family = MixingFamily(run, run.mixing * jnp.asarray(MULTIPLES))
-    # Past 10 n/b steps the error is stationary; the points are far enough apart to differ.
-    experiment = Experiment("saga-line-mixing", family, tuple(range(200, 680, 40)), lanes=16)
+    setting = _line(**{"lambda": "b/2n times 1/8 to 8"})
+    family = Family(setting.run, setting.run.mixing * jnp.asarray(MULTIPLES), with_mixing)
+    experiment = Experiment(
+        "saga-line-mixing",
+        family,
+        # Past 10 n/b steps the error is stationary; the points are far enough apart to differ.
+        tuple(range(200, 680, 40)),
+        of_each("squared_error", squared_error, len(MULTIPLES)),
+        lanes=16,
+    )
 
     def check(window: tuple[float, float] = (1.0, 2.0)) -> Minimizer:
         return Minimizer(MULTIPLES, experiment, "squared_error", window, looks=8)
@@ -327,16 +291,6 @@ def _mixing() -> Case:
             wrong("optimum at 1/8 to 1/2", "a false claim: a smaller lambda", window=(0.125, 0.5)),
         ),
     )
-
-
-# --- F5 along the runs of the convex rate ---
-
-
-def _along_runs(theorem: Theorem, metric: str, problem: str) -> Case:
-    setting = SagaSetting(problem=problem, set_name="l1_ball", schedule="table", replacement=False)
-    # What is seen after k calls belongs to x^{k-1}.
-    bound = setting.bound(theorem, setting.steps)[np.asarray(setting.checkpoints) - 1]
-    return Case(setting, UpperBound(setting.experiment(), metric, bound))
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -382,19 +336,5 @@ CLAIMS: tuple[Claim, ...] = (
         theorem=F5_MIXING,
         prepare=_mixing,
         x_label=r"$\lambda$ in units of $b/2n$",
-    ),
-    Claim(
-        id="frank_wolfe/saga/estimator/error",
-        title="The estimator's error along the run",
-        theorem=F5_ERROR,
-        prepare=grid(partial(_along_runs, F5_ERROR, "squared_error"), problem=PROBLEMS),
-        pairs_with=SAGA_PARTNERS,
-    ),
-    Claim(
-        id="frank_wolfe/saga/estimator/staleness",
-        title="The table's staleness along the run",
-        theorem=F5_STALENESS,
-        prepare=grid(partial(_along_runs, F5_STALENESS, "staleness"), problem=PROBLEMS),
-        pairs_with=SAGA_PARTNERS,
     ),
 )

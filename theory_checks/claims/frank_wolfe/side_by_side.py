@@ -10,17 +10,18 @@ import optzoo
 from optzoo.theorems.frank_wolfe import PAPER
 
 from ...side_by_side import Curve, Outcome, Panel, SideBySide
-from ...simulation import Experiment
+from ...simulation import Experiment, log_spaced
 from ...simulation.laboratory import Laboratory
-from .processes import FiniteSumRun, refresh_probability, step_table
-from .settings import Instance, balanced_probability, instance, saga_run, sarah_run
+from .batches import balanced_probability, refresh_probability
+from .instances import Instance, instance
+from .processes import FiniteSumRun, step_table
 
 __all__ = ["SIDE_BY_SIDE"]
 
 Array = NDArray[np.float64]
 
 HORIZON = 1500
-CHECKPOINTS = tuple(np.unique(np.round(np.geomspace(1, HORIZON, 25)).astype(int)).tolist())
+CHECKPOINTS = log_spaced(1, HORIZON, 25)
 SARAH, SAGA, FULL = "Sarah", "Saga Sarah", "full gradients"
 THEOREM = ", theorem's steps"
 LEVELS = (0.1, 0.01, 0.001)
@@ -35,10 +36,10 @@ def _methods(place: Instance) -> dict[str, FiniteSumRun]:
         return step_table(optzoo.open_loop_schedule(offset), HORIZON)
 
     def sarah(offset: float, p: float = p) -> FiniteSumRun:
-        return sarah_run(place, steps(offset), p, b)
+        return place.sarah(steps(offset), p, b)
 
     def saga(offset: float) -> FiniteSumRun:
-        return saga_run(place, steps(offset), b, warm=False)
+        return place.saga(steps(offset), b, warm=False)
 
     return {
         SARAH: sarah(2.0),
@@ -47,12 +48,6 @@ def _methods(place: Instance) -> dict[str, FiniteSumRun]:
         SARAH + THEOREM: sarah(4 / p),
         SAGA + THEOREM: saga(8 / a),
     }
-
-
-def _curve(label: str, x: Array, sample: Array) -> Curve:
-    """The mean over seeds with a band of two standard errors."""
-    mean, error = sample.mean(axis=0), sample.std(axis=0, ddof=1) / np.sqrt(len(sample))
-    return Curve(label, x, mean, mean - 2 * error, mean + 2 * error)
 
 
 def _compare(problem: str, laboratory: Laboratory) -> Outcome:
@@ -68,8 +63,8 @@ def _compare(problem: str, laboratory: Laboratory) -> Outcome:
         sample = laboratory.sample(experiment, 0, laboratory.seeds)
         gradients = sample["gradient_calls"].mean(axis=0)
         relative = sample["suboptimality"] / start
-        by_gradients.append(_curve(label, gradients, relative))
-        by_calls.append(_curve(label, steps, relative))
+        by_gradients.append(Curve.of_seeds(label, gradients, relative))
+        by_calls.append(Curve.of_seeds(label, steps, relative))
     y_label = r"$E[f(x^k) - f^*] / r_0$"
     return Outcome(
         panels=(
@@ -146,9 +141,7 @@ def _value_at(curve: Curve, x: float) -> float:
 
 def _beside(problem: str, words: str) -> SideBySide:
     return SideBySide(
-        id=f"frank_wolfe/compare/sarah-and-saga-{problem}".replace("_", "-").replace(
-            "frank-wolfe/", "frank_wolfe/"
-        ),
+        id=f"frank_wolfe/compare/sarah-and-saga-{problem.replace('_', '-')}",
         title=f"With or without full gradients: {words}",
         paper=PAPER.citation,
         description=(

@@ -1,8 +1,6 @@
-r"""The closed forms of the convex rates, F3a, F3b and F6a, against runs and against what they
-unroll, and the counts that they guarantee, F8.
-"""
+"""No method: the closed forms F3a, F3b, F6a against what they unroll, and the counts, F8."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,75 +9,32 @@ import optzoo
 from optzoo.theorems import Theorem
 from optzoo.theorems.frank_wolfe import F3A, F3A_UNROLLED, F3B, F4, F6, F6A, F6A_UNROLLED, F7, F8
 
-from ...checks import ExactInequality, ExactScaling, UpperBound
-from ...claim import Case, Claim, grid
+from ...checks import ExactInequality, ExactScaling
+from ...claim import Case, Claim
 from ...controls import controls, wrong
-from ...setting import Stated
+from ...setting import Stated, chosen
 from ...simulation.laboratory import Laboratory
-from .partners import SAGA_PARTNERS, SARAH_PARTNERS
-from .processes import refresh_probability, step_table
-from .settings import (
-    PROBLEMS,
-    OnInstance,
-    SagaSetting,
-    SarahSetting,
-    balanced_probability,
-    exactly,
-    largest_excess,
-)
+from .batches import balanced_probability, refresh_probability
+from .processes import step_table
 
 __all__ = ["CLAIMS"]
 
 Array = NDArray[np.float64]
 
-# --- On the runs of the recursions ---
-
-INSTANCES = {"least_squares": "l1_ball", "logistic": "simplex", "breast_cancer": "l1_ball"}
-
-
-def _stays_below(setting: OnInstance, bound: Array, *, last_only: bool = False) -> Case:
-    check = UpperBound(
-        setting.experiment(),
-        "suboptimality",
-        bound,
-        last_only=last_only,
-        uncertainty=setting.place.f_star.width,
-        cap=largest_excess(setting.run()),
-    )
-    return Case(setting, check)
-
-
-def _open_loop(problem: str) -> Case:
-    setting = SarahSetting(problem=problem, set_name=INSTANCES[problem], schedule="restart")
-    return _stays_below(setting, setting.bound(F3A, setting.checkpoints))
-
-
-def _stich(problem: str) -> Case:
-    setting = SarahSetting(problem=problem, set_name=INSTANCES[problem], schedule="stich")
-    bound = np.array([setting.bound(F3B, setting.horizon)])
-    return _stays_below(setting, bound, last_only=True)
-
-
-def _from_a_table(problem: str) -> Case:
-    setting = SagaSetting(problem=problem, set_name="l1_ball", schedule="table", replacement=False)
-    return _stays_below(setting, setting.bound(F6A, setting.checkpoints))
-
-
 # --- Against what they unroll ---
 
 ARITHMETIC = "no method: the arithmetic of the bounds themselves"
 STEP, HORIZON = 0.05, 2000
+Pairs = Iterator[tuple[float, float]]  # what is unrolled, and its closed form
 
 
-def _unrolled(
-    setting: Stated, sides: Callable[[], tuple[list[float], list[float]]], what: str, factor: float
-) -> Case:
+def _unrolled(setting: Stated, pairs: Callable[[], Pairs], what: str, factor: float) -> Case:
     def check(scale: float = 1.0) -> ExactInequality:
-        def compute() -> tuple[Array, Array]:
-            unrolled, closed = sides()
-            return np.array(unrolled), scale * np.array(closed)
+        def sides() -> tuple[Array, Array]:
+            unrolled, closed = np.array(list(pairs()), dtype=np.float64).T
+            return unrolled, scale * closed
 
-        return ExactInequality(compute, what=what)
+        return ExactInequality(sides, what=what)
 
     smaller = wrong(
         f"closed forms divided by {factor}",
@@ -90,12 +45,8 @@ def _unrolled(
 
 
 def _sarah_unrolled() -> Case:
-    chosen = {"L": 1.0, "L_pm": 2.0, "D": 1.5, "nu": 0.25, "r_0": 3.0}
-    setting = Stated(
-        ARITHMETIC,
-        {name: exactly(value) for name, value in chosen.items()},
-        {"p": "0.02, 0.1, 0.5"},
-    )
+    known = chosen(L=1.0, L_pm=2.0, D=1.5, nu=0.25, r_0=3.0)
+    setting = Stated(ARITHMETIC, known, {"p": "0.02, 0.1, 0.5"})
 
     def lyapunov(p: float, schedule: Callable[..., object], horizon: int) -> float:
         """Phi_{k+1} = (1 - eta_k) Phi_k + A eta_k^2."""
@@ -105,51 +56,38 @@ def _sarah_unrolled() -> Case:
             value = (1 - eta) * value + bounds.lyapunov(eta)
         return value
 
-    def sides() -> tuple[list[float], list[float]]:
-        unrolled, closed = [], []
+    def pairs() -> Pairs:
         for p in (0.02, 0.1, 0.5):
             for horizon in (round(1 / p), round(10 / p), round(100 / p)):
-                unrolled += [
-                    lyapunov(p, optzoo.open_loop_schedule(4 / p), horizon),
-                    lyapunov(p, optzoo.stich_schedule(horizon, p), horizon),
-                ]
-                closed += [
-                    float(setting.bound(F3A, horizon, p=p)),
-                    setting.bound(F3B, horizon, p=p),
-                ]
-            unrolled.append(setting.bound(F4, np.full(HORIZON, STEP), p=p)[-1])
-            closed.append(setting.of(F4, p=p).nonconvex_closed_form(STEP, HORIZON))
-        return unrolled, closed
+                open_loop = lyapunov(p, optzoo.open_loop_schedule(4 / p), horizon)
+                yield open_loop, setting.bound(F3A, horizon, p=p)
+                stich = lyapunov(p, optzoo.stich_schedule(horizon, p), horizon)
+                yield stich, setting.bound(F3B, horizon, p=p)
+            constant = setting.bound(F4, np.full(HORIZON, STEP), p=p)[-1]
+            yield constant, setting.of(F4, p=p).nonconvex_closed_form(STEP, HORIZON)
 
     what = "three restart probabilities, three horizons, both schedules, and constant steps"
-    return _unrolled(setting, sides, what, 1.1)
+    return _unrolled(setting, pairs, what, 1.1)
 
 
 def _saga_unrolled() -> Case:
-    chosen = {"L": 1.0, "L_pm": 2.0, "L_tilde": 2.5, "D": 1.5, "nu": 0.25, "r_0": 3.0}
-    setting = Stated(
-        ARITHMETIC,
-        {name: exactly(value) for name, value in chosen.items()},
-        {"a": "0.01, 0.1, 0.5, 0.99", "lambda": "a/2"},
-    )
+    known = chosen(L=1.0, L_pm=2.0, L_tilde=2.5, D=1.5, nu=0.25, r_0=3.0)
+    setting = Stated(ARITHMETIC, known, {"a": "0.01, 0.1, 0.5, 0.99", "lambda": "a/2"})
 
-    def sides() -> tuple[list[float], list[float]]:
-        unrolled, closed = [], []
+    def pairs() -> Pairs:
         for a in (0.01, 0.1, 0.5, 0.99):
             horizons = [round(multiple / a) for multiple in (1, 10, 100)]
             steps = 2 / (np.arange(horizons[-1]) + 8 / a)
             for new in (True, False):
                 changes = {"a": a, "mixing": a / 2, "refreshed_with_new": new}
-                unrolled += list(setting.bound(F6, steps, **changes)[horizons])
-                closed += list(setting.bound(F6A, horizons, **changes))
-            constant = np.full(HORIZON, STEP)
-            unrolled.append(setting.bound(F7, constant, a=a, mixing=a / 2)[-1])
+                unrolled = setting.bound(F6, steps, **changes)[horizons]
+                yield from zip(unrolled, setting.bound(F6A, horizons, **changes), strict=True)
+            constant = setting.bound(F7, np.full(HORIZON, STEP), a=a, mixing=a / 2)[-1]
             bounds = setting.of(F7, a=a, mixing=a / 2)
-            closed.append(bounds.nonconvex_closed_form(STEP, HORIZON))
-        return unrolled, closed
+            yield constant, bounds.nonconvex_closed_form(STEP, HORIZON)
 
     what = "four refresh probabilities, three horizons, both refreshes, and constant steps"
-    return _unrolled(setting, sides, what, 1.2)
+    return _unrolled(setting, pairs, what, 1.2)
 
 
 # --- F8: guaranteed counts ---
@@ -176,7 +114,7 @@ def _steps_until(setting: Stated, theorem: Theorem, **changes: float) -> int:
 def _counts() -> Case:
     setting = Stated(
         f"no method: what F6a and F3a promise for accuracy {EPS}, $L = L_\\pm = D = r_0$",
-        {name: exactly(1.0) for name in ("L", "L_pm", "L_tilde", "D", "r_0")},
+        chosen(L=1.0, L_pm=1.0, L_tilde=1.0, D=1.0, r_0=1.0),
         {"batch size": r"$\sqrt n$", "p": "b/(n+b)", "lambda": "a/2", "eps": EPS},
     )
 
@@ -219,32 +157,11 @@ CASES = "case, the closest to the bound first"
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
-        id="frank_wolfe/sarah/closed-form/generic",
-        title="Convex rate in closed form",
-        theorem=F3A,
-        prepare=grid(_open_loop, problem=INSTANCES),
-        pairs_with=SARAH_PARTNERS,
-    ),
-    Claim(
-        id="frank_wolfe/sarah/stich/generic",
-        title="Convex rate at the horizon",
-        theorem=F3B,
-        prepare=grid(_stich, problem=INSTANCES),
-        pairs_with=("frank_wolfe/sarah/one-step/lyapunov", *SARAH_PARTNERS),
-    ),
-    Claim(
         id="frank_wolfe/sarah/closed-form/unrolled",
         title="The closed forms bound what they unroll, closely",
         theorem=F3A_UNROLLED,
         prepare=_sarah_unrolled,
         x_label=CASES,
-    ),
-    Claim(
-        id="frank_wolfe/saga/closed-form/generic",
-        title="Convex rate without full gradients in closed form",
-        theorem=F6A,
-        prepare=grid(_from_a_table, problem=PROBLEMS),
-        pairs_with=SAGA_PARTNERS,
     ),
     Claim(
         id="frank_wolfe/saga/closed-form/unrolled",
