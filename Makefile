@@ -50,7 +50,7 @@ lint: setup  ## ruff: rules and format
 	$(BIN)/ruff format --check .
 
 types: setup  ## mypy on a built tree, where the import names are the real ones
-	rm -rf build/check
+	rm -rf build/check build/lib build/bdist*  # what was built of files that have gone
 	$(PIP) --no-deps --no-build-isolation --target build/check .
 	$(BIN)/mypy
 

@@ -165,7 +165,8 @@ def run_claims(
     )
 
     theorems = merged(finished_theorems, theorem_records(claim.theorem for claim in claims))
-    prints = {id(one): fingerprint(one, laboratory.protocol) for one in (*claims, *side_by_side)}
+    everything: tuple[Claim | SideBySide, ...] = (*claims, *side_by_side)
+    prints = {id(one): fingerprint(one, laboratory.protocol) for one in everything}
     started = time.perf_counter()
 
     def write() -> None:
