@@ -11,7 +11,7 @@ from optzoo.theorems.frank_wolfe import F3A, F3A_UNROLLED, F3B, F4, F6, F6A, F6A
 
 from ...checks import ExactInequality, ExactScaling
 from ...claim import Case, Claim
-from ...controls import controls, wrong
+from ...controls import case, wrong
 from ...setting import Stated, chosen
 from ...simulation.laboratory import Laboratory
 from .batches import balanced_probability, refresh_probability
@@ -41,7 +41,7 @@ def _unrolled(setting: Stated, pairs: Callable[[], Pairs], what: str, factor: fl
         "a false claim: closed forms that are too small by that factor",
         scale=1 / factor,
     )
-    return Case(setting, check(), controls(check, smaller))
+    return case(setting, check, smaller)
 
 
 def _sarah_unrolled() -> Case:
@@ -134,21 +134,18 @@ def _counts() -> Case:
 
         return ExactScaling(compute, exponents, tolerance=0.15)
 
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong(
-                "batches of n^(1/4)",
-                r"a false claim: the counts of $b = \sqrt n$ for smaller batches",
-                root=0.25,
-            ),
-            wrong(
-                "gradients linear in n",
-                "a false claim: as many passes over the data whatever n",
-                exponents=(0.0, 1.0, 0.0, 1.0),
-            ),
+        check,
+        wrong(
+            "batches of n^(1/4)",
+            r"a false claim: the counts of $b = \sqrt n$ for smaller batches",
+            root=0.25,
+        ),
+        wrong(
+            "gradients linear in n",
+            "a false claim: as many passes over the data whatever n",
+            exponents=(0.0, 1.0, 0.0, 1.0),
         ),
     )
 

@@ -10,7 +10,7 @@ from optzoo.theorems.frank_wolfe import F3, F6, F9
 
 from ...checks import PathwiseLowerBound, UpperBound
 from ...claim import Case, Claim
-from ...controls import Change, controls, mutant, wrong
+from ...controls import Change, case, mutant, wrong
 from ...setting import chosen
 from ...simulation import log_spaced
 from . import mutants
@@ -37,7 +37,7 @@ def _noise_decides(theorem: Theorem, setting: OnRun[Any], *false: Change) -> Cas
         experiment = setting.experiment(method)
         return UpperBound(experiment, "suboptimality", bound, cap=largest_excess(setting.run))
 
-    return Case(setting, check(), controls(check, *false))
+    return case(setting, check, *false)
 
 
 def _sarah() -> Case:
@@ -108,14 +108,11 @@ def _floor() -> Case:
         bound = scale * setting.bound(F9, setting.checkpoints)
         return PathwiseLowerBound(setting.experiment(method), "suboptimality", bound)
 
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            mutant(mutants.projection_in_place_of_the_oracle),
-            wrong("bound times ten", "a false claim where the bound is not slack", scale=10.0),
-        ),
+        check,
+        mutant(mutants.projection_in_place_of_the_oracle),
+        wrong("bound times ten", "a false claim where the bound is not slack", scale=10.0),
     )
 
 

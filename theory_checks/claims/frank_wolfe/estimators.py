@@ -12,7 +12,7 @@ from optzoo.theorems.frank_wolfe import F1, F1_ALONG_RUNS, F1_ON_A_LINE, F1B, F2
 
 from ...checks import ExactIdentity, ExactInequality, SampledIdentity, UpperBound
 from ...claim import Case, Claim, grid
-from ...controls import controls, mutant, null, wrong
+from ...controls import case, controls, mutant, null, wrong
 from ...setting import Stated, chosen
 from . import mutants
 from .batches import variance_factor
@@ -52,26 +52,23 @@ def _identity(sampling: str) -> Case:
 
         return ExactIdentity(compute, what="all batches and coins of two steps enumerated")
 
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong(
-                "wrong nu",
-                "the variance factor of the other kind of sampling",
-                nu=variance_factor(SAMPLES, BATCH, replacement=not replacement),
-            ),
-            wrong(
-                "forgotten (1-p)",
-                r"the prediction $e_k^2 + \nu V_k$, without the factor $1-p$",
-                scale=1 / (1 - 0.3),
-            ),
-            wrong(
-                "batch reused",
-                "the second step takes the batch of the first, on which its point depends",
-                reuse_batch=True,
-            ),
+        check,
+        wrong(
+            "wrong nu",
+            "the variance factor of the other kind of sampling",
+            nu=variance_factor(SAMPLES, BATCH, replacement=not replacement),
+        ),
+        wrong(
+            "forgotten (1-p)",
+            r"the prediction $e_k^2 + \nu V_k$, without the factor $1-p$",
+            scale=1 / (1 - 0.3),
+        ),
+        wrong(
+            "batch reused",
+            "the second step takes the batch of the first, on which its point depends",
+            reuse_batch=True,
         ),
     )
 
@@ -117,16 +114,13 @@ def _along_runs() -> Case:
             ),
         )
 
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong("wrong nu", "1/b although sampled without replacement", nu=1 / 32),
-            wrong("forgotten (1-p)", "the factor $1-p$ is left out", scale=1 / (1 - 0.1)),
-            mutant(mutants.restarted_half_as_often),
-            wrong("batch reused", "every batch serves two consecutive steps", reuse_batch=True),
-        ),
+        check,
+        wrong("wrong nu", "1/b although sampled without replacement", nu=1 / 32),
+        wrong("forgotten (1-p)", "the factor $1-p$ is left out", scale=1 / (1 - 0.1)),
+        mutant(mutants.restarted_half_as_often),
+        wrong("batch reused", "every batch serves two consecutive steps", reuse_batch=True),
     )
 
 
@@ -159,15 +153,12 @@ def _on_a_line() -> Case:
             looks=32,
         )
 
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            mutant(mutants.never_restarted),
-            mutant(mutants.constant_batch),
-            wrong("forgotten (1-p)", "exact values divided by $1-p$", scale=1 / (1 - 0.2)),
-        ),
+        check,
+        mutant(mutants.never_restarted),
+        mutant(mutants.constant_batch),
+        wrong("forgotten (1-p)", "exact values divided by $1-p$", scale=1 / (1 - 0.2)),
     )
 
 
@@ -236,9 +227,7 @@ def _descent(case: str) -> Case:
             error=1 / 1.1,
         )
     )
-    return Case(
-        setting, check(), controls(check, smaller, mutant(mutants.wrong_sign_of_the_oracle))
-    )
+    return case(setting, check, smaller, mutant(mutants.wrong_sign_of_the_oracle))
 
 
 def _lyapunov() -> Case:
@@ -262,15 +251,12 @@ def _lyapunov() -> Case:
             sides, what="all batches and coins of a step, on a grid of slopes, points and estimates"
         )
 
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong("A divided by 1.1", "a false claim: a smaller constant", scale=1 / 1.1),
-            wrong("M halved", "a false claim: another weight of the squared error", share=0.5),
-            mutant(mutants.wrong_sign_of_the_oracle),
-        ),
+        check,
+        wrong("A divided by 1.1", "a false claim: a smaller constant", scale=1 / 1.1),
+        wrong("M halved", "a false claim: another weight of the squared error", share=0.5),
+        mutant(mutants.wrong_sign_of_the_oracle),
     )
 
 

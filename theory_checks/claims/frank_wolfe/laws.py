@@ -16,7 +16,7 @@ from optzoo.theorems.frank_wolfe import F3_NOISE_LAW, F3_NOISE_TIME, F6A_NOISE_L
 
 from ...checks import Law, Passage, Rate
 from ...claim import Case, Claim
-from ...controls import Change, controls, mutant, wrong
+from ...controls import Change, case, mutant, wrong
 from ...setting import Stated
 from ...simulation import Experiment, Family, log_spaced
 from . import mutants
@@ -86,7 +86,7 @@ def _in_horizon(
         return Rate(experiment, "suboptimality", stated, (points[0], points[-1]), looks=1)
 
     faster = wrong("rate 1.5 claimed", "a false claim: $K^{-3/2}$", stated=1.5)
-    return Case(setting, check(), controls(check, *false, faster))
+    return case(setting, check, *false, faster)
 
 
 def _horizon() -> Case:
@@ -121,7 +121,7 @@ def _law(
     def check(stated: float = stated) -> Law:
         return Law(theta, experiments, "suboptimality", stated, looks=1)
 
-    return Case(setting, check(), controls(check, *false))
+    return case(setting, check, *false)
 
 
 def _no_root(stated: float) -> Change:
@@ -179,7 +179,7 @@ def _noise() -> Case:
 
     root = wrong("exponent 1/2 claimed", "a false claim: square root of the noise", stated=0.5)
     setting = _of_sarah(p=0.3, eps=eps, **{"batch size": 1})
-    return Case(setting, check(), controls(check, root))
+    return case(setting, check, root)
 
 
 CLAIMS: tuple[Claim, ...] = (

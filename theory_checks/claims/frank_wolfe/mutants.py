@@ -14,6 +14,7 @@ import optzoo
 from optzoo.lmo import ConstraintSet
 from optzoo.problems import pytree_dataclass
 
+from ...mutants import Call, altered
 from .processes import Transformation
 
 __all__ = [
@@ -86,35 +87,21 @@ def restarted_half_as_often(
     return optzoo.sarah_frank_wolfe(constraint, learning_rate, restart_probability / 2, **named)
 
 
-def constant_batch(*more: Any, **named: Any) -> Transformation:
+@altered(never_restarted)
+def constant_batch(call: Call) -> tuple[optax.Updates, Any]:
     """Plain stochastic Frank-Wolfe: the estimate is the minibatch gradient itself."""
-    sarah = never_restarted(*more, **named)
-
-    def update(
-        updates: optax.Updates, state: Any, params: optax.Params, **extra_args: Any
-    ) -> tuple[optax.Updates, Any]:
-        # g = 0 + grad f_S(x) - 0
-        zeros = jax.tree.map(jnp.zeros_like, state.estimate)
-        extra_args["grad_fn"] = lambda params: jax.tree.map(jnp.zeros_like, params)
-        return sarah.update(updates, state._replace(estimate=zeros), params, **extra_args)
-
-    return Transformation(sarah.init, update)
+    # g = 0 + grad f_S(x) - 0
+    zeros = jax.tree.map(jnp.zeros_like, call.params)
+    return call.step(state=call.state._replace(estimate=zeros), grad_fn=lambda params: zeros)
 
 
-def projection_in_place_of_the_oracle(
-    constraint: ConstraintSet, *more: Any, **named: Any
-) -> Transformation:
+@altered(optzoo.sarah_frank_wolfe)
+def projection_in_place_of_the_oracle(call: Call) -> tuple[optax.Updates, Any]:
     """Projected gradient steps of length 1 on the estimate: more than an oracle can do."""
-    sarah = optzoo.sarah_frank_wolfe(constraint, *more, **named)
-
-    def update(
-        updates: optax.Updates, state: Any, params: optax.Params, **extra_args: Any
-    ) -> tuple[optax.Updates, Any]:
-        _, state = sarah.update(updates, state, params, **extra_args)
-        target = constraint.project(jax.tree.map(jnp.subtract, params, state.estimate))
-        return jax.tree.map(jnp.subtract, target, params), state
-
-    return Transformation(sarah.init, update)
+    _, state = call.step()
+    target = jax.tree.map(jnp.subtract, call.params, state.estimate)
+    projected = call.arguments["constraint"].project(target)
+    return jax.tree.map(jnp.subtract, projected, call.params), state
 
 
 # --- Of Saga Sarah Frank-Wolfe ---
@@ -125,37 +112,23 @@ def never_mixed(*more: Any, mixing: jax.typing.ArrayLike) -> Transformation:
     return optzoo.saga_sarah_frank_wolfe(*more, mixing=jnp.asarray(NEVER))
 
 
-def refreshed_with_old(*more: Any, **named: Any) -> Transformation:
+@altered(optzoo.saga_sarah_frank_wolfe)
+def refreshed_with_old(call: Call) -> tuple[optax.Updates, Any]:
     """No mistake but the other convention: rows are refreshed with grad f_i(x^{k-1})."""
-    saga = optzoo.saga_sarah_frank_wolfe(*more, **named)
-
-    def update(
-        updates: optax.Updates, state: Any, params: Any, **extra_args: Any
-    ) -> tuple[optax.Updates, Any]:
-        old = jnp.where(state.steps == 0, params, state.previous)
-        rows = extra_args["sample_grads_fn"](old)
-        new_updates, new_state = saga.update(updates, state, params, **extra_args)
-        return new_updates, _with_rows(new_state, state.table, extra_args["indices"], rows)
-
-    return Transformation(saga.init, update)
+    old = jnp.where(call.state.steps == 0, call.params, call.state.previous)
+    updates, state = call.step()
+    return updates, _refreshed(state, call.state.table, call, old)
 
 
-def refreshed_too_early(*more: Any, **named: Any) -> Transformation:
+@altered(optzoo.saga_sarah_frank_wolfe)
+def refreshed_too_early(call: Call) -> tuple[optax.Updates, Any]:
     """The table is refreshed before the difference to it is formed."""
-    saga = optzoo.saga_sarah_frank_wolfe(*more, **named)
-
-    def update(
-        updates: optax.Updates, state: Any, params: Any, **extra_args: Any
-    ) -> tuple[optax.Updates, Any]:
-        rows = extra_args["sample_grads_fn"](params)
-        state = _with_rows(state, state.table, extra_args["indices"], rows)
-        return saga.update(updates, state, params, **extra_args)
-
-    return Transformation(saga.init, update)
+    return call.step(state=_refreshed(call.state, call.state.table, call, call.params))
 
 
-def _with_rows(state: Any, table: jax.Array, indices: jax.Array, rows: jax.Array) -> Any:
-    """The state with this table, its rows replaced at the indices, and its mean anew."""
-    table = table.at[indices].set(rows)
+def _refreshed(state: Any, table: jax.Array, call: Call, point: jax.Array) -> Any:
+    """The state with this table, the batch's rows those of a point, and its mean anew."""
+    rows = call.extra_args["sample_grads_fn"](point)
+    table = table.at[call.extra_args["indices"]].set(rows)
     mean = jnp.mean(table, axis=0)
     return state._replace(table=table, table_mean=mean, table_mean_error=jnp.zeros_like(mean))

@@ -12,7 +12,7 @@ from optzoo.theorems.frank_wolfe import F3, F3A, F3B, F4, F5_ERROR, F5_STALENESS
 
 from ...checks import UpperBound
 from ...claim import Case, Claim, grid
-from ...controls import controls, mutant
+from ...controls import case, mutant
 from ...data_files import data_files
 from ...simulation import Watch
 from .instances import PROBLEMS, SETS
@@ -55,7 +55,7 @@ def _below(
         )
 
     changes = (mutant(wrong_sign_of_the_oracle),) if with_control else ()
-    return Case(setting, check(), controls(check, *changes))
+    return case(setting, check, *changes)
 
 
 # --- Convex, for any steps ---

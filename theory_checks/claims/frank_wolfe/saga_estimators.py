@@ -22,7 +22,7 @@ from optzoo.theorems.frank_wolfe import (
 
 from ...checks import ExactIdentity, ExactInequality, Minimizer, UpperBound
 from ...claim import Case, Claim, grid
-from ...controls import controls, mutant, wrong
+from ...controls import case, mutant, wrong
 from ...simulation import Experiment, Family, Process, of_each
 from . import mutants
 from .batches import refresh_probability, variance_factor
@@ -106,7 +106,7 @@ def _identity(sampling: str, refresh: str) -> Case:
             shift=1,
         ),
     )
-    return Case(setting, check(), controls(check, swapped, *(mistakes if new else ())))
+    return case(setting, check, swapped, *(mistakes if new else ()))
 
 
 # --- F5 after one step, where it is attained ---
@@ -167,7 +167,7 @@ def _one_step(sampling: str, refresh: str) -> Case:
             ),
         )
     )
-    return Case(setting, check(), controls(check, *changes))
+    return case(setting, check, *changes)
 
 
 # --- F5 along whole runs, all sequences of batches ---
@@ -210,7 +210,7 @@ def _whole_runs(instance: str, sampling: str, start: str, refresh: str) -> Case:
                     new=True,
                 )
             )
-    return Case(setting, check(), controls(check, *changes))
+    return case(setting, check, *changes)
 
 
 # --- The line test: F5 with exogenous points ---
@@ -264,7 +264,7 @@ def _on_a_line(theorem: Theorem, metric: str) -> Case:
                 change=partial(with_mixing, mixing=jnp.asarray(1.0)),
             ),
         ]
-    return Case(setting, check(), controls(check, *changes))
+    return case(setting, check, *changes)
 
 
 def _mixing() -> Case:
@@ -282,14 +282,11 @@ def _mixing() -> Case:
     def check(window: tuple[float, float] = (1.0, 2.0)) -> Minimizer:
         return Minimizer(MULTIPLES, experiment, "squared_error", window, looks=8)
 
-    return Case(
+    return case(
         setting,
-        check(),
-        controls(
-            check,
-            wrong("optimum at 4 to 8", "a false claim: a larger lambda", window=(4.0, 8.0)),
-            wrong("optimum at 1/8 to 1/2", "a false claim: a smaller lambda", window=(0.125, 0.5)),
-        ),
+        check,
+        wrong("optimum at 4 to 8", "a false claim: a larger lambda", window=(4.0, 8.0)),
+        wrong("optimum at 1/8 to 1/2", "a false claim: a smaller lambda", window=(0.125, 0.5)),
     )
 
 

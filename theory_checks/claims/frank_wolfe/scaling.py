@@ -14,7 +14,7 @@ from optzoo.theorems.frank_wolfe import F1B, F3, F3_SCALED, F3_STRETCHED, F3A, F
 
 from ...checks import ExactScaling
 from ...claim import Case, Claim
-from ...controls import controls, wrong
+from ...controls import case, wrong
 from ...simulation import Experiment
 from ...simulation.laboratory import Laboratory
 from .instances import Instance, least_squares, sandwich
@@ -79,7 +79,7 @@ def _scaling(
         return ExactScaling(compute, exponents)
 
     fixed = wrong(f"{constant} not scaled", description, forgets=True)
-    return Case(setting, check(), controls(check, fixed))
+    return case(setting, check, fixed)
 
 
 def _smoothness() -> Case:

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 import optzoo
 
 from ...controls import wrong
+from ...mutants import Call, altered
 
 __all__ = [
     "MIXING_TIME_ONE",
@@ -126,15 +127,7 @@ def momentum_undamped(
     return optzoo.randomized_accelerated_gd(learning_rate, strong_convexity)
 
 
-def second_half_from_the_point_looked_ahead_at(
-    learning_rate: ArrayLike,
-) -> optax.GradientTransformationExtraArgs:
+@altered(optzoo.randomized_extragradient)
+def second_half_from_the_point_looked_ahead_at(call: Call) -> tuple[optax.Updates, Any]:
     """Extragradient with x^{k+1} = x^{k+1/2} - gamma g^{k+1/2}, not from x^k."""
-    right = optzoo.randomized_extragradient(learning_rate)
-
-    def update(
-        updates: optax.Updates, state: Any, params: Any = None, **extra_args: Any
-    ) -> tuple[optax.Updates, Any]:
-        return right.update(updates, state._replace(base_point=params), params, **extra_args)
-
-    return optax.GradientTransformationExtraArgs(right.init, update)
+    return call.step(state=call.state._replace(base_point=call.params))
