@@ -13,7 +13,7 @@ import numpy as np
 
 import optzoo
 from optzoo.problems import random_least_squares
-from theory_checks.claims.frank_wolfe.batches import balanced_probability
+from optzoo.theorems.frank_wolfe import balanced_probability
 from theory_checks.claims.frank_wolfe.processes import Position, SarahRun, step_table
 from theory_checks.simulation import Experiment, simulate
 

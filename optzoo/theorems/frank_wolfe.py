@@ -45,6 +45,9 @@ from .frank_wolfe_constants import (
     Sarah,
     Smooth,
     Table,
+    balanced_probability,
+    index_probability,
+    variance_factor,
 )
 from .theorem import Assumption, Paper, Theorem
 
@@ -71,6 +74,9 @@ __all__ = [
     "Sarah",
     "Smooth",
     "Table",
+    "balanced_probability",
+    "index_probability",
+    "variance_factor",
 ]
 
 PAPER = Paper(

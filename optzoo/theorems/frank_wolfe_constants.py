@@ -22,10 +22,100 @@ __all__ = [
     "Sarah",
     "Smooth",
     "Table",
+    "balanced_probability",
+    "index_probability",
+    "variance_factor",
 ]
 
 Array = NDArray[np.float64]
 _DIAMETER = "Euclidean diameter of the set"
+
+# --- Minibatches: what they make of the noise, and how often an index is in one ---
+
+
+def _require_batch(num_samples: int, batch_size: int) -> None:
+    if not 1 <= batch_size <= num_samples:
+        raise ValueError(
+            f"batch_size must lie between 1 and num_samples = {num_samples}, got {batch_size}"
+        )
+
+
+def variance_factor(num_samples: int, batch_size: int, *, replacement: bool) -> float:
+    r"""nu: the variance of a batch mean, in units of the variance of one sample.
+
+    .. math:: \nu = \frac{1}{b} \text{ with replacement,} \quad
+        \nu = \frac{n - b}{b (n - 1)} \text{ without.}
+
+    Args:
+        num_samples: n.
+        batch_size: b.
+        replacement: whether an index may be drawn twice.
+
+    Returns:
+        nu, without a unit.
+
+    Raises:
+        ValueError: if b does not lie between 1 and n.
+
+    Example:
+        >>> variance_factor(4, 2, replacement=True), round(
+        ...     variance_factor(4, 2, replacement=False), 4)
+        (0.5, 0.3333)
+    """
+    _require_batch(num_samples, batch_size)
+    n, b = num_samples, batch_size
+    if replacement:
+        return 1.0 / b
+    return 0.0 if b == n else (n - b) / (b * (n - 1))
+
+
+def index_probability(num_samples: int, batch_size: int, *, replacement: bool) -> float:
+    r"""a: the probability that an index is in a batch, at which a row of the table is refreshed.
+
+    .. math:: a = 1 - (1 - 1/n)^b \text{ with replacement,} \quad a = b / n \text{ without.}
+
+    Args:
+        num_samples: n.
+        batch_size: b.
+        replacement: whether an index may be drawn twice.
+
+    Returns:
+        a, in (0, 1].
+
+    Raises:
+        ValueError: if b does not lie between 1 and n.
+
+    Example:
+        >>> index_probability(4, 2, replacement=True)
+        0.4375
+    """
+    _require_batch(num_samples, batch_size)
+    n, b = num_samples, batch_size
+    return 1 - (1 - 1 / n) ** b if replacement else b / n
+
+
+def balanced_probability(num_samples: int, batch_size: int) -> float:
+    r"""The restart probability for which both kinds of steps of Sarah cost about the same.
+
+    .. math:: p = \frac{b}{n + b}
+
+    Args:
+        num_samples: n.
+        batch_size: b.
+
+    Returns:
+        p, in (0, 1/2].
+
+    Raises:
+        ValueError: if b does not lie between 1 and n.
+
+    Example:
+        >>> balanced_probability(300, 100)
+        0.25
+    """
+    _require_batch(num_samples, batch_size)
+    return batch_size / (num_samples + batch_size)
+
 
 # --- Sarah's estimator ---
 

@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 
 import optzoo
-from optzoo.theorems.frank_wolfe import F1, F2, F3B_LYAPUNOV, Batch, Sarah, Smooth
-from theory_checks.claims.frank_wolfe import enumeration, mutants
-from theory_checks.claims.frank_wolfe.batches import (
-    floyd_subset,
-    refresh_probability,
+from optzoo.theorems.frank_wolfe import (
+    F1,
+    F2,
+    F3B_LYAPUNOV,
+    Batch,
+    Sarah,
+    Smooth,
+    index_probability,
     variance_factor,
 )
+from theory_checks.claims.frank_wolfe import enumeration, mutants
 from theory_checks.claims.frank_wolfe.instances import noise_tight
 from theory_checks.claims.frank_wolfe.processes import (
     SarahRun,
@@ -33,6 +37,7 @@ from theory_checks.claims.frank_wolfe.watches import (
     suboptimality,
 )
 from theory_checks.simulation import Experiment, simulate
+from theory_checks.simulation.subsets import floyd_subset
 
 
 def test_one_step_inequalities_are_attained():
@@ -94,7 +99,7 @@ def test_refresh_probability_by_enumeration(replacement):
     else:
         batches = list(itertools.combinations(range(n), b))
     share = np.mean([0 in batch for batch in batches])
-    assert refresh_probability(n, b, replacement=replacement) == pytest.approx(share)
+    assert index_probability(n, b, replacement=replacement) == pytest.approx(share)
 
 
 def test_the_other_refresh_keeps_the_older_gradients():

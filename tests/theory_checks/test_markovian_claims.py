@@ -23,7 +23,6 @@ from theory_checks.claims.markovian_noise.processes import (
     gradient_calls,
     squared_distance,
     stream_run,
-    ticks_for,
 )
 from theory_checks.claims.markovian_noise.settings import (
     ACCELERATED,
@@ -41,6 +40,7 @@ from theory_checks.claims.markovian_noise.weights import (
     shipped_weights,
 )
 from theory_checks.simulation import AtIterations, Experiment, simulate
+from theory_checks.simulation.iterations import ticks_for
 
 
 def _paths(chain, start, length):

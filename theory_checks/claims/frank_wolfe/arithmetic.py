@@ -7,14 +7,25 @@ from numpy.typing import NDArray
 
 import optzoo
 from optzoo.theorems import Theorem
-from optzoo.theorems.frank_wolfe import F3A, F3A_UNROLLED, F3B, F4, F6, F6A, F6A_UNROLLED, F7, F8
+from optzoo.theorems.frank_wolfe import (
+    F3A,
+    F3A_UNROLLED,
+    F3B,
+    F4,
+    F6,
+    F6A,
+    F6A_UNROLLED,
+    F7,
+    F8,
+    balanced_probability,
+    index_probability,
+)
 
 from ...checks import ExactInequality, ExactScaling
 from ...claim import Case, Claim
 from ...controls import case, wrong
 from ...setting import Stated, chosen
 from ...simulation.laboratory import Laboratory
-from .batches import balanced_probability, refresh_probability
 from .processes import step_table
 
 __all__ = ["CLAIMS"]
@@ -120,7 +131,7 @@ def _counts() -> Case:
 
     def guaranteed(n: int, b: int) -> list[float]:
         """Oracle calls and gradients to eps, of Saga Sarah and of Sarah Frank-Wolfe."""
-        a, p = refresh_probability(n, b, replacement=True), balanced_probability(n, b)
+        a, p = index_probability(n, b, replacement=True), balanced_probability(n, b)
         saga = _steps_until(setting, F6A, a=a, mixing=a / 2, nu=1 / b)
         sarah = _steps_until(setting, F3A, p=p, nu=1 / b)
         return [saga, n + 2 * b * saga, sarah, n + sarah * (p * n + 2 * (1 - p) * b)]

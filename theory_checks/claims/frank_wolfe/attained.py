@@ -6,7 +6,7 @@ from typing import Any
 
 import optzoo
 from optzoo.theorems import Theorem
-from optzoo.theorems.frank_wolfe import F3, F6, F9
+from optzoo.theorems.frank_wolfe import F3, F6, F9, index_probability
 
 from ...checks import PathwiseLowerBound, UpperBound
 from ...claim import Case, Claim
@@ -14,7 +14,6 @@ from ...controls import Change, case, mutant, wrong
 from ...setting import chosen
 from ...simulation import log_spaced
 from . import mutants
-from .batches import refresh_probability
 from .instances import noise_tight, sandwich
 from .partners import SAGA_PARTNERS, SARAH_PARTNERS
 from .processes import Method, SarahRun, step_table
@@ -65,7 +64,7 @@ def _sarah() -> Case:
 
 def _saga() -> Case:
     place, b, horizon = noise_tight(SLOPE), 2, 12_800
-    a = refresh_probability(place.problem.num_samples, b, replacement=False)
+    a = index_probability(place.problem.num_samples, b, replacement=False)
     steps = step_table(optzoo.open_loop_schedule(8 / a), horizon)
     setting = OnRun(
         place,

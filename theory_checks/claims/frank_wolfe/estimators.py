@@ -8,14 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
-from optzoo.theorems.frank_wolfe import F1, F1_ALONG_RUNS, F1_ON_A_LINE, F1B, F2, F3B_LYAPUNOV
+from optzoo.theorems.frank_wolfe import (
+    F1,
+    F1_ALONG_RUNS,
+    F1_ON_A_LINE,
+    F1B,
+    F2,
+    F3B_LYAPUNOV,
+    variance_factor,
+)
 
 from ...checks import ExactIdentity, ExactInequality, SampledIdentity, UpperBound
 from ...claim import Case, Claim, grid
 from ...controls import case, controls, mutant, null, wrong
 from ...setting import Stated, chosen
 from . import mutants
-from .batches import variance_factor
 from .enumeration import (
     BATCH,
     SAMPLES,

@@ -23,9 +23,9 @@ from optzoo.problems import (
     random_sigmoid,
     random_sign_quadratic,
 )
+from optzoo.theorems.frank_wolfe import index_probability
 
 from ...data_files import data_files
-from .batches import refresh_probability
 from .processes import Method, SagaRun, SarahRun
 
 __all__ = [
@@ -107,7 +107,7 @@ class Instance:
         method: Method = optzoo.saga_sarah_frank_wolfe,
     ) -> SagaRun:
         """Saga Sarah Frank-Wolfe here, with batches of b and lambda = a/2."""
-        a = refresh_probability(self.problem.num_samples, b, replacement=replacement)
+        a = index_probability(self.problem.num_samples, b, replacement=replacement)
         return SagaRun(
             **self._parts,
             steps=steps,

@@ -12,7 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import optzoo
-from optzoo.theorems.frank_wolfe import F3_NOISE_LAW, F3_NOISE_TIME, F6A_NOISE_LAW
+from optzoo.theorems.frank_wolfe import (
+    F3_NOISE_LAW,
+    F3_NOISE_TIME,
+    F6A_NOISE_LAW,
+    index_probability,
+)
 
 from ...checks import Law, Passage, Rate
 from ...claim import Case, Claim
@@ -20,7 +25,6 @@ from ...controls import Change, case, mutant, wrong
 from ...setting import Stated
 from ...simulation import Experiment, Family, log_spaced
 from . import mutants
-from .batches import refresh_probability
 from .instances import noise_tight
 from .processes import FiniteSumRun, Method, step_table, with_slope
 from .settings import own_steps
@@ -38,7 +42,7 @@ def _sarah(horizon: int, *, p: float, b: int = 1, noise: float = 1.0) -> FiniteS
 
 
 def _saga(horizon: int, *, n: int, b: int) -> FiniteSumRun:
-    a = refresh_probability(n, b, replacement=True)
+    a = index_probability(n, b, replacement=True)
     return noise_tight(1.0, n=n).saga(step_table(optzoo.open_loop_schedule(8 / a), horizon), b)
 
 

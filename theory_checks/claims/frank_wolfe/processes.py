@@ -13,10 +13,11 @@ import optax
 import optzoo
 from optzoo.lmo import ConstraintSet
 from optzoo.problems import Constant, FiniteSum, NoiseTight, pytree_dataclass
+from optzoo.theorems.frank_wolfe import index_probability, variance_factor
 
 from ...setting import chosen
 from ...simulation import Process, Watch
-from .batches import floyd_subset, refresh_probability, variance_factor
+from ...simulation.subsets import floyd_subset
 from .watches import OF_ANY, restarts, stale
 
 __all__ = [
@@ -169,7 +170,7 @@ class SagaRun(FiniteSumRun):
     def constants(self) -> dict[str, Constant]:
         """Also the exact error and staleness of the first call."""
         known, n = super().constants, self.problem.num_samples
-        a = refresh_probability(n, self.batch_size, replacement=self.replacement)
+        a = index_probability(n, self.batch_size, replacement=self.replacement)
         error = stale = 0.0
         if not self.warm:
             rows = np.asarray(self._first_gradients)

@@ -18,6 +18,8 @@ from optzoo.theorems.frank_wolfe import (
     F5_LINE_STALENESS,
     F5_MIXING,
     F5_WHOLE_RUNS,
+    index_probability,
+    variance_factor,
 )
 
 from ...checks import ExactIdentity, ExactInequality, Minimizer, UpperBound
@@ -25,7 +27,6 @@ from ...claim import Case, Claim, grid
 from ...controls import case, mutant, wrong
 from ...simulation import Experiment, Family, Process, of_each
 from . import mutants
-from .batches import refresh_probability, variance_factor
 from .enumeration import BATCH, SAMPLES, SMALL, small
 from .estimators import CLOSEST_FIRST, SAMPLINGS
 from .instances import Instance, noise_tight
@@ -96,7 +97,7 @@ def _identity(sampling: str, refresh: str) -> Case:
         wrong(
             "wrong refresh probability",
             "the probability $a$ of the other kind of sampling",
-            a=refresh_probability(SAMPLES, BATCH, replacement=other),
+            a=index_probability(SAMPLES, BATCH, replacement=other),
         ),
         wrong("lambda halved", "the prediction for another mixing than the method's", mixing=a / 4),
         mutant(mutants.refreshed_too_early),

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 import optzoo
 from optzoo.problems import Constant
 from optzoo.theorems import Theorem
+from optzoo.theorems.frank_wolfe import balanced_probability, index_probability
 
 from ...setting import Parameters, Setting
 from ...simulation import Experiment, Watch, log_spaced
-from .batches import balanced_probability, refresh_probability
 from .instances import NONCONVEX, Instance, instance
 from .processes import AnyRun, Method, SagaRun, SarahRun, step_table
 
@@ -174,7 +174,7 @@ def by_saga(
     place = instance(problem, set_name)
     n = place.problem.num_samples
     b = _batch(problem, n)
-    a = refresh_probability(n, b, replacement=replacement)
+    a = index_probability(n, b, replacement=replacement)
     # Before 5 n/b steps the bound is mostly its start r_0.
     checkpoints = log_spaced(5 * n / b, 40 * n / b, 10)
     if schedule == "constant":

@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
-from optzoo.theorems.frank_wolfe import PAPER
+from optzoo.theorems.frank_wolfe import PAPER, balanced_probability, index_probability
 
 from ...side_by_side import Curve, Outcome, Panel, SideBySide
 from ...simulation import Experiment, log_spaced
 from ...simulation.laboratory import Laboratory
-from .batches import balanced_probability, refresh_probability
 from .instances import Instance, instance
 from .processes import FiniteSumRun, step_table
 
@@ -30,7 +29,7 @@ LEVELS = (0.1, 0.01, 0.001)
 def _methods(place: Instance) -> dict[str, FiniteSumRun]:
     n = place.problem.num_samples
     b = round(n**0.5)
-    p, a = balanced_probability(n, b), refresh_probability(n, b, replacement=True)
+    p, a = balanced_probability(n, b), index_probability(n, b, replacement=True)
 
     def steps(offset: float) -> jnp.ndarray:
         return step_table(optzoo.open_loop_schedule(offset), HORIZON)

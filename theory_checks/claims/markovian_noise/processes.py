@@ -4,7 +4,6 @@ A step of a process is a tick of `optzoo.mlmc_stream`, a fixed number of samples
 under `vmap` never wait for each other although their estimates differ in length.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol, final
@@ -19,6 +18,7 @@ import optzoo
 from optzoo.problems import MarkovChain, pytree_dataclass
 
 from ...simulation import AtIterations, Experiment, Process, Sum, Watch
+from ...simulation.iterations import ticks_for
 from .methods import DESCENT, Method
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "gradient_calls",
     "squared_distance",
     "stream_run",
-    "ticks_for",
 ]
 
 _STATIC = {"static": True}
@@ -160,24 +159,6 @@ def stream_run(
 
 
 # --- What is observed after numbers of iterations, which take different numbers of ticks ---
-
-
-def ticks_for(
-    iterations: int, batch_size: int, max_level: int, samples_per_tick: int, *, risk: float = 1e-9
-) -> int:
-    """Ticks by which so many estimates are complete, but for a probability of at most `risk`.
-
-    Chernoff's bound on the sum of the lengths 2^J B, J > m counting as B.
-    """
-    m = max_level
-    lengths = np.array([1.0, *(2.0**j for j in range(1, m + 1))])
-    shares = np.array([2.0**-m, *(2.0**-j for j in range(1, m + 1))])
-    best = math.inf
-    for rate in np.geomspace(1e-4, 3.0, 200) / 2**m:
-        growth = float(np.log(shares @ np.exp(rate * lengths)))
-        best = min(best, (iterations * growth - math.log(risk)) / rate)
-    most = min(best, iterations * 2.0**m)
-    return math.ceil(most * batch_size / samples_per_tick)
 
 
 def by_iterations(

@@ -38,10 +38,8 @@ def _sampled(name: str, noise: str, tau: int, laboratory: Laboratory) -> Curve:
     sample = laboratory.sample(adagrad_experiment(name, noise, tau), 0, laboratory.seeds)
     x = sample["gradient_calls"].mean(axis=0)
     table = sample["squared_distance"] / float(START @ START)
-    mean, error = table.mean(axis=0), table.std(axis=0, ddof=1) / np.sqrt(len(table))
-    use = np.cumsum(mean < TARGET / 100) <= 1  # far below the target nothing is compared
-    x, mean, error = x[use], mean[use], error[use]
-    return Curve(name, x, mean, np.maximum(mean - 2 * error, mean / 10), mean + 2 * error)
+    use = np.cumsum(table.mean(axis=0) < TARGET / 100) <= 1  # far below nothing is compared
+    return Curve.of_seeds(name, x[use], table[:, use], least=0.1)
 
 
 def _compare(noise: str, laboratory: Laboratory) -> Outcome:
