@@ -164,7 +164,8 @@ def run_claims(
     )
 
     theorems = merged(finished_theorems, theorem_records(claim.theorem for claim in claims))
-    prints = {id(one): fingerprint(one, laboratory.protocol) for one in (*claims, *comparisons)}
+    prints = {id(one): fingerprint(one, laboratory.protocol) for one in claims}
+    prints |= {id(one): fingerprint(one, laboratory.protocol) for one in comparisons}
     started = time.perf_counter()
 
     def write() -> None:
