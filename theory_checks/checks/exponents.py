@@ -12,7 +12,7 @@ from ..simulation import Experiment
 from ..simulation.laboratory import Laboratory
 from ..statistics.exponents import Exponent, law_exponent, rate_exponent, scaling_exponent
 from ..statistics.log_log import Relation
-from ..statistics.verdict import Decision
+from ..statistics.minimizer import share_inside
 
 __all__ = ["Law", "Minimizer", "Passage", "Rate"]
 
@@ -158,16 +158,7 @@ class Minimizer:
         values = np.stack(
             [sample[f"{self.metric}@{j}"].mean(axis=1) for j in range(len(theta))], axis=1
         )
-        generator = np.random.default_rng(0)
-        weights = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=1000) / seeds
-        means = weights @ values
-        best = theta[np.argmin(means, axis=1)]
-        share = float(np.mean((best >= self.window[0]) & (best <= self.window[1])))
-        verdict: Decision = "INCONCLUSIVE"
-        if share >= 0.99:
-            verdict = "CONSISTENT"
-        elif share <= 0.01:
-            verdict = "REFUTED"
+        share, verdict, means = share_inside(theta, values, self.window)
         mean = values.mean(axis=0)
         return Finding(
             verdict=verdict,

@@ -78,7 +78,7 @@ def capped_upper_limits(samples: Array, cap: ArrayLike, *, error: float) -> Arra
     if not 0.0 < error < 1.0:
         raise ValueError(f"error must lie in (0, 1), got {error}")
     if not np.all((top > 0.0) & np.isfinite(top)):
-        raise ValueError(f"cap must be positive and finite, got {cap!r}")
+        raise ValueError(f"cap must be positive and finite, got {top.tolist()}")
     # To round-off: a cap that is attained is computed in other ways than the metric.
     if not np.all((table >= 0.0) & (table <= top * (1.0 + 1e-9))):
         seed, checkpoint = np.argwhere(~((table >= 0.0) & (table <= top * (1.0 + 1e-9))))[0]

@@ -19,10 +19,9 @@ from .log_log import (
     compare,
     curvature,
     measured,
-    one_sided_limits,
-    resampled_means,
     slope,
 )
+from .resampling import log_slope, resampled_weights, studentized_limits
 from .scaling import better_scaling, first_passage, scaling_exponent
 from .verdict import Decision
 
@@ -65,8 +64,9 @@ def rate_exponent(
       within the slack 0.05 of the fitted exponent, and the bend is immaterial. A noise floor
       bends the curve upwards: subtract the floor of the theorem or end the window earlier.
 
-    The limits are asymptotic: a mean whose skewness grows along the path is underestimated late,
-    and its exponent overestimated, until there are seeds enough to see the tail.
+    The limits are asymptotic, and studentized (`resampling`): a mean whose skewness grows along the
+    path is underestimated late, and its exponent overestimated, until there are seeds enough to see
+    the tail. `honesty` has the rates.
 
     Args:
         k: checkpoints in the theorem's unit, increasing, shape (checkpoints,).
@@ -114,7 +114,7 @@ def rate_exponent(
         reference = float(-slope(x, np.log(limit[points])))
         bound_curvature = float(curvature(x, np.log(limit[points])))
 
-    means = resampled_means(table, resamples, seed)
+    means = resampled_weights(len(table), resamples, seed) @ table
     if not (np.all(levels > 0.0) and np.all(means > 0.0)):
         at = k_all[points][int(np.argmin(np.minimum(levels, means.min(axis=0))))]
         reason = f"the mean is not resolved from 0 at k = {at:g}, so it has no logarithm"
@@ -122,8 +122,7 @@ def rate_exponent(
             "INCONCLUSIVE", reason, None, None, stated, reference, k_all[points], levels
         )
 
-    value = float(-slope(x, np.log(levels)))
-    limits = one_sided_limits(-slope(x, np.log(means)))
+    value, limits = studentized_limits(log_slope(-x), table, resamples=resamples, seed=seed)
     length = float(x[-1] - x[0])
     bend = float(curvature(x, np.log(levels))) - bound_curvature
     bends = np.quantile(curvature(x, np.log(means)) - bound_curvature, [0.005, 0.995])
@@ -185,13 +184,15 @@ def law_exponent(
     check_claim(stated, relation)
     table = check_values("values", values, (varied.size, None))
     levels = table.mean(axis=1)
-    means = resampled_means(table.T, resamples, seed)
+    means = resampled_weights(table.shape[1], resamples, seed) @ table.T
     unresolved = np.minimum(levels, means.min(axis=0)) <= 0.0
     if unresolved.any():
         at = varied[int(np.argmax(unresolved))]
         reason = f"the mean is not resolved from 0 at theta = {at:g}, so it has no logarithm"
         return measured("INCONCLUSIVE", reason, None, None, stated, stated, varied, levels)
-    return compare(varied, levels, means, stated, relation)
+    statistic = log_slope(np.log(varied))
+    value, limits = studentized_limits(statistic, table.T, resamples=resamples, seed=seed)
+    return compare(varied, levels, value, limits, stated, relation)
 
 
 def _window_points(k: Array, window: tuple[float, float]) -> NDArray[np.intp]:

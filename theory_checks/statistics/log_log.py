@@ -1,7 +1,7 @@
 """Power laws fitted in log-log: slopes of log(mean over seeds), with limits by resampling seeds.
 
 The logarithm is taken of the mean, never averaged (Jensen). One resample takes the same seeds at
-every point, so common random numbers and whole trajectories stay together.
+every point, so common random numbers and whole trajectories stay together (`resampling`).
 """
 
 import math
@@ -11,15 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .evidence import MIN_SEEDS, Array
+from .evidence import Array
+from .resampling import Limits
 from .verdict import Decision
 
 __all__ = ["Exponent", "Relation"]
 
 Relation = Literal["at_most", "exactly"]
-Limits = tuple[float, float, float, float]
-"""99% and 95% lower, 95% and 99% upper limits, one-sided."""
-
 _SLACK = {"at_most": 0.1, "exactly": 0.15}
 _MIN_VALUES = 5
 _MIN_DECADES = 1.5
@@ -72,41 +70,15 @@ def curvature(x: Array, y: Array) -> Array:
     return np.asarray(y @ basis.Q[:, 2] / basis.R[2, 2])
 
 
-def resampled_means(table: Array, resamples: int, seed: int) -> Array:
-    """Means over resampled rows, (resamples, ...) for a table of shape (seeds, ...)."""
-    if resamples < 200:
-        raise ValueError(f"resamples must be at least 200 for a 99% limit, got {resamples}")
-    seeds = len(table)
-    if seeds < MIN_SEEDS:
-        raise ValueError(f"values must hold at least {MIN_SEEDS} seeds, got {seeds}")
-    picks = np.random.default_rng(seed).integers(seeds, size=(resamples, seeds))
-    offsets = seeds * np.arange(resamples)[:, None]
-    counts = np.bincount((picks + offsets).ravel(), minlength=resamples * seeds)
-    return np.tensordot(counts.reshape(resamples, seeds) / seeds, table, axes=1)
-
-
-def one_sided_limits(slopes: Array) -> Limits:
-    """One-sided percentile limits; an unknown slope (NaN) is the worst case of either side."""
-    unknown = np.isnan(slopes)
-    low = np.sort(np.where(unknown, -np.inf, slopes))
-    high = np.sort(np.where(unknown, np.inf, slopes))[::-1]
-    outer, inner = (max(math.floor((slopes.size + 1) * tail), 1) - 1 for tail in (0.01, 0.05))
-    return float(low[outer]), float(low[inner]), float(high[inner]), float(high[outer])
-
-
-def fit(theta: Array, levels: Array, resampled: Array) -> tuple[float, Limits]:
-    """Exponent of levels (n,) in theta (n,), limits from resampled levels (resamples, n)."""
-    x = np.log(theta)
-    known = np.all(np.isfinite(resampled), axis=-1)
-    slopes = slope(x, np.log(np.where(known[:, None], resampled, 1.0)))
-    return float(slope(x, np.log(levels))), one_sided_limits(np.where(known, slopes, np.nan))
-
-
 def compare(
-    theta: Array, levels: Array, resampled: Array, stated: float, relation: Relation
+    theta: Array,
+    levels: Array,
+    value: float,
+    limits: Limits,
+    stated: float,
+    relation: Relation,
 ) -> Exponent:
     """Decide "at most theta^stated" or "exactly theta^stated" (two one-sided tests)."""
-    value, limits = fit(theta, levels, resampled)
     outer_lower, lower, upper, outer_upper = limits
     slack = _SLACK[relation]
     ceiling = stated + slack

@@ -17,10 +17,9 @@ from .log_log import (
     check_theta,
     check_values,
     compare,
-    fit,
     measured,
-    resampled_means,
 )
+from .resampling import Statistic, log_slope, studentized_limits
 from .verdict import Decision
 
 __all__ = ["better_scaling", "first_passage", "scaling_exponent"]
@@ -64,6 +63,12 @@ def first_passage(checkpoints: ArrayLike, mean: ArrayLike, eps: float) -> Array:
         raise ValueError("mean must be finite, got NaN or infinity")
     if not (eps > 0.0 and math.isfinite(eps)):
         raise ValueError(f"eps must be positive and finite, got {eps}")
+    passage, _ = _passage_and_gradient(grid, curve, eps)
+    return passage
+
+
+def _passage_and_gradient(grid: Array, curve: Array, eps: float) -> tuple[Array, Array]:
+    """The passages (...), and the gradients of their logarithms in those of the curve (..., K)."""
     reached = curve <= eps
     after = np.argmax(reached, axis=-1)
     before = np.maximum(after - 1, 0)
@@ -73,7 +78,13 @@ def first_passage(checkpoints: ArrayLike, mean: ArrayLike, eps: float) -> Array:
     drop = np.where(inside, np.log(np.where(inside, high / np.where(inside, low, 1.0), 2.0)), 1.0)
     part = np.where(inside, np.log(np.where(inside, high, eps) / eps) / drop, 1.0)
     passage = grid[before] * (grid[after] / grid[before]) ** part
-    return np.where(reached.any(axis=-1), passage, np.inf)
+    gradient = np.zeros_like(curve)
+    step = np.where(inside, np.log(grid[after] / grid[before]) / drop, 0.0)
+    at_after = np.arange(grid.size) == after[..., None]
+    at_before = np.arange(grid.size) == before[..., None]
+    gradient += at_before * (step * (1.0 - part))[..., None]
+    gradient += at_after * (step * part)[..., None]
+    return np.where(reached.any(axis=-1), passage, np.inf), gradient
 
 
 def scaling_exponent(
@@ -128,11 +139,15 @@ def scaling_exponent(
     """
     varied = check_theta(theta)
     check_claim(stated, relation)
-    levels, passages = _passages(varied, checkpoints, values, eps, resamples, seed)
+    table, grid = _checked(varied, checkpoints, values)
+    levels = _levels(grid, table, eps)
     problem = _passage_problem(varied, checkpoints, levels, eps)
     if problem:
         return measured("INCONCLUSIVE", problem, None, None, stated, stated, varied, levels)
-    return compare(varied, levels, passages, stated, relation)
+    value, limits = studentized_limits(
+        _passage_slope(varied, grid, eps), _by_seed(table), resamples=resamples, seed=seed
+    )
+    return compare(varied, levels, value, limits, stated, relation)
 
 
 def better_scaling(
@@ -178,17 +193,25 @@ def better_scaling(
         raise ValueError(
             f"baseline must have the shape of values, {np.shape(values)}, got {np.shape(baseline)}"
         )
-    levels, passages = _passages(varied, checkpoints, values, eps, resamples, seed)
-    base_levels, base_passages = _passages(varied, checkpoints, baseline, eps, resamples, seed)
+    table, grid = _checked(varied, checkpoints, values)
+    base, _ = _checked(varied, checkpoints, baseline)
+    levels, base_levels = _levels(grid, table, eps), _levels(grid, base, eps)
     for name, reached in (("method", levels), ("baseline", base_levels)):
         problem = _passage_problem(varied, checkpoints, reached, eps)
         if problem:
             return measured(
                 "INCONCLUSIVE", f"{name}: {problem}", None, None, 0.0, 0.0, varied, reached
             )
-    known = np.isfinite(passages) & np.isfinite(base_passages)
-    ratio = np.where(known, base_passages, np.nan) / np.where(known, passages, 1.0)
-    value, limits = fit(varied, base_levels / levels, ratio)
+    one = _passage_slope(varied, grid, eps)
+    size = table.shape[0] * table.shape[2]
+
+    def gain(means: Array) -> tuple[Array, Array]:
+        new, new_gradient = one(means[..., :size])
+        old, old_gradient = one(means[..., size:])
+        return old - new, np.concatenate([-new_gradient, old_gradient], axis=-1)
+
+    both = np.hstack([_by_seed(table), _by_seed(base)])
+    value, limits = studentized_limits(gain, both, resamples=resamples, seed=seed)
     verdict: Decision = "INCONCLUSIVE"
     if limits[1] > 0.0:
         verdict = "CONSISTENT"
@@ -201,10 +224,8 @@ def better_scaling(
     return measured(verdict, reason, value, limits, 0.0, 0.0, varied, base_levels / levels)
 
 
-def _passages(
-    theta: Array, checkpoints: ArrayLike, values: ArrayLike, eps: float, resamples: int, seed: int
-) -> tuple[Array, Array]:
-    """First passages (n,) of the means, and (resamples, n) of resampled ones, NaN if unknown."""
+def _checked(theta: Array, checkpoints: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
+    """The table (n, seeds, checkpoints), and the grid of each theta (n, checkpoints)."""
     table = check_values("values", values, (theta.size, None, None))
     grid = np.asarray(checkpoints, dtype=np.float64)
     if grid.shape not in ((table.shape[2],), (theta.size, table.shape[2])):
@@ -212,16 +233,36 @@ def _passages(
             f"checkpoints must have shape ({table.shape[2]},) or {(theta.size, table.shape[2])}, "
             f"got {grid.shape}"
         )
-    grid = np.broadcast_to(grid, (theta.size, table.shape[2]))
-    means = resampled_means(np.swapaxes(table, 0, 1), resamples, seed)
-    levels = np.array(
-        [first_passage(g, m, eps) for g, m in zip(grid, table.mean(axis=1), strict=True)]
-    )
-    resampled = np.stack(
-        [first_passage(grid[i], means[:, i], eps) for i in range(theta.size)], axis=1
-    )
-    known = np.isfinite(resampled) & (resampled > grid[:, 0])
-    return levels, np.where(known, resampled, np.nan)
+    return table, np.broadcast_to(grid, (theta.size, table.shape[2]))
+
+
+def _by_seed(table: Array) -> Array:
+    """(n, seeds, checkpoints) as (seeds, n * checkpoints)."""
+    return np.swapaxes(table, 0, 1).reshape(table.shape[1], -1)
+
+
+def _levels(grid: Array, table: Array, eps: float) -> Array:
+    """First passages (n,) of the means."""
+    means = table.mean(axis=1)
+    return np.array([first_passage(g, m, eps) for g, m in zip(grid, means, strict=True)])
+
+
+def _passage_slope(theta: Array, grid: Array, eps: float) -> Statistic:
+    """The slope of the log passages, of means (..., n * checkpoints); NaN if one is not known."""
+    slope_of = log_slope(np.log(theta))
+
+    def statistic(means: Array) -> tuple[Array, Array]:
+        curves = means.reshape(*means.shape[:-1], *grid.shape)
+        found = [_passage_and_gradient(grid[i], curves[..., i, :], eps) for i in range(len(grid))]
+        passages = np.stack([passage for passage, _ in found], axis=-1)
+        gradients = np.stack([gradient for _, gradient in found], axis=-2)
+        # Reached at the first checkpoint already: the passage may be earlier.
+        known = np.isfinite(passages) & (passages > grid[:, 0])
+        value, weights = slope_of(np.where(known, passages, 1.0))
+        gradient = (weights[..., None] * gradients).reshape(means.shape)
+        return np.where(known.all(axis=-1), value, np.nan), gradient
+
+    return statistic
 
 
 def _passage_problem(theta: Array, checkpoints: ArrayLike, levels: Array, eps: float) -> str:
