@@ -13,10 +13,10 @@ from optzoo.problems import pytree_dataclass, random_least_squares
 from theory_checks.claims.frank_wolfe.processes import SarahRun, line_test, step_table
 from theory_checks.simulation import (
     Experiment,
-    Family,
     Mean,
     Process,
     Sum,
+    Sweep,
     log_spaced,
     of_each,
     simulate,
@@ -241,11 +241,11 @@ def with_drift(process, drift):
     return replace(process, drift=drift)
 
 
-def test_a_family_is_its_members_on_common_random_numbers():
+def test_a_sweep_is_its_members_on_common_random_numbers():
     drifts = (-1.0, 0.0, 0.5)
-    family = Family(Walk(jnp.asarray(9.0)), jnp.asarray(drifts), with_drift)
+    sweep = Sweep(Walk(jnp.asarray(9.0)), jnp.asarray(drifts), with_drift)
     found, each = (
-        simulate(Experiment("walk", family, (1, 5), watch, lanes=2), first=0, count=4)
+        simulate(Experiment("walk", sweep, (1, 5), watch, lanes=2), first=0, count=4)
         for watch in (None, of_each("x", x, len(drifts)))
     )
     alone = [

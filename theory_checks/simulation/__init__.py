@@ -2,18 +2,18 @@
 
 from .checkpoints import log_spaced
 from .experiment import Experiment, simulate
-from .family import Family, of_each
 from .iterations import AtIterations
 from .process import Along, Mean, Process, Sum, Watch, held
+from .sweep import Sweep, of_each
 
 __all__ = [
     "Along",
     "AtIterations",
     "Experiment",
-    "Family",
     "Mean",
     "Process",
     "Sum",
+    "Sweep",
     "Watch",
     "held",
     "log_spaced",

@@ -23,7 +23,7 @@ from ...checks import Law, Passage, Rate
 from ...claim import Case, Claim
 from ...controls import Change, case, mutant, wrong
 from ...setting import Stated
-from ...simulation import Experiment, Family, log_spaced
+from ...simulation import Experiment, Sweep, log_spaced
 from . import mutants
 from .instances import noise_tight
 from .processes import FiniteSumRun, Method, step_table, with_slope
@@ -50,9 +50,9 @@ def _over_slopes(
     name: str, run: FiniteSumRun, checkpoints: Sequence[int], largest: float
 ) -> Experiment:
     """A run for each of 8 slopes up to the largest."""
-    family = Family(run, jnp.geomspace(SMALLEST, largest, SLOPES), with_slope)
+    sweep = Sweep(run, jnp.geomspace(SMALLEST, largest, SLOPES), with_slope)
     randomness = "saga-laws" if name.startswith("saga") else "laws"
-    return Experiment(name, family, tuple(checkpoints), lanes=16, randomness=randomness)
+    return Experiment(name, sweep, tuple(checkpoints), lanes=16, randomness=randomness)
 
 
 FAMILY = r"$f_i(x) = cx \pm \sigma x^2/2$ on $[-1, 1]$, $n = 64$, averaged over 8 slopes $c$"
@@ -61,7 +61,7 @@ SAGA_PARAMETERS = {"lambda": "a/2", "replacement": "True", "table": "first gradi
 
 
 def _stated(text: str, schedule: str, **parameters: float | int | str) -> Stated:
-    """What all members of a family have in common."""
+    """What all members of a sweep have in common."""
     known = noise_tight(1.0).constants
     common = {name: known[name] for name in ("L", "L_pm", "L_tilde", "D")}
     return Stated(text, common, {**parameters, **own_steps(schedule)})

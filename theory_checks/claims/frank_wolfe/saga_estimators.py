@@ -25,7 +25,7 @@ from optzoo.theorems.frank_wolfe import (
 from ...checks import ExactIdentity, ExactInequality, Minimizer, UpperBound
 from ...claim import Case, Claim, grid
 from ...controls import case, mutant, wrong
-from ...simulation import Experiment, Family, Process, of_each
+from ...simulation import Experiment, Process, Sweep, of_each
 from . import mutants
 from .enumeration import BATCH, SAMPLES, SMALL, small
 from .estimators import CLOSEST_FIRST, SAMPLINGS
@@ -270,10 +270,10 @@ def _on_a_line(theorem: Theorem, metric: str) -> Case:
 
 def _mixing() -> Case:
     setting = _line(**{"lambda": "b/2n times 1/8 to 8"})
-    family = Family(setting.run, setting.run.mixing * jnp.asarray(MULTIPLES), with_mixing)
+    sweep = Sweep(setting.run, setting.run.mixing * jnp.asarray(MULTIPLES), with_mixing)
     experiment = Experiment(
         "saga-line-mixing",
-        family,
+        sweep,
         # Past 10 n/b steps the error is stationary; the points are far enough apart to differ.
         tuple(range(200, 680, 40)),
         of_each("squared_error", squared_error, len(MULTIPLES)),

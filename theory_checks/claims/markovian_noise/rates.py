@@ -36,7 +36,7 @@ from .settings import (
     NOISES,
     POLYAK,
     ExactRun,
-    Family,
+    Prescribed,
     mean_squared_gradient,
 )
 
@@ -101,7 +101,7 @@ def _is(setting: ExactRun, **choice: str) -> bool:
     return all(getattr(setting, name) == value for name, value in (CONTROLLED | choice).items())
 
 
-# --- The claims: a theorem on the grid of a family ---
+# --- The claims: a theorem on the grid of a plan ---
 
 
 def _occurs(
@@ -119,7 +119,7 @@ def _claim(
     name: str,
     title: str,
     theorem: Theorem,
-    family: Family,
+    plan: Prescribed,
     metric: Metric,
     changes: Callable[[ExactRun], list[Change]],
     *,
@@ -130,7 +130,7 @@ def _claim(
     noises = {} if floor else {"noise": NOISES}
 
     def at(**choice: str) -> Case:
-        setting = ExactRun(family=family, **choice)
+        setting = ExactRun(plan=plan, **choice)
         return exact_case(
             setting,
             partial(sides, theorem=theorem, metric=metric, last_only=floor),
@@ -143,7 +143,7 @@ def _claim(
         id=f"markovian_noise/{name}",
         title=title,
         theorem=theorem,
-        prepare=grid(at, where=_occurs, chain=family.chains, **noises, **family.choices),
+        prepare=grid(at, where=_occurs, chain=plan.chains, **noises, **plan.choices),
         pairs_with=PARTNERS if floor else (),
         x_label=CLOSEST,
     )
@@ -153,7 +153,7 @@ def _along(
     name: str,
     title: str,
     theorem: Theorem,
-    family: Family,
+    plan: Prescribed,
     controlled: Choice,
     metric: Metric | None = None,
 ) -> Claim:
@@ -164,12 +164,12 @@ def _along(
         far = _is(setting, noise="factor 2", **{**controlled, "start": "far"})
         return [*bound, SINGLE_SAMPLES] if far else bound
 
-    watched = family.metric if metric is None else metric
-    return _claim(name, title, theorem, family, watched, changes, floor=False)
+    watched = plan.metric if metric is None else metric
+    return _claim(name, title, theorem, plan, watched, changes, floor=False)
 
 
 def _floor(
-    name: str, title: str, theorem: Theorem, family: Family, controlled: Choice, *false: Change
+    name: str, title: str, theorem: Theorem, plan: Prescribed, controlled: Choice, *false: Change
 ) -> Claim:
     """Where the start is forgotten."""
 
@@ -181,9 +181,9 @@ def _floor(
             "no mistake: under additive noise a plain batch has the lower floor",
             sizes=(round(expected_samples(*setting.sizes)), 0),
         )
-        return [MIXING_TIME_ONE, *false, *((plain,) if family in (DESCENT, POLYAK) else ())]
+        return [MIXING_TIME_ONE, *false, *((plain,) if plan in (DESCENT, POLYAK) else ())]
 
-    return _claim(name, title, theorem, family, family.metric, changes, floor=True)
+    return _claim(name, title, theorem, plan, plan.metric, changes, floor=True)
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -40,7 +40,7 @@ __all__ = [
     "POLYAK",
     "SMALL_CHAINS",
     "ExactRun",
-    "Family",
+    "Prescribed",
     "chain",
     "distance",
     "longest_step",
@@ -175,7 +175,7 @@ def potential(setting: "ExactRun", run: MethodMoments) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Family:
+class Prescribed:
     """A method on a kind of problem, at the step of a theorem.
 
     Args:
@@ -203,7 +203,7 @@ class Family:
 
 FROM = {"batch": ("short", "long"), "start": ("far", "solution")}
 
-DESCENT = Family(
+DESCENT = Prescribed(
     D3A,
     methods.DESCENT,
     _quadratic,
@@ -214,7 +214,7 @@ DESCENT = Family(
     chains=(*CHAINS, "mixed-100"),
     choices={"spectrum": ("kappa 5",), "batch": ("short", "long"), "step": STEPS},
 )
-POLYAK = Family(
+POLYAK = Prescribed(
     D3_POLYAK_LOJASIEWICZ,
     methods.DESCENT,
     _quadratic,
@@ -225,7 +225,7 @@ POLYAK = Family(
     chains=(*SMALL_CHAINS, "mixed-100"),
     choices={"spectrum": ("rank 2, mu 0.25", "rank 2, mu 1"), **FROM},
 )
-ACCELERATED = Family(
+ACCELERATED = Prescribed(
     D4,
     methods.ACCELERATED,
     _quadratic,
@@ -236,7 +236,7 @@ ACCELERATED = Family(
     chains=(*SMALL_CHAINS, "mixed-100"),
     choices={"spectrum": ("kappa 2", "kappa 100"), **FROM},
 )
-EXTRAGRADIENT = Family(
+EXTRAGRADIENT = Prescribed(
     D5,
     methods.EXTRAGRADIENT,
     _operator,
@@ -264,7 +264,7 @@ class ExactRun(Setting):
         step: one of `STEPS`.
     """
 
-    family: Family
+    family: Prescribed
     chain: str
     noise: str = "additive"
     spectrum: str = ""

@@ -1,4 +1,4 @@
-"""A family: one process for each of several values of a number, on common random numbers."""
+"""A sweep: one process for each of several values of a number, on common random numbers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from optzoo.problems import pytree_dataclass
 
 from .process import Position, Process, Watch
 
-__all__ = ["Family", "of_each"]
+__all__ = ["Sweep", "of_each"]
 
 
 @final
 @pytree_dataclass
 @dataclass(frozen=True, eq=False)
-class Family(Process):
+class Sweep(Process):
     """`member(process, value)` for each value of a number, all on the same random numbers.
 
     What the process observes is observed of all members, and averaged over them; see `of_each`.
@@ -33,8 +33,8 @@ class Family(Process):
         >>> line = line_test(restart_probability=0.5, step=0.1)
         >>> def at_probability(run, p):
         ...     return replace(run, restart_probability=p)
-        >>> family = Family(line, jnp.array([0.1, 0.5]), at_probability)
-        >>> family.init(jax.random.key(0)).x.shape
+        >>> sweep = Sweep(line, jnp.array([0.1, 0.5]), at_probability)
+        >>> sweep.init(jax.random.key(0)).x.shape
         (2, 1)
     """
 
@@ -57,33 +57,33 @@ class Family(Process):
 
 @dataclass(frozen=True)
 class _OverMembers:
-    """The mean of a watch over the members of a family."""
+    """The mean of a watch over the members of a sweep."""
 
     watch: Any
 
-    def __call__(self, family: Family, position: Position) -> jax.Array:
+    def __call__(self, sweep: Sweep, position: Position) -> jax.Array:
         def at(value: jax.Array, inside: Position) -> jax.Array:
-            watched: jax.Array = self.watch(family.member(family.process, value), inside)
+            watched: jax.Array = self.watch(sweep.member(sweep.process, value), inside)
             return watched
 
-        return jnp.mean(jax.vmap(at)(family.values, position))
+        return jnp.mean(jax.vmap(at)(sweep.values, position))
 
 
 @dataclass(frozen=True)
 class _OfMember:
-    """A watch of the j-th member of a family."""
+    """A watch of the j-th member of a sweep."""
 
     watch: Any
     j: int
 
-    def __call__(self, family: Family, position: Position) -> jax.Array:
-        member = family.member(family.process, family.values[self.j])
+    def __call__(self, sweep: Sweep, position: Position) -> jax.Array:
+        member = sweep.member(sweep.process, sweep.values[self.j])
         watched: jax.Array = self.watch(member, jax.tree.map(lambda leaf: leaf[self.j], position))
         return watched
 
 
 def of_each(name: str, watch: Watch, members: int) -> dict[str, Watch]:
-    """A watch of every member of a family, "name@j" of the j-th.
+    """A watch of every member of a sweep, "name@j" of the j-th.
 
     Args:
         name: of the metric.
