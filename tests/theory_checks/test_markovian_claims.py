@@ -175,7 +175,7 @@ def test_mixed_noise_meets_the_assumption_exactly():
 
 
 @pytest.mark.parametrize(
-    ("family", "spectrum"),
+    ("plan", "spectrum"),
     [
         (DESCENT, "kappa 5"),
         (POLYAK, "rank 2, mu 1"),
@@ -184,24 +184,24 @@ def test_mixed_noise_meets_the_assumption_exactly():
     ],
 )
 @pytest.mark.parametrize("noise", ["additive", "factor 2"])
-def test_a_setting_shows_what_its_bound_ate(family, spectrum, noise):
-    setting = ExactRun(family=family, chain="switch-14", noise=noise, spectrum=spectrum)
+def test_a_setting_shows_what_its_bound_ate(plan, spectrum, noise):
+    setting = ExactRun(plan=plan, chain="switch-14", noise=noise, spectrum=spectrum)
     shown = {name: constant.value for name, constant in setting.constants.items()}
-    constants = setting.of(family.theorem)
-    for name in family.theorem.constants.meanings():
+    constants = setting.of(plan.theorem)
+    for name in plan.theorem.constants.meanings():
         assert getattr(constants, name) == shown[name]
     # The recursion starts where the bound does, and stays below it.
     run = setting.moments(*setting.sizes).run(setting.x0, [0, 1])
-    curve = family.metric(setting, run)
+    curve = plan.metric(setting, run)
     np.testing.assert_allclose(curve[0], shown["start"], rtol=1e-12)
-    assert np.all(curve[1] <= setting.bound(family.theorem, 1))
+    assert np.all(curve[1] <= setting.bound(plan.theorem, 1))
     # A longer step is refused, or is the longest of all.
     with pytest.raises(ValueError, match=r"must be|violated"):
-        setting.of(family.theorem, gamma=shown["gamma"] / 0.89)
+        setting.of(plan.theorem, gamma=shown["gamma"] / 0.89)
 
 
 def test_all_starts_and_iterations_are_held_against_the_bound():
-    setting = ExactRun(family=DESCENT, chain="resample-20", spectrum="kappa 5")
+    setting = ExactRun(plan=DESCENT, chain="resample-20", spectrum="kappa 5")
     measured, bound = rates.sides(setting, D3A, distance)
     assert len(measured) == setting.horizon * 3
     halved = rates.sides(setting, D3A, distance, scale=0.5)

@@ -101,7 +101,7 @@ def _is(setting: ExactRun, **choice: str) -> bool:
     return all(getattr(setting, name) == value for name, value in (CONTROLLED | choice).items())
 
 
-# --- The claims: a theorem on the grid of a plan ---
+# --- The claims: a theorem on the grid of a prescribed method ---
 
 
 def _occurs(

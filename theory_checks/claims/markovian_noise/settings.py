@@ -255,7 +255,7 @@ class ExactRun(Setting):
     """A linear method on an affine problem, beside the recursion of its moments.
 
     Args:
-        family: the method.
+        plan: the method and its step.
         chain: its name, or "mixed-100" or "river-swim", which bring their own.
         noise: one of `NOISES`.
         spectrum: one of `SPECTRA`, for quadratics.
@@ -264,7 +264,7 @@ class ExactRun(Setting):
         step: one of `STEPS`.
     """
 
-    family: Prescribed
+    plan: Prescribed
     chain: str
     noise: str = "additive"
     spectrum: str = ""
@@ -278,7 +278,7 @@ class ExactRun(Setting):
 
     @property
     def place(self) -> MarkovianProblem:
-        return self.family.problem(self.chain, self.factor, self.spectrum)
+        return self.plan.problem(self.chain, self.factor, self.spectrum)
 
     @property
     def hessian(self) -> Array:
@@ -298,7 +298,7 @@ class ExactRun(Setting):
             factor = factor / place.constants["mu"].value
         if self.batch == "short":
             return tau, 3
-        return round(16 * max(1.0, factor**2) * tau), self.family.levels if factor > 0 else 4
+        return round(16 * max(1.0, factor**2) * tau), self.plan.levels if factor > 0 else 4
 
     @property
     def constants(self) -> Mapping[str, Constant]:
@@ -325,12 +325,12 @@ class ExactRun(Setting):
     @property
     def horizon(self) -> int:
         """Iterations until what is left of the start has fallen to e^-3, within limits."""
-        rate = self.of(self.family.theorem).rate
-        return max(10, min(self.family.most_iterations, round(3 / rate)))
+        rate = self.of(self.plan.theorem).rate
+        return max(10, min(self.plan.most_iterations, round(3 / rate)))
 
     def moments(self, batch_size: int, max_level: int) -> LinearMethodMoments:
         """The recursion of the method at the theorem's step, with this batch."""
-        method, constants = self.family.method, self.of(self.family.theorem)
+        method, constants = self.plan.method, self.of(self.plan.theorem)
         taken = {name: getattr(constants, name) for name in method.takes}
         return method.moments(self.place, taken, batch_size=batch_size, max_level=max_level)
 
@@ -338,11 +338,11 @@ class ExactRun(Setting):
 @cache
 def _constants(setting: ExactRun) -> Mapping[str, Constant]:
     """Those of the problem, the batch and the start, and what the theorem prescribes."""
-    place, theorem = setting.place, setting.family.theorem
+    place, theorem = setting.place, setting.plan.theorem
     error = setting.x0 - place.solution
     second = np.outer(error, error)[None, None]
     at_start = MethodMoments({}, {"x": second, "x_f": second})
-    start = float(setting.family.metric(setting, at_start)[0, 0])
+    start = float(setting.plan.metric(setting, at_start)[0, 0])
     B, m = setting.sizes
     known = {
         **place.constants,
@@ -352,7 +352,7 @@ def _constants(setting: ExactRun) -> Mapping[str, Constant]:
     if theorem is D5:
         known |= chosen(B_0=B)
     L, mu = place.constants["L"].value, place.constants["mu"].value
-    longest = STEPS[setting.step] * setting.family.longest(L, mu)
+    longest = STEPS[setting.step] * setting.plan.longest(L, mu)
     if theorem is D4:
         known |= chosen(gamma=longest)
         return known | _largest_scale(known)
