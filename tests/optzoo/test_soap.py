@@ -238,19 +238,22 @@ def test_a_stacked_leaf_is_so_many_separate_leaves():
 
 def test_leaves_of_one_size_share_a_program_and_nothing_else():
     """More of them than are decomposed side by side."""
-    leaves = np.random.default_rng(3).standard_normal((4, 7, 3, 3))
+    leaves = np.random.default_rng(3).standard_normal((7, 4, 3, 3))
     method = scale_by_soap(precondition_frequency=1, eps=1e-3)
 
     @jax.jit
     def directions(gradients):
-        state = method.init(gradients[0])
-        for gradient in gradients:
+        def step(state, gradient):
             updates, state = method.update(gradient, state)
-        return updates, state.basis
+            return state, updates
 
-    together = directions([list(map(jnp.asarray, call)) for call in leaves])
+        state = method.init([calls[0] for calls in gradients])
+        state, updates = jax.lax.scan(step, state, gradients)
+        return [calls[-1] for calls in updates], state.basis
+
+    together = directions(list(leaves))
     for i in range(7):
-        alone = directions([[jnp.asarray(call[i])] for call in leaves])
+        alone = directions([leaves[i]])
         of_leaf = (together[0][i], [of_axis[i] for of_axis in together[1]])
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, atol=1e-9),
