@@ -15,6 +15,7 @@ References:
 """
 
 import abc
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class _Plan(abc.ABC):
     def __post_init__(self) -> None:
         for name in ("smoothness", "learning_rate"):
             require_known_positive(name, getattr(self, name))
-        self.constants()  # they refuse what the theorem does not cover
+        self._without_start  # noqa: B018 - they refuse what the theorem does not cover
 
     def _named(self) -> dict[str, Any]:
         """The constants by the names of the page."""
@@ -84,10 +85,14 @@ class _Plan(abc.ABC):
         assert self.theorem.constants is not None
         return self.theorem.constants.of(self._named() | {"start": initial})
 
+    @functools.cached_property
+    def _without_start(self) -> Any:
+        return self.constants()
+
     @property
     def floor(self) -> float:
         """What remains of the bound after infinitely many steps."""
-        return float(self.constants().floor)
+        return float(self._without_start.floor)
 
     @property
     def variance(self) -> float:
@@ -135,7 +140,7 @@ class _LinearPlan(_Plan):
     @property
     def rate(self) -> float:
         """1 - contraction, the share of the metric that a step removes."""
-        return float(self.constants().rate)
+        return float(self._without_start.rate)
 
     @classmethod
     @abc.abstractmethod
@@ -189,6 +194,7 @@ class _LinearPlan(_Plan):
 
 
 AnyPlan = TypeVar("AnyPlan", bound=_Plan)
+_HALVINGS = 200
 
 
 def _cheapest(
@@ -233,8 +239,10 @@ def _with_floor(
     if plan.floor <= floor:
         return plan
     best, refusal = None, ValueError(f"the bias alone keeps the floor above {floor:.6g}")
+    if _least_floor(make, batch, longest_step) > floor:
+        raise refusal
     short, long = 0.0, longest_step
-    for _ in range(200):  # halves until a step is short enough, then bisects
+    for _ in range(_HALVINGS):  # halves until a step is short enough, then bisects
         step = (short + long) / 2
         try:
             candidate = make(batch, step)
@@ -250,6 +258,16 @@ def _with_floor(
     if best is None:
         raise refusal
     return best
+
+
+def _least_floor(
+    make: Callable[[MultilevelBatch, float], AnyPlan], batch: MultilevelBatch, longest_step: float
+) -> float:
+    """The floor of the shortest step that the search above tries; 0 where that is forbidden."""
+    try:
+        return make(batch, longest_step / 2.0**_HALVINGS).floor
+    except ValueError:
+        return 0.0
 
 
 def _quotient(numerator: float, denominator: float) -> float:

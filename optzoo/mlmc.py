@@ -127,7 +127,8 @@ def mlmc_gradient(
       g_j = \frac{1}{2^j B} \sum_{i=1}^{2^j B} \nabla F(x, Z_{T+i}), \qquad P(J = j) = 2^{-j}.
 
     One gradient is held at a time: memory of the size of the parameters, whatever the level.
-    The function works under `jit`, `scan` and `vmap`. Under `vmap` every lane waits for the
+    The function works under `jit`, `scan` and `vmap`; outside of them it compiles its loop at the
+    first call. Under `vmap` every lane waits for the
     longest one, which takes up to 2^m B samples: replicates of a method belong in `mlmc_stream`.
 
     Args:
@@ -168,14 +169,11 @@ def mlmc_gradient(
     """
     _require_arguments(grad_fn, step_fn, batch_size, max_level)
 
-    def estimate(
-        key: jax.Array, params: optax.Params, chain_state: PyTree, /
-    ) -> tuple[optax.Updates, PyTree, MLMCInfo]:
-        require_floating(params)
-        require_key("key", key)
-        level = _cut(_draw_level(jax.random.fold_in(key, 0)), max_level)
-        signs = _Signs.of(level, batch_size)
-
+    # Outside jit, too, a call compiles nothing that an earlier one has compiled.
+    @jax.jit
+    def weighted_mean(
+        key: jax.Array, params: optax.Params, chain_state: PyTree, signs: _Signs
+    ) -> tuple[optax.Updates, PyTree]:
         def step(i: jax.Array, chain_state: PyTree) -> tuple[PyTree, PyTree]:
             return _take_step(step_fn, jax.random.fold_in(key, i + 1), chain_state)
 
@@ -188,7 +186,17 @@ def mlmc_gradient(
         chain_state, total = jax.lax.fori_loop(
             signs.first, signs.end, add, (chain_state, wide_zeros(params))
         )
-        return _over(total, batch_size, params), chain_state, MLMCInfo(signs.end, level)
+        return _over(total, batch_size, params), chain_state
+
+    def estimate(
+        key: jax.Array, params: optax.Params, chain_state: PyTree, /
+    ) -> tuple[optax.Updates, PyTree, MLMCInfo]:
+        require_floating(params)
+        require_key("key", key)
+        level = _cut(_draw_level(jax.random.fold_in(key, 0)), max_level)
+        signs = _Signs.of(level, batch_size)
+        gradient, chain_state = weighted_mean(key, params, chain_state, signs)
+        return gradient, chain_state, MLMCInfo(signs.end, level)
 
     return estimate
 

@@ -80,8 +80,9 @@ def test_restart_probability_one_is_frank_wolfe():
     plain = optzoo.frank_wolfe(lmo.simplex(), 0.1)
     x = jnp.eye(D)[0]
     plain_state = plain.init(x)
+    update = jax.jit(plain.update)
     for _ in range(30):
-        updates, plain_state = plain.update(jnp.asarray(full_gradient(x)), plain_state, x)
+        updates, plain_state = update(full_gradient(np.asarray(x)), plain_state, x)
         x = optax.apply_updates(x, updates)
     np.testing.assert_allclose(x_end, x, atol=1e-13)
     assert int(state.restarts) == 30
@@ -120,7 +121,7 @@ def test_the_full_gradient_is_evaluated_on_restarts_only():
     n=st.integers(1, 10**7),
     b=st.integers(1, 10**4),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_gradient_calls_counts_what_the_state_counted(p, steps, n, b):
     method = optzoo.sarah_frank_wolfe(lmo.simplex(), 0.1, p, key=jax.random.key(7))
     state = method.init(jnp.eye(2)[0])._replace(steps=jnp.int32(steps), restarts=jnp.int32(1))
@@ -145,23 +146,24 @@ def test_gradient_calls_needs_one_state_and_positive_sizes():
         optzoo.gradient_calls(state, 5, -2)
 
 
-@pytest.mark.parametrize("p", [0.5, 0.1, 0.01, 1e-3])
-def test_the_coin_is_fair_to_the_stated_probability(p):
+def test_the_coin_is_fair_to_the_stated_probability():
     """The coin's frequency over 2^17 keys is within five binomial standard deviations of p."""
-    method = optzoo.sarah_frank_wolfe(lmo.simplex(), 0.1, p, key=jax.random.key(0))
     x = jnp.eye(2)[0]
-    state = method.init(x)._replace(steps=jnp.int32(1))
     count = 2**17
 
-    def restarted(key):
+    def restarted(key, p):
+        method = optzoo.sarah_frank_wolfe(lmo.simplex(), 0.1, p, key=jax.random.key(0))
+        state = method.init(x)._replace(steps=jnp.int32(1))
         _, after = method.update(
             x, state._replace(key=key), x, grad_fn=lambda q: q, full_grad_fn=lambda q: q
         )
         return after.restarts
 
     keys = jax.random.split(jax.random.key(11), count)
-    frequency = float(jnp.mean(jax.jit(jax.vmap(restarted))(keys)))
-    assert abs(frequency - p) < 5 * np.sqrt(p * (1 - p) / count)
+    coins = jax.jit(jax.vmap(restarted, (0, None)))
+    for p in (0.5, 0.1, 0.01, 1e-3):
+        frequency = np.mean(coins(keys, p))
+        assert abs(frequency - p) < 5 * np.sqrt(p * (1 - p) / count)
 
 
 SETS = {
@@ -186,9 +188,10 @@ def test_long_runs_stay_feasible_to_ten_ulp(name, dtype):
         updates, state = method.update(directions[k % 64], state, x)
         return optax.apply_updates(x, updates), state, worst
 
+    run_to = jax.jit(lambda stop, c: jax.lax.fori_loop(c[1].steps, stop, step, c))
     carry = (x0, method.init(x0), 0.0)
     for stop in (3, 100, 20_000):
-        carry = jax.jit(lambda c, stop=stop: jax.lax.fori_loop(c[1].steps, stop, step, c))(carry)
+        carry = run_to(jnp.int32(stop), carry)
         violation = excess(np.asarray(carry[0], np.float64))
         assert violation <= 10 * float(jnp.finfo(dtype).eps), (stop, violation)
 
@@ -203,13 +206,17 @@ def test_16_bit_parameters_and_their_remainder_are_a_float32_iterate(dtype):
     wide = jnp.asarray(x, jnp.float32)
     wide_state = method.init(wide)
     g = jnp.asarray([1.0, -1.0, 0.5])
+
+    @jax.jit
+    def step(x, state):
+        updates, state = method.update(g.astype(x.dtype), state, x)
+        return optax.apply_updates(x, updates), state, updates
+
     for _ in range(50):
-        updates, state = method.update(g.astype(dtype), state, x)
-        x = optax.apply_updates(x, updates)
-        wide_updates, wide_state = method.update(g.astype(jnp.float32), wide_state, wide)
-        wide = optax.apply_updates(wide, wide_updates)
+        x, state, updates = step(x, state)
+        wide, wide_state, _ = step(wide, wide_state)
         assert updates.dtype == dtype
-        assert jnp.all(jnp.abs(state.remainder) <= jnp.finfo(dtype).eps)  # half a unit at 1
+        assert np.all(np.abs(state.remainder) <= float(jnp.finfo(dtype).eps))  # half a unit at 1
     iterate = x.astype(jnp.float32) + state.remainder
     np.testing.assert_allclose(iterate, wide, atol=1e-6)
     assert float(iterate[1]) > 0.004
@@ -221,12 +228,13 @@ def test_moved_parameters_are_taken_as_they_are(dtype):
     halved = optax.chain(optzoo.frank_wolfe(lmo.l1_ball(1.0), 0.1), optax.scale(0.5))
     x = jnp.zeros(1, dtype)
     state = halved.init(x)
+    update = jax.jit(halved.update)
     for _ in range(20):
-        updates, state = halved.update(jnp.ones(1, dtype), state, x)
+        updates, state = update(jnp.ones(1, dtype), state, x)
         x = optax.apply_updates(x, updates)
     expected = -(1 - 0.95**20)
     assert abs(float(x[0]) - expected) < 20 * float(jnp.finfo(dtype).eps)
-    updates, _ = halved.update(jnp.ones(1, dtype), state, jnp.full(1, 0.5, dtype))
+    updates, _ = update(jnp.ones(1, dtype), state, jnp.full(1, 0.5, dtype))
     assert float(updates[0]) == pytest.approx(0.05 * (-1 - 0.5), rel=float(jnp.finfo(dtype).eps))
 
 
@@ -267,9 +275,9 @@ def test_products_and_scan():
 )
 @settings(max_examples=30, deadline=None)
 def test_the_gap_is_the_largest_over_vertices(seed, dtype):
-    g_key, x_key = jax.random.split(jax.random.key(seed))
-    g = jax.random.normal(g_key, (4,), dtype)
-    x = lmo.l1_ball(2.0).project(jax.random.normal(x_key, (4,), dtype))
+    rng = np.random.default_rng(seed)
+    g, x = jnp.asarray(rng.normal(size=4), dtype), rng.normal(size=4)
+    x = jnp.asarray(2 * rng.random() * x / np.abs(x).sum(), dtype)
     vertices = np.concatenate([2 * np.eye(4), -2 * np.eye(4)])
     g64, x64 = np.asarray(g, np.float64), np.asarray(x, np.float64)
     expected = max(g64 @ (x64 - vertex) for vertex in vertices)

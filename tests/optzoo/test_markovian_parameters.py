@@ -261,7 +261,7 @@ def plans(noise, *, smoothness=1.0, mu=0.05, target=0.1, **kwargs):
         yield kind.for_target(smoothness, mu, noise, **constants)
 
 
-@settings(deadline=None, max_examples=25, derandomize=True)
+@settings(deadline=None, max_examples=10, derandomize=True)
 @given(
     tau=st.integers(1, 2000),
     sigma=st.floats(0.0, 10.0),

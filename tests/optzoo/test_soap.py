@@ -1,5 +1,6 @@
 """SOAP against an independent statement of it in NumPy, and its behaviour at the edges."""
 
+import functools
 import re
 from typing import Any
 
@@ -100,6 +101,12 @@ def run(method, start, gradients, dtype=jnp.float64):
     """All iterates, the first included, in one scan."""
     params = jax.tree.map(lambda p: jnp.asarray(p, dtype), start)
     stacked = jax.tree.map(lambda *g: jnp.asarray(np.stack(g), dtype), *gradients)
+    return scan(method, params, stacked)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def scan(method, params, gradients):
+    """Compiled once for a method and its shapes, the first state included."""
 
     def step(carry, g):
         params, state = carry
@@ -107,15 +114,19 @@ def run(method, start, gradients, dtype=jnp.float64):
         params = optax.apply_updates(params, updates)
         return (params, state), params
 
-    (_, state), path = jax.jit(lambda c, g: jax.lax.scan(step, c, g))(
-        (params, method.init(params)), stacked
-    )
+    (_, state), path = jax.lax.scan(step, (params, method.init(params)), gradients)
     return path, state
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, 1e-10), (jnp.float32, 1e-4)])
-@pytest.mark.parametrize("f", [1, 10])
-@pytest.mark.parametrize("one_sided", [False, True])
+@pytest.mark.parametrize(
+    ("f", "one_sided", "dtype", "tolerance"),
+    [
+        (1, False, jnp.float64, 1e-10),
+        (10, True, jnp.float64, 1e-10),
+        (10, False, jnp.float32, 1e-4),
+        (1, True, jnp.float32, 1e-4),
+    ],
+)
 def test_every_iterate_is_that_of_the_independent_statement(f, one_sided, dtype, tolerance):
     axes = SHORT if one_sided else BOTH
     start, gradients = start_and_gradients({name: SHAPES[name] for name in axes}, 300)
@@ -155,14 +166,15 @@ def test_without_bases_it_is_adam_from_the_second_gradient_on():
 def test_the_first_call_only_looks():
     start, gradients = start_and_gradients({"square": (5, 5), "vector": (3,)}, 2)
     method = soap(0.1, weight_decay=0.5)
-    updates, state = method.update(gradients[0], method.init(start), start)
-    assert all(bool(jnp.all(u == 0)) for u in jax.tree.leaves(updates))
-    assert all(bool(jnp.all(m == 0)) for m in jax.tree.leaves((state.mu, state.nu)))
+    path, state = run(method, start, gradients[:1])
+    assert all(np.array_equal(path[name][0], start[name]) for name in start)
+    assert all(np.all(m == 0) for m in map(np.asarray, jax.tree.leaves((state.mu, state.nu))))
     g = gradients[0]["square"]
     left, right = (of_axis["square"] for of_axis in state.gram)
     np.testing.assert_allclose(left, 0.05 * g @ g.T, rtol=1e-12)
     np.testing.assert_allclose(right, 0.05 * g.T @ g, rtol=1e-12)
-    for a, r in zip((left, right), (of_axis["square"] for of_axis in state.basis), strict=True):
+    bases = (np.asarray(of_axis["square"]) for of_axis in state.basis)
+    for a, r in zip((left, right), bases, strict=True):
         values = np.diag(r @ a @ r.T)
         np.testing.assert_allclose(r @ a @ r.T, np.diag(values), atol=1e-13)
         assert np.all(np.diff(values) <= 0)
@@ -175,10 +187,12 @@ def test_schedules_count_calls_the_first_one_included():
     scheduled, _ = run(soap(lambda k: rates[k], weight_decay=0.5), start, gradients)
     method = scale_by_soap()
     params, state = start["vector"], method.init(start)
+    update = jax.jit(method.update)
     for k, g in enumerate(gradients):
-        u, state = method.update(g, state)
+        u, state = update(g, state)
         if k > 0:
-            params = (params - rates[k] * u["vector"]) * (1 - rates[k] * 0.5)
+            rate = float(rates[k])
+            params = (params - rate * np.asarray(u["vector"])) * (1 - rate * 0.5)
         np.testing.assert_allclose(scheduled["vector"][k], params, rtol=1e-12)
 
 
@@ -186,11 +200,11 @@ def test_masked_leaves_do_not_decay():
     start, gradients = start_and_gradients({"a": (3, 3), "b": (3, 3)}, 20)
     twins = [{"a": g["a"], "b": g["a"]} for g in gradients]
     both = {"a": start["a"], "b": start["a"]}
+    alone = {decay: run(soap(0.01, weight_decay=decay), both, twins)[0] for decay in (0.3, 0.0)}
     for mask in ({"a": True, "b": False}, lambda p: {"a": True, "b": False}):
         path, _ = run(soap(0.01, weight_decay=0.3, mask=mask), both, twins)
         for name, decay in (("a", 0.3), ("b", 0.0)):
-            alone, _ = run(soap(0.01, weight_decay=decay), both, twins)
-            np.testing.assert_allclose(path[name], alone[name], atol=1e-14)
+            np.testing.assert_allclose(path[name], alone[decay][name], atol=1e-14)
 
 
 # Which axes are matrix axes.
@@ -224,19 +238,22 @@ def test_a_stacked_leaf_is_so_many_separate_leaves():
 
 def test_leaves_of_one_size_share_a_program_and_nothing_else():
     """More of them than are decomposed side by side."""
-    leaves = np.random.default_rng(3).standard_normal((4, 7, 3, 3))
+    leaves = np.random.default_rng(3).standard_normal((7, 4, 3, 3))
     method = scale_by_soap(precondition_frequency=1, eps=1e-3)
 
     @jax.jit
     def directions(gradients):
-        state = method.init(gradients[0])
-        for gradient in gradients:
+        def step(state, gradient):
             updates, state = method.update(gradient, state)
-        return updates, state.basis
+            return state, updates
 
-    together = directions([list(map(jnp.asarray, call)) for call in leaves])
+        state = method.init([calls[0] for calls in gradients])
+        state, updates = jax.lax.scan(step, state, gradients)
+        return [calls[-1] for calls in updates], state.basis
+
+    together = directions(list(leaves))
     for i in range(7):
-        alone = directions([[jnp.asarray(call[i])] for call in leaves])
+        alone = directions([leaves[i]])
         of_leaf = (together[0][i], [of_axis[i] for of_axis in together[1]])
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, atol=1e-9),
@@ -290,22 +307,22 @@ def test_long_axes_and_one_sided_leaves_have_the_bases_they_should():
 # What can go wrong.
 
 
-@pytest.mark.parametrize("where", ["w", "b", "c"])
-@pytest.mark.parametrize(("bad", "when"), [(np.nan, 0), (np.inf, 3), (1e200, 4)])
-def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been(bad, when, where):
+def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been():
     start, gradients = start_and_gradients({"w": (3, 4), "b": (2,), "c": ()}, 12)
     method = soap(0.01, precondition_frequency=4)
-    spoiled = {**gradients[0], where: np.array(gradients[0][where])}
-    spoiled[where].flat[-1] = bad
-    path, state = run(method, start, [*gradients[:when], spoiled, *gradients[when:]])
     expected, clean = run(method, start, gradients)
-    assert int(state.skipped) == 1
-    for name in start:
-        before = path[name][when - 1] if when else start[name]
-        np.testing.assert_array_equal(path[name][when], before)
-        np.testing.assert_array_equal(np.delete(path[name], when, axis=0), expected[name])
-    same = state._replace(skipped=clean.skipped)
-    jax.tree.map(np.testing.assert_array_equal, same, clean)
+    for bad, when in ((np.nan, 0), (np.inf, 3), (1e200, 4)):
+        for where in start:
+            spoiled = {**gradients[0], where: np.array(gradients[0][where])}
+            spoiled[where].flat[-1] = bad
+            path, state = run(method, start, [*gradients[:when], spoiled, *gradients[when:]])
+            assert int(state.skipped) == 1
+            for name in start:
+                before = path[name][when - 1] if when else start[name]
+                np.testing.assert_array_equal(path[name][when], before)
+                np.testing.assert_array_equal(np.delete(path[name], when, axis=0), expected[name])
+            same = state._replace(skipped=clean.skipped)
+            jax.tree.map(np.testing.assert_array_equal, same, clean)
 
 
 def test_a_failed_power_step_leaves_its_basis(monkeypatch):
@@ -326,7 +343,7 @@ def test_failed_first_eigenvectors_leave_the_coordinates(monkeypatch):
     np.testing.assert_allclose(path["w"], adam["w"], atol=1e-13)
 
 
-@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64])
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float64])
 def test_degenerate_gradients_give_finite_steps_and_orthogonal_bases(dtype):
     rng = np.random.default_rng(1)
     column, row = rng.standard_normal((6, 1)), rng.standard_normal((1, 5))
@@ -360,9 +377,10 @@ def test_directions_without_gradients_keep_their_vectors():
     basis[2:, 2:] = mixed
     seen = np.zeros((6, 6))
     seen[:2, :2] = [[2.0, 0.5], [0.5, 1.0]]
+    power_step = jax.jit(_soap_basis.power_step)
     for gram, kept in ((seen, slice(2, 6)), (0 * seen, slice(0, 6))):
         for scale in (1.0, 1e-280):
-            new, _ = _soap_basis.power_step(jnp.asarray(scale * gram), jnp.asarray(basis))
+            new, _ = power_step(scale * gram, basis)
             np.testing.assert_allclose(
                 np.abs(new[kept] @ basis[kept].T), np.eye(6)[kept, kept], atol=1e-12
             )
@@ -410,7 +428,7 @@ def test_the_code_grows_with_the_leaves_and_not_with_their_square():
         text = jax.jit(method.update).lower(params, state, params).compile().as_text()
         return text.count(" = ")
 
-    few, more, most = (instructions(leaves) for leaves in (8, 16, 32))
+    few, more, most = (instructions(leaves) for leaves in (4, 8, 16))
     assert most - more < 2.5 * (more - few)
 
 
