@@ -3,9 +3,12 @@
 `python -m theory_checks.statistics.honesty` measures the same rates with more runs.
 """
 
+import math
+
 import numpy as np
 import pytest
 
+from theory_checks.statistics import verdict
 from theory_checks.statistics.honesty import (
     LAWS,
     decisions,
@@ -14,6 +17,12 @@ from theory_checks.statistics.honesty import (
     seeds_for_power,
     trajectories,
 )
+
+
+@pytest.fixture(autouse=True)
+def no_detectable_factor(monkeypatch):
+    """No outcome rests on it, it takes four fifths of the time, and its own tests compute it."""
+    monkeypatch.setattr(verdict, "_detectable_factor", lambda table, threshold: math.inf)
 
 
 def count(verdicts, outcome):
