@@ -265,6 +265,9 @@ class TestAssess:
         quantiles = 1.0 - (np.arange(20_000) + 0.5) / 20_000
         for index in (1.1, 2.1, 4.0):
             assert hill_index(quantiles ** (-1.0 / index)) == pytest.approx(index, rel=0.01)
+        steps = np.arange(1.0, 101.0)  # the ten largest against the eleventh, 90
+        expected = 1.0 / np.mean(np.log(np.arange(91.0, 101.0) / 90.0))
+        assert hill_index(steps) == pytest.approx(expected)
         assert hill_index(np.ones(100)) == math.inf
         assert hill_index(np.eye(100)[0]) == 0.0
         with pytest.raises(ValueError, match="at least 10 values, got 9"):
