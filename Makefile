@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REPORT := results/quick
 
-.PHONY: verify test test-long test-browser screenshot browser setup lint types notebooks test-newest bench clean help
+.PHONY: verify test test-long honesty mutation test-browser screenshot browser setup lint types notebooks test-newest bench clean help
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,12 @@ notebooks: setup  ## run the notebooks, write notebooks/rendered
 
 test-newest:  ## conformance and packaging on the newest jax and a newer Python, where one is installed
 	@sh tests/newest_jax.sh
+
+honesty: setup  ## how often each kind of check errs, as in docs/error_rates.md
+	$(BIN)/python -m theory_checks.statistics.honesty
+
+mutation: setup  ## plant known faults in a copy; the cheap tests must notice 95% of them
+	$(BIN)/python tests/mutation/run.py
 
 bench: setup  ## every benchmark, side by side in one run
 	$(PIP) --no-build-isolation --editable '.[bench]'

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from theory_checks.statistics.betting import log_wealth
 from theory_checks.statistics.identity import identity_test
 from theory_checks.statistics.protocol import Protocol
 
@@ -104,6 +105,13 @@ class TestDeclaredRange:
         assert identity_test(np.full(20, 0.1), within=(0.0, 1.0)).verdict == "REFUTED"
         assert identity_test(np.full(20, -0.1), within=(-1.0, 0.0)).verdict == "REFUTED"
         assert identity_test(np.zeros(20), within=(0.0, 1.0)).verdict == "CONSISTENT"
+
+    def test_the_e_value_is_the_mean_over_both_bets_on_each_quantity(self):
+        table = np.array([[0.5, -0.2], [0.25, 0.1], [0.5, 0.3]])
+        log_e = identity_test(table, within=(-1.0, 2.0)).log_e_value
+        gains = np.hstack([table, -table / 2.0])
+        wealth = np.exp(log_wealth(gains)).mean(axis=1)
+        assert log_e == pytest.approx(math.log(wealth.max()))
 
     def test_alpha_is_the_level_of_the_bet(self):
         differences = np.full(12, 0.5)

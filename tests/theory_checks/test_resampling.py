@@ -40,6 +40,21 @@ def test_against_a_direct_statement():
     assert limits[0] < limits[1] < value < limits[2] < limits[3]
 
 
+def test_the_standard_error_of_a_resample_is_about_its_own_mean():
+    """A statistic whose gradient has a sum, so that the linearized one has a mean."""
+    data = np.random.default_rng(0).exponential(size=(30, 1)) + 1.0
+
+    def log_mean(means):
+        return np.log(means[..., 0]), np.ones_like(means)
+
+    value, limits = studentized_limits(log_mean, data, resamples=400, seed=1)
+    weights = resampled_weights(30, 400, 1)
+    resamples = [np.repeat(data[:, 0], np.round(30 * w).astype(int)) for w in weights]
+    t = np.sort([(np.log(r.mean()) - value) / (r.std() / r.mean()) for r in resamples])
+    error = data.std() / data.mean()
+    np.testing.assert_allclose(limits[1:3], [value - t[380] * error, value - t[19] * error])
+
+
 def test_a_resample_that_is_not_known_is_the_worst_case_of_either_side():
     data = table(40)
     inner = log_slope(X)

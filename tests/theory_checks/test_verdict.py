@@ -222,6 +222,12 @@ class TestAssess:
         assert verdict.tightness_lower == verdict.lower[1]
         assert verdict.tightness_upper == verdict.upper.max()
 
+    def test_noisy_limits_do_not_hide_slackness(self):
+        verdict = assess(0.03 * np.random.default_rng(0).exponential(size=(12, 1)))
+        assert verdict.upper[0] > 0.1
+        assert verdict.detectable_factor > 10.0
+        assert verdict.vacuous
+
     def test_vacuous_only_when_no_checkpoint_comes_near(self):
         ratios = 0.01 * exponential(64, 4)
         assert assess(ratios).vacuous
@@ -265,6 +271,9 @@ class TestAssess:
         quantiles = 1.0 - (np.arange(20_000) + 0.5) / 20_000
         for index in (1.1, 2.1, 4.0):
             assert hill_index(quantiles ** (-1.0 / index)) == pytest.approx(index, rel=0.01)
+        steps = np.arange(1.0, 101.0)  # the ten largest against the eleventh, 90
+        expected = 1.0 / np.mean(np.log(np.arange(91.0, 101.0) / 90.0))
+        assert hill_index(steps) == pytest.approx(expected)
         assert hill_index(np.ones(100)) == math.inf
         assert hill_index(np.eye(100)[0]) == 0.0
         with pytest.raises(ValueError, match="at least 10 values, got 9"):
@@ -343,11 +352,17 @@ class TestCaps:
         assert assess(ratios, cap=2.0).support == "finite-sample"
 
     def test_a_tail_alarm_does_not_concern_a_capped_mean(self):
-        ratios = np.full((40, 1), 0.55) + np.linspace(-0.01, 0.01, 40)[:, None]
-        ratios[0] = 9.0
+        ratios = np.full((24, 1), 0.2) + np.linspace(-0.01, 0.01, 24)[:, None]
+        ratios[0] = 1.9
+        capped = assess(ratios, cap=2.0)
+        assert capped.tail_alarm
+        assert (capped.verdict, capped.support) == ("CONSISTENT", "finite-sample")
         assert assess(ratios).verdict == "INCONCLUSIVE"
-        many = np.concatenate([ratios, np.full((600, 1), 0.2)])
-        assert assess(many, cap=9.0).support == "finite-sample"
+
+    def test_a_cap_that_is_too_far_supports_nothing(self):
+        verdict = assess(np.full((32, 1), 0.5), cap=8.0)
+        assert 1.2 < verdict.finite_upper[0] < 1.4
+        assert verdict.verdict == "INCONCLUSIVE"
 
     def test_few_seeds_are_enough_where_the_cap_is_below_the_bound(self):
         assert assess(np.full((4, 1), 0.3), cap=0.9).verdict == "CONSISTENT"

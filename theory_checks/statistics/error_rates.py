@@ -8,6 +8,7 @@ rare event; replicates of a process are replaced by draws from them.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import special
@@ -268,27 +269,27 @@ def tables(runs: int) -> Iterator[tuple[str, list[Callable[[], Rates]]]]:
         f"Bounds at E Z = 1, 32 seeds, up to {looks} looks: REFUTED is false (0.1% stated), "
         "CONSISTENT by luck (5% nominal; at most 5% where the support is finite-sample)",
         [
-            *(lambda n=name: bounds(n, runs=few) for name in BORDER_LAWS),
-            *(lambda n=name: bounds(n, runs=few, cap=True) for name in CAPS),
+            *(partial(bounds, name, runs=few) for name in BORDER_LAWS),
+            *(partial(bounds, name, runs=few, cap=True) for name in CAPS),
             *(
-                lambda n=name, s=shape: bounds(n, shape=s, runs=max(few // 4, 20))
+                partial(bounds, name, shape=shape, runs=max(few // 4, 20))
                 for shape in ("path", "one bad")
                 for name in ("exponential", "lognormal(sigma 1)", "rare event, 1%")
             ),
         ],
     )
     yield (
-        "Sampled identities that are true (claimed 1): REFUTED is false; and false ones: "
-        "CONSISTENT is a miss",
+        "Sampled identities, one look: claimed 1 is true, and REFUTED is false; others are false, "
+        "and CONSISTENT is a miss",
         [
             *(
-                lambda n=name, f=factor, s=seeds: identities(n, factor=f, seeds=s, runs=runs)
+                partial(identities, name, factor=factor, seeds=seeds, runs=runs)
                 for factor in (1.0, 1.25, 0.8, 2.0, 0.5)
                 for name in BORDER_LAWS
                 for seeds in ((128, 1024) if factor == 1.0 else (128,))
             ),
             *(
-                lambda n=name, f=factor: identities(n, factor=f, runs=few, ranged=True)
+                partial(identities, name, factor=factor, runs=few, ranged=True)
                 for factor in (1.0, 1.25)
                 for name in CAPS
             ),
@@ -298,9 +299,7 @@ def tables(runs: int) -> Iterator[tuple[str, list[Callable[[], Rates]]]]:
         "Exponents at their borders: CONSISTENT is false just beyond (5% nominal), REFUTED just "
         "before (1% nominal)",
         [
-            lambda r=relation, o=off, p=spread, s=seeds: exponents(
-                r, o, spread=p, seeds=s, runs=few
-            )
+            partial(exponents, relation, off, spread=spread, seeds=seeds, runs=few)
             for relation, off in BORDERS
             for spread in SPREADS
             for seeds in (32, 128)
@@ -308,5 +307,5 @@ def tables(runs: int) -> Iterator[tuple[str, list[Callable[[], Rates]]]]:
     )
     yield (
         "Where a mean is smallest, two values alike: both verdicts are false (1% of resamples)",
-        [lambda s=seeds: minimizers(spread=0.5, seeds=s, runs=few) for seeds in (32, 256)],
+        [partial(minimizers, spread=0.5, seeds=seeds, runs=few) for seeds in (32, 256)],
     )
