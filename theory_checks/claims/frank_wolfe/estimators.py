@@ -202,8 +202,8 @@ def _bounded() -> Case:
 CURVATURES = {"L = 0": 0.0, "L = 1/2": 0.5, "L = 2": 2.0}
 
 
-def _descent(case: str) -> Case:
-    curvature = CURVATURES[case]
+def _descent(kind: str) -> Case:
+    curvature = CURVATURES[kind]
     setting = Stated(
         f"$f(x) = cx + {curvature} x^2/2$ on $[-1, 1]$, with an estimate off by a given error",
         chosen(D=2.0, L=curvature),
@@ -301,7 +301,7 @@ CLAIMS: tuple[Claim, ...] = (
         id="frank_wolfe/sarah/one-step/descent",
         title="One step with an inexact gradient",
         theorem=F2,
-        prepare=grid(_descent, case=CURVATURES),
+        prepare=grid(_descent, kind=CURVATURES),
         x_label=CLOSEST_FIRST,
         not_shown="One dimension, in which either term is attained; not every state of every set.",
     ),
