@@ -92,11 +92,14 @@ def long_run(posterior, method, *, batch, burn_in, steps, chains):
     mode = jnp.asarray(posterior.mode)
     n = len(posterior.labels)
 
-    def run(key):
+    # Drawn here: in the program they would be most of its work.
+    rng = np.random.default_rng(0)
+    batches = rng.integers(0, n, (chains, burn_in + steps, batch or 1), dtype=np.int32)
+
+    def run(key, batches):
         def step(k, carry):
             x, state, first, second = carry
-            rows = jax.random.randint(jax.random.fold_in(key, k), (batch or 1,), 0, n)
-            grad = posterior.minibatch_gradient(x, rows) if batch else posterior.gradient(x)
+            grad = posterior.minibatch_gradient(x, batches[k]) if batch else posterior.gradient(x)
             updates, state = method.update(grad, state, x)
             x = x + updates
             keep = (k >= burn_in) / steps
@@ -108,7 +111,7 @@ def long_run(posterior, method, *, batch, burn_in, steps, chains):
         start = (mode, state, jnp.zeros(3), jnp.zeros((3, 3)))
         return jax.lax.fori_loop(0, burn_in + steps, step, start)[2:]
 
-    runs = jax.jit(jax.vmap(run))(jax.random.split(KEY, chains))
+    runs = jax.jit(jax.vmap(run))(jax.random.split(KEY, chains), batches)
     return (np.asarray(part) for part in runs)
 
 
@@ -137,14 +140,10 @@ def test_posterior_moments_on_real_data_agree_with_quadrature(batch):
 
     gradient_noise = np.zeros((3, 3))
     if batch is not None:
-        rows = np.stack(
-            [
-                np.asarray(
-                    posterior.minibatch_gradient(jnp.asarray(posterior.mode), jnp.array([i]))
-                )
-                for i in range(len(posterior.labels))
-            ]
+        at_mode = jax.jit(
+            jax.vmap(lambda i: posterior.minibatch_gradient(jnp.asarray(posterior.mode), i[None]))
         )
+        rows = np.asarray(at_mode(jnp.arange(len(posterior.labels))))
         gradient_noise = np.cov(rows.T, bias=True) / batch
     inflated = covariance + eta / 2 * (covariance + p @ gradient_noise @ p)
     gap = mean - posterior.mode

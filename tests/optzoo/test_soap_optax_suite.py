@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optzoo.soap import scale_by_soap, soap
+from optzoo.soap import soap
 
 _path = Path(__file__).parent / "optax_conformance.py"
 _spec = importlib.util.spec_from_file_location("optax_conformance", _path)
@@ -15,9 +15,7 @@ _spec.loader.exec_module(optax_conformance)
 CONTRIBUTED = optax_conformance.load_contributed_suite(
     {"soap": soap}, [{"opt_name": "soap", "opt_kwargs": {"learning_rate": 1e-2}}]
 )
-SHARDING = optax_conformance.load_sharding_suite(
-    {"soap": soap(1.0), "scale_by_soap": scale_by_soap(one_sided=True)}
-)
+SHARDING = optax_conformance.load_sharding_suite({"soap": soap(1.0)})
 # The rest of that module tests micro-batching.
 SOAP_IN_SHARDING = [name for name in SHARDING.names() if "soap" in name]
 
@@ -33,7 +31,7 @@ def test_the_whole_suites_are_there():
         "test_preserve_dtype": 2,
         "test_state_shape_dtype_shard_stability": 4,
     }
-    assert len(SOAP_IN_SHARDING) == 2 * 3
+    assert len(SOAP_IN_SHARDING) == 3
 
 
 @pytest.mark.parametrize("name", CONTRIBUTED.names())

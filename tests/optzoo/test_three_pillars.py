@@ -47,7 +47,7 @@ def onto_ball(tree):
 
 
 def flat(tree):
-    return np.asarray(ravel_pytree(tree)[0])
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
 RUNS = {
@@ -59,13 +59,11 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "everywhere"), [*((name, True) for name in RUNS), ("perm_k-ball", False)]
-)
+@pytest.mark.parametrize(("name", "everywhere"), [(name, name != "perm_k-ball") for name in RUNS])
 def test_every_step_is_that_of_the_paper(name, everywhere):
     compressor, weights, project = RUNS[name]
     problem = unequal_operators(compressor.num_workers, 7)
-    onto_set = (lambda z: flat(project(z))) if project else (lambda z: z)
+    onto_set = (lambda z: z * min(1, 0.7 / np.linalg.norm(z))) if project else (lambda z: z)
     paper = Reference(problem, 0.3, 0.1, 3, 0.35, onto_set)
     method = three_pillars(compressor, 0.3, 0.1, 3, 0.35, 0.25, project=project)
     # A two-player problem: one tree, one vector for the compressor.
@@ -88,7 +86,8 @@ def test_every_step_is_that_of_the_paper(name, everywhere):
             m, refreshes = point, int(state.refreshes)
         np.testing.assert_allclose(flat(state.reference), m, atol=1e-15)
         # F_i(m) of every worker, and their mean
-        rows = jax.vmap(lambda tree: ravel_pytree(tree)[0])(state.reference_operator)
+        leaves = jax.tree.leaves(state.reference_operator)
+        rows = np.concatenate([np.reshape(leaf, (len(leaf), -1)) for leaf in leaves], axis=1)
         np.testing.assert_allclose(rows, problem.values(m), atol=1e-13)
         mean = flat(state.mean_reference_operator)
         np.testing.assert_allclose(mean, problem.values(m).mean(axis=0), atol=1e-13)

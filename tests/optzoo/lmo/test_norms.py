@@ -11,6 +11,14 @@ from optzoo import lmo
 from .sets import k_support_norm, largest
 
 
+@jax.jit
+def answers(constraint):
+    """Compiled once for each kind of set: several have the same special case."""
+    points = jnp.asarray(np.random.default_rng(0).standard_normal((30, 5)))
+    found = jax.vmap(constraint.lmo)(points)
+    return found, jax.vmap(constraint.contains)(found * 0.99), constraint.diameter(points[0])
+
+
 @pytest.mark.parametrize(
     ("general", "special"),
     [
@@ -36,13 +44,6 @@ from .sets import k_support_norm, largest
     ],
 )
 def test_special_cases_are_the_set_that_the_docstring_names(general, special):
-    points = jnp.asarray(np.random.default_rng(0).standard_normal((30, 5)))
-
-    @jax.jit
-    def answers(constraint):
-        found = jax.vmap(constraint.lmo)(points)
-        return found, jax.vmap(constraint.contains)(found * 0.99), constraint.diameter(points[0])
-
     for a, b in zip(answers(general), answers(special), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-15)
 
