@@ -148,14 +148,14 @@ def sarah(probability, key):
             full_grad_fn=problem.gradient,
         )
         new_x = optax.apply_updates(x, updates)
-        seen = observe(x, state.estimate)
-        seen["spread"] = spread(new_x, x)
-        seen["gradients"] = n * state.restarts + 2 * b * (state.steps - state.restarts)
-        return (new_x, state), seen
+        gradients = n * state.restarts + 2 * b * (state.steps - state.restarts)
+        return (new_x, state), (x, new_x, state.estimate, gradients)
 
     x = jnp.zeros(d, jnp.float32)
-    carry, seen = jax.lax.scan(step, (x, method.init(x)), jax.random.split(batch_key, STEPS))
-    return seen, carry[1]
+    carry, path = jax.lax.scan(step, (x, method.init(x)), jax.random.split(batch_key, STEPS))
+    x, new_x, estimate, gradients = path  # all steps are observed together
+    spreads = jax.vmap(spread)(new_x, x)
+    return jax.vmap(observe)(x, estimate) | {"spread": spreads, "gradients": gradients}, carry[1]
 
 
 def plain(key):
@@ -165,10 +165,11 @@ def plain(key):
         x, state = carry
         estimate = problem.batch_gradient(x, batch_of(key, 3 * b))
         updates, state = method.update(estimate, state, x)
-        return (optax.apply_updates(x, updates), state), observe(x, estimate)
+        return (optax.apply_updates(x, updates), state), (x, estimate)
 
     x = jnp.zeros(d, jnp.float32)
-    return jax.lax.scan(step, (x, method.init(x)), jax.random.split(key, STEPS))[1]
+    _, path = jax.lax.scan(step, (x, method.init(x)), jax.random.split(key, STEPS))
+    return jax.vmap(observe)(*path)
 
 
 # One compiled program a method. Replicates run one after the other (lax.map): under vmap the rare

@@ -124,9 +124,12 @@ def frank_wolfe(
       >>> method = optzoo.frank_wolfe(optzoo.lmo.simplex(), optzoo.open_loop_schedule())
       >>> params = jnp.array([1.0, 0.0, 0.0])
       >>> state = method.init(params)
-      >>> for _ in range(200):
+      >>> @jax.jit
+      ... def step(params, state):
       ...     updates, state = method.update(jax.grad(loss)(params), state, params)
-      ...     params = optax.apply_updates(params, updates)
+      ...     return optax.apply_updates(params, updates), state
+      >>> for _ in range(200):
+      ...     params, state = step(params, state)
       >>> bool(loss(params) < 1e-3)
       True
 

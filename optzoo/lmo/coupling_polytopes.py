@@ -40,8 +40,8 @@ class birkhoff_polytope(ConstraintSet):
       is missing added as a matrix of rank one.
 
     Example:
-        >>> import jax.numpy as jnp
-        >>> birkhoff_polytope().lmo(jnp.array([[2.0, 1.0], [0.0, 0.5]])).tolist()
+        >>> import jax, jax.numpy as jnp
+        >>> jax.jit(birkhoff_polytope().lmo)(jnp.array([[2.0, 1.0], [0.0, 0.5]])).tolist()
         [[0.0, 1.0], [1.0, 0.0]]
 
     References:
@@ -110,9 +110,9 @@ class transport_polytope(ConstraintSet):
             leaf is not (..., m, n).
 
     Example:
-        >>> import jax.numpy as jnp
+        >>> import jax, jax.numpy as jnp
         >>> plans = transport_polytope(jnp.array([2.0, 1.0]), jnp.array([1.0, 1.0, 1.0]))
-        >>> plans.lmo(jnp.array([[1.0, 5.0, 1.0], [1.0, 3.0, 2.0]])).tolist()
+        >>> jax.jit(plans.lmo)(jnp.array([[1.0, 5.0, 1.0], [1.0, 3.0, 2.0]])).tolist()
         [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
 
     References:

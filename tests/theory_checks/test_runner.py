@@ -333,29 +333,28 @@ def test_data_files_become_claims_of_their_own(tmp_path):
     (tmp_path / "a9a").write_text(line)  # unpacked beside it: one claim, not two
     (tmp_path / "README").write_text("not data")
     (tmp_path / "folder").mkdir()
-    program = """
+    program = f"""
+import os, sys
+os.environ["OPTZOO_DATA"] = {str(tmp_path / "missing")!r}
+try:
+    import theory_checks.claims
+except ValueError as error:
+    print(error, file=sys.stderr)
+os.environ["OPTZOO_DATA"] = {str(tmp_path)!r}
+for name in [name for name in sys.modules if name.startswith("theory_checks")]:
+    del sys.modules[name]
 from theory_checks.claims import CLAIMS
 (generic,) = (claim for claim in CLAIMS if claim.id == "frank_wolfe/sarah/convex/generic")
 for case in generic.cases:
     print(case.split(",")[0])
 """
-
-    def ids(folder):
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, "OPTZOO_DATA": str(folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.splitlines(), done.stderr
-
-    found, _ = ids(tmp_path)
-    names = [one for one in found if one.startswith("data/")]
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    names = [one for one in done.stdout.splitlines() if one.startswith("data/")]
     assert set(names) == {"data/a9a", "data/breast-cancer", "data/my-data"}
     assert len(names) == 3 * 6  # two sets, three schedules
-    _, error = ids(tmp_path / "missing")
-    assert "which is no folder" in error
+    assert "which is no folder" in done.stderr
 
 
 def test_list_names_all(capsys):
