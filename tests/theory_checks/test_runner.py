@@ -127,6 +127,8 @@ def test_a_vacuous_claim_needs_a_sound_partner():
     assert cli.exit_status([{**vacuous, "pairs_with": []}]) == 1
     assert cli.exit_status([vacuous, {**sound, "vacuous": True, "pairs_with": []}]) == 1
     assert cli.exit_status([vacuous, {**sound, "verdict": "INCONCLUSIVE"}]) == 1
+    alone = {**sound, "vacuous": True, "pairs_with": []}
+    assert len(record.unmet_expectations([vacuous, alone])) == 2  # itself, and as a partner
     (sentence,) = record.unmet_expectations([two, sound, open_one])
     assert "paper/vacuous is VACUOUS" in sentence
     assert sentence.endswith("(paper/other)")

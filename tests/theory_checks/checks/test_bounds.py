@@ -180,10 +180,13 @@ class TestSampledIdentity:
         assert (found.verdict, found.support) == ("CONSISTENT", "finite-sample")
         assert self.identity(coins, 0.5)[0].support == "asymptotic"
         assert self.identity(coins, 0.9, within=(-0.9, 0.1))[0].verdict == "REFUTED"
+        agreeing = np.full((256, 4), 0.5)  # of rarer ones nothing is known without a range
+        assert self.identity(agreeing, 1.0)[0].verdict == "INCONCLUSIVE"
+        assert self.identity(agreeing, 1.0, within=(-1.0, 1.0))[0].verdict == "REFUTED"
 
     def test_what_the_seeds_resolve(self):
-        left = 1.0 + 0.1 * np.tile([[1.0], [-1.0]], (128, 4))
-        found, _ = self.identity(left, 1.0)
+        left = 2.0 + 0.1 * np.tile([[1.0], [-1.0]], (128, 4))
+        found, _ = self.identity(left, 2.0)
         error = 0.1 * np.sqrt(64 / 63) / 8
-        assert f"resolves deviations of {4 * error:.2g}" in found.decided
+        assert f"resolves deviations of {4 * error / 2:.2g}" in found.decided
         assert found.upper[0] - found.mean[0] == pytest.approx(3 * error)

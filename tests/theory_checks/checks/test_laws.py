@@ -129,7 +129,10 @@ class TestMinimizer:
     def minimizer(self, window, common=1.0, looks=2):
         """value@j = (j - 2)^2 plus noise that is common to all j: smallest at j = 2."""
         noise = np.random.default_rng(2).normal(size=(512, 1))
-        metrics = {f"value@{j}": (j - 2.0) ** 2 + common * noise * [[j, -j]] for j in range(5)}
+        # At the first checkpoint alone it would be smallest at 0, at the second at 4.
+        metrics = {
+            f"value@{j}": (j - 2.0) ** 2 + (common * noise + 5.0) * [[j, -j]] for j in range(5)
+        }
         laboratory = Given(metrics, 32)
         check = Minimizer(range(5), experiment((1, 2)), "value", window, looks=looks)
         return check.run(laboratory), laboratory
