@@ -53,8 +53,9 @@ def test_special_cases_are_the_set_that_the_docstring_names(general, special):
 )
 def test_norms_that_are_the_largest_entry_answer_with_corners(cube):
     """At zeros, where a point inside a face is as good."""
-    for g in (jnp.array([0.0, -2.0, 0.0]), jnp.zeros(3)):
-        assert cube.lmo(g).tolist() == [3.0, 3.0, 3.0]
+    answer = jax.jit(cube.lmo)
+    for g in ([0.0, -2.0, 0.0], [0.0, 0.0, 0.0]):
+        assert answer(np.array(g)).tolist() == [3.0, 3.0, 3.0]
 
 
 @pytest.mark.parametrize("k", [1, 3, 6])
