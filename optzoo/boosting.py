@@ -30,14 +30,15 @@ References:
   ICLR 2023, arXiv:2206.05608.
 """
 
-import functools
 import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.tree_util import keystr, tree_leaves_with_path
+from numpy.typing import NDArray
 
 from ._arguments import (
     concrete_number,
@@ -51,7 +52,7 @@ from ._arguments import (
 )
 from ._compensated_sum import warn_of_lost_noise
 from ._state_layout import require_own_state
-from ._tree_vector import cast_like, is_concrete
+from ._tree_vector import cast_like, default_dtype, is_concrete
 from ._wide_arithmetic import wide
 
 __all__ = [
@@ -131,73 +132,62 @@ def decision_stumps(features: jax.typing.ArrayLike, thresholds_per_column: int) 
         can be split because all of them are constant.
 
     Example:
-      >>> import jax, jax.numpy as jnp, optzoo
+      >>> import jax.numpy as jnp, optzoo
       >>> stumps = optzoo.decision_stumps(jnp.array([[0.0], [1.0], [2.0], [3.0]]), 3)
       >>> stumps.thresholds.tolist(), stumps.cell_sizes.astype(int).tolist()
       ([0.5, 1.5, 2.5], [[1, 3], [2, 2], [3, 1]])
-      >>> jax.jit(stumps.predict)(jnp.array([[0.0, 1.0]] * 3), jnp.array([[1.25]])).tolist()
-      [1.0]
+      >>> float(stumps.predict(jnp.array([[0.0, 1.0]] * 3), jnp.array([[1.25]]))[0])
+      1.0
     """
-    points = jnp.asarray(features)
-    if not is_concrete(points) or jnp.iscomplexobj(points):
+    given = jnp.asarray(features)
+    if not is_concrete(given) or jnp.iscomplexobj(given):
         raise TypeError(f"features must be a concrete array of real numbers, got {features!r}.")
+    # Done once and in NumPy, where nothing has to be compiled for the shape of the data.
+    points = np.asarray(given)
     if not jnp.issubdtype(points.dtype, jnp.floating):
-        points = points.astype(float)
-    if points.ndim != 2 or not points.size or not bool(jnp.all(jnp.isfinite(points))):
+        points = points.astype(default_dtype())
+    if points.ndim != 2 or not points.size or not np.isfinite(points).all():
         raise ValueError(
             f"features must be a finite matrix (n, d) with n, d >= 1, got shape {points.shape}."
         )
     require_integer("thresholds_per_column", thresholds_per_column, 1)
-    ordered, chosen = _splits(points, thresholds_per_column)
-    columns, places = jax.device_get(chosen).T.nonzero()
-    if not columns.size:
-        raise ValueError("features must have a column that is not constant.")
-    return _stumps(ordered, columns, places)
-
-
-@functools.partial(jax.jit, static_argnames="num_levels")
-def _splits(points: jax.Array, num_levels: int) -> tuple[jax.Array, jax.Array]:
-    """The points of each column in order, and which of the places between two are chosen."""
-    ordered = jnp.sort(points, axis=0)
+    ordered = np.sort(points, axis=0)
     # Between one point and the next in order, where these differ.
     is_split = ordered[:-1] < ordered[1:]
-    if len(points) == 1:
-        return ordered, is_split
-    return ordered, is_split & _nearest_to_levels(is_split, num_levels)
-
-
-@jax.jit
-def _stumps(ordered: jax.Array, columns: jax.Array, places: jax.Array) -> DecisionStumps:
-    """The stumps that split these columns behind these places."""
+    if not is_split.any():
+        raise ValueError("features must have a column that is not constant.")
+    chosen = is_split & _nearest_to_levels(is_split, thresholds_per_column)
+    columns, places = np.nonzero(chosen.T)
     lower, upper = ordered[places, columns], ordered[places + 1, columns]
     middle = lower / 2 + upper / 2
     below = places + 1
     return DecisionStumps(
-        columns=columns.astype(jnp.int32),
+        columns=jnp.asarray(columns, jnp.int32),
         # Of two neighbouring floats the lower one.
-        thresholds=jnp.where((lower <= middle) & (middle < upper), middle, lower),
-        cell_sizes=jnp.stack([below, len(ordered) - below], axis=1).astype(
-            jnp.promote_types(ordered.dtype, jnp.float32)  # sixteen bits cannot count
+        thresholds=jnp.asarray(np.where((lower <= middle) & (middle < upper), middle, lower)),
+        cell_sizes=jnp.asarray(
+            np.stack([below, len(points) - below], axis=1),
+            jnp.promote_types(points.dtype, jnp.float32),  # sixteen bits cannot count
         ),
     )
 
 
-def _nearest_to_levels(is_split: jax.Array, num_levels: int) -> jax.Array:
+def _nearest_to_levels(is_split: NDArray[np.bool_], num_levels: int) -> NDArray[np.bool_]:
     """The places with the numbers of points below them nearest to each level, in integers."""
-    num_points, columns = is_split.shape[0] + 1, jnp.arange(is_split.shape[1])
-    below = jnp.arange(1, num_points)[:, None]
-
-    def choose(i: jax.Array, chosen: jax.Array) -> jax.Array:
+    num_points, columns = is_split.shape[0] + 1, np.arange(is_split.shape[1])
+    below = np.arange(1, num_points)[:, None]
+    chosen = np.zeros_like(is_split)
+    for i in range(1, num_levels + 1):
         distance = abs((num_levels + 1) * below - i * num_points)
-        distance = jnp.where(is_split, distance, (num_levels + 1) * num_points)
-        first = jnp.argmin(distance, axis=0)
-        last = num_points - 2 - jnp.argmin(jnp.flip(distance, axis=0), axis=0)
+        distance = np.where(is_split, distance, (num_levels + 1) * num_points)
+        first = np.argmin(distance, axis=0)
+        last = num_points - 2 - np.argmin(np.flip(distance, axis=0), axis=0)
         # Of two that are equally near the one towards 1/2, or both.
-        chosen = chosen.at[last, columns].max(2 * i <= num_levels + 1)
-        return chosen.at[first, columns].max(2 * i >= num_levels + 1)
-
-    found: jax.Array = jax.lax.fori_loop(1, num_levels + 1, choose, jnp.zeros_like(is_split))
-    return found
+        if 2 * i <= num_levels + 1:
+            chosen[last, columns] = True
+        if 2 * i >= num_levels + 1:
+            chosen[first, columns] = True
+    return chosen
 
 
 def stochastic_gradient_boosting(

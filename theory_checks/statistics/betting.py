@@ -33,7 +33,7 @@ def log_wealth(gains: Array) -> Array:
         log W_n, the shape of `gains`.
 
     Example:
-        >>> log_wealth(np.zeros((2, 1))).tolist()
+        >>> log_wealth(np.zeros((2, 1))).round(12).tolist()
         [[0.0], [0.0]]
     """
     each = np.stack([np.cumsum(np.log1p(f * gains), axis=0) for f in BET_FRACTIONS])

@@ -269,7 +269,9 @@ def decide(
             `assess` finds the ratios unusable.
 
     Example:
-        >>> verdict, ratios = decide(lambda first, count: np.full((count, 1), 0.9), 32)
+        >>> verdict, ratios = decide(
+        ...     lambda first, count: np.full((count, 1), 0.9), 32, certain=1
+        ... )
         >>> verdict.verdict, ratios.shape
         ('CONSISTENT', (32, 1))
     """
