@@ -252,7 +252,7 @@ def test_the_command_line_without_its_extra_names_it(bare):
     done = bare("import runpy; runpy.run_module('theory_checks', run_name='__main__')")
     assert done.returncode == 2
     assert "usage: theory-checks" in done.stderr  # no command was given
-    done = bare("sys.argv[1:] = ['list']\nfrom theory_checks.__main__ import main; exit(main())")
+    done = bare("sys.argv[1:] = ['list']\nfrom theory_checks.cli import main; exit(main())")
     assert done.returncode == 2
     assert done.stderr == (
         "theory-checks: not installed: scikit-learn, matplotlib, tqdm, jinja2, latex2mathml, pot; "

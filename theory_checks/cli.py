@@ -45,12 +45,12 @@ STATUSES = (
 
 def program() -> NoReturn:
     """The process: ends it even where a job that was given up is still busy."""
-    from .simulation.workers import any_left
-
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    if any_left():
+    # Where nothing was run, perhaps for want of a package, there are no workers to ask.
+    workers = sys.modules.get(f"{__package__}.simulation.workers")
+    if workers is not None and workers.any_left():
         os._exit(status)
     sys.exit(status)
 
