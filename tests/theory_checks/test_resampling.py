@@ -11,7 +11,11 @@ from theory_checks.statistics.resampling import (
     resampled_weights,
     studentized_limits,
 )
-from theory_checks.statistics.scaling import _passage_and_gradient, first_passage
+from theory_checks.statistics.scaling import (
+    _passage_and_gradient,
+    better_scaling,
+    first_passage,
+)
 
 X = np.log(np.geomspace(1.0, 100.0, 6))
 
@@ -111,3 +115,18 @@ def test_too_few_seeds_or_resamples_raise():
     with pytest.raises(ValueError, match="at least 200 for a 99% limit, got 199"):
         resampled_weights(5, 199, 0)
     np.testing.assert_allclose(resampled_weights(7, 200, 0).sum(axis=1), 1.0)
+
+
+def test_a_gain_that_is_not_resolved_is_open():
+    """Two methods of one law with noise of their own: neither scales better."""
+    theta, k = np.geomspace(1.0, 100.0, 5), np.geomspace(1.0, 1e6, 30)
+    rng = np.random.default_rng(0)
+    one, other = (
+        np.exp(0.5 * rng.normal(size=(5, 32, 1))) * theta[:, None, None] / k for _ in range(2)
+    )
+    found = better_scaling(theta, k, one, other, 0.01)
+    assert found.lower < 0.0 < found.upper
+    assert found.verdict == "INCONCLUSIVE"
+    better = one / theta[:, None, None]
+    assert better_scaling(theta, k, better, other, 0.01).verdict == "CONSISTENT"
+    assert better_scaling(theta, k, other, better, 0.01).verdict == "REFUTED"

@@ -192,3 +192,9 @@ def test_labels_are_unique_and_each_has_its_derivation():
     roots = dict.fromkeys(theorem.root.label for theorem in theorems)
     assert all(any(line.startswith(f"## {root}.") for line in headings) for root in roots)
     assert all(f"**{label}**" in text for label in labels if label not in roots)
+
+
+def test_the_noise_of_a_step_is_the_step_to_its_exponent():
+    for gamma in (0.0, 0.3, 1.0):
+        step = page.Step(eta=0.2, gamma=gamma)
+        assert step.noise_exponent() == pytest.approx(np.log(step.h) / np.log(0.2))
