@@ -388,6 +388,15 @@ def test_quantization_of_zeros_of_an_axis_and_of_tiny_vectors():
         np.testing.assert_allclose(single(quantize, jax.random.key(0), 0, a), a, rtol=1e-14)
 
 
+def test_the_stated_constants_are_an_nth_of_one_workers():
+    """Of one worker of natural compression 1/8, of quantization min(d / s^2, sqrt(d) / s)."""
+    for n in (1, 4):
+        assert NaturalCompression(num_workers=n).variance_constants(9) == (1 / 8 / n, 0.0)
+        for levels, omega in ((2, 1.5), (6, 0.25)):
+            compressor = StochasticQuantization(levels, num_workers=n)
+            assert compressor.variance_constants(9) == (pytest.approx(omega / n), 0.0)
+
+
 def test_top_k_keeps_the_largest_and_contracts():
     a = jnp.array([1.0, -3.0, 2.0, -2.0])
     kept = single(TopK(2, 3), jax.random.key(0), 0, a)

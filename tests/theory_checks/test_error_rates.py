@@ -7,6 +7,7 @@ from theory_checks.statistics.error_rates import (
     BORDER_LAWS,
     CAPS,
     bounds,
+    capped,
     exponents,
     identities,
     minimizers,
@@ -38,6 +39,12 @@ def test_what_is_called_finite_sample_is_not_supported_by_luck(name):
     assert found.finite <= 1 / 8
     if name == "rare event, 1%":
         assert found.consistent >= 0.3
+
+
+@pytest.mark.parametrize("name", CAPS)
+def test_a_cap_keeps_its_level_at_every_look(name):
+    """5% at 256 looks; 70 of 1000 would have probability 0.3% at a rate of 5%."""
+    assert capped(name, runs=1000).finite < 0.07
 
 
 def test_one_bad_checkpoint_among_twenty_is_not_overlooked():

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from jax.sharding import PartitionSpec as P
 from scipy.optimize import linprog
 
-from optzoo.lmo import ConstraintSet, box, l1_ball, l2_ball, product, simplex
+from optzoo.lmo import ConstraintSet, box, l1_ball, l2_ball, linf_ball, product, simplex
 
 FLOATS = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 LOWER, UPPER = np.array([-1.0, 0.5, -2.0, 3.0, 0.0]), np.array([1.0, 0.75, 4.0, 3.0, 1e-3])
@@ -677,3 +677,12 @@ def test_leaves_that_are_no_floats_are_named(method):
     for leaf in (jnp.arange(3), jnp.ones(2, jnp.complex64), 1, "one", jax.random.key(0)):
         with pytest.raises(TypeError, match=r"\['w'\] must be a real floating array, got"):
             getattr(l1_ball(1.0), method)({"w": leaf})
+
+
+@pytest.mark.parametrize("dimension", [1, 4, 9])
+def test_diameters_of_norm_balls_and_simplices_in_closed_form(dimension):
+    like = jnp.zeros(dimension)
+    corners = 2 * 1.5 * dimension**0.5
+    edge = 1.5 * 2**0.5 if dimension > 1 else 0.0
+    assert linf_ball(1.5).diameter(like) == pytest.approx(corners)
+    assert simplex(1.5).diameter(like) == pytest.approx(edge)
