@@ -716,7 +716,7 @@ def test_what_cannot_be_drawn_does_not_cost_the_page(tmp_path):
     assert "Figures that could not be drawn" in parsed.words
     assert "the curves of soap/word cannot be drawn" in parsed.words
     source = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert source.count("<svg") > 4  # the others were drawn, the overviews too
+    assert source.count("<svg") >= 4  # the others were drawn, the overviews too
     assert "soap/fine" in parsed.words
 
 
