@@ -29,8 +29,8 @@ __all__ = ["fingerprint"]
 
 _VERSIONS = ("jax", "jaxlib", "optax", "numpy", "scipy", "scikit-learn", "pot")
 _HERE = Path(__file__).resolve().parents[1]
-_APART = {"report", "records", "conformance", "cli.py"}
-"""Parts of this package that take no part in a number."""
+_APART = {"report", "records", "conformance", "conformance.py", "cli.py"}
+"""Parts of the packages that take no part in a number."""
 
 
 def fingerprint(subject: Claim | SideBySide, protocol: Protocol) -> str:
@@ -97,7 +97,8 @@ def _own_code(paper: str) -> str:
         and (not path.is_relative_to(claims) or path.relative_to(claims).parts[0] == paper)
     ]
     for package in (optzoo, optzoo.problems):
-        files += Path(str(package.__file__)).parent.rglob("*.py")
+        home = Path(str(package.__file__)).parent
+        files += [p for p in home.rglob("*.py") if p.relative_to(home).parts[0] not in _APART]
     return _digest(files)
 
 
