@@ -23,7 +23,7 @@ from optzoo.problems import (
 )
 from optzoo.theorems.markovian_noise import expected_samples
 
-from ...simulation import Experiment
+from ...simulation import Experiment, log_spaced
 from ...statistics.scaling import first_passage
 from .methods import ACCELERATED, DESCENT, Method
 from .processes import stream_run
@@ -188,11 +188,10 @@ def adagrad_experiment(name: str, noise: str, tau: int) -> Experiment:
         method=ADAGRAD,
         samples_per_tick=ADAGRAD_BATCH,
     )
-    ticks = np.unique(np.round(np.geomspace(4, ADAGRAD_TICKS, 24)).astype(int))
     return Experiment(
         f"markov-{name}-{noise}-{tau}",
         run,
-        tuple(ticks.tolist()),
+        log_spaced(4, ADAGRAD_TICKS, 24),
         lanes=16,
         randomness=f"markov-compare-{tau}",
     )

@@ -37,7 +37,7 @@ from ...checks import ExactScaling, Passage
 from ...claim import Case, Claim
 from ...controls import Change, case, wrong
 from ...setting import Stated, chosen
-from ...simulation import Experiment
+from ...simulation import Experiment, log_spaced
 from .methods import ACCELERATED, DESCENT
 from .processes import stream_run
 from .settings import slow_chain
@@ -159,7 +159,7 @@ def _complexity(tau: int) -> Experiment:
     """Randomized GD with B = tau; a tick is 10 samples."""
     problem = additive_noise_quadratic(slow_chain(tau), [0.5, 1.0])
     run = stream_run(problem, np.ones(2), {"gamma": 0.02}, tau, 3, samples_per_tick=10)
-    ticks = tuple(np.round(tau * np.geomspace(8, 60, 12)).astype(int).tolist())
+    ticks = log_spaced(8 * tau, 60 * tau, 12)
     return Experiment(f"markov-complexity-{tau}", run, ticks, lanes=16, randomness="markov-tau")
 
 
