@@ -172,7 +172,11 @@ class SampledIdentity:
     within: tuple[ArrayLike, ArrayLike] | None = None
 
     kind: ClassVar[Kind] = "identity"
-    name: ClassVar[str] = "z-test"
+
+    @property
+    def name(self) -> str:
+        """What decides, in words."""
+        return "z-test" if self.within is None else "bet within a range"
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Compares the sides seed by seed."""

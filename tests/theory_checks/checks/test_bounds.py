@@ -1,5 +1,7 @@
 """Sampled bounds and identities: at their borders, with caps, and what cannot be evaluated."""
 
+import operator
+
 import numpy as np
 import pytest
 
@@ -183,6 +185,14 @@ class TestSampledIdentity:
         agreeing = np.full((256, 4), 0.5)  # of rarer ones nothing is known without a range
         assert self.identity(agreeing, 1.0)[0].verdict == "INCONCLUSIVE"
         assert self.identity(agreeing, 1.0, within=(-1.0, 1.0))[0].verdict == "REFUTED"
+
+    def test_what_decides_is_what_its_name_says(self):
+        def named(**arguments):
+            side = operator.itemgetter("left")
+            return SampledIdentity(experiment(POINTS), side, side, **arguments).name
+
+        assert named() == "z-test"
+        assert named(within=(-1.0, 1.0)) == "bet within a range"
 
     def test_what_the_seeds_resolve(self):
         left = 2.0 + 0.1 * np.tile([[1.0], [-1.0]], (128, 4))
