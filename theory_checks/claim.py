@@ -1,7 +1,7 @@
 """A claim: a theorem on a setting or on a grid of them, and what must fail beside it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -201,6 +201,8 @@ class Claim:
         not_shown: what a reader may not conclude from this evaluation; the theorem's own if None.
         pairs_with: ids of claims that could have failed where this one is slack.
         x_label: axis of the checkpoints.
+        not_tested: constants that this claim and its partners would not catch at any factor, each
+            with the reason why that is so.
 
     Raises:
         ValueError: if the id is not a lower-case path.
@@ -214,6 +216,7 @@ class Claim:
     not_shown: str | None = None
     pairs_with: tuple[str, ...] = ()
     x_label: str = "step $k$"
+    not_tested: Mapping[str, str] = field(default_factory=dict)
 
     WITHOUT_NAME: ClassVar[str] = ""
 

@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from .checks.restatable import Says
 from .claim import Case, Check, Control
 from .setting import Setting
 
@@ -24,8 +24,9 @@ __all__ = [
     "wrong",
 ]
 
-Sides = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""What was computed, and what a theorem says of it: one number each for every case."""
+Sides: TypeAlias = tuple[ArrayLike, Says]
+"""What was computed, and what a theorem says of it: one number each for every case. A function of
+no arguments is asked anew whenever the theorem is restated, see `worst_case.coverage`."""
 
 
 @dataclass(frozen=True, eq=False)

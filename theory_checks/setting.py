@@ -8,6 +8,8 @@ from typing import Any
 from optzoo.problems import Constant
 from optzoo.theorems import Theorem
 
+from .restated import as_stated
+
 __all__ = ["Setting", "Stated", "chosen", "values"]
 
 Parameters = Mapping[str, float | int | str]
@@ -87,9 +89,10 @@ class Setting(abc.ABC):
             TypeError: if the theorem has no constants.
             ValueError: if the setting does not know one of them.
         """
-        if theorem.constants is None:
+        constants = as_stated(theorem).constants
+        if constants is None:
             raise TypeError(f"{theorem.label} has no constants")
-        return theorem.constants.of(dict(self.constants) | changes)
+        return constants.of(dict(self.constants) | changes)
 
     def bound(self, theorem: Theorem, *arguments: Any, **changes: Any) -> Any:
         """The theorem's bound here, or that with changed constants: a false claim.
@@ -102,7 +105,7 @@ class Setting(abc.ABC):
         Returns:
             The bound.
         """
-        return theorem.bound(self.of(theorem, **changes), *arguments)
+        return as_stated(theorem).bound(self.of(theorem, **changes), *arguments)
 
 
 @dataclass(frozen=True)

@@ -381,6 +381,7 @@ F3A_UNROLLED = F3A.part(
         r"F3b (Stich's steps), and F4's sum at constant steps below $r_0/(\eta K) + \eta C$"
     ),
     assumptions=(Assumption("arithmetic only"),),
+    formula=Sarah.closed_forms,
     metric=r"\Phi_K",
     output="bound",
     rate=None,
@@ -609,6 +610,7 @@ F6A_UNROLLED = F6A.part(
         r"steps below $r_0/(\eta K) + \eta D^2 (L/2 + 2 \tilde L \sqrt{\nu/(a(1-a/4))})$"
     ),
     assumptions=(Assumption("arithmetic only"),),
+    formula=Saga.closed_forms,
     metric="R_K",
     output="bound",
     rate=None,

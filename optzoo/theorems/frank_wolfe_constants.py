@@ -297,6 +297,14 @@ class Sarah(Descent, Estimator):
         noise = self.L_pm * math.sqrt(self.nu * (1 - self.p) / self.p)
         return self.r_0 / (step * horizon) + step * self.D**2 * (self.L / 2 + noise)
 
+    def closed_forms(self, horizon: int, step: float) -> tuple[float, float, float]:
+        r"""F3a and F3b at k = K, each for its own steps, and F4 at a constant step."""
+        return (
+            float(self.convex_closed_form(horizon)),
+            self.convex_stich(horizon),
+            self.nonconvex_closed_form(step, horizon),
+        )
+
 
 # --- Saga Sarah Frank-Wolfe ---
 
@@ -422,6 +430,13 @@ class Saga(Descent, Table):
     def convex_closed_form(self, k: ArrayLike) -> Array:
         r"""F6a, for eta_k = 2/(k+c), c = 8/a: [(c-1)(c-2) r_0 + 4Ak] / [(k+c-1)(k+c-2)]."""
         return _open_loop(k, offset=8 / self.a, start=self.r_0, A=self.A)
+
+    def closed_forms(self, horizon: int, step: float) -> tuple[float, float]:
+        r"""F6a at k = K for its own steps, and F7 at a constant step."""
+        return (
+            float(self.convex_closed_form(horizon)),
+            self.nonconvex_closed_form(step, horizon),
+        )
 
 
 # --- From below ---

@@ -56,7 +56,15 @@ def constant(
     def allowed(value: float) -> bool:
         return least <= value <= most and math.isfinite(value) and (value > 0 or not positive)
 
-    described = {"meaning": meaning, "weakens": weakens, "range": bracket, "allowed": allowed}
+    described = {
+        "meaning": meaning,
+        "weakens": weakens,
+        "positive": positive,
+        "least": least,
+        "most": most,
+        "range": bracket,
+        "allowed": allowed,
+    }
     return dataclasses.field(default=default, metadata=described)
 
 

@@ -10,6 +10,7 @@ from .bounds import PathwiseLowerBound, SampledIdentity, UpperBound
 from .exact import CLOSEST, ExactIdentity, ExactInequality, ExactLowerBound, ExactScaling
 from .exact_exponent import ExactExponent
 from .exponents import Law, Minimizer, Passage, Rate
+from .restatable import Says
 
 __all__ = [
     "CLOSEST",
@@ -23,6 +24,7 @@ __all__ = [
     "Passage",
     "PathwiseLowerBound",
     "Rate",
+    "Says",
     "SampledIdentity",
     "UpperBound",
 ]

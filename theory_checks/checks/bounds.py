@@ -1,5 +1,6 @@
 """Sampled bounds and identities: what runs say about a mean, at every checkpoint."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,8 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..claim import Finding, Kind
 from ..simulation import Experiment
 from ..simulation.laboratory import Laboratory
+from ..statistics.evidence import log_e_process
 from ..statistics.identity import identity_test
 from ..statistics.verdict import assess_pathwise, decide
+from .restatable import Says, numbers
 
 __all__ = ["PathwiseLowerBound", "SampledIdentity", "UpperBound", "calls"]
 
@@ -25,7 +28,8 @@ class UpperBound:
     Args:
         experiment: where the metric is observed.
         metric: its name there.
-        bound: shape (checkpoints,), positive.
+        bound: shape (checkpoints,), positive; a function of no arguments is asked anew whenever
+            the theorem is restated.
         lower_bound: a curve from below for the figure, shape (checkpoints,).
         last_only: the bound speaks of the last checkpoint alone; its shape is (1,).
         uncertainty: half-width of what the metric rests on, such as f*; it must be far below the
@@ -40,7 +44,7 @@ class UpperBound:
 
     experiment: Experiment
     metric: str
-    bound: ArrayLike
+    bound: Says
     lower_bound: ArrayLike | None = None
     last_only: bool = False
     uncertainty: float = 0.0
@@ -53,8 +57,7 @@ class UpperBound:
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Adds seeds until decided."""
-        points = self.experiment.checkpoints if self.points is None else self.points
-        points = points[-1:] if self.last_only else points
+        points = self._points
         bound = _positive_bound(self.bound, self.experiment, len(points))
 
         def ratios(first: int, count: int) -> Array:
@@ -102,6 +105,23 @@ class UpperBound:
             unseen=laboratory.protocol.unseen(len(table)),
         )
 
+    def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
+        """The bound at each point."""
+        return numbers(self.bound)
+
+    def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
+        """Whether an e-value of the runs recorded reaches 1 / alpha."""
+        assert seeds is not None
+        sample = laboratory.sample(self.experiment, 0, seeds)[self.metric]
+        ratios = _over(sample[:, -len(self._points) :], said)
+        evidence = log_e_process(np.minimum(ratios, _LARGEST)).max()
+        return bool(evidence >= -math.log(laboratory.protocol.alpha))
+
+    @property
+    def _points(self) -> Sequence[int]:
+        points = self.experiment.checkpoints if self.points is None else self.points
+        return points[-1:] if self.last_only else points
+
 
 @dataclass(frozen=True, eq=False)
 class PathwiseLowerBound:
@@ -110,12 +130,13 @@ class PathwiseLowerBound:
     Args:
         experiment: where the metric is observed.
         metric: its name there.
-        bound: shape (checkpoints,), positive.
+        bound: shape (checkpoints,), positive; a function of no arguments is asked anew whenever
+            the theorem is restated.
     """
 
     experiment: Experiment
     metric: str
-    bound: ArrayLike
+    bound: Says
 
     kind: ClassVar[Kind] = "lower_bound"
     name: ClassVar[str] = "pathwise"
@@ -146,6 +167,16 @@ class PathwiseLowerBound:
             gradient_calls=calls(laboratory, self.experiment, len(paths)),
         )
 
+    def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
+        """The bound at each checkpoint."""
+        return numbers(self.bound)
+
+    def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
+        """Whether a path recorded is below."""
+        assert seeds is not None
+        paths = laboratory.sample(self.experiment, 0, seeds)[self.metric]
+        return assess_pathwise(np.minimum(_over(paths, said), _LARGEST)).verdict == "REFUTED"
+
 
 @dataclass(frozen=True, eq=False)
 class SampledIdentity:
@@ -160,8 +191,8 @@ class SampledIdentity:
         looks: the first look has this many times the laboratory's seeds.
         points: what its points are called, such as iterations in place of ticks; the checkpoints
             if None.
-        within: the lowest and the highest value that left - right can have, for certain: numbers,
-            or one a point. The test is then not asymptotic.
+        within: the lowest and the highest value that `left` can have, for certain: numbers, or one
+            a point; `right` is then the same for every seed. The test is not asymptotic.
     """
 
     experiment: Experiment
@@ -184,7 +215,9 @@ class SampledIdentity:
             seeds = 2**doublings * self.looks * laboratory.seeds
             metrics = laboratory.sample(self.experiment, 0, seeds)
             left, right = np.broadcast_arrays(self.left(metrics), self.right(metrics))
-            test = identity_test(left - right, within=self.within, protocol=laboratory.protocol)
+            test = identity_test(
+                left - right, within=self._within(right[0]), protocol=laboratory.protocol
+            )
             if test.verdict != "INCONCLUSIVE":
                 break
         error = left.std(axis=0, ddof=1) / np.sqrt(seeds)
@@ -210,6 +243,29 @@ class SampledIdentity:
             support="asymptotic" if self.within is None else "finite-sample",
             unseen=laboratory.protocol.unseen(seeds),
         )
+
+    def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
+        """The right side, of each seed at each point."""
+        assert seeds is not None
+        metrics = laboratory.sample(self.experiment, 0, seeds)
+        return np.broadcast_arrays(self.left(metrics), self.right(metrics))[1]
+
+    def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
+        """Whether the test refutes it on the seeds recorded."""
+        assert seeds is not None
+        left = self.left(laboratory.sample(self.experiment, 0, seeds))
+        within = self._within(said[0])
+        if within is not None and (np.any(within[0] > 0) or np.any(within[1] < 0)):
+            return True  # a value that the left side cannot have
+        test = identity_test(left - said, within=within, protocol=laboratory.protocol)
+        return test.verdict == "REFUTED"
+
+    def _within(self, right: Array) -> tuple[Array, Array] | None:
+        """The range of left - right."""
+        if self.within is None:
+            return None
+        low, high = (np.asarray(end, dtype=np.float64) for end in self.within)
+        return low - right, high - right
 
 
 class _Diverged(Exception):
@@ -253,8 +309,17 @@ def _diverged(points: Sequence[int], bound: Array) -> Finding:
     )
 
 
-def _positive_bound(bound: ArrayLike, experiment: Experiment, points: int) -> Array:
-    values = np.asarray(bound, dtype=np.float64)
+_LARGEST = 1e12
+"""Of a ratio to a bound that was moved to its limit."""
+
+
+def _over(values: Array, said: Array) -> Array:
+    """The ratios to a bound, which may be 0 where it was moved."""
+    return np.asarray(values / np.maximum(said, np.finfo(np.float64).tiny * 1e16))
+
+
+def _positive_bound(bound: Says, experiment: Experiment, points: int) -> Array:
+    values = numbers(bound)
     if values.shape != (points,) or not np.all(values > 0):
         raise ValueError(
             f"the bound of {experiment.name} must be positive at each of its {points} "

@@ -1,7 +1,9 @@
 """Checks without chance: identities, inequalities and scalings, computed to round-off."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..claim import Finding, Kind
 from ..simulation.laboratory import Laboratory
 from ..statistics.exponents import Exponent
+from .restatable import Says, numbers, other_exponents
 
 __all__ = ["CLOSEST", "ExactIdentity", "ExactInequality", "ExactLowerBound", "ExactScaling"]
 
@@ -20,30 +23,55 @@ CLOSEST = "case, the closest to the bound first"
 
 
 @dataclass(frozen=True, eq=False)
-class ExactIdentity:
+class _TwoSides(abc.ABC):
+    """What was computed beside what the theorem says, in every case; nothing is sampled."""
+
+    compute: Callable[[], tuple[ArrayLike, Says]]
+    tolerance: float = 1e-10
+    what: str = "every outcome enumerated"
+    round_off: float = 0.0
+
+    def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
+        """What the theorem says of each case."""
+        return numbers(self._computed[1])
+
+    def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
+        """Whether a case violates it."""
+        return bool(self._violated(*_sides(self._computed[0], said)).any())
+
+    @cached_property
+    def _computed(self) -> tuple[ArrayLike, Says]:
+        return self.compute()
+
+    @abc.abstractmethod
+    def _violated(self, measured: Array, said: Array) -> NDArray[np.bool_]:
+        """Which cases do."""
+
+    def _allowed(self, said: Array) -> Array:
+        return np.maximum(self.tolerance * np.abs(said), self.round_off)
+
+
+@dataclass(frozen=True, eq=False)
+class ExactIdentity(_TwoSides):
     """measured = exact in every case, to a tolerance of its own; nothing is sampled.
 
     Args:
-        compute: returns (measured, exact), each of shape (cases,).
+        compute: returns (measured, exact), each of shape (cases,); what is exact may be a function
+            of no arguments, which is asked anew whenever the theorem is restated.
         tolerance: relative to the exact value of each case.
         what: what was enumerated, for the report.
         round_off: by how much a case may be off whatever its size: the round-off of the terms
             that it is made of. A case that is exactly 0 needs it.
     """
 
-    compute: Callable[[], tuple[ArrayLike, ArrayLike]]
-    tolerance: float = 1e-10
-    what: str = "every outcome enumerated"
-    round_off: float = 0.0
-
     kind: ClassVar[Kind] = "identity"
     name: ClassVar[str] = "exact enumeration"
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Compares all cases."""
-        measured, exact = _sides(self.compute())
+        measured, exact = _sides(self._computed[0], self.says(laboratory, None))
         off = np.abs(measured - exact)
-        violated = off > _allowed(exact, self.tolerance, self.round_off)
+        violated = self._violated(measured, exact)
         size = np.abs(exact)
         relative = np.full_like(off, np.inf)
         np.divide(off, size, out=relative, where=size > 0)
@@ -62,29 +90,28 @@ class ExactIdentity:
             bound=exact,
         )
 
+    def _violated(self, measured: Array, said: Array) -> NDArray[np.bool_]:
+        return np.asarray(np.abs(measured - said) > self._allowed(said))
+
 
 _CASES_KEPT = 60
 
 
 @dataclass(frozen=True, eq=False)
-class ExactInequality:
+class ExactInequality(_TwoSides):
     """measured <= bound in every case, by enumeration of all outcomes.
 
     All cases decide, each to a tolerance of its own, so that a large bound hides no violation of a
     small one; those closest to the bound are kept for the record, the closest first.
 
     Args:
-        compute: returns (measured, bound), each of shape (cases,).
+        compute: returns (measured, bound), each of shape (cases,); the bound may be a function of
+            no arguments, which is asked anew whenever the theorem is restated.
         tolerance: relative to the bound of each case.
         what: what was enumerated, for the report.
         round_off: by how much a case may exceed its bound whatever its size: the round-off of the
             terms that it is made of. A bound that is exactly 0 needs it.
     """
-
-    compute: Callable[[], tuple[ArrayLike, ArrayLike]]
-    tolerance: float = 1e-10
-    what: str = "every outcome enumerated"
-    round_off: float = 0.0
 
     kind: ClassVar[Kind] = "one_step"
     name: ClassVar[str] = "exact enumeration"
@@ -93,26 +120,25 @@ class ExactInequality:
         """Compares all cases."""
         return _compared(self, laboratory, from_below=False)
 
+    def _violated(self, measured: Array, said: Array) -> NDArray[np.bool_]:
+        return np.asarray(measured - said > self._allowed(said))
+
 
 @dataclass(frozen=True, eq=False)
-class ExactLowerBound:
+class ExactLowerBound(_TwoSides):
     """measured >= bound in every case, without sampling.
 
     All cases decide, each to a tolerance of its own; those closest to the bound are kept for the
     record, the closest first.
 
     Args:
-        compute: returns (measured, bound), each of shape (cases,).
+        compute: returns (measured, bound), each of shape (cases,); the bound may be a function of
+            no arguments, which is asked anew whenever the theorem is restated.
         tolerance: relative to the bound of each case.
         what: what was computed, for the report.
         round_off: by how much a case may fall below its bound whatever its size: the round-off of
             the terms that it is made of.
     """
-
-    compute: Callable[[], tuple[ArrayLike, ArrayLike]]
-    tolerance: float = 1e-10
-    what: str = "every outcome enumerated"
-    round_off: float = 0.0
 
     kind: ClassVar[Kind] = "lower_bound"
     name: ClassVar[str] = "exact bound from below"
@@ -121,14 +147,14 @@ class ExactLowerBound:
         """Compares all cases."""
         return _compared(self, laboratory, from_below=True)
 
+    def _violated(self, measured: Array, said: Array) -> NDArray[np.bool_]:
+        return np.asarray(said - measured > self._allowed(said))
 
-def _compared(
-    check: ExactInequality | ExactLowerBound, laboratory: Laboratory, *, from_below: bool
-) -> Finding:
+
+def _compared(check: _TwoSides, laboratory: Laboratory, *, from_below: bool) -> Finding:
     """The finding on all cases, with those kept whose ratio to the bound is closest to 1."""
-    measured, bound = _sides(check.compute())
-    excess = bound - measured if from_below else measured - bound
-    violated = excess > _allowed(bound, check.tolerance, check.round_off)
+    measured, bound = _sides(check._computed[0], check.says(laboratory, None))
+    violated = check._violated(measured, bound)
     # What lies within round-off of 0 has no ratio, unless it violates the bound.
     size = np.abs(bound)
     judged = (bound != 0) & (violated | (check.tolerance * size >= check.round_off))
@@ -162,9 +188,9 @@ def _compared(
     )
 
 
-def _sides(computed: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
+def _sides(measured: ArrayLike, said: ArrayLike) -> tuple[Array, Array]:
     """Both sides of every case, as a check may compare them."""
-    left, right = (np.asarray(side, dtype=np.float64) for side in computed)
+    left, right = np.asarray(measured, dtype=np.float64), np.asarray(said, dtype=np.float64)
     if left.ndim != 1 or left.shape != right.shape or left.size == 0:
         raise ValueError(
             "compute must return two arrays of one shape (cases,) with at least one case, got "
@@ -172,10 +198,6 @@ def _sides(computed: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
         )
     _require_finite(left, right)
     return left, right
-
-
-def _allowed(of: Array, tolerance: float, round_off: float) -> Array:
-    return np.maximum(tolerance * np.abs(of), round_off)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +220,7 @@ class ExactScaling:
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Compares all quantities at all values of the constant."""
-        theta, table = (np.asarray(side, dtype=np.float64) for side in self.compute(laboratory))
+        theta, table = (np.asarray(side, dtype=np.float64) for side in self._once(laboratory))
         _require_finite(theta, table)
         reference = table[int(np.argmin(np.abs(theta - 1)))]
         exact = reference * theta[:, None] ** np.asarray(self.exponents)
@@ -230,6 +252,23 @@ class ExactScaling:
                 levels=table[:, 0],
             ),
         )
+
+
+    def with_exponents(self) -> Mapping[str, "ExactScaling"]:
+        """The same with each exponent wrong, alone."""
+        return {
+            f"{name} in place of {stated:g}": replace(
+                self,
+                compute=self._once,
+                exponents=[other if one == stated else one for one in self.exponents],
+            )
+            for stated in dict.fromkeys(self.exponents)
+            for name, other in other_exponents(stated).items()
+        }
+
+    @cached_property
+    def _once(self) -> Callable[[Laboratory], tuple[ArrayLike, ArrayLike]]:
+        return cache(self.compute)
 
 
 def _require_finite(*tables: Array) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..claim import Finding, Kind
 from ..simulation.laboratory import Laboratory
 from ..statistics.log_log import Exponent
 from ..statistics.verdict import Decision
+from .restatable import Says, numbers
 
 __all__ = ["ExactExponent"]
 
@@ -31,12 +33,13 @@ class ExactExponent:
     Args:
         compute: returns (eta, distance, bound), each of shape (steps,), eta decreasing; the bound
             may be None.
-        stated: the exponent.
+        stated: the exponent, or a function of no arguments that is asked anew whenever the theorem
+            is restated.
         relation: "at_least" or "exactly".
     """
 
     compute: Callable[[], tuple[Array, Array, Array | None]]
-    stated: float
+    stated: Says
     relation: Literal["at_least", "exactly"] = "at_least"
 
     kind: ClassVar[Kind] = "scaling"
@@ -44,17 +47,14 @@ class ExactExponent:
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Measures the slopes."""
-        eta, distance, bound = self.compute()
-        if not (np.all(distance > 0) and np.all(np.isfinite(distance))):
-            raise ValueError(f"distances must be positive and finite, got {distance}")
-        slopes = np.diff(np.log(distance)) / np.diff(np.log(eta))
-        if self.relation == "exactly":
-            slopes = slopes[1 - _LAST :]
-            fits = bool(np.all(np.abs(slopes - self.stated) <= SLACK))
-            wanted = f"{self.stated:.3g} within {SLACK}"
-        else:
-            fits = bool(slopes.min() >= self.stated - SLACK)
-            wanted = f"at least {self.stated:.3g} less {SLACK}"
+        eta, distance, bound = self._computed
+        stated, slopes = float(self.says(laboratory, None)), self._slopes
+        fits = not self.refutes(np.asarray(stated), laboratory, None)
+        wanted = (
+            f"{stated:.3g} within {SLACK}"
+            if self.relation == "exactly"
+            else f"at least {stated:.3g} less {SLACK}"
+        )
         below = bound is None or bool(np.all(distance <= bound))
         verdict: Decision = "CONSISTENT" if fits and below else "REFUTED"
         decided = (
@@ -78,10 +78,34 @@ class ExactExponent:
                 upper=float(slopes.max()),
                 outer_lower=float(slopes.min()),
                 outer_upper=float(slopes.max()),
-                stated=self.stated,
-                reference=self.stated,
+                stated=stated,
+                reference=stated,
                 window=(float(eta.min()), float(eta.max())),
                 points=eta[::-1],
                 levels=distance[::-1],
             ),
         )
+
+    def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
+        """The exponent."""
+        return numbers(self.stated)
+
+    def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
+        """Whether the slopes are others."""
+        if self.relation == "exactly":
+            return bool(np.any(np.abs(self._slopes - said) > SLACK))
+        return bool(self._slopes.min() < said - SLACK)
+
+    @cached_property
+    def _computed(self) -> tuple[Array, Array, Array | None]:
+        eta, distance, bound = self.compute()
+        if not (np.all(distance > 0) and np.all(np.isfinite(distance))):
+            raise ValueError(f"distances must be positive and finite, got {distance}")
+        return eta, distance, bound
+
+    @property
+    def _slopes(self) -> Array:
+        """Between neighbours; where the law is exact, between the smallest steps."""
+        eta, distance, _ = self._computed
+        slopes = np.asarray(np.diff(np.log(distance)) / np.diff(np.log(eta)))
+        return slopes[1 - _LAST :] if self.relation == "exactly" else slopes

@@ -1,8 +1,8 @@
 """Sampled laws: exponents of a constant or of the steps, and where a mean is smallest."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from ..simulation.laboratory import Laboratory
 from ..statistics.exponents import Exponent, law_exponent, rate_exponent, scaling_exponent
 from ..statistics.log_log import Relation
 from ..statistics.minimizer import share_inside
+from .restatable import other_exponents
 
 __all__ = ["Law", "Minimizer", "Passage", "Rate"]
 
@@ -50,6 +51,10 @@ class Law:
         )
         exponent = law_exponent(self.theta, values, stated=self.stated, relation=self.relation)
         return _exponent_finding(exponent, seeds, laboratory)
+
+    def with_exponents(self) -> Mapping[str, "Law"]:
+        """The same with other exponents, of which a law from above must state smaller ones."""
+        return _others(self, self.relation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +96,10 @@ class Passage:
         )
         return _exponent_finding(exponent, seeds, laboratory)
 
+    def with_exponents(self) -> Mapping[str, "Passage"]:
+        """The same with other exponents, of which a law from above must state smaller ones."""
+        return _others(self, self.relation)
+
 
 @dataclass(frozen=True, eq=False)
 class Rate:
@@ -124,6 +133,13 @@ class Rate:
             window=self.window,
         )
         return _exponent_finding(exponent, seeds, laboratory)
+
+    def with_exponents(self) -> Mapping[str, "Rate"]:
+        """The same with faster rates."""
+        others = other_exponents(self.stated).items()
+        return {
+            name: replace(self, stated=other) for name, other in others if other > self.stated
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +190,17 @@ class Minimizer:
             support="asymptotic",
             unseen=laboratory.protocol.unseen(seeds),
         )
+
+
+Exponential = TypeVar("Exponential", Law, Passage)
+
+
+def _others(check: Exponential, relation: Relation) -> dict[str, Exponential]:
+    return {
+        name: replace(check, stated=other)
+        for name, other in other_exponents(check.stated).items()
+        if relation == "exactly" or other < check.stated
+    }
 
 
 def _exponent_finding(exponent: Exponent, seeds: int, laboratory: Laboratory) -> Finding:

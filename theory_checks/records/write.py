@@ -64,6 +64,7 @@ def claim_record(
     claim: Claim,
     found: Sequence[tuple[str, Case, Finding]],
     controls: Sequence[dict[str, Any]],
+    tested: Mapping[str, Any],
     *,
     alpha: float,
     seconds: float,
@@ -74,6 +75,7 @@ def claim_record(
         claim: what was claimed.
         found: the name, the case and what was found, of each case.
         controls: their records.
+        tested: what of the theorem was, see `worst_case.coverage`.
         alpha: of the protocol.
         seconds: what it all took.
 
@@ -130,6 +132,8 @@ def claim_record(
         "lower_bound": _numbers(finding.lower_bound),
         "exponent": _exponent(claim, finding.exponent),
         "controls": list(controls),
+        **tested,
+        "not_tested": dict(claim.not_tested),
         "cases": [_case_record(claim, *one) for one in found] if len(found) > 1 else [],
     }
 

@@ -15,6 +15,7 @@ from ..records import write as record
 from ..records.fingerprint import fingerprint
 from ..records.theorems import merged, theorem_records
 from ..side_by_side import SideBySide
+from ..worst_case.coverage import coverage
 from .laboratory import Laboratory
 from .workers import finished as finished_jobs
 
@@ -49,11 +50,15 @@ def run_claim(claim: Claim, laboratory: Laboratory) -> Record:
                 outcome = control.check.run(laboratory)
                 controls.append(record.control_record(control, outcome, case=name))
             running = ""
+        running = ", coverage"
+        tested = coverage(claim, found, laboratory)
+        running = ""
         return record.writable(
             record.claim_record(
                 claim,
                 found,
                 controls,
+                tested,
                 alpha=laboratory.protocol.alpha,
                 seconds=time.perf_counter() - started,
             )

@@ -23,7 +23,7 @@ from optzoo.theorems.frank_wolfe import (
 
 from ...checks import ExactInequality, ExactScaling
 from ...claim import Case, Claim
-from ...controls import case, wrong
+from ...controls import Sides, case, wrong
 from ...setting import Stated, chosen
 from ...simulation.laboratory import Laboratory
 from .processes import step_table
@@ -35,15 +35,20 @@ Array = NDArray[np.float64]
 # --- Against what they unroll ---
 
 ARITHMETIC = "no method: the arithmetic of the bounds themselves"
-STEP, HORIZON = 0.05, 2000
-Pairs = Iterator[tuple[float, float]]  # what is unrolled, and its closed form
+STEP = 0.05
+Values = Iterator[float]
 
 
-def _unrolled(setting: Stated, pairs: Callable[[], Pairs], what: str, factor: float) -> Case:
+def _unrolled(
+    setting: Stated,
+    unrolled: Callable[[], Values],
+    closed: Callable[[], Values],
+    what: str,
+    factor: float,
+) -> Case:
     def check(scale: float = 1.0) -> ExactInequality:
-        def sides() -> tuple[Array, Array]:
-            unrolled, closed = np.array(list(pairs()), dtype=np.float64).T
-            return unrolled, scale * closed
+        def sides() -> Sides:
+            return np.array(list(unrolled())), lambda: scale * np.array(list(closed()))
 
         return ExactInequality(sides, what=what)
 
@@ -67,38 +72,45 @@ def _sarah_unrolled() -> Case:
             value = (1 - eta) * value + bounds.lyapunov(eta)
         return value
 
-    def pairs() -> Pairs:
-        for p in (0.02, 0.1, 0.5):
-            for horizon in (round(1 / p), round(10 / p), round(100 / p)):
-                open_loop = lyapunov(p, optzoo.open_loop_schedule(4 / p), horizon)
-                yield open_loop, setting.bound(F3A, horizon, p=p)
-                stich = lyapunov(p, optzoo.stich_schedule(horizon, p), horizon)
-                yield stich, setting.bound(F3B, horizon, p=p)
-            constant = setting.bound(F4, np.full(HORIZON, STEP), p=p)[-1]
-            yield constant, setting.of(F4, p=p).nonconvex_closed_form(STEP, HORIZON)
+    cases = [(p, round(passes / p)) for p in (0.02, 0.1, 0.5) for passes in (1, 10, 100)]
+
+    def unrolled() -> Values:
+        for p, horizon in cases:
+            yield lyapunov(p, optzoo.open_loop_schedule(4 / p), horizon)
+            yield lyapunov(p, optzoo.stich_schedule(horizon, p), horizon)
+            yield setting.bound(F4, np.full(horizon, STEP), p=p)[-1]
+
+    def closed() -> Values:
+        for p, horizon in cases:
+            yield from setting.bound(F3A_UNROLLED, horizon, STEP, p=p)
 
     what = "three restart probabilities, three horizons, both schedules, and constant steps"
-    return _unrolled(setting, pairs, what, 1.1)
+    return _unrolled(setting, unrolled, closed, what, 1.1)
 
 
 def _saga_unrolled() -> Case:
     known = chosen(L=1.0, L_pm=2.0, L_tilde=2.5, D=1.5, nu=0.25, r_0=3.0)
     setting = Stated(ARITHMETIC, known, {"a": "0.01, 0.1, 0.5, 0.99", "lambda": "a/2"})
 
-    def pairs() -> Pairs:
-        for a in (0.01, 0.1, 0.5, 0.99):
-            horizons = [round(multiple / a) for multiple in (1, 10, 100)]
-            steps = 2 / (np.arange(horizons[-1]) + 8 / a)
-            for new in (True, False):
-                changes = {"a": a, "mixing": a / 2, "refreshed_with_new": new}
-                unrolled = setting.bound(F6, steps, **changes)[horizons]
-                yield from zip(unrolled, setting.bound(F6A, horizons, **changes), strict=True)
-            constant = setting.bound(F7, np.full(HORIZON, STEP), a=a, mixing=a / 2)[-1]
-            bounds = setting.of(F7, a=a, mixing=a / 2)
-            yield constant, bounds.nonconvex_closed_form(STEP, HORIZON)
+    cases = [
+        (round(passes / a), {"a": a, "mixing": a / 2, "refreshed_with_new": new})
+        for a in (0.01, 0.1, 0.5, 0.99)
+        for new in (True, False)
+        for passes in (1, 10, 100)
+    ]
+
+    def unrolled() -> Values:
+        for horizon, changes in cases:
+            steps = 2 / (np.arange(horizon) + 8 / changes["a"])
+            yield setting.bound(F6, steps, **changes)[-1]
+            yield setting.bound(F7, np.full(horizon, STEP), **changes | {"refreshed_with_new": True})[-1]
+
+    def closed() -> Values:
+        for horizon, changes in cases:
+            yield from setting.bound(F6A_UNROLLED, horizon, STEP, **changes)
 
     what = "four refresh probabilities, three horizons, both refreshes, and constant steps"
-    return _unrolled(setting, pairs, what, 1.2)
+    return _unrolled(setting, unrolled, closed, what, 1.2)
 
 
 # --- F8: guaranteed counts ---

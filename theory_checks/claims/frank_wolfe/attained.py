@@ -32,9 +32,12 @@ NOISE_TIGHT = (
 
 def _noise_decides(theorem: Theorem, setting: OnRun[Any], *false: Change) -> Case:
     def check(method: Method | None = None, **changes: Any) -> UpperBound:
-        bound = setting.along(theorem, **changes)
-        experiment = setting.experiment(method)
-        return UpperBound(experiment, "suboptimality", bound, cap=largest_excess(setting.run))
+        return UpperBound(
+            setting.experiment(method),
+            "suboptimality",
+            lambda: setting.along(theorem, **changes),
+            cap=largest_excess(setting.run),
+        )
 
     return case(setting, check, *false)
 
@@ -104,8 +107,11 @@ def _floor() -> Case:
     setting = _sandwich()
 
     def check(method: Method | None = None, scale: float = 1.0) -> PathwiseLowerBound:
-        bound = scale * setting.bound(F9, setting.checkpoints)
-        return PathwiseLowerBound(setting.experiment(method), "suboptimality", bound)
+        return PathwiseLowerBound(
+            setting.experiment(method),
+            "suboptimality",
+            lambda: scale * setting.bound(F9, setting.checkpoints),
+        )
 
     return case(
         setting,
@@ -122,7 +128,7 @@ def _between() -> Case:
         UpperBound(
             setting.experiment(),
             "suboptimality",
-            setting.along(F3),
+            lambda: setting.along(F3),
             lower_bound=setting.bound(F9, setting.checkpoints),
             cap=largest_excess(setting.run),
             certain=1,  # the first step is that of a full gradient at a common start

@@ -20,7 +20,7 @@ from optzoo.theorems.frank_wolfe import (
 
 from ...checks import ExactIdentity, ExactInequality, SampledIdentity, UpperBound
 from ...claim import Case, Claim, grid
-from ...controls import case, controls, mutant, null, wrong
+from ...controls import Sides, case, controls, mutant, null, wrong
 from ...setting import Stated, chosen
 from . import mutants
 from .enumeration import (
@@ -53,9 +53,9 @@ def _identity(sampling: str) -> Case:
     moments = cache(partial(estimator_moments, run))
 
     def check(*, reuse_batch: bool = False, scale: float = 1.0, **changes: float) -> ExactIdentity:
-        def compute() -> tuple[Array, Array]:
+        def compute() -> Sides:
             after, before, variance = moments(reuse_batch=reuse_batch)
-            return after, scale * setting.bound(F1, before, variance, **changes)
+            return after, lambda: scale * setting.bound(F1, before, variance, **changes)
 
         return ExactIdentity(compute, what="all batches and coins of two steps enumerated")
 
@@ -134,10 +134,10 @@ def _along_runs() -> Case:
 LENGTH = 0.1
 
 
-def _line() -> tuple[OnRun[SarahRun], Array]:
-    """The line test, and the error there: what is seen after k calls was formed at x^{k-1}."""
+def _line() -> OnRun[SarahRun]:
+    """The line test."""
     place = noise_tight(0.0, start=0.0)
-    setting = OnRun(
+    return OnRun(
         place,
         place.sarah(jnp.full(1, LENGTH), 0.2, 2, method=OnALine(optzoo.sarah_frank_wolfe)),
         r"$f_i(x) = \pm x^2/2$, points $x^k = kh$ whatever the estimate, so $V_k = h^2$",
@@ -146,17 +146,22 @@ def _line() -> tuple[OnRun[SarahRun], Array]:
         checkpoints=(2, 3, 5, 8, 13, 21, 40, 80),
         lanes=32,
     )
-    return setting, setting.bound(F1_ON_A_LINE, LENGTH, np.asarray(setting.checkpoints) - 1)
+
+
+def _error_on(line: OnRun[SarahRun]) -> Array:
+    """The error there: what is seen after k calls was formed at x^{k-1}."""
+    found: Array = line.bound(F1_ON_A_LINE, LENGTH, np.asarray(line.checkpoints) - 1)
+    return found
 
 
 def _on_a_line() -> Case:
-    setting, exact = _line()
+    setting = _line()
 
     def check(method: Method = optzoo.sarah_frank_wolfe, scale: float = 1.0) -> SampledIdentity:
         return SampledIdentity(
             setting.experiment(OnALine(method)),
             left=lambda metrics: metrics["squared_error"],
-            right=lambda metrics: scale * exact,
+            right=lambda metrics: scale * _error_on(setting),
             looks=32,
         )
 
@@ -173,14 +178,17 @@ def _bounded() -> Case:
     setting = _on_least_squares(
         "estimator-bounded-sarah_frank_wolfe", (5, 10, 20, 40, 80, 160, 320, 640)
     )
-    bound = setting.along(F1B, first=1)
 
     def check(method: Method | None = None, scale: float = 1.0) -> UpperBound:
-        return UpperBound(setting.experiment(method), "squared_error", scale * bound)
+        return UpperBound(
+            setting.experiment(method),
+            "squared_error",
+            lambda: scale * setting.along(F1B, first=1),
+        )
 
     def at_equality() -> UpperBound:
-        line, exact = _line()
-        return UpperBound(line.experiment(), "squared_error", exact)
+        line = _line()
+        return UpperBound(line.experiment(), "squared_error", _error_on(line))
 
     equality = "the line test's exact mean as a bound: equality, so nothing may be refuted"
     return Case(
@@ -213,9 +221,9 @@ def _descent(kind: str) -> Case:
     def check(
         method: Method = optzoo.sarah_frank_wolfe, error: float = 1.0, **changes: float
     ) -> ExactInequality:
-        def sides() -> tuple[Array, Array]:
+        def sides() -> Sides:
             left, steps, off = descent_step(curvature, method)
-            return left, setting.bound(F2, steps, error * off, **changes)
+            return left, lambda: setting.bound(F2, steps, error * off, **changes)
 
         return ExactInequality(
             sides, what="a grid over slopes, steps, points and errors of the gradient"
@@ -245,14 +253,16 @@ def _lyapunov() -> Case:
         r"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $n = 4$, $c$ from 0.02 to 1",
         chosen={"step": eta},
     )
-    weight, bound = setting.of(F3B_LYAPUNOV).M, setting.bound(F3B_LYAPUNOV, eta)
+    weight = setting.of(F3B_LYAPUNOV).M
 
     def check(
         method: Method = optzoo.sarah_frank_wolfe, scale: float = 1.0, share: float = 1.0
     ) -> ExactInequality:
-        def sides() -> tuple[Array, Array]:
+        def sides() -> Sides:
             measured = lyapunov_step(replace(setting.run, method=method), share * weight)
-            return measured, np.full(len(measured), scale * bound)
+            return measured, lambda: np.full(
+                len(measured), scale * setting.bound(F3B_LYAPUNOV, eta)
+            )
 
         return ExactInequality(
             sides, what="all batches and coins of a step, on a grid of slopes, points and estimates"

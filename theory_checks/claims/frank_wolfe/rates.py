@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from optzoo.theorems import Theorem
 from optzoo.theorems.frank_wolfe import F3, F3A, F3B, F4, F5_ERROR, F5_STALENESS, F6, F6A, F7
 
-from ...checks import UpperBound
+from ...checks import Says, UpperBound
 from ...claim import Case, Claim, grid
 from ...controls import case, mutant
 from ...data_files import data_files
@@ -24,9 +21,6 @@ from .watches import AVERAGE_GAP
 
 __all__ = ["CLAIMS"]
 
-Array = NDArray[np.float64]
-
-
 CAPS = {"suboptimality": largest_excess, "average_gap": largest_gap}
 """What a metric is at most on the set, whatever the method does there."""
 
@@ -34,7 +28,7 @@ CAPS = {"suboptimality": largest_excess, "average_gap": largest_gap}
 def _below(
     setting: OnRun[Any],
     metric: str,
-    bound: Array,
+    bound: Says,
     *,
     watch: Mapping[str, Watch] | None = None,
     last_only: bool = False,
@@ -66,7 +60,7 @@ def _sarah(problem: str, set_name: str, schedule: str) -> Case:
     replacement = (problem, set_name) != ("logistic", "l1_ball")
     setting = by_sarah(problem, set_name, schedule, replacement=replacement)
     with_control = (set_name, schedule) == ("l1_ball", "restart")
-    return _below(setting, "suboptimality", setting.along(F3), with_control=with_control)
+    return _below(setting, "suboptimality", lambda: setting.along(F3), with_control=with_control)
 
 
 WAYS = {
@@ -82,7 +76,7 @@ WAYS = {
 
 def _saga(problem: str, way: str) -> Case:
     setting, with_control = WAYS[way](problem), way == "l1 ball, exact table"
-    return _below(setting, "suboptimality", setting.along(F6), with_control=with_control)
+    return _below(setting, "suboptimality", lambda: setting.along(F6), with_control=with_control)
 
 
 # --- Convex, in closed form ---
@@ -92,18 +86,22 @@ INSTANCES = {"least_squares": "l1_ball", "logistic": "simplex", "breast_cancer":
 
 def _open_loop(problem: str) -> Case:
     setting = by_sarah(problem, INSTANCES[problem], "restart")
-    return _below(setting, "suboptimality", setting.bound(F3A, setting.checkpoints))
+    return _below(setting, "suboptimality", lambda: setting.bound(F3A, setting.checkpoints))
 
 
 def _stich(problem: str) -> Case:
     setting = by_sarah(problem, INSTANCES[problem], "stich")
-    bound = np.array([setting.bound(F3B, setting.checkpoints[-1])])
-    return _below(setting, "suboptimality", bound, last_only=True)
+    return _below(
+        setting,
+        "suboptimality",
+        lambda: [setting.bound(F3B, setting.checkpoints[-1])],
+        last_only=True,
+    )
 
 
 def _from_a_table(problem: str) -> Case:
     setting = WAYS["l1 ball, exact table"](problem)
-    return _below(setting, "suboptimality", setting.bound(F6A, setting.checkpoints))
+    return _below(setting, "suboptimality", lambda: setting.bound(F6A, setting.checkpoints))
 
 
 # --- Not convex: the average gap at constant steps ---
@@ -112,8 +110,13 @@ NOT_CONVEX = {"sigmoid": "l1_ball", "breast_cancer_sigmoid": "simplex"}
 
 
 def _average_gap(theorem: Theorem, setting: OnRun[Any], *, with_control: bool = True) -> Case:
-    bound = setting.along(theorem, first=1)
-    return _below(setting, "average_gap", bound, watch=AVERAGE_GAP, with_control=with_control)
+    return _below(
+        setting,
+        "average_gap",
+        lambda: setting.along(theorem, first=1),
+        watch=AVERAGE_GAP,
+        with_control=with_control,
+    )
 
 
 def _sarah_gap(problem: str) -> Case:
@@ -132,7 +135,7 @@ def _saga_gap(problem: str) -> Case:
 def _estimator(theorem: Theorem, metric: str, problem: str) -> Case:
     setting = WAYS["l1 ball, exact table"](problem)
     # What is seen after k calls belongs to x^{k-1}.
-    return _below(setting, metric, setting.along(theorem, first=1))
+    return _below(setting, metric, lambda: setting.along(theorem, first=1))
 
 
 PAST_THE_START = (

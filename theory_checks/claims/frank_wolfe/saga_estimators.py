@@ -24,7 +24,7 @@ from optzoo.theorems.frank_wolfe import (
 
 from ...checks import ExactIdentity, ExactInequality, Minimizer, UpperBound
 from ...claim import Case, Claim, grid
-from ...controls import case, mutant, wrong
+from ...controls import Sides, case, mutant, wrong
 from ...simulation import Experiment, Process, Sweep, of_each
 from . import mutants
 from .enumeration import BATCH, SAMPLES, SMALL, small
@@ -76,10 +76,10 @@ def _identity(sampling: str, refresh: str) -> Case:
     def check(
         method: Method = REFRESHES[refresh], shift: int = 0, **changes: float
     ) -> ExactIdentity:
-        def compute() -> tuple[Array, Array]:
+        def compute() -> Sides:
             found = outcome(method, shift)
-            exact = setting.bound(F5_EXACT, *found[2:], refreshed_with_new=new, **changes)
-            return np.concatenate(found[:2]), np.concatenate(exact)
+            exact = partial(setting.bound, F5_EXACT, *found[2:], refreshed_with_new=new, **changes)
+            return np.concatenate(found[:2]), lambda: np.concatenate(exact())
 
         return ExactIdentity(compute, what="all batches of a step enumerated")
 
@@ -133,10 +133,13 @@ def _one_step(sampling: str, refresh: str) -> Case:
             all_of_it = bound(Y_0=stale, refreshed_with_new=False)[1][1]
             return told, kept + old * (all_of_it - kept)
 
-        def sides() -> tuple[Array, Array]:
+        def sides() -> Sides:
             *before, error, stale = step()
-            bounds = np.array([after(*state) for state in zip(*before, strict=True)])
-            return np.concatenate([error, stale]), bounds.T.ravel()
+
+            def bounds() -> Array:
+                return np.array([after(*state) for state in zip(*before, strict=True)]).T.ravel()
+
+            return np.concatenate([error, stale]), bounds
 
         return ExactInequality(
             sides, what="all batches of a step, on a grid of steps, errors and stale tables"
@@ -190,11 +193,15 @@ def _whole_runs(instance: str, sampling: str, start: str, refresh: str) -> Case:
         return np.stack(whole_runs(replace(setting.run, steps=jnp.array(STEPS))))
 
     def check(scale: float = 1.0, new: bool = refresh == "new gradients") -> ExactInequality:
-        def sides() -> tuple[Array, Array]:
+        def sides() -> Sides:
             measured = moments()
-            bounds = np.stack(setting.bound(F5_WHOLE_RUNS, STEPS, refreshed_with_new=new))
-            bounds = scale * bounds[:, : measured.shape[1]]
-            return measured[bounds > 0], bounds[bounds > 0]
+
+            def bounds() -> Array:
+                along = setting.bound(F5_WHOLE_RUNS, STEPS, refreshed_with_new=new)
+                return scale * np.stack(along)[:, : measured.shape[1]]
+
+            positive = bounds() > 0
+            return measured[positive], lambda: bounds()[positive]
 
         return ExactInequality(sides, what="all sequences of batches of the first 3 or 4 calls")
 
@@ -238,7 +245,7 @@ def _line(**chosen: float | str) -> OnRun[SagaRun]:
 def _on_a_line(theorem: Theorem, metric: str) -> Case:
     setting = _line()
     # What is seen after k calls belongs to x^{k-1}.
-    bound, experiment = setting.along(theorem, first=1), setting.experiment()
+    experiment = setting.experiment()
 
     def check(
         method: Method = optzoo.saga_sarah_frank_wolfe,
@@ -246,7 +253,11 @@ def _on_a_line(theorem: Theorem, metric: str) -> Case:
         scale: float = 1.0,
     ) -> UpperBound:
         run = change(replace(setting.run, method=OnALine(method)))
-        return UpperBound(replace(experiment, process=run), metric, scale * bound)
+        return UpperBound(
+            replace(experiment, process=run),
+            metric,
+            lambda: scale * setting.along(theorem, first=1),
+        )
 
     changes = [
         wrong("bound divided by three", "a false claim: a third of the bound", scale=1 / 3),

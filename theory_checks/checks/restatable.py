@@ -1,0 +1,85 @@
+"""Checks that can be asked again: what would the same data say of another statement?"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..claim import Check
+
+if TYPE_CHECKING:
+    from ..simulation.laboratory import Laboratory
+
+__all__ = ["HasExponents", "Restatable", "Says", "numbers", "other_exponents"]
+
+Array = NDArray[np.float64]
+
+Says: TypeAlias = ArrayLike | Callable[[], ArrayLike]
+"""What a theorem says at the points of a check: a function of no arguments is asked each time, and
+so takes part in `coverage`, where the theorem is restated; numbers are what they are."""
+
+
+def numbers(says: Says) -> Array:
+    """The numbers, asked for now.
+
+    Args:
+        says: numbers, or a function that returns them.
+
+    Returns:
+        The numbers as an array of float64.
+
+    Example:
+        >>> numbers(lambda: [1, 2]).tolist()
+        [1.0, 2.0]
+    """
+    return np.asarray(says() if callable(says) else says, dtype=np.float64)
+
+
+@runtime_checkable
+class Restatable(Protocol):
+    """A check of numbers that a theorem says, which recorded data may refute."""
+
+    def says(self, laboratory: "Laboratory", seeds: int | None) -> Array:
+        """What the theorem says at the points of the check, asked for now.
+
+        Args:
+            laboratory: which has the data.
+            seeds: how many replicates were looked at; None where nothing was sampled.
+        """
+
+    def refutes(self, said: Array, laboratory: "Laboratory", seeds: int | None) -> bool:
+        """Whether the same data refute these numbers: nothing is simulated.
+
+        Args:
+            said: numbers as `says` returns them.
+            laboratory: which has the data.
+            seeds: how many replicates were looked at.
+        """
+
+
+@runtime_checkable
+class HasExponents(Check, Protocol):
+    """A check of exponents that a law states."""
+
+    def with_exponents(self) -> Mapping[str, "HasExponents"]:
+        """The check with other exponents, which claim more than the law does, by their names."""
+
+
+def other_exponents(stated: float) -> dict[str, float]:
+    """What papers get wrong of an exponent: it is dropped, halved or doubled.
+
+    Args:
+        stated: the exponent.
+
+    Returns:
+        Others by their names.
+
+    Example:
+        >>> other_exponents(0.5)
+        {'exponent 0': 0.0, 'exponent 0.25': 0.25, 'exponent 1': 1.0}
+        >>> other_exponents(0.0)
+        {'exponent 0.5': 0.5, 'exponent -0.5': -0.5}
+    """
+    others = (0.0, stated / 2, 2 * stated) if stated else (0.5, -0.5)
+    return {f"exponent {other:g}": other for other in others}

@@ -1,0 +1,376 @@
+r"""What a theorem would be with a mistake in it: a constant moved, a power or a term of it wrong.
+
+Generated from the theorem's page, not by hand. The bound is code: the formula, the methods and
+properties of its constants that it reads, and the functions of the page that these call. A
+misreading is the theorem with one of the constants, or one place of this code, changed.
+"""
+
+import ast
+import dataclasses
+import inspect
+import math
+import textwrap
+import types
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from optzoo.theorems import Theorem
+from optzoo.theorems.theorem import Constants
+
+__all__ = ["Misreading", "constants_read", "misreadings", "moved"]
+
+FAR = 1e12
+"""What a constant is multiplied by, or divided by, where its range has no end."""
+
+
+@dataclass(frozen=True, eq=False)
+class Misreading:
+    """A theorem with one mistake in it.
+
+    Args:
+        name: where the mistake is and what it is; the same for all theorems that share the place.
+        theorem: with the mistake, and without the assumptions that it may violate.
+    """
+
+    name: str
+    theorem: Theorem
+
+
+# --- Constants ---
+
+
+def constants_read(theorem: Theorem) -> tuple[str, ...]:
+    """The constants that a proof could get wrong and that the bound depends on, in their order.
+
+    Args:
+        theorem: any; one without a formula has none.
+
+    Returns:
+        Their names.
+
+    Example:
+        >>> from optzoo.theorems.frank_wolfe import F1, F3, F5_STALENESS
+        >>> constants_read(F3), constants_read(F5_STALENESS)
+        (('p', 'nu', 'L_pm', 'D', 'L', 'r_0'), ('L_tilde', 'D', 'a', 'Y_0'))
+    """
+    if theorem.constants is None or theorem.formula is None:
+        return ()
+    read = _reached(theorem).fields
+    return tuple(name for name in theorem.constants.directions() if name in read)
+
+
+def moved(theorem: Theorem, name: str, factor: float) -> Theorem:
+    """The theorem with one of its constants moved so that it claims more.
+
+    Args:
+        theorem: with this constant.
+        name: of the constant.
+        factor: what it is divided by where a larger value weakens the bound, multiplied by where
+            a smaller one does; infinity for the end of its range.
+
+    Returns:
+        The theorem.
+
+    Example:
+        >>> from optzoo.theorems.frank_wolfe import F2
+        >>> halved = moved(F2, "L", 2.0)
+        >>> float(halved.bound(halved.constants(L=4.0, D=1.0), 1.0, 0.0))
+        1.0
+    """
+    assert theorem.constants is not None
+    up = theorem.constants.directions()[name] == "up"
+    field = next(one for one in dataclasses.fields(theorem.constants) if one.name == name)
+    least, most = field.metadata["least"], field.metadata["most"]
+
+    def shift(value: float) -> float:
+        if up:
+            return max(value / min(factor, FAR), least) if factor < math.inf else _end(value, least)
+        return min(value * min(factor, FAR), most)
+
+    def _end(value: float, least: float) -> float:
+        return value / FAR if field.metadata["positive"] else least
+
+    return _with_constant(theorem, name, shift)
+
+
+def _with_constant(theorem: Theorem, name: str, shift: Callable[[float], float]) -> Theorem:
+    """The theorem that reads a constant as something else."""
+    assert theorem.constants is not None
+
+    def init(self: Constants, **values: Any) -> None:
+        given = {
+            field.name: field.default
+            for field in dataclasses.fields(self)
+            if field.default is not dataclasses.MISSING
+        } | values
+        for constant, value in given.items():
+            object.__setattr__(self, constant, shift(value) if constant == name else value)
+
+    return _restated(theorem, _subclass(theorem.constants, {"__init__": init}))
+
+
+def _subclass(constants: type[Constants], members: Mapping[str, Any]) -> type[Constants]:
+    """The constants with other members. What their ranges exclude is let pass: it is a mistake."""
+    return type(constants.__name__, (constants,), {"__post_init__": lambda self: None, **members})
+
+
+def _restated(theorem: Theorem, constants: type[Constants], formula: Any = None) -> Theorem:
+    """With other constants, whose methods are asked by name."""
+    if formula is None:
+        formula = theorem.formula
+        assert formula is not None
+        formula = getattr(constants, formula.__name__, formula)
+    return dataclasses.replace(theorem, constants=constants, formula=formula, assumptions=())
+
+
+_POWERS: Mapping[str, Callable[[float], float]] = {
+    "dropped": lambda value: 1.0,
+    "under a root": lambda value: math.sqrt(value) if value > 0 else value,
+    "squared": lambda value: value**2,
+}
+
+
+# --- Structure ---
+
+
+def misreadings(theorem: Theorem) -> tuple[Misreading, ...]:
+    """All mistakes of a kind that papers make: wrong powers, dropped terms, factors and logarithms.
+
+    Args:
+        theorem: any; one without a formula has none.
+
+    Returns:
+        The misreadings.
+
+    Example:
+        >>> from optzoo.theorems.frank_wolfe import F2
+        >>> for one in misreadings(F2)[6:9]:
+        ...     print(one.name)
+        Smooth.descent: eta in place of eta * self.D
+        Smooth.descent: self.D in place of eta * self.D
+        Smooth.descent: eta * self.D in place of eta * self.D * np.asarray(error)
+    """
+    return tuple(_misreadings(theorem)) if theorem.formula is not None else ()
+
+
+def _misreadings(theorem: Theorem) -> Iterator[Misreading]:
+    assert theorem.constants is not None
+    for name in constants_read(theorem):
+        for words, power in _POWERS.items():
+            yield Misreading(f"{name} {words}", _with_constant(theorem, name, power))
+    reached = _reached(theorem)
+    for place, function in reached.functions.items():
+        tree = _parsed(function)
+        if tree is None:
+            continue
+        for number, (before, after) in enumerate(_mistakes(tree)):
+            rewritten = _rewritten(function, number)
+            yield Misreading(
+                f"{function.__qualname__}: {after} in place of {before}",
+                _with_function(theorem, reached, place, rewritten),
+            )
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """The code of a bound.
+
+    Attributes:
+        functions: by where they are found: an attribute of the constants, or a name of the page
+            after a colon.
+        fields: the constants that they read.
+    """
+
+    functions: Mapping[str, types.FunctionType]
+    fields: frozenset[str]
+
+
+@cache
+def _reached(theorem: Theorem) -> _Reached:
+    constants, formula = theorem.constants, theorem.formula
+    assert constants is not None and isinstance(formula, types.FunctionType)
+    home = constants.__module__.rpartition(".")[0]
+    fields = {field.name for field in dataclasses.fields(constants)}
+    functions: dict[str, types.FunctionType] = {}
+    read: set[str] = set()
+    own = inspect.getattr_static(constants, formula.__name__, None) is formula
+    waiting = [(formula.__name__ if own else f":{formula.__name__}", formula)]
+    while waiting:
+        place, function = waiting.pop(0)
+        if place in functions:
+            continue
+        functions[place] = function
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                if node.attr in fields:
+                    read.add(node.attr)
+                member = _function(inspect.getattr_static(constants, node.attr, None))
+                if member is not None:
+                    waiting.append((node.attr, member))
+            elif isinstance(node, ast.Name):
+                helper = function.__globals__.get(node.id)
+                if isinstance(helper, types.FunctionType) and (
+                    helper.__module__.rpartition(".")[0] == home
+                ):
+                    waiting.append((f":{node.id}", helper))
+    return _Reached(functions, frozenset(read))
+
+
+def _function(member: Any) -> types.FunctionType | None:
+    if isinstance(member, property):
+        member = member.fget
+    return member if isinstance(member, types.FunctionType) else None
+
+
+def _with_function(
+    theorem: Theorem, reached: _Reached, place: str, function: types.FunctionType
+) -> Theorem:
+    """The theorem whose bound calls another function there."""
+    assert theorem.constants is not None
+    members: dict[str, Any] = {}
+    formula = None
+    if place.startswith(":"):
+        # Who calls a function of the page finds it among the page's names.
+        names = dict(function.__globals__)
+        for where, one in reached.functions.items():
+            rewired = function if where == place else _rewired(one, names)
+            if where.startswith(":"):
+                names[where[1:]] = rewired
+                formula = rewired if one is theorem.formula else formula
+            else:
+                members[where] = _as_member(theorem.constants, where, rewired)
+    else:
+        members[place] = _as_member(theorem.constants, place, function)
+    return _restated(theorem, _subclass(theorem.constants, members), formula)
+
+
+def _rewired(function: types.FunctionType, names: dict[str, Any]) -> types.FunctionType:
+    found = types.FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
+    found.__kwdefaults__ = function.__kwdefaults__
+    return found
+
+
+def _as_member(constants: type[Constants], name: str, function: types.FunctionType) -> Any:
+    shipped = inspect.getattr_static(constants, name, None)
+    return property(function) if isinstance(shipped, property) else function
+
+
+# --- Mistakes in a syntax tree ---
+
+
+@cache
+def _parsed(function: types.FunctionType) -> ast.FunctionDef | None:
+    """The function without its decorators; None where it cannot be compiled alone."""
+    if function.__closure__:  # a call of super(), or a function within a function
+        return None
+    (found,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    if not isinstance(found, ast.FunctionDef):
+        return None
+    found.decorator_list = []
+    return found
+
+
+def _rewritten(function: types.FunctionType, number: int) -> types.FunctionType:
+    """The function with its mistake of this number."""
+    source = _parsed(function)
+    assert source is not None
+    tree = ast.parse(ast.unparse(source))
+    place, mistake = list(_places(tree))[number]
+    found = ast.Module([_Replaced(place, mistake).visit(tree.body[0])], type_ignores=[])
+    names: dict[str, Any] = {}
+    code = compile(ast.fix_missing_locations(found), f"<{function.__qualname__}>", "exec")
+    exec(code, function.__globals__, names)
+    made: types.FunctionType = names[function.__name__]
+    return made
+
+
+def _mistakes(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """What stands there, and what would stand there in its place."""
+    for place, mistake in _places(ast.parse(ast.unparse(tree))):
+        yield ast.unparse(place), ast.unparse(mistake)
+
+
+class _Replaced(ast.NodeTransformer):
+    """The tree with another node in the place of one."""
+
+    def __init__(self, place: ast.AST, mistake: ast.AST) -> None:
+        self.place, self.mistake = place, mistake
+
+    def visit(self, node: ast.AST) -> Any:
+        return self.mistake if node is self.place else self.generic_visit(node)
+
+
+_SHAPES = {"len", "range", "zeros", "arange", "full", "enumerate", "zip", "float64", "isinstance"}
+"""Calls whose arguments are no part of a formula."""
+
+
+def _places(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Each part of a formula with what may stand there by mistake, outer parts last."""
+    for child in _parts(node):
+        yield from _places(child)
+    if isinstance(node, ast.expr):
+        for mistake in _wrong(node):
+            yield node, mistake
+
+
+def _parts(node: ast.AST) -> Iterator[ast.AST]:
+    """What a formula is made of: no annotations, subscripts, conditions or messages."""
+    if isinstance(node, ast.arguments | ast.Raise | ast.Assert):
+        return
+    if isinstance(node, ast.Subscript):
+        yield node.value
+    elif isinstance(node, ast.AnnAssign):
+        yield from [node.value] if node.value is not None else []
+    elif isinstance(node, ast.FunctionDef):
+        yield from node.body
+    elif isinstance(node, ast.Call) and _called(node) in _SHAPES:
+        if _called(node) == "full" and len(node.args) > 1:
+            yield node.args[1]
+    else:
+        yield from ast.iter_child_nodes(node)
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _wrong(node: ast.expr) -> Iterator[ast.expr]:
+    """A term or a factor dropped, a power or a root forgotten or changed, no logarithm."""
+    if isinstance(node, ast.BinOp):
+        left, right = node.left, node.right
+        if isinstance(node.op, ast.Add | ast.Mult):
+            yield from (left, right)
+        elif isinstance(node.op, ast.Sub | ast.FloorDiv):
+            yield left
+        elif isinstance(node.op, ast.Div):
+            yield left
+            if not isinstance(left, ast.Constant):
+                yield ast.BinOp(ast.Constant(1.0), ast.Div(), right)
+        elif isinstance(node.op, ast.Pow):
+            yield from _other_powers(left, right)
+    elif isinstance(node, ast.Call) and node.args:
+        name = _called(node)
+        if name == "sqrt":
+            yield node.args[0]
+        elif name in ("log", "log2", "log1p"):
+            yield ast.Constant(1.0)
+        elif name in ("max", "min", "maximum", "minimum") and len(node.args) > 1:
+            yield from node.args
+
+
+def _other_powers(base: ast.expr, power: ast.expr) -> Iterator[ast.expr]:
+    """Dropped, doubled and halved."""
+    yield base
+    if isinstance(power, ast.Constant):
+        others: list[ast.expr] = [ast.Constant(2 * power.value)]
+        others += [ast.Constant(power.value / 2)] if power.value != 2 else []
+    else:
+        others = [ast.BinOp(ast.Constant(2), ast.Mult(), power)]
+        others += [ast.BinOp(power, ast.Div(), ast.Constant(2))]
+    for other in others:
+        yield ast.BinOp(base, ast.Pow(), other)
