@@ -130,21 +130,24 @@ class PathwiseLowerBound:
     Args:
         experiment: where the metric is observed.
         metric: its name there.
-        bound: shape (checkpoints,), positive; a function of no arguments is asked anew whenever
-            the theorem is restated.
+        bound: a function of the metrics, positive, of shape (checkpoints,), or (seeds, checkpoints)
+            where it is one of the path; asked anew whenever the theorem is restated.
     """
 
     experiment: Experiment
     metric: str
-    bound: Says
+    bound: Callable[[Mapping[str, Array]], ArrayLike]
 
     kind: ClassVar[Kind] = "lower_bound"
     name: ClassVar[str] = "pathwise"
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Looks at every path."""
-        bound = _positive_bound(self.bound, self.experiment, len(self.experiment.checkpoints))
-        paths = laboratory.sample(self.experiment, 0, laboratory.seeds)[self.metric]
+        metrics = laboratory.sample(self.experiment, 0, laboratory.seeds)
+        paths, said = metrics[self.metric], self.says(laboratory, laboratory.seeds)
+        # What differs from path to path is shown in its own units.
+        paths, bound = (paths / said, np.ones(paths.shape[1])) if said.ndim == 2 else (paths, said)
+        bound = _positive_bound(bound, self.experiment, paths.shape[1])
         verdict = assess_pathwise(
             paths / bound,
             vacuous=laboratory.protocol.vacuous,
@@ -168,8 +171,10 @@ class PathwiseLowerBound:
         )
 
     def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
-        """The bound at each checkpoint."""
-        return numbers(self.bound)
+        """The bound at each checkpoint, or on each path there."""
+        assert seeds is not None
+        metrics = laboratory.sample(self.experiment, 0, seeds)
+        return np.asarray(self.bound(metrics), dtype=np.float64)
 
     def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
         """Whether a path recorded is below."""

@@ -29,11 +29,17 @@ def numbers(says: Says) -> Array:
     Returns:
         The numbers as an array of float64.
 
+    Raises:
+        ValueError: if they are complex, such as a power of a negative number.
+
     Example:
         >>> numbers(lambda: [1, 2]).tolist()
         [1.0, 2.0]
     """
-    return np.asarray(says() if callable(says) else says, dtype=np.float64)
+    found = np.asarray(says() if callable(says) else says)
+    if np.iscomplexobj(found):
+        raise ValueError(f"real numbers are needed, got {found}")
+    return found.astype(np.float64)
 
 
 @runtime_checkable

@@ -64,7 +64,8 @@ def coverage(
         constants = {name: _caught(name, places) for name in constants_read(theorem)}
     structure: dict[str, Outcome] = {}
     if places:
-        structure = {one.name: _outcome(one.theorem, places) for one in misreadings(theorem)}
+        outcomes = {one.name: _outcome(one.theorem, places) for one in misreadings(theorem)}
+        structure = {name: seen for name, seen in outcomes.items() if seen is not None}
     structure |= _exponents(found, laboratory)
     return {"coverage": constants, "structure": structure}
 
@@ -169,13 +170,16 @@ def _differs(said: Array, before: Array) -> bool:
     return bool(np.any(np.abs(said - before) > _CHANGED * np.abs(before)))
 
 
-def _outcome(instead: Theorem, places: Sequence[_Place]) -> Outcome:
-    """Whether the run would have noticed this mistake."""
+def _outcome(instead: Theorem, places: Sequence[_Place]) -> Outcome | None:
+    """Whether the run would have noticed this mistake; None where it makes no statement."""
     side = instead.side
-    seen: Outcome = "untestable"
+    seen: Outcome | None = None
     for place in places:
         said = place.says(instead)
-        if said is None or not _differs(said, place.said):
+        if said is None:
+            continue
+        seen = seen or "untestable"
+        if not _differs(said, place.said):
             continue
         change = said - place.said
         more = {"above": change < 0, "below": change > 0}.get(side, change != 0)

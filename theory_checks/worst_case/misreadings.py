@@ -233,12 +233,15 @@ def _with_function(
     members: dict[str, Any] = {}
     formula = None
     if place.startswith(":"):
-        # Who calls a function of the page finds it among the page's names.
-        names = dict(function.__globals__)
+        # Who calls a function of a page finds it among the names of its own page.
+        pages = {id(one.__globals__): dict(one.__globals__) for one in reached.functions.values()}
         for where, one in reached.functions.items():
-            rewired = function if where == place else _rewired(one, names)
+            instead = function if where == place else one
+            rewired = _rewired(instead, pages[id(one.__globals__)])
             if where.startswith(":"):
-                names[where[1:]] = rewired
+                for names in pages.values():
+                    if names.get(where[1:]) is one:
+                        names[where[1:]] = rewired
                 formula = rewired if one is theorem.formula else formula
             else:
                 members[where] = _as_member(theorem.constants, where, rewired)

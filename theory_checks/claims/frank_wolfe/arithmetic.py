@@ -61,7 +61,7 @@ def _unrolled(
 
 
 def _sarah_unrolled() -> Case:
-    known = chosen(L=1.0, L_pm=2.0, D=1.5, nu=0.25, r_0=3.0)
+    known = chosen(L=1.7, L_pm=2.0, D=1.5, nu=0.25, r_0=3.0)
     setting = Stated(ARITHMETIC, known, {"p": "0.02, 0.1, 0.5"})
 
     def lyapunov(p: float, schedule: Callable[..., object], horizon: int) -> float:
@@ -89,7 +89,7 @@ def _sarah_unrolled() -> Case:
 
 
 def _saga_unrolled() -> Case:
-    known = chosen(L=1.0, L_pm=2.0, L_tilde=2.5, D=1.5, nu=0.25, r_0=3.0)
+    known = chosen(L=1.7, L_pm=2.0, L_tilde=2.5, D=1.5, nu=0.25, r_0=3.0)
     setting = Stated(ARITHMETIC, known, {"a": "0.01, 0.1, 0.5, 0.99", "lambda": "a/2"})
 
     cases = [

@@ -110,7 +110,7 @@ def _floor() -> Case:
         return PathwiseLowerBound(
             setting.experiment(method),
             "suboptimality",
-            lambda: scale * setting.bound(F9, setting.checkpoints),
+            lambda sample: scale * setting.bound(F9, setting.checkpoints),
         )
 
     return case(

@@ -42,14 +42,22 @@ FULL = Coefficients(_drift, _sigma)
 
 def _one_step(family: Family[Stated], method: Method = optzoo.ito_chain, seed: int = 0) -> Sides:
     eps = np.array(list(itertools.product((-1.5, 0.0, 2.0), repeat=2)))
-    found, exact = [], []
-    for step, x in itertools.product(family.each(CHAIN), STATES):
+    places = list(itertools.product(family.members, STATES))
+    found = []
+    for member, x in places:
+        step = member.of(CHAIN)
         given = jnp.asarray(eps)[:, None, :], jnp.array(x), step.eta, step.gamma
         found.append(states_after(*given, FULL, method=method, seed=seed))
-        drift = np.array([np.sin(x[1]), -x[0] * x[1]])
-        sigma = np.array([[1 + x[0] ** 2, x[1]], [-x[0], np.cos(x[1])]])
-        exact.append(CHAIN.bound(step, x, drift, eps @ sigma.T))
-    return np.concatenate(found).ravel(), np.concatenate(exact).ravel()
+
+    def exact() -> Array:
+        each = []
+        for member, x in places:
+            drift = np.array([np.sin(x[1]), -x[0] * x[1]])
+            sigma = np.array([[1 + x[0] ** 2, x[1]], [-x[0], np.cos(x[1])]])
+            each.append(member.bound(CHAIN, x, drift, eps @ sigma.T))
+        return np.concatenate(each).ravel()
+
+    return np.concatenate(found).ravel(), exact
 
 
 def _one_step_case() -> Case:
@@ -125,13 +133,16 @@ GEOMETRIC = Coefficients(lambda x: 0.5 * x, lambda x: 0.4 * x)
 def _tree(family: Family[Stated], method: Method = optzoo.ito_chain) -> Sides:
     noises, _ = all_paths((-1.0, 1.0), (0.5, 0.5), STEPS)
     heads = np.array([bin(path).count("1") for path in range(2**STEPS)])
-    found, exact = [], []
+    found = []
     for tree in family.each(CHAIN_TREE):
         given = jnp.asarray(noises), jnp.array([tree.x_0]), tree.eta, tree.gamma
         ends = states_after(*given, GEOMETRIC, method=method)
         found.append(np.sort(np.asarray(ends)[:, 0]))
-        exact.append(np.sort(CHAIN_TREE.bound(tree, heads)))
-    return np.concatenate(found), np.concatenate(exact)
+
+    def exact() -> Array:
+        return np.concatenate([np.sort(tree.bound(CHAIN_TREE, heads)) for tree in family.members])
+
+    return np.concatenate(found), exact
 
 
 def _tree_case() -> Case:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
@@ -75,7 +76,7 @@ def beside_bounds(
         claimed: Theorem = theorem,
         **mistakes: Any,
     ) -> Sides:
-        return measured(family, **mistakes), scale * family.bounds(claimed, **constants)
+        return measured(family, **mistakes), lambda: scale * family.bounds(claimed, **constants)
 
     check = ExactLowerBound if theorem.side == "below" else ExactInequality
     return exact_case(family, sides, check, *changes, tolerance=tolerance, what=what)
@@ -97,14 +98,15 @@ def slopes(
         bounds: theorems whose bounds add up to one of the distance; none where there is no bound.
         relation: "at_least" or "exactly".
     """
-    exponent = family.exponent(theorem)
 
-    def check(stated: float = exponent, **mistakes: Any) -> ExactExponent:
+    def check(stated: float | None = None, **mistakes: Any) -> ExactExponent:
         def compute() -> tuple[Array, Array, Array | None]:
             eta = np.array([member.eta for member in family.members])
             limit = sum((family.bounds(one) for one in bounds), np.zeros(len(eta)))
             return eta, distances(family, **mistakes), limit if bounds else None
 
-        return ExactExponent(compute, stated, relation)
+        return ExactExponent(
+            compute, partial(family.exponent, theorem) if stated is None else stated, relation
+        )
 
     return case(family, check, *changes)

@@ -75,7 +75,7 @@ def _constants_case() -> Case:
 
 
 def _limit(windows: Family[Stated], **changes: float) -> Sides:
-    return _to_gaussian(windows) ** 2, windows.bounds(I3_LIMIT, **changes)
+    return _to_gaussian(windows) ** 2, lambda: windows.bounds(I3_LIMIT, **changes)
 
 
 def _limit_case() -> Case:

@@ -176,14 +176,18 @@ def _bounded(
             scale: float = 1.0,
             **changed: float,
         ) -> Sides:
-            measured, limits = [], []
-            for arguments, values in found(chain):
-                limit = scale * np.asarray(setting.bound(theorem, *arguments, **changed))
-                limits.append(np.broadcast_to(limit[..., None], values.shape).ravel())
-                measured.append(values.ravel())
-            left, right = np.concatenate(measured), np.concatenate(limits)
-            there = ~np.isnan(left)
-            return left[there], right[there]
+            values = found(chain)
+            measured = np.concatenate([moments.ravel() for _, moments in values])
+            there = ~np.isnan(measured)
+
+            def limits() -> Array:
+                each = []
+                for arguments, moments in values:
+                    limit = scale * np.asarray(setting.bound(theorem, *arguments, **changed))
+                    each.append(np.broadcast_to(limit[..., None], moments.shape).ravel())
+                return np.concatenate(each)[there]
+
+            return measured[there], limits
 
         return exact_case(
             on_chain(chain, **sizes),

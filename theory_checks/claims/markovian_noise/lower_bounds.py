@@ -6,7 +6,7 @@ for each switch of the chain. The noise, exactly: two problems that T samples ca
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -22,7 +22,7 @@ from optzoo.problems import (
     sign_testing_quadratic,
     two_state_switch,
 )
-from optzoo.theorems.markovian_noise import D6, D7, Switches
+from optzoo.theorems.markovian_noise import D6, D7
 
 from ...checks import CLOSEST, ExactLowerBound, PathwiseLowerBound
 from ...claim import Case, Claim, grid
@@ -32,7 +32,7 @@ from ...simulation import Along, Experiment, Watch
 from .methods import ACCELERATED, DESCENT
 from .processes import Position, StreamRun, gradient_calls, squared_distance, stream_run
 
-__all__ = ["CLAIMS", "OverTheBound"]
+__all__ = ["CLAIMS"]
 
 Array = NDArray[np.float64]
 
@@ -43,26 +43,31 @@ CHECKPOINTS = (1, 5, 20, 80, 200, 400)
 
 
 @dataclass(frozen=True)
-class OverTheBound(Along):
-    """|x - x*|^2 / |x*|^2 in units of D6's bound for the switches so far, one sample a tick."""
-
-    constants: Switches
+class Switched(Along):
+    """How often the chain has switched so far, one sample a tick."""
 
     def start(self) -> Any:
-        """Switches in all samples, and the relative squared distance."""
-        return jnp.zeros([], jnp.int32), jnp.ones([])
+        return jnp.zeros([], jnp.int32)
 
     def add(
         self, memory: Any, process: StreamRun, k: jax.Array, before: Position, after: Position
     ) -> Any:
         switched = (after.chain_state != before.chain_state) & (k > 0)  # the first starts it
-        relative = squared_distance(process, after) / jnp.sum(process.solution**2)
-        return memory[0] + switched.astype(jnp.int32), relative
+        return memory + switched.astype(jnp.int32)
 
     def read(self, memory: Any) -> jax.Array:
-        switches, relative = memory
-        ratio: jax.Array = relative / jnp.maximum(D6.bound(self.constants, switches), 1e-300)
-        return ratio
+        return jnp.asarray(memory)
+
+
+def relative_distance(process: StreamRun, position: Position) -> jax.Array:
+    """|x - x*|^2 / |x*|^2."""
+    return squared_distance(process, position) / jnp.sum(process.solution**2)
+
+
+def _at_least(setting: Stated, sample: Mapping[str, Array]) -> Array:
+    """D6's bound for the switches so far."""
+    found = setting.bound(D6, sample["switches"].astype(np.int64))
+    return np.maximum(np.asarray(found, dtype=np.float64), 1e-300)
 
 
 METHODS = {"gd": (DESCENT, {}), "accelerated": (ACCELERATED, {"mu": 1.0, "p": 0.1})}
@@ -80,7 +85,8 @@ def _masked(method: str) -> Case:
         {"gamma": constants["gamma"], "B": 1, "m": 0},
     )
     watch: Mapping[str, Watch] = {
-        "ratio": OverTheBound(setting.of(D6)),
+        "distance": relative_distance,
+        "switches": Switched(),
         "gradient_calls": gradient_calls,
     }
 
@@ -89,7 +95,7 @@ def _masked(method: str) -> Case:
         run = stream_run(shown, np.zeros(DIM), constants, 1, 0, method=shipped)
         name = f"markov-masked-{method}-SwitchCount"
         experiment = Experiment(name, run, CHECKPOINTS, watch, lanes=16)
-        return PathwiseLowerBound(experiment, "ratio", np.ones(len(CHECKPOINTS)))
+        return PathwiseLowerBound(experiment, "distance", partial(_at_least, setting))
 
     return case(
         setting,
@@ -157,8 +163,12 @@ def _noise(tau: int) -> Case:
     def sides(setting: Stated, signs: tuple[int, ...] = (1, -1), scale: float = 1.0) -> Sides:
         methods = (_mean_square, _constant_step, _guess, _right_guess)
         worst = [np.maximum.reduce([_errors(one, tau, sign) for sign in signs]) for one in methods]
-        least = [scale * setting.bound(D7, span * tau) for span in SPANS]
-        return np.concatenate(worst), np.tile(least, len(methods))
+
+        def least() -> Array:
+            each = [scale * setting.bound(D7, span * tau) for span in SPANS]
+            return np.tile(each, len(methods))
+
+        return np.concatenate(worst), least
 
     return exact_case(
         setting,

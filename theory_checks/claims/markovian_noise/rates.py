@@ -81,8 +81,12 @@ def sides(
     last = min(setting.horizon, horizon or setting.horizon)
     k = np.arange(last if last_only else 1, last + 1)
     curve = _curve(setting, metric, sizes or setting.sizes, last)[k]
-    bound = scale * setting.bound(theorem, k, **changes)[:, None] + np.zeros_like(curve)
-    return np.minimum(curve, 1e9 * bound).ravel(), bound.ravel()
+
+    def bound() -> Array:
+        along = scale * setting.bound(theorem, k, **changes)[:, None]
+        return np.asarray(along + np.zeros_like(curve)).ravel()
+
+    return np.minimum(curve.ravel(), 1e9 * bound()), bound
 
 
 # --- Its controls: each in one case of a kind, where it is not close to being missed ---

@@ -183,7 +183,7 @@ def _uphill(theorem: Theorem, method: Method, watch: Callable[..., jax.Array], m
         return UpperBound(
             by_iterations(name, run, FACTOR_ITERATIONS, watch),
             "watched",
-            setting.bound(theorem, FACTOR_ITERATIONS),
+            lambda: setting.bound(theorem, FACTOR_ITERATIONS),
             points=FACTOR_ITERATIONS,
         )
 
@@ -252,8 +252,12 @@ def _valley() -> Case:
     experiment = by_iterations("markov-valley", run, VALLEY_ITERATIONS, squared_gradient, mean=True)
 
     def check(scale: float = 1.0, **changes: float) -> UpperBound:
-        bound = scale * setting.bound(D3, VALLEY_ITERATIONS, **changes)
-        return UpperBound(experiment, "watched", bound, points=VALLEY_ITERATIONS)
+        return UpperBound(
+            experiment,
+            "watched",
+            lambda: scale * setting.bound(D3, VALLEY_ITERATIONS, **changes),
+            points=VALLEY_ITERATIONS,
+        )
 
     return case(setting, check, mutants.MIXING_TIME_ONE, bound_divided_by(4))
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 import optzoo
 from optzoo.theorems import Theorem
@@ -15,6 +16,8 @@ from . import mutants
 from .settings import HORIZONS, STREAMS, Make, RegretSetting
 
 __all__ = ["CLAIMS"]
+
+Array = NDArray[np.float64]
 
 STEPS = (0.05, 0.2, 0.7, 2.0)
 NO_MEMORY = mutant(mutants.gram_matrices_not_accumulated)
@@ -33,11 +36,15 @@ def _sides(
     setting: RegretSetting, theorem: Theorem, method: Make = optzoo.shampoo, scale: float = 1.0
 ) -> Sides:
     game = setting.play(method)
-    bounds = [
-        setting.bound(theorem, game.gradients[:horizon], D=D, eta=game.eta)
-        for horizon, D in zip(HORIZONS, game.D, strict=True)
-    ]
-    return game.regrets, scale * np.array(bounds)
+
+    def bounds() -> Array:
+        each = [
+            setting.bound(theorem, game.gradients[:horizon], D=D, eta=game.eta)
+            for horizon, D in zip(HORIZONS, game.D, strict=True)
+        ]
+        return scale * np.array(each)
+
+    return game.regrets, bounds
 
 
 def _case(theorem: Theorem, stream: str, eta: float | None = None) -> Case:

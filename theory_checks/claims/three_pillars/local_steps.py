@@ -49,7 +49,7 @@ def _local_sides(setting: PillarsSetting, *, faster: float = 1.0, longer: float 
     run = setting.run(local_step=longer * setting.eta)
     after = after_messages(run, z, np.zeros_like(z)).u - _solution(setting, z)
     gained = 1 - np.sum(after**2, axis=1) / np.sum(away**2, axis=1)
-    return gained, np.full_like(gained, faster * setting.bound(V4_LOCAL))
+    return gained, lambda: np.full(len(gained), faster * setting.bound(V4_LOCAL))
 
 
 def _local(instance: str) -> Case:
@@ -95,7 +95,7 @@ def _noise_sides(
             raise ValueError(f"{len(distinct)} outcomes of {outcomes} were seen")
         measured.append(np.mean(np.sum((row[distinct] - centre) ** 2, axis=1)))
     away = np.sum((z - solution) ** 2, axis=1)
-    return np.array(measured), scale * setting.bound(V7_LOCAL, away, **claimed)
+    return measured, lambda: scale * setting.bound(V7_LOCAL, away, **claimed)
 
 
 def _noise(instance: str) -> Case:

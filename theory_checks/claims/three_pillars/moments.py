@@ -88,7 +88,7 @@ RATES: dict[str, dict[str, Any]] = {
 
 def _rate_sides(setting: PillarsSetting, scale: float = 1.0, **claimed: float) -> Sides:
     found = 1 / (1 - moments(setting).rate())
-    return np.array([found]), np.array([scale * setting.bound(V2, **claimed)])
+    return [found], lambda: [scale * setting.bound(V2, **claimed)]
 
 
 def _rate(instance: str) -> Case:
@@ -132,7 +132,7 @@ def _errors(setting: PillarsSetting) -> Array:
 
 def _above_sides(setting: PillarsSetting, *, scale: float = 1.0, speed: float = 1.0) -> Sides:
     steps = speed * np.array(HARD_STEPS)
-    return _errors(setting), scale * setting.bound(V1, steps, setting.initial)
+    return _errors(setting), lambda: scale * setting.bound(V1, steps, setting.initial)
 
 
 def _above(instance: str) -> Case:
@@ -156,7 +156,7 @@ def _below_sides(setting: Setting, place: PillarsSetting, *, pace: float = 1.0) 
     assert isinstance(place.problem, AffineOperators)
     tail = partial(locked_tail, place.problem)
     changed = {name: pace * constant.value for name, constant in setting.constants.items()}
-    return _errors(place), setting.bound(LB, HARD_STEPS, tail, **changed)
+    return _errors(place), lambda: setting.bound(LB, HARD_STEPS, tail, **changed)
 
 
 def _below(instance: str) -> Case:
@@ -191,7 +191,7 @@ def _sums_sides(setting: PillarsSetting, scale: float = 1.0) -> Sides:
     recursion = moments(setting)
     start = recursion.start(-setting.problem.solution)
     found = np.array(recursion.mean_square_operators(start, MONOTONE_STEPS))
-    return found, scale * setting.bound(V6, MONOTONE_STEPS, setting.initial)
+    return found, lambda: scale * setting.bound(V6, MONOTONE_STEPS, setting.initial)
 
 
 def _sums(size: str, coupling: str) -> Case:

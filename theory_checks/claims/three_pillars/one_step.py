@@ -57,8 +57,8 @@ def identity_sides(
     run = setting.run(**changes)
     found = terms(run, *random_states(run, 12), energy=energy)
     z, m, u_z, u_m, gained = (found[name] for name in ("z", "m", "u_z", "u_m", "progress"))
-    exact = setting.bound(V0, z, m, u_z, u_m, progress * gained, found["energy"])
-    return found["after"] / (z + m), exact / (z + m)
+    terms_of_it = (z, m, u_z, u_m, progress * gained, found["energy"])
+    return found["after"] / (z + m), lambda: setting.bound(V0, *terms_of_it) / (z + m)
 
 
 def _identity(instance: str) -> Case:
@@ -117,8 +117,9 @@ def _contraction_sides(
     setting: PillarsSetting, promised: float | None = None, **changes: Any
 ) -> Sides:
     found = _decrease(setting.run(**changes), setting)
-    bound = setting.bound(V1_STEP) if promised is None else promised
-    return found, np.full_like(found, bound)
+    return found, lambda: np.full(
+        len(found), setting.bound(V1_STEP) if promised is None else promised
+    )
 
 
 def _contraction(coupling: str, way: str) -> Case:
@@ -170,8 +171,9 @@ def _contraction(coupling: str, way: str) -> Case:
 
 def _inexact_sides(setting: PillarsSetting, promised: float | None = None, **changes: Any) -> Sides:
     factor = 1 - _decrease(setting.run(**changes), setting)
-    bound = setting.bound(V4_STEP) if promised is None else promised
-    return factor, np.full_like(factor, bound)
+    return factor, lambda: np.full(
+        len(factor), setting.bound(V4_STEP) if promised is None else promised
+    )
 
 
 def _inexact(coupling: str) -> Case:
@@ -204,8 +206,10 @@ def _ball_sides(
     # Many of these are interior, as z and m are, but not all.
     found = terms(run, *(0.9 * points for points in states))
     z, m, u_z, u_m, u = (found[name] for name in ("z", "m", "u_z", "u_m", "u"))
-    bound = setting.bound(V5_STEP, z, m, u_z, u_m, u, energy * found["energy"], **(claimed or {}))
-    return found["after"] / (z + m), bound / (z + m)
+    terms_of_it = (z, m, u_z, u_m, u, energy * found["energy"])
+    return found["after"] / (z + m), lambda: (
+        setting.bound(V5_STEP, *terms_of_it, **(claimed or {})) / (z + m)
+    )
 
 
 def _ball(compressor: str) -> Case:
@@ -257,9 +261,13 @@ def _minty_sides(
     before = found["z"] + found["m"]
     after = found["after"] + p * found["z"] + (1 - p) * found["m"]
     moved = setting.of(V6).moved(found["u_z"], away * found["u_m"])
-    allowed = scale * setting.bound(V6_STEP, found["u_z"], found["u_m"])
     measured = np.concatenate([found["operator"] / before, moved / before])
-    return measured, np.concatenate([allowed / before, 1 - after / before])
+
+    def allowed() -> Array:
+        first = scale * setting.bound(V6_STEP, found["u_z"], found["u_m"])
+        return np.concatenate([first / before, 1 - after / before])
+
+    return measured, allowed
 
 
 def _minty(instance: str) -> Case:

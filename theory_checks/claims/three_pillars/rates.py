@@ -52,8 +52,11 @@ def _bounded(
 
     def check(scale: float = 1.0, **changed: Any) -> UpperBound:
         experiment = setting.experiment(name, checkpoints, **(fields | changed))
-        bound = scale * setting.bound(theorem, checkpoints, setting.initial)
-        return UpperBound(experiment, metric, bound)
+        return UpperBound(
+            experiment,
+            metric,
+            lambda: scale * setting.bound(theorem, checkpoints, setting.initial),
+        )
 
     return case(setting, check, *changes)
 
@@ -196,14 +199,13 @@ def _uplink() -> Case:
     messages = share.value * late
 
     def check(p: float = setting.known["p"].value, **changes: Any) -> SampledIdentity:
-        exact = setting.bound(V2_UPLINK, LATE, p=p)
         return SampledIdentity(
             place.experiment("zero", LATE, **changes),
             lambda metrics: metrics["uplink"],
-            lambda metrics: exact,
+            lambda metrics: setting.bound(V2_UPLINK, LATE, p=p),
             looks=1,
             # Every step sends a share; of the steps after the first, none to all refresh.
-            within=(messages - exact, messages + late - 1 - exact),
+            within=(messages, messages + late - 1),
         )
 
     return case(
