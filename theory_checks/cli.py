@@ -1,9 +1,10 @@
 """The command line: `theory-checks list | run | report | diff | conformance`.
 
 Each exit status means one thing. Of a run the first that applies: 1 something REFUTED, a control
-not killed, or a vacuous claim whose partners are not sound; 4 something could not be evaluated or
-written; 3 something INCONCLUSIVE; 0 all as expected. 2 is usage: nothing was run. Of a comparison
-of two runs: 0 no verdict got worse; 1 one did, or a control that was killed survives.
+not killed, or a theorem UNTESTED in a constant; 4 something could not be evaluated or written; 3
+something INCONCLUSIVE; 0 all as expected. 2 is usage: nothing was run. Of a comparison of two runs:
+0 no verdict got worse; 1 one did, or a control that was killed survives, or, where that is asked
+for (`--strict`), coverage was lost.
 """
 
 import argparse
@@ -38,7 +39,7 @@ OK, UNEXPECTED, USAGE, INCONCLUSIVE, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 STATUSES = (
     "exit status, the first that applies: 2 usage, nothing was done; 1 refuted, or a control "
-    "survived, or a vacuous claim has no sound partner; 4 something could not be evaluated or "
+    "survived, or a theorem is untested in a constant; 4 something could not be evaluated or "
     "written; 3 inconclusive; 0 as expected"
 )
 
@@ -125,11 +126,15 @@ def select(subjects: Sequence[Subject], patterns: Sequence[str]) -> list[Subject
     return [one for one in subjects if not patterns or one.id in chosen]
 
 
-def exit_status(claims: Sequence[dict[str, Any]], failures: Sequence[str] = ()) -> int:
-    """The status that a run's records and its failures call for."""
+def exit_status(
+    claims: Sequence[dict[str, Any]],
+    failures: Sequence[str] = (),
+    theorems: Sequence[dict[str, Any]] = (),
+) -> int:
+    """The status that a run's records, its failures and its theorems call for."""
     from .records.write import unmet_expectations
 
-    if unmet_expectations(claims):
+    if unmet_expectations(claims, theorems):
         return UNEXPECTED
     if failures:
         return FAILED
@@ -144,10 +149,34 @@ def _list(options: argparse.Namespace) -> int:
     from .registration import collected, registered
 
     chosen = select(collected(registered(options.claims)), options.ids)
+    if options.coverage is not None:
+        return _list_coverage(options.coverage, {one.id for one in chosen})
     width = max(len(one.id) for one in chosen)
     for one in chosen:
         stated = one.theorem.root.label if isinstance(one, Claim) else "side-by-side"
         print(f"{one.id:<{width}}  {stated:<12}  {one.title}")
+    return OK
+
+
+def _list_coverage(directory: Path, ids: set[str]) -> int:
+    """What the run there has tested of the theorems that these claims speak of."""
+    from .records.coverage import coverage_of
+    from .records.diff import load_run
+    from .report.coverage import in_words
+
+    try:
+        results = load_run(directory)
+    except (FileNotFoundError, ValueError) as error:
+        raise UsageError(f"--coverage: {error}; make a run first") from None
+    rows = [
+        row
+        for row in coverage_of(results["theorems"], results["claims"])
+        if ids.intersection(row.claims)
+    ]
+    if not rows:
+        raise UsageError(f"--coverage: the run in {directory} has nothing of these claims")
+    for row in rows:
+        print("\n".join(in_words(row)))
     return OK
 
 
@@ -243,8 +272,10 @@ def _run_in(
     # What went wrong comes first: it must not be lost if the page cannot be drawn.
     for sentence in failures:
         print(f"could not be evaluated: {sentence}", file=sys.stderr)
-    _print_outcome(record.finished_run(directory)["summary"], laboratory.gradient_calls)
-    status = exit_status(records, failures)
+    written = record.finished_run(directory)
+    _print_coverage(written)
+    _print_outcome(written["summary"], laboratory.gradient_calls)
+    status = exit_status(records, failures, written["theorems"])
     try:
         page = _drawn_report(directory)
         write_summary(directory)
@@ -304,7 +335,7 @@ def _diff(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     found = changes(old, new, factor=options.factor, renamed=renamed)
     print(describe(old, new, found, factor=options.factor))
-    return UNEXPECTED if got_worse(found) else OK
+    return UNEXPECTED if got_worse(found, strict=options.strict) else OK
 
 
 def _resumed(
@@ -406,6 +437,24 @@ class _Progress:
             self._bar.write(line)
 
 
+_FEW_THEOREMS = 6
+
+
+def _print_coverage(run: dict[str, Any]) -> None:
+    """Of a few theorems each in its constants, of many the counts: the first that is to be read."""
+    from .records.coverage import coverage_of
+    from .report.coverage import headline_in_words, in_words
+
+    rows = coverage_of(run["theorems"], run["claims"])
+    if not rows:
+        return
+    if len(rows) <= _FEW_THEOREMS:
+        print("coverage: by which factor each constant could be better before this run objects")
+        for row in rows:
+            print("\n".join(in_words(row)))
+    print(headline_in_words(rows))
+
+
 def _print_outcome(summary: dict[str, Any], gradient_calls: float) -> None:
     for sentence in summary["unmet"]:
         print(f"not as expected: {sentence}")
@@ -453,6 +502,15 @@ def _parser() -> argparse.ArgumentParser:
         "list", parents=[own], help="list claims and methods side by side"
     )
     listing.add_argument("ids", nargs="*", metavar="IDS", help=ids)
+    listing.add_argument(
+        "--coverage",
+        nargs="?",
+        type=Path,
+        const=Path("results/quick"),
+        metavar="DIR",
+        help="of each theorem, by which factor a constant could be wrong unnoticed in the run in "
+        "DIR (results/quick)",
+    )
     listing.set_defaults(command=_list)
 
     run = commands.add_parser(
@@ -508,7 +566,10 @@ def _parser() -> argparse.ArgumentParser:
         aliases=["compare"],  # its name until 0.1
         help="what changed from one run to another",
         epilog="exit status: 0 no verdict got worse, 1 one did or a control that was killed "
-        "survives, 2 usage",
+        "survives (with --strict also: coverage was lost), 2 usage",
+    )
+    diff.add_argument(
+        "--strict", action="store_true", help="a loss of coverage makes the exit status 1, too"
     )
     diff.add_argument("old", type=Path, metavar="OLD", help="a run's folder or results.json")
     diff.add_argument("new", type=Path, metavar="NEW", help="the one to set against it")

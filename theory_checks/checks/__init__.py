@@ -24,7 +24,7 @@ __all__ = [
     "Passage",
     "PathwiseLowerBound",
     "Rate",
-    "Says",
     "SampledIdentity",
+    "Says",
     "UpperBound",
 ]

@@ -253,7 +253,6 @@ class ExactScaling:
             ),
         )
 
-
     def with_exponents(self) -> Mapping[str, "ExactScaling"]:
         """The same with each exponent wrong, alone."""
         return {

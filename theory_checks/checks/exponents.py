@@ -137,9 +137,7 @@ class Rate:
     def with_exponents(self) -> Mapping[str, "Rate"]:
         """The same with faster rates."""
         others = other_exponents(self.stated).items()
-        return {
-            name: replace(self, stated=other) for name, other in others if other > self.stated
-        }
+        return {name: replace(self, stated=other) for name, other in others if other > self.stated}
 
 
 @dataclass(frozen=True, eq=False)

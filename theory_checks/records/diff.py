@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..report.rendering import format_number
+from .coverage import coverage_of
 from .read import Record, load_results
 
 __all__ = ["Change", "changes", "describe", "got_worse", "load_renames", "load_run"]
@@ -22,6 +23,8 @@ _ORDER = {"CONSISTENT": 0, "INCONCLUSIVE": 1, None: 1, "REFUTED": 2}
 _HEADINGS = {
     "worse": "Verdicts that got worse",
     "survives": "Controls that were killed and survive",
+    "lost": "Coverage that was lost",
+    "unnoticed": "Misreadings that were caught and would go unnoticed",
     "better": "Verdicts that got better",
     "decided": "Verdicts that came or went",
     "killed": "Controls that survived and are killed",
@@ -29,12 +32,14 @@ _HEADINGS = {
     "new": "New",
     "control gone": "Controls gone",
     "control new": "New controls",
+    "gained": "Coverage that was gained",
     "vacuous": "Vacuous",
     "tightness": "Tightness",
     "detectable_factor": "Would catch",
     "seconds": "Seconds",
 }
 _WORSE = ("worse", "survives")
+_LESS_TESTED = ("lost", "unnoticed")
 _NOTICEABLE_SECONDS = 1.0
 
 
@@ -156,9 +161,9 @@ def changes(
 ) -> list[Change]:
     """What is not in the second run as it was in the first.
 
-    A verdict gets worse from CONSISTENT to INCONCLUSIVE to REFUTED. Tightness and detectable
-    factor count as changed where they moved up or down by more than `factor`, or came or went;
-    a claim's time where it moved by more than `factor` and by more than a second.
+    A verdict gets worse from CONSISTENT to INCONCLUSIVE to REFUTED. Tightness, detectable factor
+    and coverage count as changed where they moved up or down by more than `factor`, or came or
+    went; a claim's time where it moved by more than `factor` and by more than a second.
 
     Args:
         old: the first run, from `load_run`.
@@ -193,6 +198,7 @@ def changes(
     found = [*_came_and_went(before, after), *_came_and_went(*_beside(old, new))]
     for identifier in before.keys() & after.keys():
         found += _claim_changes(before[identifier], after[identifier], factor)
+    found += _coverage_changes(old, new, factor)
     place = {identifier: index for index, identifier in enumerate((*after, *before))}
     kinds = list(_HEADINGS)
     return sorted(
@@ -205,11 +211,12 @@ def changes(
     )
 
 
-def got_worse(found: Sequence[Change]) -> bool:
+def got_worse(found: Sequence[Change], *, strict: bool = False) -> bool:
     """Whether a verdict got worse, or a control that was killed survives.
 
     Args:
         found: changes, from `changes`.
+        strict: whether a loss of coverage counts, too.
 
     Returns:
         The answer. Claims that are gone or new have no two verdicts to set against each other, and
@@ -222,7 +229,7 @@ def got_worse(found: Sequence[Change]) -> bool:
         >>> got_worse([Change("new", "soap/adam", None, "REFUTED")])
         False
     """
-    return any(one.kind in _WORSE for one in found)
+    return any(one.kind in (*_WORSE, *(_LESS_TESTED if strict else ())) for one in found)
 
 
 def describe(old: Record, new: Record, found: Sequence[Change], *, factor: float = 1.5) -> str:
@@ -251,7 +258,7 @@ def describe(old: Record, new: Record, found: Sequence[Change], *, factor: float
     for kind, heading in _HEADINGS.items():
         group = [one for one in found if one.kind == kind]
         if group:
-            moved = kind in ("tightness", "detectable_factor", "seconds")
+            moved = kind in ("lost", "gained", "tightness", "detectable_factor", "seconds")
             more = f", by more than a factor of {factor:g}" if moved else ""
             lines += ["", f"{heading} ({len(group)}{more})"]
             lines += [f"  {_in_words(one)}" for one in group]
@@ -260,6 +267,25 @@ def describe(old: Record, new: Record, found: Sequence[Change], *, factor: float
     worse = sum(one.kind in _WORSE for one in found)
     lines += ["", f"{worse} got worse" if worse else "no verdict got worse"]
     return "\n".join(lines)
+
+
+def _coverage_changes(old: Record, new: Record, factor: float) -> Iterator[Change]:
+    """Of the theorems that both runs have, with their parts: what could be wrong unnoticed."""
+    before, after = (
+        {(row.paper, row.label): row for row in coverage_of(run["theorems"], run["claims"])}
+        for run in (old, new)
+    )
+    for key in before.keys() & after.keys():
+        was, now = before[key], after[key]
+        for name in was.own.keys() & now.own.keys():
+            one, other = (min(row.own[name].factor, row.parts[name].factor) for row in (was, now))
+            if one != other and max(one, other) > factor * min(one, other):
+                kind = "lost" if other > one else "gained"
+                numbers = (None if math.isinf(value) else value for value in (one, other))
+                yield Change(kind, f"{now.label}: {name}", *numbers)
+        for name in was.outcomes.keys() & now.outcomes.keys():
+            if was.outcomes[name].startswith("killed") and now.outcomes[name] == "survived":
+                yield Change("unnoticed", f"{now.label}: {name}", was.outcomes[name], "survived")
 
 
 def _beside(old: Record, new: Record) -> list[dict[str, Record]]:

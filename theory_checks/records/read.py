@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["CURVES", "VERDICTS", "Record", "is_sound", "load_results"]
+__all__ = ["CURVES", "VERDICTS", "Record", "load_results"]
 
 Record = dict[str, Any]
 
@@ -30,6 +30,9 @@ _CLAIM_FIELDS = (
         "part",
         "case",
         "cases",
+        "coverage",
+        "structure",
+        "not_tested",
     ),
 )
 _CASE_FIELDS = (
@@ -121,11 +124,6 @@ def load_results(directory: Path) -> Record:
     return results
 
 
-def is_sound(claim: Record) -> bool:
-    """Whether a claim could have failed, and did not."""
-    return claim.get("verdict") == "CONSISTENT" and not claim.get("vacuous")
-
-
 def _not_strict(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON value")
 
@@ -171,7 +169,7 @@ def _completed_theorem(theorem: Record) -> Record:
         _filled(one, ("text", "checked")) for one in _listed(record["assumptions"])
     ]
     record["constants"] = [
-        _filled(one, ("name", "meaning", "weakens")) for one in _listed(record["constants"])
+        _filled(one, ("name", "meaning", "weakens", "read")) for one in _listed(record["constants"])
     ]
     return record
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from optzoo.theorems import Theorem
 
+from ..worst_case.misreadings import constants_read
+
 __all__ = ["merged", "theorem_records"]
 
 Record = dict[str, Any]
@@ -48,6 +50,7 @@ def _record(theorem: Theorem) -> Record:
     kind = theorem.constants
     directions = {} if kind is None else kind.directions()
     meanings = {} if kind is None else kind.meanings()
+    read = constants_read(theorem)
     return {
         "paper": theorem.paper.citation,
         "known": theorem.paper.known,
@@ -67,7 +70,12 @@ def _record(theorem: Theorem) -> Record:
         "rate": theorem.rate,
         "form": theorem.form,
         "constants": [
-            {"name": name, "meaning": meaning, "weakens": directions.get(name)}
+            {
+                "name": name,
+                "meaning": meaning,
+                "weakens": directions.get(name),
+                "read": name in read,
+            }
             for name, meaning in meanings.items()
         ],
         "code": theorem.code,

@@ -23,7 +23,8 @@ from ..claim import Case, Claim, Control, Finding
 from ..side_by_side import Outcome, SideBySide
 from ..statistics.log_log import Exponent
 from ..statistics.protocol import Protocol
-from .read import is_sound, load_results
+from .coverage import coverage_of, headline, untested
+from .read import load_results
 
 __all__ = [
     "claim_record",
@@ -262,13 +263,21 @@ def side_by_side_record(beside: SideBySide, outcome: Outcome, *, seconds: float)
     }
 
 
-def unmet_expectations(claims: Sequence[dict[str, Any]]) -> list[str]:
+def unmet_expectations(
+    claims: Sequence[dict[str, Any]], theorems: Sequence[dict[str, Any]] = ()
+) -> list[str]:
     """What keeps a run from being as expected: sentences, empty if nothing does.
 
-    A vacuous claim needs partners that are sound. Those that were not asked for are no failure of
-    this run; that they exist is seen to where claims are registered.
+    Args:
+        claims: their records.
+        theorems: records of the theorems that they speak of.
+
+    Returns:
+        A sentence for each claim that is refuted, for each control that came out otherwise than
+        expected, and for each theorem with constants that could be wrong by any factor unnoticed:
+        neither its own claims nor those on its parts would have caught that, and no claim gives a
+        reason (`not_tested`). Theorems whose partners were not asked for are no failure.
     """
-    verdicts = {claim["id"]: claim for claim in claims}
     found = []
     for claim in claims:
         if claim["verdict"] == "REFUTED":
@@ -279,24 +288,18 @@ def unmet_expectations(claims: Sequence[dict[str, Any]]) -> list[str]:
             for control in claim["controls"]
             if not control["killed"]
         ]
-        if claim["vacuous"]:
-            unsound = [
-                name
-                for name in claim["pairs_with"]
-                if name in verdicts and not is_sound(verdicts[name])
-            ]
-            if not claim["pairs_with"]:
-                found.append(f"{claim['id']} is VACUOUS, and names no partner")
-            elif unsound:
-                found.append(
-                    f"{claim['id']} is VACUOUS, and not every partner that it names is CONSISTENT "
-                    f"and not vacuous ({', '.join(unsound)})"
-                )
+    found += [
+        f"{row.label} is UNTESTED in {', '.join(names)}: no run of {', '.join(row.claims)} or of "
+        "its parts would notice if it could be better by any factor"
+        for row, names in untested(coverage_of(theorems, claims))
+    ]
     return found
 
 
-def summary(claims: Sequence[dict[str, Any]], seconds: float) -> dict[str, Any]:
-    """Counts over claims and controls, and the wall clock of the run so far."""
+def summary(
+    claims: Sequence[dict[str, Any]], seconds: float, theorems: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """Counts over claims, controls and theorems, and the wall clock of the run so far."""
     controls = [control for claim in claims for control in claim["controls"]]
     count = {
         verdict: sum(claim["verdict"] == verdict for claim in claims)
@@ -312,7 +315,8 @@ def summary(claims: Sequence[dict[str, Any]], seconds: float) -> dict[str, Any]:
         "controls": len(controls),
         "killed": sum(control["killed"] for control in controls),
         "seconds": round(seconds, 3),
-        "unmet": unmet_expectations(claims),
+        "coverage": headline(coverage_of(theorems, claims)),
+        "unmet": unmet_expectations(claims, theorems),
     }
 
 
@@ -334,7 +338,7 @@ def write(
         "claims": list(claims),
         "comparisons": list(comparisons),
         "failures": list(failures),
-        "summary": summary(claims, seconds) | {"comparisons": len(comparisons)},
+        "summary": summary(claims, seconds, theorems) | {"comparisons": len(comparisons)},
     }
     directory.mkdir(parents=True, exist_ok=True)
     partial = directory / f".{RESULTS}.{os.getpid()}"

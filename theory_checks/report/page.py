@@ -18,7 +18,9 @@ from markupsafe import Markup
 
 from optzoo import plots
 
-from ..records.read import CURVES, VERDICTS, Record, is_sound, load_results
+from ..records.coverage import Coverage, coverage_of, headline, untested
+from ..records.read import CURVES, VERDICTS, Record, load_results
+from .coverage import Matrix, matrix, shade
 from .figures import Easel, overview, tightness
 from .rendering import TEMPLATES, template_environment
 from .theorems import TheoremView, theorem_views
@@ -100,7 +102,6 @@ class _View:
     largest_excess: float | None
     smallest_at: float | None
     partners: list[Record]
-    sound_partner: Record | None
     killed: int
 
 
@@ -129,6 +130,7 @@ class _Paper:
     claims: list[_View]
     side_by_side: list[_SideBySide]
     theorems: list[TheoremView] = field(default_factory=list)
+    coverage: Matrix | None = None
     known: str | None = None
 
     @property
@@ -148,7 +150,10 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
         side_by_side.append(_side_by_side(one, f"s{number}", undrawn, draw=draw))
         on_drawn(one["id"])
     papers = _grouped(views, side_by_side)
+    tested = coverage_of(results["theorems"], claims)
     for paper in papers:
+        rows = [row for row in tested if row.paper == paper.name]
+        paper.coverage = matrix(rows) if rows else None
         records = [view.record for view in paper.claims]
         paper.theorems = theorem_views(results["theorems"], records, paper.name)
         known = (one["known"] for one in results["theorems"] if one["paper"] == paper.name)
@@ -162,7 +167,9 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
             older=results["schema"] == 1,
             seconds=results["summary"]["seconds"],
             counts=_counts(views),
-            failures=_failures(views),
+            failures=[*_failures(views), *_untested(tested)],
+            tested=headline(tested) if tested else None,
+            shade=shade,
             unevaluated=results["failures"],
             undrawn=undrawn,
             undecided=[view for view in views if view.record["verdict"] == "INCONCLUSIVE"],
@@ -233,7 +240,6 @@ def _views(
                 largest_excess=max((m - b for m, b in pairs), default=None),
                 smallest_at=_smallest_at(claim),
                 partners=partners,
-                sound_partner=partners[0] if partners and all(map(is_sound, partners)) else None,
                 killed=sum(control["killed"] is True for control in claim["controls"]),
             )
         )
@@ -325,16 +331,20 @@ def _failures(views: list[_View]) -> list[dict[str, Any]]:
         claim = view.record
         if claim["verdict"] == "REFUTED":
             failures.append({"id": claim["id"], "what": "refuted"})
-        present = [partner for partner in view.partners if "absent" not in partner]
-        alone = not view.partners or not all(map(is_sound, present))
-        if claim["vacuous"] and alone:
-            failures.append({"id": claim["id"], "what": "vacuous", "partners": view.partners})
         failures.extend(
             {"id": claim["id"], "what": "control", "control": control}
             for control in claim["controls"]
             if control["killed"] is not True
         )
     return failures
+
+
+def _untested(rows: Sequence[Coverage]) -> list[dict[str, Any]]:
+    """Theorems with constants that could be wrong by any factor unnoticed."""
+    return [
+        {"id": row.claims[0], "what": "untested", "theorem": row.label, "constants": names}
+        for row, names in untested(rows)
+    ]
 
 
 def _grouped(views: list[_View], side_by_side: list[_SideBySide]) -> list[_Paper]:

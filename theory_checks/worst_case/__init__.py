@@ -1,1 +1,1 @@
-"""How much of a theorem a run has tested: which mistakes in its statement would have been caught."""
+"""How much of a theorem was tested: which mistakes in its statement would have been caught."""

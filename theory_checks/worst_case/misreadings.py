@@ -152,11 +152,12 @@ def misreadings(theorem: Theorem) -> tuple[Misreading, ...]:
         Smooth.descent: self.D in place of eta * self.D
         Smooth.descent: eta * self.D in place of eta * self.D * np.asarray(error)
     """
-    return tuple(_misreadings(theorem)) if theorem.formula is not None else ()
+    if theorem.constants is None or theorem.formula is None:
+        return ()
+    return tuple(_misreadings(theorem))
 
 
 def _misreadings(theorem: Theorem) -> Iterator[Misreading]:
-    assert theorem.constants is not None
     for name in constants_read(theorem):
         for words, power in _POWERS.items():
             yield Misreading(f"{name} {words}", _with_constant(theorem, name, power))
@@ -189,34 +190,51 @@ class _Reached:
 
 @cache
 def _reached(theorem: Theorem) -> _Reached:
+    """What the formula calls, and so on; of code without a source nothing is known."""
     constants, formula = theorem.constants, theorem.formula
-    assert constants is not None and isinstance(formula, types.FunctionType)
-    home = constants.__module__.rpartition(".")[0]
-    fields = {field.name for field in dataclasses.fields(constants)}
+    known = () if constants is None else dataclasses.fields(constants)
+    fields = {one.name for one in known}
+    if not isinstance(formula, types.FunctionType) or _tree(formula) is None:
+        return _Reached({}, frozenset(fields))
     functions: dict[str, types.FunctionType] = {}
     read: set[str] = set()
     own = inspect.getattr_static(constants, formula.__name__, None) is formula
     waiting = [(formula.__name__ if own else f":{formula.__name__}", formula)]
     while waiting:
         place, function = waiting.pop(0)
-        if place in functions:
+        tree = _tree(function)
+        if place in functions or tree is None:
             continue
         functions[place] = function
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
-                if node.attr in fields:
-                    read.add(node.attr)
+                read |= {node.attr} & fields
                 member = _function(inspect.getattr_static(constants, node.attr, None))
                 if member is not None:
                     waiting.append((node.attr, member))
             elif isinstance(node, ast.Name):
                 helper = function.__globals__.get(node.id)
-                if isinstance(helper, types.FunctionType) and (
-                    helper.__module__.rpartition(".")[0] == home
-                ):
+                if isinstance(helper, types.FunctionType) and _neighbours(helper, formula):
                     waiting.append((f":{node.id}", helper))
     return _Reached(functions, frozenset(read))
+
+
+def _neighbours(one: types.FunctionType, other: types.FunctionType) -> bool:
+    """Whether they are of one page, or of pages in one package."""
+    package = one.__module__.rpartition(".")[0]
+    return one.__module__ == other.__module__ or (
+        package != "" and package == other.__module__.rpartition(".")[0]
+    )
+
+
+@cache
+def _tree(function: types.FunctionType) -> ast.FunctionDef | None:
+    """The function's syntax; None for a lambda and for what has no source."""
+    try:
+        (found,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None
+    return found if isinstance(found, ast.FunctionDef) else None
 
 
 def _function(member: Any) -> types.FunctionType | None:
@@ -266,25 +284,23 @@ def _as_member(constants: type[Constants], name: str, function: types.FunctionTy
 # --- Mistakes in a syntax tree ---
 
 
-@cache
 def _parsed(function: types.FunctionType) -> ast.FunctionDef | None:
-    """The function without its decorators; None where it cannot be compiled alone."""
-    if function.__closure__:  # a call of super(), or a function within a function
+    """A copy without decorators; None where the function cannot be compiled alone."""
+    tree = _tree(function)
+    if tree is None or function.__closure__:  # a call of super(), or a function within a function
         return None
-    (found,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
-    if not isinstance(found, ast.FunctionDef):
-        return None
+    (found,) = ast.parse(ast.unparse(tree)).body
+    assert isinstance(found, ast.FunctionDef)
     found.decorator_list = []
     return found
 
 
 def _rewritten(function: types.FunctionType, number: int) -> types.FunctionType:
     """The function with its mistake of this number."""
-    source = _parsed(function)
-    assert source is not None
-    tree = ast.parse(ast.unparse(source))
+    tree = _parsed(function)
+    assert tree is not None
     place, mistake = list(_places(tree))[number]
-    found = ast.Module([_Replaced(place, mistake).visit(tree.body[0])], type_ignores=[])
+    found = ast.Module([_Replaced(place, mistake).visit(tree)], type_ignores=[])
     names: dict[str, Any] = {}
     code = compile(ast.fix_missing_locations(found), f"<{function.__qualname__}>", "exec")
     exec(code, function.__globals__, names)
@@ -294,7 +310,7 @@ def _rewritten(function: types.FunctionType, number: int) -> types.FunctionType:
 
 def _mistakes(tree: ast.AST) -> Iterator[tuple[str, str]]:
     """What stands there, and what would stand there in its place."""
-    for place, mistake in _places(ast.parse(ast.unparse(tree))):
+    for place, mistake in _places(tree):
         yield ast.unparse(place), ast.unparse(mistake)
 
 

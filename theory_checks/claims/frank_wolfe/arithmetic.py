@@ -10,7 +10,6 @@ from optzoo.theorems import Theorem
 from optzoo.theorems.frank_wolfe import (
     F3A,
     F3A_UNROLLED,
-    F3B,
     F4,
     F6,
     F6A,
@@ -103,7 +102,8 @@ def _saga_unrolled() -> Case:
         for horizon, changes in cases:
             steps = 2 / (np.arange(horizon) + 8 / changes["a"])
             yield setting.bound(F6, steps, **changes)[-1]
-            yield setting.bound(F7, np.full(horizon, STEP), **changes | {"refreshed_with_new": True})[-1]
+            changes = changes | {"refreshed_with_new": True}
+            yield setting.bound(F7, np.full(horizon, STEP), **changes)[-1]
 
     def closed() -> Values:
         for horizon, changes in cases:

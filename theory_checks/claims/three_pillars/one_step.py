@@ -207,9 +207,9 @@ def _ball_sides(
     found = terms(run, *(0.9 * points for points in states))
     z, m, u_z, u_m, u = (found[name] for name in ("z", "m", "u_z", "u_m", "u"))
     terms_of_it = (z, m, u_z, u_m, u, energy * found["energy"])
-    return found["after"] / (z + m), lambda: (
-        setting.bound(V5_STEP, *terms_of_it, **(claimed or {})) / (z + m)
-    )
+    return found["after"] / (
+        z + m
+    ), lambda: setting.bound(V5_STEP, *terms_of_it, **(claimed or {})) / (z + m)
 
 
 def _ball(compressor: str) -> Case:
