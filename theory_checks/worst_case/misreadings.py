@@ -362,14 +362,17 @@ def _wrong(node: ast.expr) -> Iterator[ast.expr]:
     """A term or a factor dropped, a power or a root forgotten or changed, no logarithm."""
     if isinstance(node, ast.BinOp):
         left, right = node.left, node.right
-        if isinstance(node.op, ast.Add | ast.Mult):
+        if isinstance(node.op, ast.Add):
             yield from (left, right)
-        elif isinstance(node.op, ast.Sub | ast.FloorDiv):
+        elif isinstance(node.op, ast.Sub):
             yield left
-        elif isinstance(node.op, ast.Div):
-            yield left
-            if not isinstance(left, ast.Constant):
-                yield ast.BinOp(ast.Constant(1.0), ast.Div(), right)
+        elif isinstance(node.op, ast.Mult):
+            yield from (kept for kept, lost in ((left, right), (right, left)) if _varies(lost))
+        elif isinstance(node.op, ast.Div | ast.FloorDiv):
+            if _varies(right):
+                yield left
+            if _varies(left):
+                yield ast.BinOp(ast.Constant(1.0), node.op, right)
         elif isinstance(node.op, ast.Pow):
             yield from _other_powers(left, right)
     elif isinstance(node, ast.Call) and node.args:
@@ -380,6 +383,11 @@ def _wrong(node: ast.expr) -> Iterator[ast.expr]:
             yield ast.Constant(1.0)
         elif name in ("max", "min", "maximum", "minimum") and len(node.args) > 1:
             yield from node.args
+
+
+def _varies(node: ast.expr) -> bool:
+    """Whether it is more than a number: numbers in front are what tightness measures."""
+    return any(isinstance(one, ast.Name | ast.Attribute) for one in ast.walk(node))
 
 
 def _other_powers(base: ast.expr, power: ast.expr) -> Iterator[ast.expr]:
