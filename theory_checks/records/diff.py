@@ -272,7 +272,7 @@ def describe(old: Record, new: Record, found: Sequence[Change], *, factor: float
 def _coverage_changes(old: Record, new: Record, factor: float) -> Iterator[Change]:
     """Of the theorems that both runs have, with their parts: what could be wrong unnoticed."""
     before, after = (
-        {(row.paper, row.label): row for row in coverage_of(run["theorems"], run["claims"])}
+        {(row.paper, row.label): row for row in coverage_of(run.get("theorems", ()), run["claims"])}
         for run in (old, new)
     )
     for key in before.keys() & after.keys():

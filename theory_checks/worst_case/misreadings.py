@@ -51,9 +51,9 @@ def constants_read(theorem: Theorem) -> tuple[str, ...]:
         Their names.
 
     Example:
-        >>> from optzoo.theorems.frank_wolfe import F1, F3, F5_STALENESS
-        >>> constants_read(F3), constants_read(F5_STALENESS)
-        (('p', 'nu', 'L_pm', 'D', 'L', 'r_0'), ('L_tilde', 'D', 'a', 'Y_0'))
+        >>> from optzoo.theorems.frank_wolfe import F3, F5_EXACT
+        >>> constants_read(F3), constants_read(F5_EXACT)
+        (('p', 'nu', 'L_pm', 'D', 'L', 'r_0'), ('a', 'nu'))
     """
     if theorem.constants is None or theorem.formula is None:
         return ()
