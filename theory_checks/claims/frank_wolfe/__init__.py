@@ -2,7 +2,17 @@
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import arithmetic, attained, estimators, laws, rates, saga_estimators, scaling, side_by_side
+from . import (
+    arithmetic,
+    attained,
+    estimators,
+    hardest,
+    laws,
+    rates,
+    saga_estimators,
+    scaling,
+    side_by_side,
+)
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
@@ -10,6 +20,7 @@ CLAIMS: tuple[Claim, ...] = (
     *estimators.CLAIMS,
     *rates.CLAIMS,
     *attained.CLAIMS,
+    *hardest.CLAIMS,
     *arithmetic.CLAIMS,
     *saga_estimators.CLAIMS,
     *laws.CLAIMS,

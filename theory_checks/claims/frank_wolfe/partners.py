@@ -9,6 +9,8 @@ __all__ = ["SAGA_PARTNERS", "SARAH_PARTNERS"]
 SARAH_PARTNERS = (
     "frank_wolfe/sarah/one-step/descent",
     "frank_wolfe/sarah/estimator/identity",
+    "frank_wolfe/sarah/estimator/bound",
+    "frank_wolfe/sarah/one-step/lyapunov",
     "frank_wolfe/sarah/scaling/smoothness",
     "frank_wolfe/sarah/scaling/diameter",
     "frank_wolfe/sarah/closed-form/unrolled",
@@ -18,5 +20,6 @@ SAGA_PARTNERS = (
     "frank_wolfe/sarah/one-step/descent",
     "frank_wolfe/saga/estimator/identity",
     "frank_wolfe/saga/one-step/estimator",
+    "frank_wolfe/saga/estimator/whole-runs",
     "frank_wolfe/saga/closed-form/unrolled",
 )

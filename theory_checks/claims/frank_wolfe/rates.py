@@ -169,7 +169,7 @@ CLAIMS: tuple[Claim, ...] = (
         title="Convex rate at the horizon",
         theorem=F3B,
         prepare=grid(_stich, problem=INSTANCES),
-        pairs_with=("frank_wolfe/sarah/one-step/lyapunov", *SARAH_PARTNERS),
+        pairs_with=SARAH_PARTNERS,
     ),
     Claim(
         id="frank_wolfe/sarah/nonconvex/generic",

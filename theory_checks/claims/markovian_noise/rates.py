@@ -148,7 +148,7 @@ def _claim(
         title=title,
         theorem=theorem,
         prepare=grid(at, where=_occurs, chain=plan.chains, **noises, **plan.choices),
-        pairs_with=PARTNERS if floor else (),
+        pairs_with=PARTNERS,
         x_label=CLOSEST,
     )
 

@@ -298,6 +298,7 @@ CLAIMS: tuple[Claim, ...] = (
         title="Mean squared gradient over the run of a function that is not convex",
         theorem=D3,
         prepare=_valley,
+        pairs_with=PARTNERS,
         not_shown="One function in one dimension.",
         x_label="iterations $N$",
     ),

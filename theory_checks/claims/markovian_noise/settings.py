@@ -202,6 +202,8 @@ class Prescribed:
 
 
 FROM = {"batch": ("short", "long"), "start": ("far", "solution")}
+HALVES = {"long, short first": (1, 64), "short, long first": (64, 1)}
+"""Where either half of a step has nearly all of the noise: B_0 and B in mixing times."""
 
 DESCENT = Prescribed(
     D3A,
@@ -245,7 +247,7 @@ EXTRAGRADIENT = Prescribed(
     levels=6,
     most_iterations=300,
     chains=(*SMALL_CHAINS, "river-swim"),
-    choices=FROM,
+    choices=FROM | {"batch": (*FROM["batch"], *HALVES)},
 )
 
 
@@ -259,7 +261,8 @@ class ExactRun(Setting):
         chain: its name, or "mixed-100" or "river-swim", which bring their own.
         noise: one of `NOISES`.
         spectrum: one of `SPECTRA`, for quadratics.
-        batch: "long", 16 mixing times (times the factor squared), or "short", one of them.
+        batch: "long", 16 mixing times (times the factor squared), "short", one of them, or one of
+            `HALVES`.
         start: from "far", or from the "solution", where all error is noise.
         step: one of `STEPS`.
     """
@@ -298,6 +301,8 @@ class ExactRun(Setting):
             factor = factor / place.constants["mu"].value
         if self.batch == "short":
             return tau, 3
+        if self.batch in HALVES:
+            return HALVES[self.batch][1] * tau, 3
         return round(16 * max(1.0, factor**2) * tau), self.plan.levels if factor > 0 else 4
 
     @property
@@ -350,7 +355,8 @@ def _constants(setting: ExactRun) -> Mapping[str, Constant]:
         "start": Constant(start, "exact", derivation="what the bound starts from, at x^0"),
     }
     if theorem is D5:
-        known |= chosen(B_0=B)
+        first = HALVES[setting.batch][0] * place.chain.mixing_time if setting.batch in HALVES else B
+        known |= chosen(B_0=first)
     L, mu = place.constants["L"].value, place.constants["mu"].value
     longest = STEPS[setting.step] * setting.plan.longest(L, mu)
     if theorem is D4:

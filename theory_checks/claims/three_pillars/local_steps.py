@@ -28,14 +28,18 @@ def _solution(setting: PillarsSetting, z: Array) -> Array:
 # --- V4: one local step ---
 
 
-STIFFNESSES = {f"eigenvalues up to {stiffness}": float(stiffness) for stiffness in (1, 10, 100)}
+STIFFNESSES = {
+    **{f"eigenvalues up to {stiffness}": (float(stiffness), 0.0) for stiffness in (1, 10, 100)},
+    "eigenvalues up to 10, strongly monotone": (10.0, 2.0),
+}
+"""The largest eigenvalue, and how monotone the server's operator is."""
 
 
-def _server(stiffness: float) -> PillarsSetting:
-    matrix = np.zeros((4, 4))
-    matrix[:2, :2] = [[0.0, stiffness], [-stiffness, 0.0]]
-    matrix[2, 2], matrix[3, 3] = stiffness, 0.01
-    words = f"$d = 4$: a rotation and the eigenvalues 0.01 and {stiffness:g}"
+def _server(stiffness: float, modulus: float) -> PillarsSetting:
+    matrix = modulus * np.eye(4)
+    matrix[:2, :2] += [[0.0, stiffness], [-stiffness, 0.0]]
+    matrix[2, 2], matrix[3, 3] = stiffness, modulus + 0.01
+    words = f"$d = 4$: a rotation and the eigenvalues {modulus + 0.01:g} and {stiffness:g}"
     return one_worker(matrix, np.ones(4), words, local_steps=1)
 
 
@@ -54,7 +58,7 @@ def _local_sides(setting: PillarsSetting, *, faster: float = 1.0, longer: float 
 
 def _local(instance: str) -> Case:
     return exact_case(
-        _server(STIFFNESSES[instance]),
+        _server(*STIFFNESSES[instance]),
         _local_sides,
         ExactLowerBound,
         wrong("1.2 times as fast", r"a false claim: $1 - \rho_{in}$ times 1.2", faster=1.2),

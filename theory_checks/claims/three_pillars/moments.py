@@ -219,6 +219,7 @@ CLAIMS: tuple[Claim, ...] = (
         title="Asymptotic rates, exactly",
         theorem=V2,
         prepare=grid(_rate, instance=RATES),
+        pairs_with=PARTNERS,
         x_label="instance",
     ),
     Claim(
@@ -226,6 +227,7 @@ CLAIMS: tuple[Claim, ...] = (
         title="The hard instance: the guarantee",
         theorem=V1,
         prepare=grid(_above, instance=HARD),
+        pairs_with=PARTNERS,
         x_label="step, the closest to the bound first",
         not_shown="The claimed count of vectors: see the uplink.",
     ),
