@@ -40,6 +40,7 @@ class UpperBound:
             means then have limits that are not asymptotic, which are used where they suffice.
         certain: at so many of the first points the metric is the same for every seed, by
             construction (a common start, a first step without noise); refused where it is not.
+        looks: the first look has this many times the laboratory's seeds: short runs can afford it.
     """
 
     experiment: Experiment
@@ -51,6 +52,7 @@ class UpperBound:
     points: Sequence[int] | None = None
     cap: ArrayLike | None = None
     certain: int = 0
+    looks: int = 1
 
     kind: ClassVar[Kind] = "upper_bound"
     name: ClassVar[str] = "e-value"
@@ -69,7 +71,7 @@ class UpperBound:
         try:
             verdict, table = decide(
                 ratios,
-                laboratory.seeds,
+                self.looks * laboratory.seeds,
                 protocol=laboratory.protocol,
                 points=points,
                 cap=None if self.cap is None else np.asarray(self.cap) / bound,
