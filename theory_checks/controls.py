@@ -15,7 +15,6 @@ from .setting import Setting
 __all__ = [
     "Change",
     "Sides",
-    "bound_divided_by",
     "case",
     "controls",
     "exact_case",
@@ -51,18 +50,6 @@ def wrong(name: str, description: str, **arguments: Any) -> Change:
         The row.
     """
     return Change(name, description, arguments)
-
-
-def bound_divided_by(factor: float) -> Change:
-    """The claim with a smaller bound, for a check with a `scale` of its bound.
-
-    Args:
-        factor: larger than the bound is slack.
-
-    Returns:
-        The row.
-    """
-    return wrong(f"bound divided by {factor:g}", "a false claim", scale=1 / factor)
 
 
 def null(name: str, description: str, **arguments: Any) -> Change:

@@ -10,7 +10,7 @@ from optzoo.theorems.frank_wolfe import F3, F6, F9, index_probability
 
 from ...checks import PathwiseLowerBound, UpperBound
 from ...claim import Case, Claim
-from ...controls import Change, case, mutant, wrong
+from ...controls import Change, case, mutant
 from ...setting import chosen
 from ...simulation import log_spaced
 from . import mutants
@@ -31,11 +31,11 @@ NOISE_TIGHT = (
 
 
 def _noise_decides(theorem: Theorem, setting: OnRun[Any], *false: Change) -> Case:
-    def check(method: Method | None = None, **changes: Any) -> UpperBound:
+    def check(method: Method | None = None) -> UpperBound:
         return UpperBound(
             setting.experiment(method),
             "suboptimality",
-            lambda: setting.along(theorem, **changes),
+            lambda: setting.along(theorem),
             cap=largest_excess(setting.run),
         )
 
@@ -60,7 +60,6 @@ def _sarah() -> Case:
         setting,
         mutant(mutants.never_restarted),
         mutant(mutants.constant_batch),
-        wrong("noise term divided by 30", r"a false claim: $L_\pm/30$", L_pm=1 / 30),
         mutant(mutants.wrong_sign_of_the_oracle),
     )
 
@@ -78,14 +77,8 @@ def _saga() -> Case:
         checkpoints=log_spaced(10 / a, horizon, 12),
         lanes=16,
     )
-    smaller = wrong(
-        "noise term divided by 40",
-        r"a false claim: $L_\pm/40$ and $\tilde L/40$",
-        L_pm=1 / 40,
-        L_tilde=1 / 40,
-    )
     wrong_sign = mutant(mutants.wrong_sign_of_the_oracle)
-    return _noise_decides(F6, setting, mutant(mutants.never_mixed), smaller, wrong_sign)
+    return _noise_decides(F6, setting, mutant(mutants.never_mixed), wrong_sign)
 
 
 # --- Between two bounds, on |x|^2 / 2 over the simplex ---
@@ -106,18 +99,17 @@ def _sandwich() -> OnRun[SarahRun]:
 def _floor() -> Case:
     setting = _sandwich()
 
-    def check(method: Method | None = None, scale: float = 1.0) -> PathwiseLowerBound:
+    def check(method: Method | None = None) -> PathwiseLowerBound:
         return PathwiseLowerBound(
             setting.experiment(method),
             "suboptimality",
-            lambda sample: scale * setting.bound(F9, setting.checkpoints),
+            lambda sample: setting.bound(F9, setting.checkpoints),
         )
 
     return case(
         setting,
         check,
         mutant(mutants.projection_in_place_of_the_oracle),
-        wrong("bound times ten", "a false claim where the bound is not slack", scale=10.0),
     )
 
 

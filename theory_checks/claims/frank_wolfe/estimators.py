@@ -179,11 +179,9 @@ def _bounded() -> Case:
         "estimator-bounded-sarah_frank_wolfe", (5, 10, 20, 40, 80, 160, 320, 640)
     )
 
-    def check(method: Method | None = None, scale: float = 1.0) -> UpperBound:
+    def check(method: Method | None = None) -> UpperBound:
         return UpperBound(
-            setting.experiment(method),
-            "squared_error",
-            lambda: scale * setting.along(F1B, first=1),
+            setting.experiment(method), "squared_error", lambda: setting.along(F1B, first=1)
         )
 
     def at_equality() -> UpperBound:
@@ -197,7 +195,6 @@ def _bounded() -> Case:
         (
             *controls(
                 check,
-                wrong("bound divided by ten", "a false claim: a tenth of the bound", scale=0.1),
                 mutant(mutants.never_restarted),
             ),
             *controls(at_equality, null("null", equality)),
@@ -255,14 +252,10 @@ def _lyapunov() -> Case:
     )
     weight = setting.of(F3B_LYAPUNOV).M
 
-    def check(
-        method: Method = optzoo.sarah_frank_wolfe, scale: float = 1.0, share: float = 1.0
-    ) -> ExactInequality:
+    def check(method: Method = optzoo.sarah_frank_wolfe, share: float = 1.0) -> ExactInequality:
         def sides() -> Sides:
             measured = lyapunov_step(replace(setting.run, method=method), share * weight)
-            return measured, lambda: np.full(
-                len(measured), scale * setting.bound(F3B_LYAPUNOV, eta)
-            )
+            return measured, lambda: np.full(len(measured), setting.bound(F3B_LYAPUNOV, eta))
 
         return ExactInequality(
             sides, what="all batches and coins of a step, on a grid of slopes, points and estimates"
@@ -271,7 +264,6 @@ def _lyapunov() -> Case:
     return case(
         setting,
         check,
-        wrong("A divided by 1.1", "a false claim: a smaller constant", scale=1 / 1.1),
         wrong("M halved", "a false claim: another weight of the squared error", share=0.5),
         mutant(mutants.wrong_sign_of_the_oracle),
     )

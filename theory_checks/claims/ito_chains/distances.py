@@ -63,7 +63,7 @@ def beside_bounds(
         family: with the bound's constants.
         theorem: whose bound.
         what: was computed, for the report.
-        *changes: the controls: of the bound its `scale`, its `constants` or the `claimed` theorem,
+        *changes: the controls: of the bound its `constants` or the `claimed` theorem,
             and mistakes of the members.
         measured: the family and the mistakes -> a number for each member.
         tolerance: relative to each bound.
@@ -71,12 +71,11 @@ def beside_bounds(
 
     def sides(
         family: Family[Member],
-        scale: float = 1.0,
         constants: Mapping[str, float] = MappingProxyType({}),
         claimed: Theorem = theorem,
         **mistakes: Any,
     ) -> Sides:
-        return measured(family, **mistakes), lambda: scale * family.bounds(claimed, **constants)
+        return measured(family, **mistakes), lambda: family.bounds(claimed, **constants)
 
     check = ExactLowerBound if theorem.side == "below" else ExactInequality
     return exact_case(family, sides, check, *changes, tolerance=tolerance, what=what)

@@ -22,7 +22,6 @@ def _bound_case() -> Case:
         I2,
         "gamma = 0 and 1, T = 1/4 and 1, steps 1/8 ... 1/128",
         louder(1.5),
-        wrong("a tenth of it", "a false claim: the bound divided by 10", scale=0.1),
     )
 
 

@@ -41,7 +41,7 @@ from optzoo.theorems.markovian_noise import (
 
 from ...checks import CLOSEST, ExactIdentity, ExactInequality, SampledIdentity
 from ...claim import Case, Claim, grid
-from ...controls import Change, Sides, bound_divided_by, case, exact_case, mutant, null, wrong
+from ...controls import Change, Sides, case, exact_case, mutant, null, wrong
 from ...setting import Stated, chosen
 from ...simulation import Experiment
 from . import mutants
@@ -173,7 +173,6 @@ def _bounded(
         def sides(
             setting: Stated,
             found: Callable[[str], Found] = found,
-            scale: float = 1.0,
             **changed: float,
         ) -> Sides:
             values = found(chain)
@@ -183,7 +182,7 @@ def _bounded(
             def limits() -> Array:
                 each = []
                 for arguments, moments in values:
-                    limit = scale * np.asarray(setting.bound(theorem, *arguments, **changed))
+                    limit = np.asarray(setting.bound(theorem, *arguments, **changed))
                     each.append(np.broadcast_to(limit[..., None], moments.shape).ravel())
                 return np.concatenate(each)[there]
 
@@ -215,7 +214,6 @@ BATCH_BOUNDS = (
         _squares,
         BATCHES,
         MIXING_TIME_ONE,
-        bound_divided_by(3),
     ),
     _bounded(
         "batch/bias",
@@ -224,7 +222,6 @@ BATCH_BOUNDS = (
         _means,
         BATCHES,
         MIXING_TIME_ONE,
-        bound_divided_by(3),
     ),
     _bounded(
         "batch/profile",
@@ -232,7 +229,6 @@ BATCH_BOUNDS = (
         D1_PROFILE,
         _both,
         BATCHES,
-        bound_divided_by(1.1),
         wrong(
             "profile squared",
             r"a false claim: $\Delta(Q^k)^2$ for $\rho_k$, a chain that mixes twice as fast",
@@ -253,7 +249,6 @@ ESTIMATE_BOUNDS = (
             "a false claim: a bias that falls like $4^{-m}$ itself",
             found=partial(_biases, level=lambda m: 2 * m),
         ),
-        bound_divided_by(8),
     ),
     _bounded(
         "estimator/variance",
@@ -267,7 +262,6 @@ ESTIMATE_BOUNDS = (
             "a false claim: $v_m = 1$ for all $m$",
             found=partial(_variances, level=lambda m: 0),
         ),
-        bound_divided_by(8),
     ),
 )
 

@@ -24,7 +24,7 @@ from optzoo.theorems.markovian_noise import (
 
 from ...checks import CLOSEST, ExactInequality
 from ...claim import Case, Claim, grid
-from ...controls import Change, Sides, bound_divided_by, exact_case, null, wrong
+from ...controls import Change, Sides, exact_case, null, wrong
 from .mutants import MIXING_TIME_ONE
 from .partners import PARTNERS
 from .settings import (
@@ -63,7 +63,6 @@ def sides(
     last_only: bool = False,
     sizes: tuple[int, int] | None = None,
     horizon: int | None = None,
-    scale: float = 1.0,
     **changes: float,
 ) -> Sides:
     """Exact expectation and bound at all iterations k >= 1 from all starting states.
@@ -75,7 +74,6 @@ def sides(
         last_only: the last iteration alone, where the floor has been reached.
         sizes: B and m that the method takes, in place of those that the bound believes in.
         horizon: at most so many iterations.
-        scale: the bound is multiplied by it.
         **changes: of the constants in the bound.
     """
     last = min(setting.horizon, horizon or setting.horizon)
@@ -83,7 +81,7 @@ def sides(
     curve = _curve(setting, metric, sizes or setting.sizes, last)[k]
 
     def bound() -> Array:
-        along = scale * setting.bound(theorem, k, **changes)[:, None]
+        along = setting.bound(theorem, k, **changes)[:, None]
         return np.asarray(along + np.zeros_like(curve)).ravel()
 
     return np.minimum(curve.ravel(), 1e9 * bound()), bound
@@ -212,7 +210,6 @@ CLAIMS: tuple[Claim, ...] = (
         D3_FLOOR,
         POLYAK,
         SOLUTION | {"spectrum": "rank 2, mu 1"},
-        bound_divided_by(8),
     ),
     _along(
         "descent/distance",
@@ -227,7 +224,6 @@ CLAIMS: tuple[Claim, ...] = (
         D3A_FLOOR,
         DESCENT,
         LONGEST,
-        bound_divided_by(8),
     ),
     _along(
         "accelerated/potential",
@@ -242,7 +238,6 @@ CLAIMS: tuple[Claim, ...] = (
         D4_FLOOR,
         ACCELERATED,
         SOLUTION,
-        bound_divided_by(16),
     ),
     _along(
         "extragradient/distance",

@@ -10,7 +10,6 @@ from ...checks import ExactInequality, ExactLowerBound
 from ...claim import Case, Claim, grid
 from ...controls import Sides, exact_case, wrong
 from .enumeration import Array, after_messages
-from .mutants import A_THIRD
 from .processes import PillarsRun
 from .settings import PillarsSetting, one_worker
 
@@ -82,9 +81,7 @@ def _outcomes(run: PillarsRun, z: jax.Array, keys: jax.Array) -> jax.Array:
     return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(z, keys)
 
 
-def _noise_sides(
-    setting: PillarsSetting, *, scale: float = 1.0, longer: float = 1.0, **claimed: float
-) -> Sides:
+def _noise_sides(setting: PillarsSetting, *, longer: float = 1.0, **claimed: float) -> Sides:
     """E|u_H - uhat|^2 over all signs of the noise: as many outcomes as there are, all seen."""
     run = setting.run(local_step=longer * setting.eta)
     z = np.vstack([np.zeros(2), np.eye(2), np.random.default_rng(0).normal(size=(3, 2))])
@@ -99,7 +96,7 @@ def _noise_sides(
             raise ValueError(f"{len(distinct)} outcomes of {outcomes} were seen")
         measured.append(np.mean(np.sum((row[distinct] - centre) ** 2, axis=1)))
     away = np.sum((z - solution) ** 2, axis=1)
-    return measured, lambda: scale * setting.bound(V7_LOCAL, away, **claimed)
+    return measured, lambda: setting.bound(V7_LOCAL, away, **claimed)
 
 
 def _noise(instance: str) -> Case:
@@ -115,7 +112,6 @@ def _noise(instance: str) -> Case:
         setting,
         _noise_sides,
         ExactInequality,
-        A_THIRD,
         wrong("no floor", "a false claim: the noise leaves nothing", sigma=sigma / 10),
         wrong("six times the local step", r"$6\eta$ in the method", longer=6.0),
         bites=sigma < 10,  # the floor is crude where it is all there is

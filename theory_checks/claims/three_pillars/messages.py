@@ -12,7 +12,7 @@ from ...checks import ExactIdentity, ExactInequality
 from ...claim import Case, Claim, grid
 from ...controls import Sides, exact_case, mutant, null, wrong
 from .enumeration import DRAWS, after_messages, random_states
-from .mutants import A_THIRD, messages_count, raw_differences
+from .mutants import messages_count, raw_differences
 from .settings import COMPRESSORS, EXACT, PillarsSetting, hard, small_saddle
 
 __all__ = ["CLAIMS"]
@@ -22,7 +22,6 @@ def _energies(
     setting: PillarsSetting,
     theorem: Theorem,
     *,
-    scale: float = 1.0,
     claimed: dict[str, float] | None = None,
     **changes: Any,
 ) -> Sides:
@@ -33,7 +32,7 @@ def _energies(
     xi = (after.z - after.u[:, None]) / setting.value("gamma")
     u_m = np.sum((after.u - m) ** 2, axis=1)
     measured = np.mean(np.sum(xi**2, axis=2), axis=1) / u_m
-    return measured, lambda: scale * setting.bound(theorem, u_m, **(claimed or {})) / u_m
+    return measured, lambda: setting.bound(theorem, u_m, **(claimed or {})) / u_m
 
 
 # --- On a saddle, where it is attained ---
@@ -75,7 +74,6 @@ def _bounded(compressor: str) -> Case:
         hard(4, 2, mu=0.2, delta=4.0, compressor=COMPRESSORS[compressor], local_steps=EXACT),
         partial(_energies, theorem=V3),
         ExactInequality,
-        A_THIRD,
         wrong(
             "without delta_1",
             "a false claim: the server's own deviation is left out",

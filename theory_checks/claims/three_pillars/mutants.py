@@ -14,7 +14,6 @@ from ...controls import Change, wrong
 from ...mutants import Call, altered
 
 __all__ = [
-    "A_THIRD",
     "NEVER_REFRESHED",
     "NO_MOMENTUM",
     "ONE_LOCAL_STEP",
@@ -83,4 +82,3 @@ ONE_LOCAL_STEP = wrong("one local step", "$H = 1$ in the method", local_steps=1)
 NEVER_REFRESHED = wrong(
     "never refreshed", "the reference stays $z^0$: the error stalls", refresh_probability=0.0
 )
-A_THIRD = wrong("bound divided by three", "a false claim: a third of the bound", scale=1 / 3)

@@ -14,7 +14,6 @@ from ...claim import Case, Claim, Grid
 from ...controls import Change, case, mutant, null, wrong
 from ...setting import Stated
 from .mutants import (
-    A_THIRD,
     NEVER_REFRESHED,
     NO_MOMENTUM,
     ONE_LOCAL_STEP,
@@ -45,17 +44,17 @@ def _bounded(
         setting: where.
         name: of the experiment.
         checkpoints: where runs are looked at.
-        *changes: of the runs, or the `scale` of the bound: the controls.
+        *changes: of the runs: the controls.
         metric: its name.
         **fields: of the experiment.
     """
 
-    def check(scale: float = 1.0, **changed: Any) -> UpperBound:
+    def check(**changed: Any) -> UpperBound:
         experiment = setting.experiment(name, checkpoints, **(fields | changed))
         return UpperBound(
             experiment,
             metric,
-            lambda: scale * setting.bound(theorem, checkpoints, setting.initial),
+            lambda: setting.bound(theorem, checkpoints, setting.initial),
         )
 
     return case(setting, check, *changes)
@@ -76,7 +75,7 @@ def _zero() -> Case:
         r"the convention $m^{k+1} = z^{k+1}$, which converges as well",
         method=other_reference,
     )
-    return _bounded(V4, saddle("zero"), "zero", LATE, A_THIRD, NEVER_REFRESHED, convention)
+    return _bounded(V4, saddle("zero"), "zero", LATE, NEVER_REFRESHED, convention)
 
 
 def _adversarial() -> Case:
@@ -151,7 +150,6 @@ def _one_client() -> Case:
         setting,
         "clients-1",
         (20, 50, 100, 200),
-        wrong("bound divided by five", "a false claim", scale=0.2),
         wrong("gamma six times as long", "far above its limit", gamma=6 * setting.value("gamma")),
         method=partial_participation,
     )
@@ -164,7 +162,7 @@ def _ball() -> Case:
 def _large_ball() -> Case:
     """Where the ball is so large that the run does not notice it, V5 is V4."""
     setting = saddle("zero")
-    return _bounded(V5, setting, "zero", LATE, A_THIRD)
+    return _bounded(V5, setting, "zero", LATE)
 
 
 BALLS = {"solution on its boundary": _ball, "all of space": _large_ball}
@@ -180,7 +178,6 @@ def _minty() -> Case:
         setting,
         "minty",
         (10, 30, 100, 300),
-        wrong("bound divided by 100", "a false claim", scale=0.01),
         wrong("gamma ten times as long", "far above its limit", gamma=10 * setting.value("gamma")),
         metric="operator",
         watch=MEAN_SQUARED_OPERATOR,
@@ -194,9 +191,6 @@ def _noise() -> Case:
         setting,
         "noise-0.05",
         (20, 100, 500),
-        wrong(
-            "a floor without its factors", "a false claim: a thousandth of the bound", scale=1e-3
-        ),
         wrong("300 times the noise", "another sigma", noise=300 * setting.sigma),
     )
 
