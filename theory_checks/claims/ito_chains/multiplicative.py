@@ -16,11 +16,19 @@ ETAS = (1 / 8, 1 / 16, 1 / 32, 1 / 64, 1 / 128)
 
 
 def _bound_case() -> Case:
-    chains = members(GeometricChain, gamma=(0.0, 1.0), time=(0.25, 1.0), eta=ETAS)
+    both = members(GeometricChain, gamma=(0.0, 1.0), time=(0.25, 1.0), eta=ETAS)
+    short = {"time": (0.25,), "eta": (1 / 8,)}
+    noise = members(GeometricChain, growth=(0.0,), gamma=(0.0, 1.0), **short)
+    drift = members(GeometricChain, s=(0.05,), gamma=(1.0,), **short)
     return beside_bounds(
-        Family(chains[0].words, chains, (I2,)),
+        Family(
+            "$b(x) = x/2$, $\\sigma(x) = 0.4 x$, $x_0 = 1$, Gaussian noise; also without drift, and "
+            "with $\\sigma(x) = x/20$",
+            both + noise + drift,
+            (I2,),
+        ),
         I2,
-        "gamma = 0 and 1, T = 1/4 and 1, steps 1/8 ... 1/128",
+        "gamma = 0 and 1, T = 1/4 and 1, steps 1/8 ... 1/128; the noise or the drift alone",
         louder(1.5),
     )
 

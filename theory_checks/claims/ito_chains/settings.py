@@ -220,38 +220,40 @@ def _sum_law(noise: str, coefficients: tuple[float, ...]) -> GridLaw:
     return weighted_sum_law(law.atoms or (), law.weights or (), np.array(coefficients))
 
 
-GROWTH, START = 0.5, 1.0
+START = 1.0
 LOGS = 4.0 * np.arange(-(2**13), 2**13) / 2**13
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class GeometricChain(Chain):
-    """X_{k+1} = X_k (1 + eta/2 + eta^{(1+gamma)/2} s xi_k) from 1, beside dZ.
+    """X_{k+1} = X_k (1 + r eta + eta^{(1+gamma)/2} s xi_k) from 1, beside dZ.
 
     Args:
         s: volatility.
+        growth: r.
         limit: the diffusion, read with Ito's integral; with Stratonovich's; or with the noise that
             the start has, for ever.
     """
 
     s: float = 0.4
+    growth: float = 0.5
     limit: Literal["ito", "stratonovich", "frozen"] = "ito"
 
     @property
     def words(self) -> str:
-        return rf"$b(x) = x/2$, $\sigma(x) = {self.s:g} x$, $x_0 = 1$, Gaussian noise"
+        return rf"$b(x) = {self.growth:g} x$, $\sigma(x) = {self.s:g} x$, $x_0 = 1$, Gaussian noise"
 
     @property
     def constants(self) -> dict[str, Constant]:
         kick = self.s**2 * self.eta ** (1 + self.gamma)
-        root = float(np.sqrt(START**2 * ((1 + GROWTH * self.eta) ** 2 + kick) ** self.steps))
+        root = float(np.sqrt(START**2 * ((1 + self.growth * self.eta) ** 2 + kick) ** self.steps))
         late = r"$E X_k^2$ grows: at the last step"
         return {
             **chosen(eta=self.eta, gamma=self.gamma, T=self.time),
-            "M": Constant(GROWTH, "exact", derivation="the drift is linear"),
+            "M": Constant(self.growth, "exact", derivation="the drift is linear"),
             "M_s": Constant(self.s, "exact", derivation="sigma is linear"),
-            "b_hat": Constant(GROWTH * root, "exact", derivation=late),
+            "b_hat": Constant(self.growth * root, "exact", derivation=late),
             "s_hat": Constant(self.s * root, "exact", derivation=late),
         }
 
@@ -261,7 +263,7 @@ class GeometricChain(Chain):
         A factor below 0, eight deviations away, is neglected.
         """
         noise = self.louder * self.s * self.eta ** ((1 + self.gamma) / 2)
-        masses = _log_power(1 + GROWTH * self.eta, noise, self.steps)
+        masses = _log_power(1 + self.growth * self.eta, noise, self.steps)
         h = LOGS[1] - LOGS[0]
         return Histogram(START * np.exp(np.append(LOGS - h / 2, LOGS[-1] + h / 2)), masses)
 
@@ -269,11 +271,11 @@ class GeometricChain(Chain):
         """The law of Z_T on the cells."""
         s = self.s * self.eta ** (self.gamma / 2)
         if self.limit == "frozen":
-            mean = START * np.exp(GROWTH * self.time)
-            variance = (s * START) ** 2 * np.expm1(2 * GROWTH * self.time) / (2 * GROWTH)
+            mean = START * np.exp(self.growth * self.time)
+            variance = (s * START) ** 2 * np.expm1(2 * self.growth * self.time) / (2 * self.growth)
             law: Gaussian | LogNormal = Gaussian(float(mean), float(np.sqrt(variance)))
         else:
-            growth = GROWTH + (s**2 / 2 if self.limit == "stratonovich" else 0.0)
+            growth = self.growth + (s**2 / 2 if self.limit == "stratonovich" else 0.0)
             law = GeometricBrownianMotion(growth, s, START).law(self.time)
         return law.histogram(edges)
 

@@ -190,6 +190,7 @@ CLAIMS: tuple[Claim, ...] = (
         title="One coordinate a switch, on every path",
         theorem=D6,
         prepare=grid(_masked, method=METHODS),
+        not_tested={"d": "it only ends the bound where all coordinates have been seen"},
         x_label="samples $T$",
     ),
     Claim(

@@ -2,6 +2,7 @@ r"""D3, D3a, D4 and D5 beside exact expectations, at every iteration from each s
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,7 @@ def _claim(
     changes: Callable[[ExactRun], list[Change]],
     *,
     floor: bool,
+    not_tested: Mapping[str, str] = MappingProxyType({}),
 ) -> Claim:
     """At every iteration, or at the last one with additive noise."""
     where = "where the floor is reached" if floor else "every iteration"
@@ -147,6 +149,7 @@ def _claim(
         theorem=theorem,
         prepare=grid(at, where=_occurs, chain=plan.chains, **noises, **plan.choices),
         pairs_with=PARTNERS,
+        not_tested=not_tested,
         x_label=CLOSEST,
     )
 
@@ -158,6 +161,7 @@ def _along(
     plan: Prescribed,
     controlled: Choice,
     metric: Metric | None = None,
+    **not_tested: str,
 ) -> Claim:
     """Along the run. In one case of a kind the bound is wrong, in another the batch."""
 
@@ -167,7 +171,10 @@ def _along(
         return [*bound, SINGLE_SAMPLES] if far else bound
 
     watched = plan.metric if metric is None else metric
-    return _claim(name, title, theorem, plan, watched, changes, floor=False)
+    return _claim(name, title, theorem, plan, watched, changes, floor=False, not_tested=not_tested)
+
+
+SLOWER_ONLY = "it only slows the rate, which is at most half of what the method reaches"
 
 
 def _floor(
@@ -217,6 +224,8 @@ CLAIMS: tuple[Claim, ...] = (
         D3A,
         DESCENT,
         LONGEST,
+        delta=SLOWER_ONLY,
+        L=SLOWER_ONLY,
     ),
     _floor(
         "descent/distance-floor",
@@ -231,6 +240,7 @@ CLAIMS: tuple[Claim, ...] = (
         D4,
         ACCELERATED,
         SOLUTION | {"spectrum": "kappa 100"},
+        L="only the product gamma L enters, in a factor between 1 and 7/4",
     ),
     _floor(
         "accelerated/floor",
@@ -245,6 +255,8 @@ CLAIMS: tuple[Claim, ...] = (
         D5,
         EXTRAGRADIENT,
         SOLUTION,
+        Delta=SLOWER_ONLY,
+        B_0="what the first half of a step adds to the floor is bounded sixty times too high",
     ),
     _floor(
         "extragradient/floor",

@@ -231,6 +231,10 @@ CLAIMS: tuple[Claim, ...] = (
         prepare=grid(_below, instance=HARD),
         x_label="step, the closest to the bound first",
         pairs_with=("three_pillars/hard/upper", "three_pillars/moments/rates"),
+        not_tested=dict.fromkeys(
+            ("heard", "p"),
+            "a coordinate is unlocked in either way: without one of them the other is enough",
+        ),
     ),
     Claim(
         id="three_pillars/monotone/sums",

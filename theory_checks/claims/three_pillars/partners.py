@@ -10,4 +10,5 @@ PARTNERS = (
     "three_pillars/one-step/contraction",
     "three_pillars/one-step/messages",
     "three_pillars/one-step/local-steps",
+    "three_pillars/one-step/inexact",
 )
