@@ -22,8 +22,8 @@ def _bound_case() -> Case:
     drift = members(GeometricChain, s=(0.05,), gamma=(1.0,), **short)
     return beside_bounds(
         Family(
-            "$b(x) = x/2$, $\\sigma(x) = 0.4 x$, $x_0 = 1$, Gaussian noise; also without drift, and "
-            "with $\\sigma(x) = x/20$",
+            "$b(x) = x/2$, $\\sigma(x) = 0.4 x$, $x_0 = 1$, Gaussian noise; also without drift, "
+            "and with $\\sigma(x) = x/20$",
             both + noise + drift,
             (I2,),
         ),
