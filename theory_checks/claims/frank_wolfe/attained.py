@@ -58,7 +58,7 @@ def _sarah() -> Case:
         mutant(mutants.never_restarted),
         mutant(mutants.constant_batch),
         wrong("noise term divided by 30", r"a false claim: $L_\pm/30$", L_pm=1 / 30),
-        mutant(mutants.wrong_sign_of_the_oracle),
+        mutant(mutants.sarah_maximizing),
     )
 
 
@@ -81,7 +81,7 @@ def _saga() -> Case:
         L_pm=1 / 40,
         L_tilde=1 / 40,
     )
-    wrong_sign = mutant(mutants.wrong_sign_of_the_oracle)
+    wrong_sign = mutant(mutants.saga_maximizing)
     return _noise_decides(F6, setting, mutant(mutants.never_mixed), smaller, wrong_sign)
 
 

@@ -234,7 +234,7 @@ def _descent(kind: str) -> Case:
             error=1 / 1.1,
         )
     )
-    return case(setting, check, smaller, mutant(mutants.wrong_sign_of_the_oracle))
+    return case(setting, check, smaller, mutant(mutants.sarah_maximizing))
 
 
 def _lyapunov() -> Case:
@@ -263,7 +263,7 @@ def _lyapunov() -> Case:
         check,
         wrong("A divided by 1.1", "a false claim: a smaller constant", scale=1 / 1.1),
         wrong("M halved", "a false claim: another weight of the squared error", share=0.5),
-        mutant(mutants.wrong_sign_of_the_oracle),
+        mutant(mutants.sarah_maximizing),
     )
 
 
