@@ -48,16 +48,17 @@ from ._arguments import (
     require_learning_rate,
     require_matching_tree,
 )
+from ._decay_mask import require_mask, spread_mask
 from ._soap_axes import (
     Structure,
     View,
     WeightDimensionNumbers,
-    is_function_of_params,
     require_real_floating,
 )
-from ._soap_basis import Attempt, decomposed, eigenvectors, gram, power_step, rotate
+from ._soap_basis import gram, rotate
 from ._soap_factors import Factors, by_axis, by_leaf
 from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
+from ._soap_refresh import KEEP, phase_of, refreshed
 from ._state_layout import require_own_state
 
 __all__ = ["SoapState", "scale_by_soap", "soap"]
@@ -168,7 +169,7 @@ def soap(
     """
     require_learning_rate("learning_rate", learning_rate)
     require_in("weight_decay", weight_decay, 0.0, math.inf)
-    _require_mask(mask)
+    require_mask(mask)
     directions_only = scale_by_soap(
         b1,
         b2,
@@ -187,7 +188,7 @@ def soap(
     def init_fn(params: optax.Params) -> SoapState:
         state: SoapState = directions_only.init(params)
         if jax.tree.leaves(params):  # a placeholder matches no mask
-            _spread_mask(mask, params)
+            spread_mask(mask, params)
         return state
 
     def update_fn(
@@ -220,7 +221,7 @@ def soap(
             decays = jax.tree.map(lambda _: False, directions)
             params = directions
         else:
-            decays = _spread_mask(mask, params)
+            decays = spread_mask(mask, params)
         return jax.tree.map(step, directions, state.mu, decays, params), new_state
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
@@ -358,9 +359,9 @@ def _direction(
         lambda: (
             jnp.array(True),
             t > 0,
-            _phase(t, numbers.precondition_frequency),
+            phase_of(t, numbers.precondition_frequency),
         ),
-        lambda: (jnp.array(False), jnp.array(False), jnp.array(_KEEP, jnp.int32)),
+        lambda: (jnp.array(False), jnp.array(False), jnp.array(KEEP, jnp.int32)),
     )
 
     # What happens to one leaf is jitted, so that it is traced once for all leaves of its shape.
@@ -374,7 +375,7 @@ def _direction(
         directions.append(u)
         grams.append(_averaged_grams(g, factors, view, finite, numbers))
 
-    bases, mu, failures = _refresh(phase, grams, old_basis, mu, leaf_views)
+    bases, mu, failures = refreshed(phase, grams, old_basis, mu, leaf_views)
     new_state = SoapState(
         count=jnp.where(finite, optax.safe_increment(t), t),
         skipped=jnp.where(finite, state.skipped, optax.safe_increment(state.skipped)),
@@ -447,89 +448,9 @@ def _averaged_grams(
     )
 
 
-_KEEP, _REFRESH, _FIRST = 0, 1, 2
-
-
-def _phase(t: jax.Array, frequency: Any) -> jax.Array:
-    """What happens to the bases: nothing, a power step, or at the first call eigenvectors."""
-    due = t % jnp.asarray(frequency).astype(t.dtype) == 0
-    return jnp.where(due, jnp.where(t == 0, _FIRST, _REFRESH), _KEEP).astype(jnp.int32)
-
-
-def _refresh(
-    phase: jax.Array,
-    grams: list[Factors],
-    bases: list[Factors],
-    mu: list[jax.Array],
-    leaf_views: list[View],
-) -> tuple[list[Factors], list[jax.Array], jax.Array]:
-    """The bases after the call, M in them, and the number of decompositions that failed."""
-
-    def keep(bases: list[Factors], mu: list[jax.Array]) -> Any:
-        return bases, mu, jnp.zeros([], jnp.int32)
-
-    def power_steps(bases: list[Factors], mu: list[jax.Array]) -> Any:
-        new, failures = _decomposed(power_step, grams, bases)
-        transported = [
-            _transport(m, old, turned, view)
-            for m, old, turned, view in zip(mu, bases, new, leaf_views, strict=True)
-        ]
-        return new, transported, failures
-
-    def first(bases: list[Factors], mu: list[jax.Array]) -> Any:
-        new, failures = _decomposed(eigenvectors, grams)
-        return new, mu, failures  # M is still zero
-
-    return jax.lax.switch(phase, (keep, power_steps, first), bases, mu)
-
-
-def _decomposed(
-    decomposition: Callable[..., Attempt], *operands: list[Factors]
-) -> tuple[list[Factors], jax.Array]:
-    """The decomposition for every axis with a basis, and the number of failures."""
-    treedef: Any = jax.tree.structure(operands[0])
-    new, failures = decomposed(decomposition, *map(jax.tree.leaves, operands))
-    return treedef.unflatten(new), failures
-
-
-@functools.partial(jax.jit, static_argnames="view")
-def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Array:
-    """M, out of the old basis and into the new one."""
-    if not jax.tree.leaves(old):
-        return m
-    original = rotate(view.of(m.astype(wide_dtype(m))), old, batched=view.batched, back=True)
-    return narrow(view.back(rotate(original, new, batched=view.batched), m), m)
-
-
 def _smallest_positive(leaf: jax.Array) -> float:
     info = tv.finfo(leaf.dtype)
     return float(info.smallest_subnormal if leaf.dtype == jnp.float16 else info.tiny)
-
-
-def _spread_mask(mask: Any, params: Any) -> Any:
-    """A tree of bools like the parameters."""
-    if mask is None:
-        return jax.tree.map(lambda _: True, params)
-    given = mask(params) if is_function_of_params(mask) else mask
-    _require_mask(given)
-    try:
-        return jax.tree.map(lambda m, tree: jax.tree.map(lambda _: bool(m), tree), given, params)
-    except ValueError as error:
-        raise ValueError(
-            f"mask must be a tree prefix of params, {jax.tree.structure(params)}; it has "
-            f"{jax.tree.structure(given)}."
-        ) from error
-
-
-def _require_mask(mask: Any) -> None:
-    if mask is None or is_function_of_params(mask):
-        return
-    for path, leaf in jax.tree_util.tree_leaves_with_path(mask):
-        is_array = str(getattr(leaf, "dtype", None)) == "bool" and leaf.shape == ()
-        if not isinstance(leaf, bool) and not is_array:
-            raise TypeError(
-                f"mask{jax.tree_util.keystr(path)} must be True or False, got {leaf!r}."
-            )
 
 
 def _require_bool(name: str, value: Any) -> None:

@@ -25,28 +25,27 @@ sigma^2 + Delta^2 |x - x*|^2 in that on a variational inequality, v_m = m - 1 + 
 
 The constants of D3 to D5 refuse what violates a theorem's conditions, with the reason; the plans of
 `optzoo`, such as `optzoo.AcceleratedGDBound.for_target`, find the parameters for a target.
-Derivations: docs/theory/markovian_noise.md.
+
+The constants and, as their methods, the bounds stand in `optzoo.theorems.multilevel_constants`,
+Profile (D1) and Bounded (D1, D2), and in `optzoo.theorems.markovian_noise_constants`: Descent and
+PolyakLojasiewicz (D3), StronglyConvex (D3a), Accelerated (D4), Extragradient (D5), Switches (D6),
+SignTest (D7). Derivations: docs/theory/markovian_noise.md.
 """
 
-import math
-from dataclasses import dataclass
-from typing import Any
-
-import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from ..randomized_accelerated_gd import AcceleratedCoefficients, accelerated_coefficients
 from .markovian_noise_constants import (
-    ROUNDING,
-    Chain,
-    Linear,
-    Method,
-    expected_samples,
-    level_factor,
-    require_slack,
+    Accelerated,
+    Descent,
+    Extragradient,
+    PolyakLojasiewicz,
+    SignTest,
+    StronglyConvex,
+    Switches,
+    damping,
 )
-from .theorem import Assumption, Constants, Paper, Theorem, constant
+from .multilevel_constants import Bounded, Chain, Profile, expected_samples, level_factor, memory
+from .theorem import Assumption, Paper, Theorem
 
 __all__ = [
     "D1",
@@ -74,8 +73,6 @@ __all__ = [
     "memory",
 ]
 
-Array = NDArray[np.float64]
-
 PAPER = Paper(
     "Beznosikov, Samsonov, Sheshukova, Gasnikov, Naumov, Moulines, "
     '"First Order Methods with Markovian Noise: from Acceleration to Variational Inequalities", '
@@ -89,77 +86,6 @@ PAPER = Paper(
 )
 
 # --- The mean of a batch ---
-
-
-@dataclass(frozen=True, kw_only=True)
-class Profile(Constants):
-    r"""The noise of a chain whose whole mixing profile is known.
-
-    Args:
-        s: |h| <= s in every state of the chain.
-
-    Example:
-        >>> Profile(s=1.0).moments(2, 0.5, memory([1.0, 0.25]))
-        (0.75, 0.75)
-    """
-
-    s: float = constant("$|h| \\le s$ in every state of the chain", weakens="up", default=1.0)
-
-    def moments(self, n: int, w: float, rho: ArrayLike) -> tuple[float, float]:
-        r"""D1, profile: w^2 s^2 (n + 2 sum_{0<k<n} (n-k) rho_k) and w s sum_{k<n} rho_k."""
-        memory, k = np.asarray(rho, dtype=np.float64), np.arange(n)
-        square = (self.s * w) ** 2 * (2 * ((n - k) * memory).sum() - n)
-        return float(square), float(self.s * w * memory.sum())
-
-
-def memory(profile: ArrayLike) -> Array:
-    r"""rho_k = min(1, 2 Delta(Q^k)), k = 0, 1, ...: |Q^k h| <= s rho_k where pi h = 0.
-
-    Args:
-        profile: Delta(Q^k).
-
-    Returns:
-        rho_k, of its shape.
-
-    Example:
-        >>> memory([1.0, 0.25, 0.0]).tolist()
-        [1.0, 0.5, 0.0]
-    """
-    return np.minimum(1.0, 2.0 * np.asarray(profile, dtype=np.float64))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bounded(Chain):
-    r"""Bounded noise along a chain.
-
-    Args:
-        tau: mixing time.
-        s: |h| <= s in every state of the chain, pi h = 0.
-
-    Example:
-        >>> noise = Bounded(tau=3)
-        >>> noise.weighted_sum(1, 0.5), noise.batch_mean(10), noise.variance(3, 0)
-        (2.5, 0.5, 3.3333333333333335)
-    """
-
-    s: float = constant("$|h| \\le s$ in every state of the chain", weakens="up", default=1.0)
-
-    def weighted_sum(self, n: int, w: float) -> float:
-        r"""D1: (10/3) tau n w^2 s^2."""
-        return 10 / 3 * self.tau * n * (w * self.s) ** 2
-
-    def batch_mean(self, n: int) -> float:
-        r"""D1, bias: (5/3) tau s / n."""
-        return 5 / 3 * self.tau * self.s / n
-
-    def variance(self, B: int, m: int) -> float:
-        r"""D2: V s^2 with V = (10/3) (tau/B) (m - 1 + 2^(1-m))."""
-        return self.variance_factor(B, m) * self.s**2
-
-    def squared_bias(self, B: int, m: int) -> float:
-        r"""D2, bias: b s^2 with b = (25/9) tau^2 / (4^m B^2)."""
-        return self.bias_factor(B, m) * self.s**2
-
 
 CENTRED = Assumption(r"$\pi h = 0$, $|h| \le s$")
 ANY_START = Assumption("any starting state, before the batch or in it")
@@ -375,71 +301,6 @@ FACTORS = (
 
 # --- Randomized gradient descent: x^{k+1} = x^k - gamma g^k ---
 
-
-@dataclass(frozen=True, kw_only=True)
-class SmoothDescent(Method):
-    r"""The conditions of D3."""
-
-    delta: float = constant("the noise's part that grows with the gradient", weakens="up")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require_step(1 / self.L, "1/L")
-        require_slack("1 - delta^2 (b + gamma L V)", self.c)
-
-    @property
-    def A(self) -> float:
-        """A = b + gamma L V."""
-        return self.b + self.gamma * self.L * self.V
-
-    @property
-    def c(self) -> float:
-        """The slack c = 1 - delta^2 A."""
-        return 1 - self.delta**2 * self.A
-
-
-@dataclass(frozen=True, kw_only=True)
-class Descent(SmoothDescent):
-    r"""Constants of D3: randomized GD on a smooth function.
-
-    Args:
-        tau: mixing time.
-        L: f is L-smooth.
-        sigma: additive part of the noise.
-        delta: part of the noise that grows with the gradient.
-        B: base batch.
-        m: largest level.
-        gamma: step.
-        start: f(x^0) - f*.
-
-    Raises:
-        ValueError: if the step is too long or c is not positive, with the reason.
-
-    Example:
-        >>> chain = {"tau": 10, "sigma": 1.0, "delta": 0.0, "B": 100, "m": 3}
-        >>> float(Descent(L=1.0, gamma=0.5, start=1.0, **chain).mean_squared_gradient(100).round(4))
-        0.4154
-        >>> Descent(L=1.0, gamma=2.0, start=1.0, **chain)
-        Traceback (most recent call last):
-          ...
-        ValueError: the step must be at most 1/L = 1, got 2.0.
-    """
-
-    def mean_squared_gradient(self, k: ArrayLike) -> Array:
-        r"""D3: 2 start / (c gamma k) + sigma^2 A / c with A = b + gamma L V, c = 1 - delta^2 A."""
-        return np.asarray(2 * self.start / (self.c * self.gamma * np.asarray(k)) + self.floor)
-
-    @property
-    def floor(self) -> float:
-        """sigma^2 A / c."""
-        return self.sigma**2 * self.A / self.c
-
-    def steps_to(self, target: float) -> int:
-        self.require_above_floor(target)
-        exact = 2 * self.start / (self.c * self.gamma * (target - self.floor))
-        return max(math.ceil(exact * (1 - ROUNDING)), 1)
-
-
 _A_AND_C = rf"$A = b + \gamma L V$, $c = 1 - \delta^2 A$, {FACTORS}"
 
 D3 = Theorem(
@@ -471,36 +332,6 @@ D3 = Theorem(
     ),
     not_shown="Functions that are not convex: the sampled run has one.",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolyakLojasiewicz(Linear, SmoothDescent):
-    r"""Constants of D3 under |grad f|^2 >= 2 mu (f - f*); the others as in `Descent`.
-
-    Args:
-        mu: the constant of the inequality.
-
-    Example:
-        >>> chain = {"tau": 10, "sigma": 1.0, "delta": 0.0, "B": 100, "m": 3}
-        >>> bound = PolyakLojasiewicz(L=1.0, mu=0.5, gamma=0.5, start=1.0, **chain)
-        >>> bound.rate, round(bound.floor, 4), float(bound.suboptimality(0))
-        (0.25, 0.3754, 1.0)
-    """
-
-    @property
-    def rate(self) -> float:
-        """R = c gamma mu."""
-        return self.c * self.gamma * self.mu
-
-    @property
-    def floor(self) -> float:
-        """sigma^2 A / (2 c mu)."""
-        return self.sigma**2 * self.A / (2 * self.c * self.mu)
-
-    def suboptimality(self, k: ArrayLike) -> Array:
-        r"""D3: (1 - R)^k start + (1 - (1 - R)^k) sigma^2 A / (2 c mu), R = c gamma mu."""
-        return self.after(k)
-
 
 D3_POLYAK_LOJASIEWICZ = D3.part(
     "D3, Polyak-Lojasiewicz",
@@ -534,52 +365,6 @@ D3_FLOOR = D3_POLYAK_LOJASIEWICZ.part(
     ),
     not_shown=r"A quadratic's floor does not grow like $L/\mu$, as the bound does.",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class StronglyConvex(Linear):
-    r"""Constants of D3a: randomized GD on a smooth, strongly convex function.
-
-    Args:
-        tau, L, sigma, delta, B, m, gamma: as in `Descent`.
-        mu: strong convexity.
-        start: |x^0 - x*|^2.
-
-    Raises:
-        ValueError: if the step is too long or R is not positive, with the reason.
-
-    Example:
-        >>> chain = {"tau": 10, "sigma": 0.0, "delta": 0.0, "B": 10, "m": 3}
-        >>> float(StronglyConvex(L=1.0, mu=0.5, gamma=1.0, start=1.0, **chain).distance(2))
-        0.25
-    """
-
-    delta: float = constant("the noise's part that grows with the gradient", weakens="up")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require_step(2 / (self.L + self.mu), "2/(L + mu)")
-        require_slack("gamma mu - delta^2 L^2 (gamma^2 V + gamma b / mu)", self.rate)
-
-    @property
-    def W(self) -> float:
-        """W = gamma^2 V + gamma b / mu."""
-        return self.gamma**2 * self.V + self.gamma * self.b / self.mu
-
-    @property
-    def rate(self) -> float:
-        """R = gamma mu - delta^2 L^2 W."""
-        return self.gamma * self.mu - (self.delta * self.L) ** 2 * self.W
-
-    @property
-    def floor(self) -> float:
-        """sigma^2 W / R."""
-        return self.sigma**2 * self.W / self.rate
-
-    def distance(self, k: ArrayLike) -> Array:
-        r"""D3a: (1 - R)^k start + (1 - (1 - R)^k) sigma^2 W / R, R = gamma mu - delta^2 L^2 W."""
-        return self.after(k)
-
 
 D3A = Theorem(
     label="D3a",
@@ -658,91 +443,6 @@ D3A_SAMPLES_LAW = D3A.part(
 )
 
 # --- Randomized accelerated gradient descent ---
-
-
-def damping(delta: float, V: float) -> float:
-    """The momentum scale p = 6 / (7 (1 + delta^2 V)), 1 for additive noise.
-
-    The first part of (C) is then at most 3/2, which leaves the bias 1/4.
-
-    Args:
-        delta: the noise's part that grows with the gradient.
-        V: D2's factor of the variance.
-
-    Returns:
-        p.
-
-    Example:
-        >>> damping(0.0, 5.0), damping(1.0, 2.0)
-        (1.0, 0.2857142857142857)
-    """
-    return 6 / (7 * (1 + delta**2 * V)) if delta > 0 else 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accelerated(Linear):
-    r"""Constants of D4: randomized accelerated GD on a smooth, strongly convex function.
-
-    Args:
-        tau, L, sigma, delta, B, m, gamma: as in `Descent`.
-        mu: strong convexity.
-        p: momentum scale.
-        start: Phi_0.
-
-    Raises:
-        ValueError: if the step is too long or (C) is violated, with the reason.
-
-    Example:
-        >>> chain = {"tau": 14, "sigma": 0.1, "delta": 0.0, "B": 14, "m": 3}
-        >>> bound = Accelerated(L=1.0, mu=0.01, gamma=0.75, p=1.0, start=700.0, **chain)
-        >>> round(bound.rate, 6), round(bound.floor, 2)
-        (0.05, 637.5)
-    """
-
-    delta: float = constant("the noise's part that grows with the gradient", weakens="up")
-    p: float = constant("momentum scale", weakens=None, positive=True, most=1.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require_step(0.75 / self.L, "3/(4L)")
-        gradient = self.q * (1 + self.delta**2 * self.V)
-        bias = (4 + self.coefficients.eta) * self.delta**2 * self.b
-        if gradient + bias > 1.75 * (1 + ROUNDING):
-            raise ValueError(
-                "condition (C), p (1 + gamma L)(1 + delta^2 V) + (4 + eta) delta^2 b <= 7/4, is "
-                f"violated: {gradient:.6g} + {bias:.6g} is larger. Take larger batches, a higher "
-                "level or a smaller p."
-            )
-
-    @property
-    def coefficients(self) -> AcceleratedCoefficients:
-        """beta, eta and theta of the method."""
-        return accelerated_coefficients(self.gamma, self.mu, self.p)
-
-    @property
-    def q(self) -> float:
-        """The factor q = p (1 + gamma L)."""
-        return self.p * (1 + self.gamma * self.L)
-
-    @property
-    def rate(self) -> float:
-        """R = beta / 2 = p sqrt(mu gamma / 3)."""
-        return float(self.coefficients.beta / 2)
-
-    @property
-    def floor(self) -> float:
-        """3 sqrt(3) gamma^(1/2) mu^(-3/2) sigma^2 [q V + (4 + eta) b]."""
-        bracket = self.q * self.V + (4 + self.coefficients.eta) * self.b
-        scale = 3 * math.sqrt(3 * self.gamma) * self.mu**-1.5
-        return float(scale * self.sigma**2 * bracket)
-
-    def potential(self, k: ArrayLike) -> Array:
-        r"""D4: (1 - R)^k start + (1 - (1 - R)^k) floor with R = p sqrt(mu gamma / 3)
-
-        and floor = 3 sqrt(3) gamma^(1/2) mu^(-3/2) sigma^2 [p (1 + gamma L) V + (4 + eta) b].
-        """
-        return self.after(k)
-
 
 D4 = Theorem(
     label="D4",
@@ -832,71 +532,6 @@ D4_CONDITION_NUMBER_LAW = D4_FLOOR_STEP_LAW.part(
 
 # --- Randomized extragradient ---
 
-
-@dataclass(frozen=True, kw_only=True)
-class Extragradient(Linear):
-    r"""Constants of D5: randomized extragradient on a strongly monotone variational inequality.
-
-    Args:
-        tau, sigma, gamma: as in `Descent`.
-        L: F is L-Lipschitz.
-        mu: F is mu-strongly monotone.
-        Delta: part of the noise that grows with the distance.
-        B_0: plain batch of the first half of a step.
-        B: base batch of the second half.
-        m: its largest level.
-        start: |x^0 - x*|^2.
-
-    Raises:
-        ValueError: if a condition is violated, with the reason.
-
-    Example:
-        >>> chain = {"tau": 14, "sigma": 0.0, "Delta": 0.0, "B_0": 14, "B": 14, "m": 3}
-        >>> bound = Extragradient(L=1.0, mu=0.5, gamma=0.4, start=1.0, **chain)
-        >>> bound.rate, float(bound.distance(2).round(4))
-        (0.1, 0.81)
-    """
-
-    Delta: float = constant("the noise's part that grows with the distance", weakens="up")
-    B_0: int = constant("plain batch of the first half", weakens="down", least=1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require_step(1 / (math.sqrt(6) * self.L), "1/(sqrt(6) L)")
-        noisy = 3 * self.gamma**2 * self.V + 2 * self.gamma * self.b / self.mu
-        contracted = self.gamma * self.mu / 2
-        if self.Delta**2 * noisy > contracted * (1 + ROUNDING):
-            raise ValueError(
-                "Delta^2 (3 gamma^2 V + 2 gamma b / mu) must be at most gamma mu / 2 = "
-                f"{contracted:.6g}, got {self.Delta**2 * noisy:.6g}. Take larger batches or a "
-                "shorter step."
-            )
-        require_slack("gamma mu / 2 - 3 gamma^2 V_0 Delta^2", self.rate)
-
-    @property
-    def V_0(self) -> float:
-        """D2's factor of the variance for the plain batch of the first half."""
-        return self.variance_factor(self.B_0)
-
-    @property
-    def rate(self) -> float:
-        """R = gamma mu / 2 - 3 gamma^2 V_0 Delta^2."""
-        return self.gamma * self.mu / 2 - 3 * (self.gamma * self.Delta) ** 2 * self.V_0
-
-    @property
-    def floor(self) -> float:
-        """sigma^2 [3 gamma^2 (V + V_0) + 2 gamma b / mu] / R."""
-        noisy = 3 * self.gamma**2 * (self.V + self.V_0)
-        return self.sigma**2 * (noisy + 2 * self.gamma * self.b / self.mu) / self.rate
-
-    def distance(self, k: ArrayLike) -> Array:
-        r"""D5: (1 - R)^k start + (1 - (1 - R)^k) floor, R = gamma mu / 2 - 3 gamma^2 V_0 Delta^2
-
-        and floor = sigma^2 [3 gamma^2 (V + V_0) + 2 gamma b / mu] / R.
-        """
-        return self.after(k)
-
-
 D5 = Theorem(
     label="D5",
     title="The linear rate of randomized extragradient",
@@ -939,35 +574,6 @@ D5_RUNS = D5.part("D5, runs", "Runs of randomized extragradient, sampled and exa
 
 # --- From below ---
 
-
-@dataclass(frozen=True, kw_only=True)
-class Switches(Constants):
-    r"""Constants of D6: Nesterov's chain, of which two states show every other coordinate.
-
-    Args:
-        kappa: condition number.
-        d: dimension.
-
-    Example:
-        >>> [round(float(one), 4) for one in Switches(kappa=9.0, d=3).distance([0, 2])]
-        [0.2381, 0.0]
-    """
-
-    kappa: float = constant("condition number", weakens="down", least=1.0)
-    d: int = constant("dimension", weakens="down", least=1)
-
-    @property
-    def rho(self) -> float:
-        """(sqrt(kappa) - 1) / (sqrt(kappa) + 1)."""
-        return (math.sqrt(self.kappa) - 1) / (math.sqrt(self.kappa) + 1)
-
-    def distance(self, switches: Any) -> Any:
-        r"""D6: (rho^(2(N+1)) - rho^(2d))_+ / (1 - rho^(2d)) after N switches; arrays of jax too."""
-        end = self.rho ** (2 * self.d)
-        seen = self.rho ** (2 * (jnp.asarray(switches) + 1.0))
-        return jnp.maximum(seen - end, 0.0) / (1 - end)
-
-
 D6 = Theorem(
     label="D6",
     title="One coordinate a switch, on every path",
@@ -995,31 +601,6 @@ D6 = Theorem(
     ),
     not_shown="Methods that leave the span of the gradients.",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SignTest(Constants):
-    r"""Constants of D7: two quadratics whose noise hides which of them it is.
-
-    Args:
-        tau: mixing time.
-        mu: curvature.
-        s: size of the noise.
-
-    Example:
-        >>> round(SignTest(tau=1, mu=1.0, s=3.0).mean_square(101), 6)
-        0.013158
-    """
-
-    tau: float = constant("mixing time", weakens="down", least=1.0)
-    mu: float = constant("curvature", weakens="up", positive=True)
-    s: float = constant("size of the noise", weakens="down", default=1.0)
-
-    def mean_square(self, T: int) -> float:
-        r"""D7: s^2 / (9 mu^2 n) with n = 1 + (T - 1) (1 - 4^(-1/tau)), the effective samples."""
-        effective = 1 + (T - 1) * (1 - 4 ** (-1 / self.tau))
-        return self.s**2 / (9 * self.mu**2 * effective)
-
 
 D7 = Theorem(
     label="D7",

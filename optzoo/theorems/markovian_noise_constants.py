@@ -1,24 +1,35 @@
-"""What the theorems on Markovian noise share: chain, batch, step, linear rate.
+r"""The constants of the methods with Markovian noise, and the bounds D3 to D7 as formulas of them.
 
-The theorems are on the page `optzoo.theorems.markovian_noise`.
+The statements that these formulas are the bounds of stand in `optzoo.theorems.markovian_noise`, and
+so does the notation.
 """
 
 import abc
 import math
 from dataclasses import dataclass
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..randomized_accelerated_gd import AcceleratedCoefficients, accelerated_coefficients
+from .multilevel_constants import Chain
 from .theorem import Constants, constant
 
 __all__ = [
     "ROUNDING",
-    "Chain",
+    "Accelerated",
+    "Descent",
+    "Extragradient",
     "Linear",
     "Method",
-    "expected_samples",
-    "level_factor",
+    "PolyakLojasiewicz",
+    "SignTest",
+    "SmoothDescent",
+    "StronglyConvex",
+    "Switches",
+    "damping",
     "require_slack",
 ]
 
@@ -27,63 +38,7 @@ Array = NDArray[np.float64]
 # A condition that holds with equality may fail by a few roundings.
 ROUNDING = 1e-12
 
-
-@dataclass(frozen=True, kw_only=True)
-class Chain(Constants):
-    r"""A chain by its mixing time, and the factors that the multilevel estimator has on it.
-
-    Args:
-        tau: mixing time, the first k with Delta(Q^k) <= 1/4.
-
-    Example:
-        >>> Chain(tau=10).variance_factor(10, 2), round(Chain(tau=10).bias_factor(10, 2), 4)
-        (5.0, 0.1736)
-    """
-
-    tau: float = constant(
-        r"mixing time, the first $k$ with $\Delta(Q^k) \le 1/4$", weakens="up", least=1.0
-    )
-
-    def variance_factor(self, B: int, m: int = 0) -> float:
-        r"""The factor V = (10/3) (tau/B) v_m with v_m = m - 1 + 2^(1-m)."""
-        return 10 / 3 * self.tau / B * level_factor(m)
-
-    def bias_factor(self, B: int, m: int = 0) -> float:
-        r"""The factor b = (25/9) tau^2 / (4^m B^2)."""
-        return 25 / 9 * (self.tau / B) ** 2 / 4.0**m
-
-
-def level_factor(m: int) -> float:
-    """The factor v_m = m - 1 + 2^(1-m) of the variance that m levels cost.
-
-    Args:
-        m: largest level.
-
-    Returns:
-        The number.
-
-    Example:
-        >>> [level_factor(m) for m in range(4)]
-        [1.0, 1.0, 1.5, 2.25]
-    """
-    return m - 1 + 2.0 ** (1 - m)
-
-
-def expected_samples(B: int, m: int) -> float:
-    """c_m B = (m + 2^-m) B, the samples that one multilevel estimate takes in the mean.
-
-    Args:
-        B: base batch.
-        m: largest level.
-
-    Returns:
-        The number.
-
-    Example:
-        >>> expected_samples(10, 2)
-        22.5
-    """
-    return (m + 2.0**-m) * B
+# --- What the theorems share: oracle, batch, step, linear rate ---
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,3 +129,353 @@ class Linear(Method):
             return 1
         share = (target - self.floor) / (self.start - self.floor)
         return math.ceil(math.log(share) / math.log1p(-self.rate) * (1 - ROUNDING))
+
+
+# --- Randomized gradient descent: x^{k+1} = x^k - gamma g^k ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothDescent(Method):
+    r"""The conditions of D3."""
+
+    delta: float = constant("the noise's part that grows with the gradient", weakens="up")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_step(1 / self.L, "1/L")
+        require_slack("1 - delta^2 (b + gamma L V)", self.c)
+
+    @property
+    def A(self) -> float:
+        """A = b + gamma L V."""
+        return self.b + self.gamma * self.L * self.V
+
+    @property
+    def c(self) -> float:
+        """The slack c = 1 - delta^2 A."""
+        return 1 - self.delta**2 * self.A
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent(SmoothDescent):
+    r"""Constants of D3: randomized GD on a smooth function.
+
+    Args:
+        tau: mixing time.
+        L: f is L-smooth.
+        sigma: additive part of the noise.
+        delta: part of the noise that grows with the gradient.
+        B: base batch.
+        m: largest level.
+        gamma: step.
+        start: f(x^0) - f*.
+
+    Raises:
+        ValueError: if the step is too long or c is not positive, with the reason.
+
+    Example:
+        >>> chain = {"tau": 10, "sigma": 1.0, "delta": 0.0, "B": 100, "m": 3}
+        >>> float(Descent(L=1.0, gamma=0.5, start=1.0, **chain).mean_squared_gradient(100).round(4))
+        0.4154
+        >>> Descent(L=1.0, gamma=2.0, start=1.0, **chain)
+        Traceback (most recent call last):
+          ...
+        ValueError: the step must be at most 1/L = 1, got 2.0.
+    """
+
+    def mean_squared_gradient(self, k: ArrayLike) -> Array:
+        r"""D3: 2 start / (c gamma k) + sigma^2 A / c with A = b + gamma L V, c = 1 - delta^2 A."""
+        return np.asarray(2 * self.start / (self.c * self.gamma * np.asarray(k)) + self.floor)
+
+    @property
+    def floor(self) -> float:
+        """sigma^2 A / c."""
+        return self.sigma**2 * self.A / self.c
+
+    def steps_to(self, target: float) -> int:
+        self.require_above_floor(target)
+        exact = 2 * self.start / (self.c * self.gamma * (target - self.floor))
+        return max(math.ceil(exact * (1 - ROUNDING)), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolyakLojasiewicz(Linear, SmoothDescent):
+    r"""Constants of D3 under |grad f|^2 >= 2 mu (f - f*); the others as in `Descent`.
+
+    Args:
+        mu: the constant of the inequality.
+
+    Example:
+        >>> chain = {"tau": 10, "sigma": 1.0, "delta": 0.0, "B": 100, "m": 3}
+        >>> bound = PolyakLojasiewicz(L=1.0, mu=0.5, gamma=0.5, start=1.0, **chain)
+        >>> bound.rate, round(bound.floor, 4), float(bound.suboptimality(0))
+        (0.25, 0.3754, 1.0)
+    """
+
+    @property
+    def rate(self) -> float:
+        """R = c gamma mu."""
+        return self.c * self.gamma * self.mu
+
+    @property
+    def floor(self) -> float:
+        """sigma^2 A / (2 c mu)."""
+        return self.sigma**2 * self.A / (2 * self.c * self.mu)
+
+    def suboptimality(self, k: ArrayLike) -> Array:
+        r"""D3: (1 - R)^k start + (1 - (1 - R)^k) sigma^2 A / (2 c mu), R = c gamma mu."""
+        return self.after(k)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StronglyConvex(Linear):
+    r"""Constants of D3a: randomized GD on a smooth, strongly convex function.
+
+    Args:
+        tau, L, sigma, delta, B, m, gamma: as in `Descent`.
+        mu: strong convexity.
+        start: |x^0 - x*|^2.
+
+    Raises:
+        ValueError: if the step is too long or R is not positive, with the reason.
+
+    Example:
+        >>> chain = {"tau": 10, "sigma": 0.0, "delta": 0.0, "B": 10, "m": 3}
+        >>> float(StronglyConvex(L=1.0, mu=0.5, gamma=1.0, start=1.0, **chain).distance(2))
+        0.25
+    """
+
+    delta: float = constant("the noise's part that grows with the gradient", weakens="up")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_step(2 / (self.L + self.mu), "2/(L + mu)")
+        require_slack("gamma mu - delta^2 L^2 (gamma^2 V + gamma b / mu)", self.rate)
+
+    @property
+    def W(self) -> float:
+        """W = gamma^2 V + gamma b / mu."""
+        return self.gamma**2 * self.V + self.gamma * self.b / self.mu
+
+    @property
+    def rate(self) -> float:
+        """R = gamma mu - delta^2 L^2 W."""
+        return self.gamma * self.mu - (self.delta * self.L) ** 2 * self.W
+
+    @property
+    def floor(self) -> float:
+        """sigma^2 W / R."""
+        return self.sigma**2 * self.W / self.rate
+
+    def distance(self, k: ArrayLike) -> Array:
+        r"""D3a: (1 - R)^k start + (1 - (1 - R)^k) sigma^2 W / R, R = gamma mu - delta^2 L^2 W."""
+        return self.after(k)
+
+
+# --- Randomized accelerated gradient descent ---
+
+
+def damping(delta: float, V: float) -> float:
+    """The momentum scale p = 6 / (7 (1 + delta^2 V)), 1 for additive noise.
+
+    The first part of (C) is then at most 3/2, which leaves the bias 1/4.
+
+    Args:
+        delta: the noise's part that grows with the gradient.
+        V: D2's factor of the variance.
+
+    Returns:
+        p.
+
+    Example:
+        >>> damping(0.0, 5.0), damping(1.0, 2.0)
+        (1.0, 0.2857142857142857)
+    """
+    return 6 / (7 * (1 + delta**2 * V)) if delta > 0 else 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accelerated(Linear):
+    r"""Constants of D4: randomized accelerated GD on a smooth, strongly convex function.
+
+    Args:
+        tau, L, sigma, delta, B, m, gamma: as in `Descent`.
+        mu: strong convexity.
+        p: momentum scale.
+        start: Phi_0.
+
+    Raises:
+        ValueError: if the step is too long or (C) is violated, with the reason.
+
+    Example:
+        >>> chain = {"tau": 14, "sigma": 0.1, "delta": 0.0, "B": 14, "m": 3}
+        >>> bound = Accelerated(L=1.0, mu=0.01, gamma=0.75, p=1.0, start=700.0, **chain)
+        >>> round(bound.rate, 6), round(bound.floor, 2)
+        (0.05, 637.5)
+    """
+
+    delta: float = constant("the noise's part that grows with the gradient", weakens="up")
+    p: float = constant("momentum scale", weakens=None, positive=True, most=1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_step(0.75 / self.L, "3/(4L)")
+        gradient = self.q * (1 + self.delta**2 * self.V)
+        bias = (4 + self.coefficients.eta) * self.delta**2 * self.b
+        if gradient + bias > 1.75 * (1 + ROUNDING):
+            raise ValueError(
+                "condition (C), p (1 + gamma L)(1 + delta^2 V) + (4 + eta) delta^2 b <= 7/4, is "
+                f"violated: {gradient:.6g} + {bias:.6g} is larger. Take larger batches, a higher "
+                "level or a smaller p."
+            )
+
+    @property
+    def coefficients(self) -> AcceleratedCoefficients:
+        """beta, eta and theta of the method."""
+        return accelerated_coefficients(self.gamma, self.mu, self.p)
+
+    @property
+    def q(self) -> float:
+        """The factor q = p (1 + gamma L)."""
+        return self.p * (1 + self.gamma * self.L)
+
+    @property
+    def rate(self) -> float:
+        """R = beta / 2 = p sqrt(mu gamma / 3)."""
+        return float(self.coefficients.beta / 2)
+
+    @property
+    def floor(self) -> float:
+        """3 sqrt(3) gamma^(1/2) mu^(-3/2) sigma^2 [q V + (4 + eta) b]."""
+        bracket = self.q * self.V + (4 + self.coefficients.eta) * self.b
+        scale = 3 * math.sqrt(3 * self.gamma) * self.mu**-1.5
+        return float(scale * self.sigma**2 * bracket)
+
+    def potential(self, k: ArrayLike) -> Array:
+        r"""D4: (1 - R)^k start + (1 - (1 - R)^k) floor with R = p sqrt(mu gamma / 3)
+
+        and floor = 3 sqrt(3) gamma^(1/2) mu^(-3/2) sigma^2 [p (1 + gamma L) V + (4 + eta) b].
+        """
+        return self.after(k)
+
+
+# --- Randomized extragradient ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extragradient(Linear):
+    r"""Constants of D5: randomized extragradient on a strongly monotone variational inequality.
+
+    Args:
+        tau, sigma, gamma: as in `Descent`.
+        L: F is L-Lipschitz.
+        mu: F is mu-strongly monotone.
+        Delta: part of the noise that grows with the distance.
+        B_0: plain batch of the first half of a step.
+        B: base batch of the second half.
+        m: its largest level.
+        start: |x^0 - x*|^2.
+
+    Raises:
+        ValueError: if a condition is violated, with the reason.
+
+    Example:
+        >>> chain = {"tau": 14, "sigma": 0.0, "Delta": 0.0, "B_0": 14, "B": 14, "m": 3}
+        >>> bound = Extragradient(L=1.0, mu=0.5, gamma=0.4, start=1.0, **chain)
+        >>> bound.rate, float(bound.distance(2).round(4))
+        (0.1, 0.81)
+    """
+
+    Delta: float = constant("the noise's part that grows with the distance", weakens="up")
+    B_0: int = constant("plain batch of the first half", weakens="down", least=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_step(1 / (math.sqrt(6) * self.L), "1/(sqrt(6) L)")
+        noisy = 3 * self.gamma**2 * self.V + 2 * self.gamma * self.b / self.mu
+        contracted = self.gamma * self.mu / 2
+        if self.Delta**2 * noisy > contracted * (1 + ROUNDING):
+            raise ValueError(
+                "Delta^2 (3 gamma^2 V + 2 gamma b / mu) must be at most gamma mu / 2 = "
+                f"{contracted:.6g}, got {self.Delta**2 * noisy:.6g}. Take larger batches or a "
+                "shorter step."
+            )
+        require_slack("gamma mu / 2 - 3 gamma^2 V_0 Delta^2", self.rate)
+
+    @property
+    def V_0(self) -> float:
+        """D2's factor of the variance for the plain batch of the first half."""
+        return self.variance_factor(self.B_0)
+
+    @property
+    def rate(self) -> float:
+        """R = gamma mu / 2 - 3 gamma^2 V_0 Delta^2."""
+        return self.gamma * self.mu / 2 - 3 * (self.gamma * self.Delta) ** 2 * self.V_0
+
+    @property
+    def floor(self) -> float:
+        """sigma^2 [3 gamma^2 (V + V_0) + 2 gamma b / mu] / R."""
+        noisy = 3 * self.gamma**2 * (self.V + self.V_0)
+        return self.sigma**2 * (noisy + 2 * self.gamma * self.b / self.mu) / self.rate
+
+    def distance(self, k: ArrayLike) -> Array:
+        r"""D5: (1 - R)^k start + (1 - (1 - R)^k) floor, R = gamma mu / 2 - 3 gamma^2 V_0 Delta^2
+
+        and floor = sigma^2 [3 gamma^2 (V + V_0) + 2 gamma b / mu] / R.
+        """
+        return self.after(k)
+
+
+# --- From below ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switches(Constants):
+    r"""Constants of D6: Nesterov's chain, of which two states show every other coordinate.
+
+    Args:
+        kappa: condition number.
+        d: dimension.
+
+    Example:
+        >>> [round(float(one), 4) for one in Switches(kappa=9.0, d=3).distance([0, 2])]
+        [0.2381, 0.0]
+    """
+
+    kappa: float = constant("condition number", weakens="down", least=1.0)
+    d: int = constant("dimension", weakens="down", least=1)
+
+    @property
+    def rho(self) -> float:
+        """(sqrt(kappa) - 1) / (sqrt(kappa) + 1)."""
+        return (math.sqrt(self.kappa) - 1) / (math.sqrt(self.kappa) + 1)
+
+    def distance(self, switches: Any) -> Any:
+        r"""D6: (rho^(2(N+1)) - rho^(2d))_+ / (1 - rho^(2d)) after N switches; arrays of jax too."""
+        end = self.rho ** (2 * self.d)
+        seen = self.rho ** (2 * (jnp.asarray(switches) + 1.0))
+        return jnp.maximum(seen - end, 0.0) / (1 - end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignTest(Constants):
+    r"""Constants of D7: two quadratics whose noise hides which of them it is.
+
+    Args:
+        tau: mixing time.
+        mu: curvature.
+        s: size of the noise.
+
+    Example:
+        >>> round(SignTest(tau=1, mu=1.0, s=3.0).mean_square(101), 6)
+        0.013158
+    """
+
+    tau: float = constant("mixing time", weakens="down", least=1.0)
+    mu: float = constant("curvature", weakens="up", positive=True)
+    s: float = constant("size of the noise", weakens="down", default=1.0)
+
+    def mean_square(self, T: int) -> float:
+        r"""D7: s^2 / (9 mu^2 n) with n = 1 + (T - 1) (1 - 4^(-1/tau)), the effective samples."""
+        effective = 1 + (T - 1) * (1 - 4 ** (-1 / self.tau))
+        return self.s**2 / (9 * self.mu**2 * effective)

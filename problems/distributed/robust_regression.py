@@ -188,17 +188,17 @@ class RobustLinearRegression(RobustRegression):
         return jnp.concatenate([by_x, self.penalty * y - residual * x])
 
     def _moduli(self) -> Array:
-        lam, beta, r_x, _ = self._radii()
-        # The second moment around any point is at least that around the mean.
-        first = host(self.first)
-        covariances = host(self.second) - first[:, :, None] * first[:, None, :]
-        return np.minimum(lam + np.linalg.eigvalsh(covariances)[:, 0], beta - r_x**2)
+        return self._modulus_of(host(self.second), host(self.first))
 
     def _modulus(self) -> float:
+        means = (host(moment).mean(axis=0) for moment in (self.second, self.first))
+        return float(self._modulus_of(*means))
+
+    def _modulus_of(self, second: Array, first: Array) -> Array:
         lam, beta, r_x, _ = self._radii()
-        mean = host(self.first).mean(axis=0)
-        covariance = host(self.second).mean(axis=0) - np.outer(mean, mean)
-        return float(min(lam + np.linalg.eigvalsh(covariance)[0], beta - r_x**2))
+        # The second moment around any point is at least that around the mean.
+        covariance = second - first[..., :, None] * first[..., None, :]
+        return np.minimum(lam + np.linalg.eigvalsh(covariance)[..., 0], beta - r_x**2)
 
     def _lipschitz(self) -> Array:
         lam, beta, r_x, r_y = self._radii()

@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import functools
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -221,26 +222,17 @@ def _sample_hessians(problem: FiniteSum, x: jax.Array, indices: jax.Array) -> ja
     return hessians
 
 
-@pytree_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
-class Scaled(FiniteSum):
-    """u f for a finite sum f; every constant is multiplied by u.
-
-    Args:
-        problem: the finite sum f.
-        factor: the positive number u; may be traced.
-
-    Raises:
-        ValueError: if `factor` is not positive and finite.
-
-    Example:
-        >>> from optzoo.problems import NoiseTight, Scaled
-        >>> Scaled(NoiseTight(slope=0.1, noise=1.0, num_samples=4), 3.0).constants["L_pm"].value
-        3.0
-    """
+class _Rescaled(FiniteSum):
+    """x -> u f(x / t) for a finite sum f, where u or t is the factor."""
 
     problem: FiniteSum
     factor: jax.Array | float
+    words: ClassVar[str]  # what becomes of the constants
+
+    @property
+    @abc.abstractmethod
+    def _units(self) -> tuple[jax.Array | float, jax.Array | float]:
+        """The units u of values and t of lengths."""
 
     def __post_init__(self) -> None:
         check_scalar("factor", self.factor, positive=True)
@@ -259,39 +251,77 @@ class Scaled(FiniteSum):
 
     @property
     def lower_bound(self) -> float:
-        return float(host(self.factor)) * self.problem.lower_bound
+        u, _ = self._known_units()
+        return u * self.problem.lower_bound
 
     def value(self, x: jax.Array) -> jax.Array:
-        return self.factor * self.problem.value(x)
+        u, t = self._units
+        return u * self.problem.value(jnp.asarray(x) / t)
 
     def gradient(self, x: jax.Array) -> jax.Array:
-        return self.factor * self.problem.gradient(x)
+        u, t = self._units
+        return u * self.problem.gradient(jnp.asarray(x) / t) / t
 
     def sample_gradients(self, x: jax.Array, indices: ArrayLike) -> jax.Array:
-        return self.factor * self.problem.sample_gradients(x, indices)
+        u, t = self._units
+        return u * self.problem.sample_gradients(jnp.asarray(x) / t, indices) / t
 
     def batch_gradient(self, x: jax.Array, indices: ArrayLike) -> jax.Array:
-        return self.factor * self.problem.batch_gradient(x, indices)
+        u, t = self._units
+        return u * self.problem.batch_gradient(jnp.asarray(x) / t, indices) / t
 
     @functools.cached_property
     def constants(self) -> dict[str, Constant]:
-        factor = float(host(self.factor))
+        u, t = self._known_units()
+        how = self.words.format(float(host(self.factor)))
         return {
-            name: constant.scaled(factor, f"times {factor:g}")
+            name: constant.scaled(u * t**-2, how)
             for name, constant in self.problem.constants.items()
         }
 
     def _extremal_point(self) -> np.ndarray:
-        return self.problem._extremal_point()
+        _, t = self._known_units()
+        return t * self.problem._extremal_point()
 
     def _rederived_bounds(self) -> dict[str, float]:
-        factor = float(host(self.factor))
-        return {name: factor * bound for name, bound in self.problem._rederived_bounds().items()}
+        u, t = self._known_units()
+        return {name: u * bound / t**2 for name, bound in self.problem._rederived_bounds().items()}
+
+    def _known_units(self) -> tuple[float, float]:
+        u, t = self._units
+        return float(host(u)), float(host(t))
 
 
 @pytree_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
-class Dilated(FiniteSum):
+class Scaled(_Rescaled):
+    """u f for a finite sum f; every constant is multiplied by u.
+
+    Args:
+        problem: the finite sum f.
+        factor: the positive number u; may be traced.
+
+    Raises:
+        ValueError: if `factor` is not positive and finite.
+
+    Example:
+        >>> from optzoo.problems import NoiseTight, Scaled
+        >>> Scaled(NoiseTight(slope=0.1, noise=1.0, num_samples=4), 3.0).constants["L_pm"].value
+        3.0
+    """
+
+    problem: FiniteSum
+    factor: jax.Array | float
+    words: ClassVar[str] = "times {:g}"
+
+    @property
+    def _units(self) -> tuple[jax.Array | float, jax.Array | float]:
+        return self.factor, 1.0
+
+
+@pytree_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dilated(_Rescaled):
     """x -> f(x / t) for a finite sum f; every constant is divided by t^2.
 
     Over the set t X it takes the values that f takes over X, and L D^2 is unchanged.
@@ -311,52 +341,11 @@ class Dilated(FiniteSum):
 
     problem: FiniteSum
     factor: jax.Array | float
-
-    def __post_init__(self) -> None:
-        check_scalar("factor", self.factor, positive=True)
+    words: ClassVar[str] = "divided by {:g}^2"
 
     @property
-    def num_samples(self) -> int:
-        return self.problem.num_samples
-
-    @property
-    def dim(self) -> int:
-        return self.problem.dim
-
-    @property
-    def convex(self) -> bool:
-        return self.problem.convex
-
-    @property
-    def lower_bound(self) -> float:
-        return self.problem.lower_bound
-
-    def value(self, x: jax.Array) -> jax.Array:
-        return self.problem.value(x / self.factor)
-
-    def gradient(self, x: jax.Array) -> jax.Array:
-        return self.problem.gradient(x / self.factor) / self.factor
-
-    def sample_gradients(self, x: jax.Array, indices: ArrayLike) -> jax.Array:
-        return self.problem.sample_gradients(x / self.factor, indices) / self.factor
-
-    def batch_gradient(self, x: jax.Array, indices: ArrayLike) -> jax.Array:
-        return self.problem.batch_gradient(x / self.factor, indices) / self.factor
-
-    @functools.cached_property
-    def constants(self) -> dict[str, Constant]:
-        factor = float(host(self.factor))
-        return {
-            name: constant.scaled(factor**-2, f"divided by {factor:g}^2")
-            for name, constant in self.problem.constants.items()
-        }
-
-    def _extremal_point(self) -> np.ndarray:
-        return float(host(self.factor)) * self.problem._extremal_point()
-
-    def _rederived_bounds(self) -> dict[str, float]:
-        factor = float(host(self.factor))
-        return {name: bound / factor**2 for name, bound in self.problem._rederived_bounds().items()}
+    def _units(self) -> tuple[jax.Array | float, jax.Array | float]:
+        return 1.0, self.factor
 
 
 def scaled(problem: FiniteSum, factor: jax.Array | float) -> Scaled:

@@ -46,14 +46,13 @@ class LinearModel(FiniteSum):
     """
 
     features: jax.Array | np.ndarray
+    responses: ClassVar[str]  # the name of y
     mean_curvature: ClassVar[float]
     curvature_radius: ClassVar[float]
     attained: ClassVar[frozenset[str]]
 
-    @property
-    @abc.abstractmethod
-    def _responses(self) -> jax.Array:
-        """The responses y, shape (n,)."""
+    def __post_init__(self) -> None:
+        _store(self, self.responses)
 
     @abc.abstractmethod
     def _loss(self, predictions: jax.Array, responses: jax.Array) -> jax.Array:
@@ -72,12 +71,22 @@ class LinearModel(FiniteSum):
         return jnp.asarray(self.features)
 
     @property
+    def _responses(self) -> jax.Array:
+        """y, shape (n,)."""
+        return jnp.asarray(getattr(self, self.responses))
+
+    @property
     def num_samples(self) -> int:
         return self.features.shape[0]
 
     @property
     def dim(self) -> int:
         return self.features.shape[1]
+
+    @property
+    def convex(self) -> bool:
+        """Whether every phi is, which the rows do not change."""
+        return self.mean_curvature >= self.curvature_radius
 
     @property
     def lower_bound(self) -> float:
@@ -217,20 +226,10 @@ class LeastSquares(LinearModel):
 
     features: jax.Array | np.ndarray
     targets: jax.Array | np.ndarray
+    responses: ClassVar[str] = "targets"
     mean_curvature: ClassVar[float] = 1.0
     curvature_radius: ClassVar[float] = 0.0
     attained: ClassVar[frozenset[str]] = frozenset({"L", "L_tilde", "L_pm"})
-
-    def __post_init__(self) -> None:
-        _store(self, "targets")
-
-    @property
-    def convex(self) -> bool:
-        return True
-
-    @property
-    def _responses(self) -> jax.Array:
-        return jnp.asarray(self.targets)
 
     def _loss(self, predictions: jax.Array, responses: jax.Array) -> jax.Array:
         return 0.5 * (predictions - responses) ** 2
@@ -270,20 +269,10 @@ class LogisticRegression(LinearModel):
 
     features: jax.Array | np.ndarray
     labels: jax.Array | np.ndarray
+    responses: ClassVar[str] = "labels"
     mean_curvature: ClassVar[float] = 0.125
     curvature_radius: ClassVar[float] = 0.125
     attained: ClassVar[frozenset[str]] = frozenset({"L", "L_tilde"})
-
-    def __post_init__(self) -> None:
-        _store(self, "labels")
-
-    @property
-    def convex(self) -> bool:
-        return True
-
-    @property
-    def _responses(self) -> jax.Array:
-        return jnp.asarray(self.labels)
 
     def _loss(self, predictions: jax.Array, responses: jax.Array) -> jax.Array:
         return jax.nn.softplus(-responses * predictions)
@@ -325,20 +314,10 @@ class SigmoidLoss(LinearModel):
 
     features: jax.Array | np.ndarray
     labels: jax.Array | np.ndarray
+    responses: ClassVar[str] = "labels"
     mean_curvature: ClassVar[float] = 0.0
     curvature_radius: ClassVar[float] = 3**0.5 / 18
     attained: ClassVar[frozenset[str]] = frozenset()
-
-    def __post_init__(self) -> None:
-        _store(self, "labels")
-
-    @property
-    def convex(self) -> bool:
-        return False
-
-    @property
-    def _responses(self) -> jax.Array:
-        return jnp.asarray(self.labels)
 
     def _loss(self, predictions: jax.Array, responses: jax.Array) -> jax.Array:
         return jax.nn.sigmoid(-responses * predictions)

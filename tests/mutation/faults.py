@@ -265,7 +265,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         ],
     },
     ("tests/optzoo/theorems/test_three_pillars.py", "tests/optzoo/theorems/test_second_derivations.py"): {
-        "theorems/three_pillars.py": [
+        "theorems/three_pillars_constants.py": [
             ("kept - 2 * self.gamma * np.asarray(progress) + self.gamma**2", "kept - self.gamma * np.asarray(progress) + self.gamma**2"),
             ("min(1 - self.p, self.p - (self.gamma * self.d_B) ** 2)", "min(1 - self.p, self.p - self.gamma * self.d_B)"),
             ("return progress * self.slack / (progress + self.slack)", "return progress + self.slack"),
@@ -279,14 +279,14 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         ],
     },
     ("tests/optzoo/theorems/test_markovian_noise.py", "tests/optzoo/test_markovian_parameters.py"): {
-        "theorems/markovian_noise_constants.py": [
+        "theorems/multilevel_constants.py": [
             ("return 10 / 3 * self.tau / B * level_factor(m)", "return 3 * self.tau / B * level_factor(m)"),
             ("25 / 9 * (self.tau / B) ** 2 / 4.0**m", "25 / 9 * (self.tau / B) ** 2 / 2.0**m"),
             ("return m - 1 + 2.0 ** (1 - m)", "return m + 2.0 ** (1 - m)"),
             ("return (m + 2.0**-m) * B", "return (m + 1) * B"),
-            ("left * self.start + (1 - left) * self.floor", "left * self.start + self.floor"),
         ],
-        "theorems/markovian_noise.py": [
+        "theorems/markovian_noise_constants.py": [
+            ("left * self.start + (1 - left) * self.floor", "left * self.start + self.floor"),
             ("return 1 - self.delta**2 * self.A", "return 1 - self.delta * self.A"),
             ("return self.sigma**2 * self.A / (2 * self.c * self.mu)", "return self.sigma**2 * self.A / (self.c * self.mu)"),
             ("return self.gamma * self.mu - (self.delta * self.L) ** 2 * self.W", "return self.gamma * self.mu"),
@@ -294,7 +294,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         ],
     },
     ("tests/optzoo/theorems/test_ito_chains.py", "tests/optzoo/theorems/test_second_derivations.py"): {
-        "theorems/ito_chains.py": [
+        "theorems/ito_chains_constants.py": [
             ("return (1 + self.gamma) / 2", "return self.gamma / 2"),
             ("return math.expm1(self.M * self.T) * _local", "return math.exp(self.M * self.T) * _local"),
             ("self.span**2 / 12 + self.skewness**2 / 18", "self.span**2 / 12 + self.skewness**2 / 9"),

@@ -60,7 +60,7 @@ def _sarah() -> Case:
         setting,
         mutant(mutants.never_restarted),
         mutant(mutants.constant_batch),
-        mutant(mutants.wrong_sign_of_the_oracle),
+        mutant(mutants.sarah_maximizing),
     )
 
 
@@ -77,7 +77,7 @@ def _saga() -> Case:
         checkpoints=log_spaced(10 / a, horizon, 12),
         lanes=16,
     )
-    wrong_sign = mutant(mutants.wrong_sign_of_the_oracle)
+    wrong_sign = mutant(mutants.saga_maximizing)
     return _noise_decides(F6, setting, mutant(mutants.never_mixed), wrong_sign)
 
 

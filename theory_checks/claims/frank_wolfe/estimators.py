@@ -239,7 +239,7 @@ def _descent(kind: str) -> Case:
             error=1 / 1.1,
         )
     )
-    return case(setting, check, smaller, mutant(mutants.wrong_sign_of_the_oracle))
+    return case(setting, check, smaller, mutant(mutants.sarah_maximizing))
 
 
 def _lyapunov() -> Case:
@@ -265,7 +265,7 @@ def _lyapunov() -> Case:
         setting,
         check,
         wrong("M halved", "a false claim: another weight of the squared error", share=0.5),
-        mutant(mutants.wrong_sign_of_the_oracle),
+        mutant(mutants.sarah_maximizing),
     )
 
 

@@ -15,7 +15,7 @@ from optzoo.lmo import ConstraintSet
 from optzoo.problems import pytree_dataclass
 
 from ...mutants import Call, altered
-from .processes import Transformation
+from .processes import Method, Transformation
 
 __all__ = [
     "Opposite",
@@ -26,19 +26,13 @@ __all__ = [
     "refreshed_too_early",
     "refreshed_with_old",
     "restarted_half_as_often",
-    "wrong_sign_of_the_oracle",
+    "saga_maximizing",
+    "sarah_maximizing",
 ]
 
 NEVER = 1e-30
 
 # --- Of either ---
-
-
-def wrong_sign_of_the_oracle(constraint: ConstraintSet, *more: Any, **named: Any) -> Transformation:
-    """The oracle maximizes where it should minimize."""
-    # Sarah needs a key for its coins, Saga has none.
-    method = optzoo.sarah_frank_wolfe if "key" in named else optzoo.saga_sarah_frank_wolfe
-    return method(Opposite(constraint), *more, **named)
 
 
 @pytree_dataclass
@@ -63,6 +57,19 @@ class Opposite(ConstraintSet):
     def _retract(self, x: Any) -> Any:
         return self.inner.retract(x)
 
+
+def _maximizing(method: Method) -> Method:
+    def wrong_sign_of_the_oracle(
+        constraint: ConstraintSet, *more: Any, **named: Any
+    ) -> Transformation:
+        """The oracle maximizes where it should minimize."""
+        return method(Opposite(constraint), *more, **named)
+
+    return wrong_sign_of_the_oracle
+
+
+sarah_maximizing = _maximizing(optzoo.sarah_frank_wolfe)
+saga_maximizing = _maximizing(optzoo.saga_sarah_frank_wolfe)
 
 # --- Of Sarah Frank-Wolfe ---
 

@@ -1,0 +1,68 @@
+"""What a call of SOAP does to the bases: nothing, a power step, or at the first eigenvectors."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ._soap_axes import View
+from ._soap_basis import Attempt, decomposed, eigenvectors, power_step, rotate
+from ._soap_factors import Factors
+from ._soap_gradients import narrow, wide_dtype
+
+__all__: list[str] = []
+
+KEEP, REFRESH, FIRST = 0, 1, 2
+
+
+def phase_of(t: jax.Array, frequency: Any) -> jax.Array:
+    """What happens to the bases: nothing, a power step, or at the first call eigenvectors."""
+    due = t % jnp.asarray(frequency).astype(t.dtype) == 0
+    return jnp.where(due, jnp.where(t == 0, FIRST, REFRESH), KEEP).astype(jnp.int32)
+
+
+def refreshed(
+    phase: jax.Array,
+    grams: list[Factors],
+    bases: list[Factors],
+    mu: list[jax.Array],
+    leaf_views: list[View],
+) -> tuple[list[Factors], list[jax.Array], jax.Array]:
+    """The bases after the call, M in them, and the number of decompositions that failed."""
+
+    def keep(bases: list[Factors], mu: list[jax.Array]) -> Any:
+        return bases, mu, jnp.zeros([], jnp.int32)
+
+    def power_steps(bases: list[Factors], mu: list[jax.Array]) -> Any:
+        new, failures = _decomposed(power_step, grams, bases)
+        transported = [
+            _transport(m, old, turned, view)
+            for m, old, turned, view in zip(mu, bases, new, leaf_views, strict=True)
+        ]
+        return new, transported, failures
+
+    def first(bases: list[Factors], mu: list[jax.Array]) -> Any:
+        new, failures = _decomposed(eigenvectors, grams)
+        return new, mu, failures  # M is still zero
+
+    return jax.lax.switch(phase, (keep, power_steps, first), bases, mu)
+
+
+def _decomposed(
+    decomposition: Callable[..., Attempt], *operands: list[Factors]
+) -> tuple[list[Factors], jax.Array]:
+    """The decomposition for every axis with a basis, and the number of failures."""
+    treedef: Any = jax.tree.structure(operands[0])
+    new, failures = decomposed(decomposition, *map(jax.tree.leaves, operands))
+    return treedef.unflatten(new), failures
+
+
+@functools.partial(jax.jit, static_argnames="view")
+def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Array:
+    """M, out of the old basis and into the new one."""
+    if not jax.tree.leaves(old):
+        return m
+    original = rotate(view.of(m.astype(wide_dtype(m))), old, batched=view.batched, back=True)
+    return narrow(view.back(rotate(original, new, batched=view.batched), m), m)
