@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
+from optzoo.lmo import ConstraintSet
 
 from .instances import Instance, least_squares
 from .processes import AnyRun, FiniteSumRun, Method, Position, SarahRun, with_slope
@@ -26,12 +27,13 @@ __all__ = [
     "SAMPLES",
     "SMALL",
     "Batches",
+    "States",
     "all_batches",
     "descent_step",
     "estimator_moments",
     "left_by",
     "lyapunov_step",
-    "random_points",
+    "random_states",
     "small",
     "with_batches",
 ]
@@ -70,11 +72,27 @@ def with_batches(run: AnyRun) -> tuple[AnyRun, Batches]:
     return replace(run, replacement=True), Batches(every, possible / jnp.sum(possible))
 
 
-def random_points(run: FiniteSumRun, key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Two points of the set, and by how much the estimate at the second one is off."""
+class States(NamedTuple):
+    """Random states before a step, each leaf with a leading axis."""
+
+    x: jax.Array
+    old: jax.Array  # the point before
+    error: jax.Array  # by how much the estimate there is off
+    off: jax.Array  # by how much the rows of a table are
+
+
+def random_states(run: FiniteSumRun, states: int) -> States:
+    """Points of the set, and what is off there; in a program that all methods share."""
+    return _random_states(run.constraint, jax.random.split(jax.random.key(1), states))
+
+
+@jax.jit
+@partial(jax.vmap, in_axes=(None, 0))
+def _random_states(constraint: ConstraintSet, key: jax.Array) -> States:
     x, old, error = jax.random.normal(key, (3, DIMENSION))
-    project = run.constraint.project
-    return project(2.0 * x), project(2.0 * old), 0.3 * error
+    off = jax.random.normal(jax.random.fold_in(key, 1), (SAMPLES, DIMENSION))
+    project = constraint.project
+    return States(project(2.0 * x), project(2.0 * old), 0.3 * error, 0.3 * off)
 
 
 def left_by(
@@ -141,18 +159,17 @@ def estimator_moments(
     Returns:
         Three arrays of shape (states,).
     """
-    keys = jax.random.split(jax.random.key(1), states)
-    found = _two_steps(*with_batches(run), _coins(run), keys)
+    found = _two_steps(*with_batches(run), _coins(run), random_states(run, states))
     anew, again, before, variance = (np.asarray(values) for values in found)
     return again if reuse_batch else anew, before, variance
 
 
 @jax.jit
 @partial(jax.vmap, in_axes=(None, None, None, 0))
-def _two_steps(run: SarahRun, batches: Batches, coins: Coins, key: jax.Array) -> Any:
+def _two_steps(run: SarahRun, batches: Batches, coins: Coins, state: States) -> Any:
     """E e_{k+1}^2 with a fresh batch in the second step and with the first one, E e_k^2, E V_k."""
-    x, old, error = random_points(run, key)
-    start = left_by(run, x, old, run.problem.gradient(old) + error)
+    x, old = state.x, state.old
+    start = left_by(run, x, old, run.problem.gradient(old) + state.error)
 
     def after_first(batch: jax.Array, coin: jax.Array) -> tuple[jax.Array, ...]:
         first = _advance(run, start, batch, coin)

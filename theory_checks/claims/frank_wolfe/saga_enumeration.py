@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from .enumeration import SAMPLES, Batches, all_batches, left_by, random_points, with_batches
+from .enumeration import SAMPLES, Batches, States, all_batches, left_by, random_states, with_batches
 from .instances import Instance, noise_tight
 from .processes import Position, SagaRun
 from .watches import squared_error, stale, staleness
@@ -49,21 +49,18 @@ def after_a_step(run: SagaRun, *, states: int = 8, shift: int = 0) -> Outcome:
         states: number of random points, estimates and tables.
         shift: the table is read and written at rows `(i + shift) % n` (a mutant, where not 0).
     """
-    keys = jax.random.split(jax.random.key(1), states)
-    found = _after_a_step(*with_batches(run), shift, keys)
+    found = _after_a_step(*with_batches(run), shift, random_states(run, states))
     return Outcome(*(np.asarray(values) for values in found))
 
 
 @jax.jit
 @partial(jax.vmap, in_axes=(None, None, None, 0))
-def _after_a_step(
-    run: SagaRun, batches: Batches, shift: jax.Array | int, key: jax.Array
-) -> Outcome:
-    x, old, error = random_points(run, key)
+def _after_a_step(run: SagaRun, batches: Batches, shift: jax.Array | int, state: States) -> Outcome:
+    x, old, error, off = state
     everyone = jnp.arange(SAMPLES)
     new_rows = run.problem.sample_gradients(x, everyone)
     old_rows = run.problem.sample_gradients(old, everyone)
-    table = old_rows + 0.3 * jax.random.normal(jax.random.fold_in(key, 1), old_rows.shape)
+    table = old_rows + off
     start = _start(run, x, old, run.problem.gradient(old) + error, table)
 
     def after(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
