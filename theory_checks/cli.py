@@ -9,6 +9,7 @@ for (`--strict`), coverage was lost.
 
 import argparse
 import fnmatch
+import importlib.metadata
 import io
 import os
 import secrets
@@ -470,11 +471,16 @@ def _print_outcome(summary: dict[str, Any], gradient_calls: float) -> None:
 
 
 def _use_all_cores() -> None:
-    """One device a core, and float64; before jax is imported, which reads the flag once."""
-    flag = "--xla_force_host_platform_device_count"
-    if flag not in os.environ.get("XLA_FLAGS", ""):
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}={cores}".strip()
+    """One device a core, and float64; before jax is imported, which reads the flags once."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    flags = {"--xla_force_host_platform_device_count": str(cores)}
+    # Most of the time is compilation, and the emitters of this release take a third longer than
+    # its older ones. Other releases may not know the flag, and end on one that they do not know.
+    if importlib.metadata.version("jaxlib").startswith("0.10."):
+        flags["--xla_cpu_use_fusion_emitters"] = "false"
+    given = os.environ.get("XLA_FLAGS", "")
+    added = [f"{flag}={value}" for flag, value in flags.items() if flag not in given]
+    os.environ["XLA_FLAGS"] = " ".join([given, *added]).strip()
     import jax
 
     jax.config.update("jax_enable_x64", True)

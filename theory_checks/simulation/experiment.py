@@ -141,7 +141,7 @@ def simulate(
     padded = -(-count // block) * block
     name = zlib.crc32((experiment.randomness or experiment.name).encode())
     family = jax.random.fold_in(jax.random.key(master_seed), name)
-    keys = jax.vmap(partial(jax.random.fold_in, family))(jnp.arange(first, first + padded))
+    keys = _keys(family, jnp.arange(first, first + padded))
     metrics = _replicates(
         experiment.process,
         jax.device_put(keys, NamedSharding(mesh, PartitionSpec("replicates"))),
@@ -150,9 +150,15 @@ def simulate(
         mesh,
         experiment.lanes,
     )
-    return {
-        label: np.asarray(values, dtype=np.float64)[:count] for label, values in metrics.items()
-    }
+    table = np.asarray(metrics, dtype=np.float64)[:count]
+    return {label: table[..., j] for j, (label, _) in enumerate(experiment.watches)}
+
+
+@jax.jit
+@partial(jax.vmap, in_axes=(None, 0))
+def _keys(family: jax.Array, replicate: jax.Array) -> jax.Array:
+    """The keys of a replicate's start and of its steps; of no process, so compiled once for all."""
+    return jax.random.split(jax.random.fold_in(family, replicate))
 
 
 @lru_cache
@@ -168,7 +174,8 @@ def _replicates(
     watches: Watches,
     mesh: Mesh,
     lanes: int,
-) -> dict[str, jax.Array]:
+) -> jax.Array:
+    """What is watched, shape (replicates, checkpoints, watches)."""
     everywhere, spread = PartitionSpec(), PartitionSpec("replicates")
 
     @partial(
@@ -178,9 +185,7 @@ def _replicates(
         out_specs=spread,
         check_vma=False,
     )
-    def on_a_device(
-        process: Process, keys: jax.Array, checkpoints: jax.Array
-    ) -> dict[str, jax.Array]:
+    def on_a_device(process: Process, keys: jax.Array, checkpoints: jax.Array) -> jax.Array:
         return jax.lax.map(
             lambda key: _replicate(process, key, checkpoints, watches),
             keys,
@@ -191,9 +196,9 @@ def _replicates(
 
 
 def _replicate(
-    process: Process, key: jax.Array, checkpoints: jax.Array, watches: Watches
-) -> dict[str, jax.Array]:
-    start_key, step_key = jax.random.split(key)
+    process: Process, keys: jax.Array, checkpoints: jax.Array, watches: Watches
+) -> jax.Array:
+    start_key, step_key = keys
     along = {name: watch for name, watch in watches if isinstance(watch, Along)}
 
     def step(k: jax.Array, carry: tuple[Position, Any]) -> tuple[Position, Any]:
@@ -206,16 +211,15 @@ def _replicate(
 
     def to_checkpoint(
         reached: tuple[jax.Array, Position, Any], checkpoint: jax.Array
-    ) -> tuple[tuple[jax.Array, Position, Any], dict[str, jax.Array]]:
+    ) -> tuple[tuple[jax.Array, Position, Any], jax.Array]:
         k, position, memories = reached
         position, memories = jax.lax.fori_loop(k, checkpoint, step, (position, memories))
-        seen = {
-            name: watch.read(memories[name])
-            if isinstance(watch, Along)
-            else watch(process, position)
+        seen = [
+            watch.read(memories[name]) if isinstance(watch, Along) else watch(process, position)
             for name, watch in watches
-        }
-        return (checkpoint, position, memories), seen
+        ]
+        # In one array: each of its own would be written by programs of its own.
+        return (checkpoint, position, memories), jnp.stack([jnp.asarray(v, float) for v in seen])
 
     memories = {name: watch.start() for name, watch in along.items()}
     start = (jnp.zeros_like(checkpoints[0]), process.init(start_key), memories)

@@ -3,7 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-__all__ = ["floyd_subset"]
+__all__ = ["floyd_subset", "uniform_below"]
+
+
+def uniform_below(key, limits):
+    bits = jax.random.bits(key, limits.shape, jnp.uint64)
+    return (bits % limits.astype(jnp.uint64)).astype(limits.dtype)
 
 
 def floyd_subset(draws: jax.Array, num_samples: int) -> jax.Array:
@@ -23,9 +28,11 @@ def floyd_subset(draws: jax.Array, num_samples: int) -> jax.Array:
         [2, 3]
     """
     b = draws.shape[0]
-
-    def add(j: jax.Array, members: jax.Array) -> jax.Array:
-        taken = jnp.any(members == draws[j])
-        return members.at[j].set(jnp.where(taken, num_samples - b + j, draws[j]))
-
-    return jax.lax.fori_loop(0, b, add, jnp.full(b, -1, draws.dtype))
+    place, fallback = jnp.arange(b), num_samples - b
+    earlier = place[None, :] < place[:, None]
+    taken = jnp.any((draws[None, :] == draws[:, None]) & earlier, axis=1)
+    # A draw may also be what an earlier one fell back to, if that one was taken, and so on.
+    link = jnp.where((draws >= fallback) & (draws - fallback < place), draws - fallback, place)
+    for _ in range((b - 1).bit_length()):
+        taken, link = taken | taken[link], link[link]
+    return jnp.where(taken, fallback + place, draws)

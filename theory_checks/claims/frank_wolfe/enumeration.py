@@ -6,8 +6,9 @@ one-step inequalities of the theorems can be compared with exact expectations, i
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,22 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 import optzoo
+from optzoo.lmo import ConstraintSet
 
 from .instances import Instance, least_squares
-from .processes import FiniteSumRun, Method, Position, SarahRun, with_slope
+from .processes import AnyRun, FiniteSumRun, Method, Position, SarahRun, with_slope
 from .watches import sample_variance, squared_error
 
 __all__ = [
     "BATCH",
     "SAMPLES",
     "SMALL",
+    "Batches",
+    "States",
     "all_batches",
     "descent_step",
     "estimator_moments",
     "left_by",
     "lyapunov_step",
-    "random_points",
+    "random_states",
     "small",
+    "with_batches",
 ]
 
 Array = NDArray[np.float64]
@@ -53,11 +58,41 @@ def all_batches(replacement: bool) -> jax.Array:
     return jnp.array(list(itertools.combinations(range(SAMPLES), BATCH)))
 
 
-def random_points(run: FiniteSumRun, key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Two points of the set, and by how much the estimate at the second one is off."""
+class Batches(NamedTuple):
+    """Batches, (outcomes, BATCH), and their probabilities."""
+
+    indices: jax.Array
+    weights: jax.Array
+
+
+def with_batches(run: AnyRun) -> tuple[AnyRun, Batches]:
+    """The run with its batches in every order: both kinds of sampling then share a program."""
+    every = all_batches(True)
+    possible = run.replacement | (every[:, 0] != every[:, 1])
+    return replace(run, replacement=True), Batches(every, possible / jnp.sum(possible))
+
+
+class States(NamedTuple):
+    """Random states before a step, each leaf with a leading axis."""
+
+    x: jax.Array
+    old: jax.Array  # the point before
+    error: jax.Array  # by how much the estimate there is off
+    off: jax.Array  # by how much the rows of a table are
+
+
+def random_states(run: FiniteSumRun, states: int) -> States:
+    """Points of the set, and what is off there; in a program that all methods share."""
+    return _random_states(run.constraint, jax.random.split(jax.random.key(1), states))
+
+
+@jax.jit
+@partial(jax.vmap, in_axes=(None, 0))
+def _random_states(constraint: ConstraintSet, key: jax.Array) -> States:
     x, old, error = jax.random.normal(key, (3, DIMENSION))
-    project = run.constraint.project
-    return project(2.0 * x), project(2.0 * old), 0.3 * error
+    off = jax.random.normal(jax.random.fold_in(key, 1), (SAMPLES, DIMENSION))
+    project = constraint.project
+    return States(project(2.0 * x), project(2.0 * old), 0.3 * error, 0.3 * off)
 
 
 def left_by(
@@ -124,27 +159,38 @@ def estimator_moments(
     Returns:
         Three arrays of shape (states,).
     """
-    batches, coins = all_batches(run.replacement), _coins(run)
+    found = _two_steps(*with_batches(run), _coins(run), random_states(run, states))
+    anew, again, before, variance = (np.asarray(values) for values in found)
+    return again if reuse_batch else anew, before, variance
 
-    def expectations(key: jax.Array) -> jax.Array:
-        x, old, error = random_points(run, key)
-        start = left_by(run, x, old, run.problem.gradient(old) + error)
 
-        def after_first(batch: jax.Array, coin: jax.Array) -> jax.Array:
-            first = _advance(run, start, batch, coin)
-            variance = sample_variance(run.problem, first.x, first.state.previous)
-            after = _expected(
-                lambda other, toss: squared_error(run, _advance(run, first, other, toss)),
-                batch[None] if reuse_batch else batches,
-                coins,
-            )
-            return jnp.stack([after, squared_error(run, first), variance])
+@jax.jit
+@partial(jax.vmap, in_axes=(None, None, None, 0))
+def _two_steps(run: SarahRun, batches: Batches, coins: Coins, state: States) -> Any:
+    """E e_{k+1}^2 with a fresh batch in the second step and with the first one, E e_k^2, E V_k."""
+    x, old = state.x, state.old
+    start = left_by(run, x, old, run.problem.gradient(old) + state.error)
 
-        return _expected(after_first, batches, coins)
+    def after_first(batch: jax.Array, coin: jax.Array) -> tuple[jax.Array, ...]:
+        first = _advance(run, start, batch, coin)
+        variance = sample_variance(run.problem, first.x, first.state.previous)
 
-    keys = jax.random.split(jax.random.key(1), states)
-    table = np.asarray(jax.jit(jax.vmap(expectations))(keys))
-    return table[:, 0], table[:, 1], table[:, 2]
+        def after_second(other: jax.Array, toss: jax.Array) -> jax.Array:
+            return squared_error(run, _advance(run, first, other, toss))
+
+        second = jax.vmap(jax.vmap(after_second, (None, 0)), (0, None))
+        errors = second(batches.indices, coins.keys) @ coins.weights
+        return errors, squared_error(run, first), variance
+
+    every = jax.vmap(jax.vmap(after_first, (None, 0)), (0, None))(batches.indices, coins.keys)
+    errors, before, variance = (jnp.tensordot(part, coins.weights, (1, 0)) for part in every)
+    weights = batches.weights
+    return (
+        weights @ errors @ weights,
+        jnp.diag(errors) @ weights,
+        before @ weights,
+        variance @ weights,
+    )
 
 
 # --- One step of the method ---

@@ -17,7 +17,7 @@ from optzoo.theorems.frank_wolfe import index_probability, variance_factor
 
 from ...setting import chosen
 from ...simulation import Process, Watch
-from ...simulation.subsets import floyd_subset
+from ...simulation.subsets import floyd_subset, uniform_below
 from .watches import OF_ANY, restarts, stale
 
 __all__ = [
@@ -102,9 +102,9 @@ class FiniteSumRun(Process):
         """Indices of a minibatch, (batch_size,)."""
         n = self.problem.num_samples
         if self.replacement:
-            return jax.random.randint(key, (self.batch_size,), 0, n)
+            return uniform_below(key, jnp.full(self.batch_size, n))
         first = jnp.arange(n - self.batch_size, n)
-        return floyd_subset(jax.random.randint(key, first.shape, 0, first + 1), n)
+        return floyd_subset(uniform_below(key, first + 1), n)
 
     def init(self, key: jax.Array) -> Position:
         return Position(self.x0, self.transformation(key).init(self.x0))

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from .enumeration import SAMPLES, all_batches, left_by, random_points
+from .enumeration import SAMPLES, Batches, States, all_batches, left_by, random_states, with_batches
 from .instances import Instance, noise_tight
 from .processes import Position, SagaRun
 from .watches import squared_error, stale, staleness
@@ -49,29 +49,29 @@ def after_a_step(run: SagaRun, *, states: int = 8, shift: int = 0) -> Outcome:
         states: number of random points, estimates and tables.
         shift: the table is read and written at rows `(i + shift) % n` (a mutant, where not 0).
     """
-    keys = jax.random.split(jax.random.key(1), states)
-    return Outcome(*(np.asarray(values) for values in _after_a_step(run, shift, keys)))
+    found = _after_a_step(*with_batches(run), shift, random_states(run, states))
+    return Outcome(*(np.asarray(values) for values in found))
 
 
 @jax.jit
-@partial(jax.vmap, in_axes=(None, None, 0))
-def _after_a_step(run: SagaRun, shift: jax.Array | int, key: jax.Array) -> Outcome:
-    x, old, error = random_points(run, key)
+@partial(jax.vmap, in_axes=(None, None, None, 0))
+def _after_a_step(run: SagaRun, batches: Batches, shift: jax.Array | int, state: States) -> Outcome:
+    x, old, error, off = state
     everyone = jnp.arange(SAMPLES)
     new_rows = run.problem.sample_gradients(x, everyone)
     old_rows = run.problem.sample_gradients(old, everyone)
-    table = old_rows + 0.3 * jax.random.normal(jax.random.fold_in(key, 1), old_rows.shape)
+    table = old_rows + off
     start = _start(run, x, old, run.problem.gradient(old) + error, table)
 
     def after(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
         rows = (batch + shift) % SAMPLES
         return _error_and_staleness(run, run.advance(start, batch, indices=rows))
 
-    errors, stalenesses = jax.vmap(after)(all_batches(run.replacement))
+    errors, stalenesses = jax.vmap(after)(batches.indices)
     changes = new_rows - old_rows + run.mixing * (old_rows - table)
     return Outcome(
-        error=jnp.mean(errors),
-        staleness=jnp.mean(stalenesses),
+        error=errors @ batches.weights,
+        staleness=stalenesses @ batches.weights,
         before=jnp.sum(error**2),
         variance=jnp.mean(jnp.sum((changes - jnp.mean(changes, axis=0)[None]) ** 2, axis=1)),
         stale=staleness(run.problem, x, table),
@@ -98,14 +98,14 @@ def attained_step(run: SagaRun) -> tuple[Array, ...]:
         jnp.array([0.0, 0.1, -2.0]),
     )
     steps, off, error = (axis.ravel() for axis in grid)
-    found = steps, error**2, off**2, *_attained(run, steps, off, error)
+    found = steps, error**2, off**2, *_attained(*with_batches(run), steps, off, error)
     return tuple(np.asarray(values) for values in found)
 
 
 @jax.jit
-@partial(jax.vmap, in_axes=(None, 0, 0, 0))
+@partial(jax.vmap, in_axes=(None, None, 0, 0, 0))
 def _attained(
-    run: SagaRun, eta: jax.Array, off: jax.Array, error: jax.Array
+    run: SagaRun, batches: Batches, eta: jax.Array, off: jax.Array, error: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     run = replace(run, steps=jnp.full(4, eta))
     signs = jnp.array([1.0, 1.0, -1.0, -1.0])
@@ -114,8 +114,8 @@ def _attained(
     start = _start(run, x, old, run.problem.gradient(old) + error, table)
     errors, stalenesses = jax.vmap(
         lambda batch: _error_and_staleness(run, run.advance(start, batch))
-    )(all_batches(run.replacement))
-    return jnp.mean(errors), jnp.mean(stalenesses)
+    )(batches.indices)
+    return errors @ batches.weights, stalenesses @ batches.weights
 
 
 def whole_runs(run: SagaRun) -> tuple[Array, Array]:
