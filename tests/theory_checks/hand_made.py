@@ -29,8 +29,6 @@ class Slopes(Constants):
 
 
 CONSTANTS = {"L": 4.0, "sigma": 1.0, "p": 0.5, "eta": 0.1, "idle": 3.0}
-LEVEL = 8 / np.array(AT, float) + 0.1
-"""The bound there."""
 
 
 def level(**changes):
@@ -41,12 +39,6 @@ def level(**changes):
 
 def setting(**changes):
     return Stated("by hand", chosen(**(CONSTANTS | changes)))
-
-
-def claim(theorem, **cases):
-    """A claim on checks, each a case by its name; one without a name where there is only one."""
-    made = {name: Case(setting(), check) for name, check in cases.items()}
-    return Claim("hand/made", "By hand", theorem, lambda: next(iter(made.values()))), made
 
 
 def evaluated(theorem, checks, laboratory):

@@ -96,6 +96,8 @@ class _Place:
                 said = self.check.says(self.laboratory, self.seeds)
         except Exception:  # a formula with a mistake in it may fail in any way
             return None
+        if said.ndim == 0:  # what depended on the point was dropped
+            said = np.full(self.said.shape, said)
         sound = said.shape == self.said.shape and np.all(np.isfinite(said))
         return said if sound else None
 
