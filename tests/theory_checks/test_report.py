@@ -243,6 +243,100 @@ def test_the_page_begins_with_theorems(tmp_path):
     assert "older version" not in parsed.words
 
 
+def covered_run():
+    """Theorems and claims: cells of every shade, a part, misreadings, a reason."""
+    names = ("L", "D", "p", "nu", "r_0")
+    constants = [{"name": name, "weakens": "up", "read": True} for name in names]
+    theorems = [
+        theorem("F3", constants=constants),
+        theorem("F3, one step", root="F3", constants=constants[:1]),
+    ]
+    coverage = {
+        "L": caught(1.5, case="logistic"),
+        "D": caught(7.0, direction="up"),
+        "p": caught(300.0),
+        "nu": caught(None, case=None),
+        "r_0": caught(None, case=None, limit="no part"),
+    }
+    structure = {"L < squared": "killed", "D": "survived", "p": "untestable", "nu": "weaker"}
+    claims = [
+        claim(id="a/run", part="F3", coverage=coverage, structure=structure, case="hard one",
+              not_tested={"r_0": "it is 0 at the <start>"}),
+        claim("one_step", id="a/step", part="F3, one step", coverage={"L": caught(1.0)},
+              structure={"D": "killed"}),
+    ]  # fmt: skip
+    return theorems, claims
+
+
+def test_the_matrix_of_coverage(tmp_path):
+    theorems, claims = covered_run()
+    parsed = page(tmp_path, claims, schema=2, theorems=theorems)
+    assert "a/coverage" in parsed.ids
+    header, f3, step = parsed.rows("matrix")
+    columns = ["Theorem", "L", "D", "p", "nu", "r_0", "Misreadings killed", "Hardest instance"]
+    assert header == columns
+    assert f3 == ["F3", "1.5× 1×", "7× never", "300× never", "never neverUNTESTED",
+                  "never neverwith a reason", "1 + 1 / 2", "hard one"]  # fmt: skip
+    assert step[:3] == ["F3, one step", "1× never", ""]
+    shades = [value for tag, name, value in parsed.attributes if tag == "span" and name == "class"
+              and value.startswith("cell ")]  # fmt: skip
+    legend, cells = shades[:4], shades[4:]
+    assert legend == ["cell sharp", "cell fair", "cell blunt", "cell never"]
+    assert cells == [f"cell {shade}" for shade in (
+        "sharp", "sharp", "fair", "never", "blunt", "never", *["never"] * 4, "sharp", "never",
+    )]  # fmt: skip
+    assert ("a", "title", "own runs: a/run, logistic") in parsed.attributes
+    assert ("a", "title", "a part: a/step") in parsed.attributes
+    assert ("span", "title", "it is 0 at the <start>") in parsed.attributes
+    for words in (
+        "F3, nu: nothing would have noticed if it could be better by any factor.",
+        "F3, r_0: nothing would have noticed if it could be better by any factor: it is 0",
+        "constants that could not be wrong unnoticed by a factor of 2: 1/5 of 10: 2/5",
+        "by own runs 1 and 2 misreadings killed 2/2, by own runs 1",
+        "Not as expected a/run: F3 is untested in nu:",
+    ):
+        assert words in parsed.words
+
+
+def test_a_claim_shows_its_own_coverage(tmp_path):
+    theorems, claims = covered_run()
+    parsed = page(tmp_path, claims, schema=2, theorems=theorems)
+    heading = ["Constant", "Caught from a factor of"]
+    table = next(rows[1:] for rows in parsed.tables if rows[0][:2] == heading)
+    assert [[cell.strip() for cell in row] for row in table] == [
+        ["L", "1.5×", "down", "logistic"],
+        ["D", "7×", "up", "–"],
+        ["p", "300×", "down", "–"],
+        ["nu", "never: not even at its limit", "down", "–"],
+        ["r_0", "never: it takes no part in the bound here", "down", "–"],
+    ]
+    summary = "1 killed, 1 survived, 1 change nothing here, 1 claim less"
+    assert f"Misreadings of the formula: {summary}" in parsed.words
+
+
+def test_theorems_whose_check_cannot_be_asked_and_runs_without_coverage(tmp_path):
+    (f3, _), (run, _) = covered_run()
+    parsed = page(tmp_path, [run | {"coverage": {}, "not_tested": {}}], schema=2, theorems=[f3])
+    assert "its check holds the bound as numbers, which cannot be asked anew." in parsed.words
+    without = page(tmp_path, [run], schema=2, theorems=[])
+    assert "matrix" not in without.classes
+    assert "misreadings killed" not in without.words
+    assert "Not as expected" not in without.words
+
+
+def test_the_summary_counts_coverage(tmp_path):
+    theorems, claims = covered_run()
+    text = write_summary(write(tmp_path, claims, schema=2, theorems=theorems)).read_text()
+    assert (
+        "Coverage: of 5 constants of theorems, 1 could not be wrong unnoticed by a factor of 2, 2 "
+        "by a factor of 10 (by the theorems' own runs 1 and 2); of 2 misreadings of the bounds 2 "
+        "are killed (1 by own runs)."
+    ) in text
+    assert "- a/run: F3 is UNTESTED in nu." in text
+    older = write_summary(write(tmp_path, claims)).read_text()
+    assert "Coverage" not in older
+
+
 def test_a_file_of_an_older_version_says_what_it_lacks(tmp_path):
     parsed = page(tmp_path, [claim(theorem="F3", detectable_factor=9.0)])
     assert "written by an older version: they have no theorem pages" in parsed.words
@@ -777,8 +871,9 @@ def test_names_of_operators_are_upright():
 
 @pytest.mark.parametrize(
     "name",
-    ["records.diff", "records.read", "records.theorems", "report.page", "report.mathml",
-     "report.theorems"],
+    ["records.coverage", "records.diff", "records.read", "records.theorems", "report.coverage",
+     "report.page", "report.mathml", "report.theorems", "restated", "checks.restatable",
+     "worst_case.misreadings"],
 )  # fmt: skip
 def test_examples(name):
     outcome = doctest.testmod(importlib.import_module(f"theory_checks.{name}"))

@@ -420,7 +420,7 @@ def test_list_tells_what_a_run_has_covered(covered, capsys):
     assert lines[0] == "T1"
     assert re.fullmatch(r"  L +own 1\.1\d, parts 1\.01", lines[1])
     assert re.fullmatch(r"  sigma +own never, parts 1\.1\d", lines[2])
-    assert lines[4].split() == "misreadings 9 of 9 killed (1 by parts)".split()
+    assert lines[4].split() == ["misreadings", "9", "of", "9", "killed", "(1", "by", "parts)"]
     assert lines[5] == "T1, a step"
     assert len(lines) == 10
     assert cli.main(["list", "paper/step", *arguments[2:]]) == 0
