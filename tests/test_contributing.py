@@ -16,6 +16,7 @@ import theory_checks.checks
 import theory_checks.claims
 from optzoo.conformance import PROPERTIES, conformance, optimizers
 from optzoo.theorems import theorems_of
+from theory_checks.presets import MASTER_SEED, PRESETS
 from theory_checks.records.coverage import coverage_of
 from theory_checks.records.theorems import theorem_records
 from theory_checks.registration import load_file
@@ -165,7 +166,7 @@ def test_a_theorem(placed):
 
 
 def consistent_with_its_controls(claim):
-    found = run_claim(claim, Laboratory(seeds=32))
+    found = run_claim(claim, Laboratory(seeds=PRESETS["quick"], master_seed=MASTER_SEED))
     assert found["verdict"] == "CONSISTENT", found["decided"]
     assert len(found["controls"]) >= 3
     assert all(control["killed"] for control in found["controls"]), found["controls"]
