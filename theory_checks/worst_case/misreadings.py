@@ -415,7 +415,7 @@ def _varies(node: ast.expr) -> bool:
 def _other_powers(base: ast.expr, power: ast.expr) -> Iterator[ast.expr]:
     """Dropped, doubled and halved."""
     yield base
-    if isinstance(power, ast.Constant):
+    if isinstance(power, ast.Constant) and isinstance(power.value, int | float):
         others: list[ast.expr] = [ast.Constant(2 * power.value)]
         others += [ast.Constant(power.value / 2)] if power.value != 2 else []
     else:

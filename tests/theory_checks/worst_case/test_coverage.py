@@ -160,6 +160,7 @@ def test_the_grid_takes_the_sharpest_case_of_each_constant():
         "slack": exactly(0.5, theorem=one),
         "steep": exactly(0.97, theorem=one),
         "flat": exactly(0.9, theorem=one, place=flat),
+        "blunt": exactly(0.93, theorem=one),
     }
     together = covered(one, **checks)["coverage"]
     alone = {name: factors(covered(one, **{name: check})) for name, check in checks.items()}
