@@ -10,6 +10,8 @@
 # - what *power* is, and how many seeds a mistake of a given size needs;
 # - to say with every verdict how large a mistake the same runs would have caught (the *detectable
 #   factor*), and to put *controls* beside it that must fail;
+# - to say which constants of a theorem, and which parts of its formula, the runs have tested at all
+#   (*coverage*), and to choose an instance that tests the rest;
 # - how a wrong proof is caught, and why one checkpoint is not enough for it;
 # - to write a claim about a method of your own, and to run it with `theory-checks run --claims`.
 #
@@ -21,19 +23,29 @@ import io
 import json
 import math
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy import stats
 
 from optzoo import plots
+from optzoo.problems import pytree_dataclass
+from optzoo.theorems import Constants, Paper, Theorem, constant
 from theory_checks import cli
 from theory_checks.checks import UpperBound
+from theory_checks.claim import Case, Claim, grid
 from theory_checks.claims.frank_wolfe.processes import line_test
-from theory_checks.simulation import Experiment
+from theory_checks.records.theorems import theorem_records
+from theory_checks.records.write import unmet_expectations
+from theory_checks.setting import Stated, chosen
+from theory_checks.simulation import Experiment, Process
 from theory_checks.simulation.laboratory import Laboratory
+from theory_checks.simulation.runner import run_claim
 from theory_checks.statistics.evidence import log_e_process
 from theory_checks.statistics.honesty import LAWS, refutation_times, seeds_for_power, trajectories
 from theory_checks.statistics.verdict import assess
@@ -194,7 +206,8 @@ assert abs(slack.detectable_factor / (50 * verdict.detectable_factor) - 1) < 1e-
 
 # %% [markdown]
 # CONSISTENT, of course. But a proof with a factor of ten wrong would have passed as well, and so
-# the verdict carries the flag *vacuous*: it counts only beside a claim that could have failed.
+# the verdict carries the flag *vacuous*. One number for the whole bound hides which part of it was
+# tested, though: part 5 asks of each constant.
 #
 # ## 3. A wrong proof, caught
 #
@@ -329,9 +342,10 @@ assert needed["exponential", 1.25] > 100
 #    a predicate, and a bound outside of it is refused;
 # 3. a **process**: what one replicate does. Its arrays are arguments of the compiled program, so
 #    that controls share it. What is observed stands apart, in `watch`;
-# 4. the **setting**, with constants whose origin is stated, and beside the check its **controls**,
-#    a table of changes: mistakes of the kind one makes, which must come out REFUTED, and a null,
-#    which must not;
+# 4. the **setting**, with constants whose origin is stated, the check, which gets the bound as a
+#    function so that it can be asked anew (part 5), and beside it its **controls**, a table of
+#    changes: mistakes of the kind one makes, which must come out REFUTED, and a null, which must
+#    not;
 # 5. the **claim**: the theorem on the setting.
 
 # %%
@@ -484,7 +498,9 @@ def case():
         run = LazyRun(jnp.asarray(CURVATURES), jnp.asarray(eta), jnp.asarray(Q), method)
         experiment = Experiment("lazy/theorem", run, tuple(AT.tolist()), lanes=32)
         return UpperBound(
-            experiment, "suboptimality", SETTING.bound(Z1, AT) if limit is None else limit
+            experiment,
+            "suboptimality",
+            lambda: SETTING.bound(Z1, AT) if limit is None else limit,
         )
 
     return Case(
@@ -586,6 +602,140 @@ assert status == 1
 # comes that can see it: here the null. Its exact mean, in place of the bound, would refute the
 # mutant.
 #
+# ## 5. Which part of the theorem was tested?
+#
+# A run that is CONSISTENT says little if a wrong theorem would have been CONSISTENT too. So the run
+# asks its data once more, without simulating anything: for each constant $c_j$ of the bound
+# $B(k; c)$, what is
+#
+# $$\varphi_j = \inf\{\varphi \ge 1 : \text{the data refute } B \text{ with } c_j \text{ moved by }
+# \varphi \text{ so that it claims more}\}\,?$$
+#
+# And it asks about *misreadings*: the formula with one mistake in it, a term, a factor or a power
+# lost, generated from its source.
+
+# %%
+for name, caught in record["coverage"].items():
+    print(
+        f"{name:<4} moved {caught['direction']:<5} refuted from a factor of {caught['factor']:.2f}"
+    )
+for name, outcome in record["structure"].items():
+    print(f"{outcome:<11} {name}")
+assert set(record["coverage"]) == {"mu", "r_0"}  # L stands in an assumption, not in the bound
+assert all(1.0 < caught["factor"] < 3.0 for caught in record["coverage"].values())
+
+# %% [markdown]
+# A constant that neither the theorem's own runs nor those on the parts of its proof would catch at
+# any factor is UNTESTED, and the run exits with 1, as for a control that survives.
+#
+# **What you may not conclude.** That constants which are covered are right: a mistake below
+# $\varphi_j$ passes. And $\varphi_j$ belongs to these instances and seeds, as every detectable
+# factor does.
+#
+# ### Exercise 7: CONSISTENT, and wrong
+#
+# Gradient descent on $\mu x^2/2$ with noise of variance $\sigma^2$ in the gradient. A **theorem**
+# that looks right: $E\, x_k^2 \le (1 - \eta\mu)^k R^2 + \eta^2 \sigma^2$, "the start is forgotten,
+# and what is left is the noise of a step". Run it from $R = 10$ with $\sigma = 0.3$. What is the
+# verdict, and what does the coverage say? Which instance would you take next?
+
+# %% [markdown]
+# ### Solution
+
+
+# %%
+@dataclass(frozen=True, kw_only=True)
+class Noisy(Constants):
+    mu: float = constant("curvature", weakens="down", positive=True)
+    sigma: float = constant("standard deviation of the noise", weakens="up")
+    R: float = constant("$|x_0|$", weakens="up")
+    eta: float = constant("step", weakens=None, positive=True)
+
+    def forgetful(self, k):
+        forgotten = (1 - self.eta * self.mu) ** np.asarray(k)
+        return forgotten * self.R**2 + self.eta**2 * self.sigma**2
+
+    def careful(self, k):
+        forgotten = (1 - self.eta * self.mu) ** np.asarray(k)
+        return forgotten * self.R**2 + self.eta * self.sigma**2 / self.mu
+
+
+@pytree_dataclass
+@dataclass(frozen=True, eq=False)
+class NoisyRun(Process):
+    start: jax.Array
+    mu: jax.Array
+    sigma: jax.Array
+    eta: jax.Array
+
+    watch: ClassVar = {"square": lambda run, x: x**2}
+
+    def init(self, key):
+        return self.start
+
+    def step(self, x, k, key):
+        return x - self.eta * (self.mu * x + self.sigma * jax.random.normal(key))
+
+
+looks_right = Theorem(
+    label="N1",
+    title="Noisy descent",
+    paper=Paper("An exercise"),
+    source="the exercise",
+    algorithm="sgd",
+    statement=r"$E\, x_k^2 \le (1 - \eta\mu)^k R^2 + \eta^2 \sigma^2$",
+    assumptions=(),
+    metric="E x_k^2",
+    output="last iterate",
+    side="above",
+    constants=Noisy,
+    formula=Noisy.forgetful,
+)
+MADE = {"mu": 0.5, "sigma": 0.3, "eta": 0.2}
+LOOKS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def evaluated(theorem, *starts):
+    """The record of a claim on the theorem, from each of the starts."""
+
+    def prepare(start):
+        setting = Stated(f"from {start:g}", chosen(R=start, **MADE))
+        run = NoisyRun(*(jnp.asarray(value) for value in (start, *MADE.values())))
+        experiment = Experiment("noisy", run, LOOKS, lanes=64)
+        return Case(
+            setting, UpperBound(experiment, "square", lambda: setting.bound(theorem, LOOKS))
+        )
+
+    claim = Claim("exercise/noisy", "Noisy descent", theorem, grid(prepare, start=starts))
+    return run_claim(claim, Laboratory(seeds=64))
+
+
+def covered(found):
+    return {name: caught["factor"] for name, caught in found["coverage"].items()}
+
+
+far = evaluated(looks_right, 10.0)
+print(far["verdict"], covered(far))
+print(unmet_expectations([far], theorem_records([looks_right])))
+assert far["verdict"] == "CONSISTENT"
+assert [name for name, factor in covered(far).items() if factor is None] == ["sigma"]
+
+at_the_solution = evaluated(looks_right, 0.0)
+print(at_the_solution["verdict"], at_the_solution["decided"])
+assert at_the_solution["verdict"] == "REFUTED"
+
+right = replace(looks_right, label="N2", formula=Noisy.careful)
+both = evaluated(right, 10.0, 0.0)
+print(both["verdict"], covered(both))
+assert both["verdict"] == "CONSISTENT"
+assert max(covered(both).values()) < 3.0
+
+# %% [markdown]
+# From far away the bound is the start's term alone: the run is CONSISTENT for any $\sigma$, even 0,
+# and says so. Started at the solution, only the noise is left, and the theorem falls. The slip is
+# that of part 3: errors *add up*, a factor of $1/(\eta\mu)$ is missing. With it, the two instances
+# together test every constant, each where it decides.
+#
 # ## What may not be concluded from these plots
 #
 # - *Consistent* is not *proved*: the curves show one instance, at the checkpoints that were looked
@@ -594,7 +744,7 @@ assert status == 1
 #   the same run would have refuted (the detectable factor), and whether a planted mistake dies.
 # - Killed controls speak of these mistakes alone. A mistake that nobody planted may live.
 #
-# ## 5. From here
+# ## 6. From here
 #
 # - A package can register its claims by an entry point instead of `--claims`; see
 #   docs/contributing/bring_your_own.md.

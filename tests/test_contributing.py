@@ -16,7 +16,11 @@ import theory_checks.checks
 import theory_checks.claims
 from optzoo.conformance import PROPERTIES, conformance, optimizers
 from optzoo.theorems import theorems_of
+from theory_checks.presets import MASTER_SEED, PRESETS
+from theory_checks.records.coverage import coverage_of
+from theory_checks.records.theorems import theorem_records
 from theory_checks.registration import load_file
+from theory_checks.report.coverage import in_words
 from theory_checks.simulation.laboratory import Laboratory
 from theory_checks.simulation.runner import run_claim
 
@@ -149,7 +153,7 @@ def test_an_instance(placed, monkeypatch):
 def test_a_check(placed, monkeypatch):
     files, _, modules = placed("add_a_check.md")
     public(monkeypatch, theory_checks.checks, modules["theory_checks/checks/exact_decrease.py"])
-    assert run_tests(files["tests/theory_checks/test_exact_decrease.py"]) == 7
+    assert run_tests(files["tests/theory_checks/test_exact_decrease.py"]) == 8
 
 
 def test_a_theorem(placed):
@@ -162,11 +166,16 @@ def test_a_theorem(placed):
 
 
 def consistent_with_its_controls(claim):
-    found = run_claim(claim, Laboratory(seeds=32))
+    found = run_claim(claim, Laboratory(seeds=PRESETS["quick"], master_seed=MASTER_SEED))
     assert found["verdict"] == "CONSISTENT", found["decided"]
     assert len(found["controls"]) >= 3
     assert all(control["killed"] for control in found["controls"]), found["controls"]
     assert found["tightness"] < 1
+    caught = {name: one["factor"] for name, one in found["coverage"].items()}
+    assert list(caught) == ["mu", "sigma", "R"]
+    assert max(caught.values()) < 3, "each constant is tested"
+    assert {"killed", "survived"} <= set(found["structure"].values())
+    return found
 
 
 def test_ones_own_file(tmp_path, monkeypatch):
@@ -176,7 +185,9 @@ def test_ones_own_file(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     mine = load_file(path)
     (claim,) = mine.CLAIMS
-    consistent_with_its_controls(claim)
+    found = consistent_with_its_controls(claim)
+    (row,) = coverage_of(theorem_records([claim.theorem]), [found])
+    assert "\n".join(in_words(row)[:4]) in text("bring_your_own.md")
     with pytest.raises(ValueError, match="T1 does not apply"):
         mine.SETTING.bound(mine.T1, mine.AT, eta=3.0)
 

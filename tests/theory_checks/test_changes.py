@@ -204,6 +204,87 @@ def test_the_command_line(run, capsys):
     assert "a/1: 0.5 -> 0.4 (times 0.8)" in capsys.readouterr().out
 
 
+# --- Coverage ---
+
+THEOREM = {
+    "paper": "P", "label": "T", "root": "T", "side": "above",
+    "constants": [{"name": name, "weakens": "up", "read": True} for name in ("L", "sigma")],
+}  # fmt: skip
+
+
+def covering(name="a/1", L=None, sigma=None, **more):
+    coverage = {"L": {"factor": L, "case": ""}, "sigma": {"factor": sigma, "case": ""}}
+    about = {"paper": "P", "part": "T", "theorem": "T", "coverage": coverage}
+    return claim(name, **about, **more)
+
+
+@pytest.fixture
+def covered(run):
+    """Changes between two runs on one theorem."""
+
+    def between(old, new, **options):
+        runs = [load_run(run(name, *claims, theorems=[THEOREM]))
+                for name, claims in (("old", old), ("new", new))]  # fmt: skip
+        return changes(*runs, **options)
+
+    return between
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        (2.0, 3.1, "lost"),
+        (2.0, None, "lost"),
+        (3.1, 2.0, "gained"),
+        (None, 1000.0, "gained"),
+        (2.0, 2.9, None),
+        (2.9, 2.0, None),
+        (None, None, None),
+    ],
+)
+def test_coverage_that_was_lost_or_gained(covered, old, new, kind):
+    found = covered([covering(L=old, sigma=1.5)], [covering(L=new, sigma=1.5)])
+    assert found == ([] if kind is None else [Change(kind, "T: L", old, new)])
+    assert not got_worse(found)
+    assert got_worse(found, strict=True) == (kind == "lost")
+
+
+def test_the_factor_decides_how_much_coverage_is_lost(covered):
+    found = covered([covering(L=2.0)], [covering(L=2.9)], factor=1.4)
+    assert found == [Change("lost", "T: L", 2.0, 2.9)]
+
+
+def test_coverage_by_a_part_is_no_loss(covered):
+    """What the theorem's own runs caught before is caught by a part."""
+    own, part = covering(L=None, pairs_with=["a/2"]), covering("a/2", L=2.0) | {"part": "S"}
+    found = covered([covering(L=2.0)], [own, part])
+    assert found == [Change("new", "a/2", None, "CONSISTENT")]
+
+
+def test_misreadings_that_would_go_unnoticed(covered):
+    old = {"1": "killed", "2": "survived", "3": "killed", "4": "killed", "5": "killed"}
+    new = {"1": "survived", "2": "killed", "3": "untestable", "4": "killed"}
+    found = covered([covering(structure=old)], [covering(structure=new)])
+    assert found == [Change("unnoticed", "T: 1", "killed", "survived")]
+    assert not got_worse(found)
+    assert got_worse(found, strict=True)
+
+
+def test_a_loss_of_coverage_counts_where_that_is_asked_for(run, capsys):
+    old, new = (str(run(name, covering(L=factor), theorems=[THEOREM]))
+                for name, factor in (("old", 2.0), ("new", 8.0)))  # fmt: skip
+    assert cli.main(["diff", old, new]) == 0
+    text = capsys.readouterr().out
+    assert (
+        "Coverage that was lost (1, by more than a factor of 1.5)\n  T: L: 2 -> 8 (times 4)" in text
+    )
+    assert text.endswith("no verdict got worse\n")
+    assert cli.main(["diff", old, new, "--strict"]) == 1
+    assert cli.main(["diff", new, old, "--strict"]) == 0
+    assert "Coverage that was gained" in capsys.readouterr().out
+    assert cli.main(["diff", old, new, "--strict", "--factor", "5"]) == 0
+
+
 def test_runs_that_cannot_be_read_are_usage_errors(run, tmp_path, capsys):
     good = run("good", claim())
     (broken := tmp_path / "broken.json").write_bytes(b"\xff{")

@@ -15,9 +15,9 @@ from optzoo.problems import (
     masked_nesterov,
     two_state_switch,
 )
-from optzoo.theorems.markovian_noise import D3A, Switches
+from optzoo.theorems.markovian_noise import D3A, D6, Switches
 from theory_checks.claims.markovian_noise import baselines, mutants, rates
-from theory_checks.claims.markovian_noise.lower_bounds import OverTheBound
+from theory_checks.claims.markovian_noise.lower_bounds import Switched, relative_distance
 from theory_checks.claims.markovian_noise.processes import (
     by_iterations,
     gradient_calls,
@@ -150,20 +150,21 @@ def test_switches_are_counted_over_all_samples():
     kappa, d = 100.0, 60
     problem = masked_nesterov(two_state_switch(0.3), d, kappa)
     run = stream_run(problem, np.zeros(d), {"gamma": 0.001}, 1, 0)
-    over = OverTheBound(Switches(kappa=kappa, d=d))
+    switched = Switched()
     key = jax.random.key(3)
-    position, memory, states = run.init(key), over.start(), []
+    position, memory, states = run.init(key), switched.start(), []
     step = jax.jit(run.step)
     for k in range(30):
         before, position = position, step(position, k, jax.random.fold_in(key, k))
-        memory = over.add(memory, run, k, before, position)
+        memory = switched.add(memory, run, k, before, position)
         states.append(int(position.chain_state))
     switches = int(np.sum(np.diff(states) != 0))
-    assert int(memory[0]) == switches > 0
+    assert int(switched.read(memory)) == switches > 0
     relative = np.sum((position.x - problem.solution) ** 2) / np.sum(problem.solution**2)
     rho = 9 / 11
     bound = (rho ** (2 * switches + 2) - rho ** (2 * d)) / (1 - rho ** (2 * d))
-    assert float(over.read(memory)) == pytest.approx(float(relative) / bound)
+    assert float(relative_distance(run, position)) == pytest.approx(float(relative))
+    assert D6.bound(Switches(kappa=kappa, d=d), switches) == pytest.approx(bound)
     assert float(gradient_calls(run, position)) == 30
     assert np.count_nonzero(np.asarray(position.x)) <= switches + 1
 

@@ -207,9 +207,14 @@ def theorem(label, **changes):
         "root": label, "title": f"What {label} says", "source": "Theorem 2", "statement": "$a < b$",
         "assumptions": [{"text": "$f$ convex", "checked": True}], "side": "above",
         "code": "def bound(self):\n    return self.L < 1", "form": "explicit", "proof": "By hand.",
-        "constants": [{"name": "L", "meaning": "smoothness", "weakens": "up"}],
+        "constants": [{"name": "L", "meaning": "smoothness", "weakens": "up", "read": True}],
     }  # fmt: skip
     return record | changes
+
+
+def caught(factor, **changes):
+    """What a claim's record says of a constant."""
+    return {"factor": factor, "direction": "down", "limit": "reached", "case": ""} | changes
 
 
 def test_the_page_begins_with_theorems(tmp_path):
@@ -236,6 +241,100 @@ def test_the_page_begins_with_theorems(tmp_path):
     assert parsed.rows("constants")[1] == ["L", "smoothness", "larger", "2.5 exact"]
     assert "All 3 instances" in parsed.words
     assert "older version" not in parsed.words
+
+
+def covered_run():
+    """Theorems and claims: cells of every shade, a part, misreadings, a reason."""
+    names = ("L", "D", "p", "nu", "r_0")
+    constants = [{"name": name, "weakens": "up", "read": True} for name in names]
+    theorems = [
+        theorem("F3", constants=constants),
+        theorem("F3, one step", root="F3", constants=constants[:1]),
+    ]
+    coverage = {
+        "L": caught(1.5, case="logistic"),
+        "D": caught(7.0, direction="up"),
+        "p": caught(300.0),
+        "nu": caught(None, case=None),
+        "r_0": caught(None, case=None, limit="no part"),
+    }
+    structure = {"L < squared": "killed", "D": "survived", "p": "untestable", "nu": "weaker"}
+    claims = [
+        claim(id="a/run", part="F3", coverage=coverage, structure=structure, case="hard one",
+              not_tested={"r_0": "it is 0 at the <start>"}),
+        claim("one_step", id="a/step", part="F3, one step", coverage={"L": caught(1.0)},
+              structure={"D": "killed"}),
+    ]  # fmt: skip
+    return theorems, claims
+
+
+def test_the_matrix_of_coverage(tmp_path):
+    theorems, claims = covered_run()
+    parsed = page(tmp_path, claims, schema=2, theorems=theorems)
+    assert "a/coverage" in parsed.ids
+    header, f3, step = parsed.rows("matrix")
+    columns = ["Theorem", "L", "D", "p", "nu", "r_0", "Misreadings killed", "Hardest instance"]
+    assert header == columns
+    assert f3 == ["F3", "1.5× 1×", "7× never", "300× never", "never neverUNTESTED",
+                  "never neverwith a reason", "1 + 1 / 2", "hard one"]  # fmt: skip
+    assert step[:3] == ["F3, one step", "1× never", ""]
+    shades = [value for tag, name, value in parsed.attributes if tag == "span" and name == "class"
+              and value.startswith("cell ")]  # fmt: skip
+    legend, cells = shades[:4], shades[4:]
+    assert legend == ["cell sharp", "cell fair", "cell blunt", "cell never"]
+    assert cells == [f"cell {shade}" for shade in (
+        "sharp", "sharp", "fair", "never", "blunt", "never", *["never"] * 4, "sharp", "never",
+    )]  # fmt: skip
+    assert ("a", "title", "own runs: a/run, logistic") in parsed.attributes
+    assert ("a", "title", "a part: a/step") in parsed.attributes
+    assert ("span", "title", "it is 0 at the <start>") in parsed.attributes
+    for words in (
+        "F3, nu: nothing would have noticed if it could be better by any factor.",
+        "F3, r_0: nothing would have noticed if it could be better by any factor: it is 0",
+        "constants that could not be wrong unnoticed by a factor of 2: 1/5 of 10: 2/5",
+        "by own runs 1 and 2 misreadings killed 2/2, by own runs 1",
+        "Not as expected a/run: F3 is untested in nu:",
+    ):
+        assert words in parsed.words
+
+
+def test_a_claim_shows_its_own_coverage(tmp_path):
+    theorems, claims = covered_run()
+    parsed = page(tmp_path, claims, schema=2, theorems=theorems)
+    heading = ["Constant", "Caught from a factor of"]
+    table = next(rows[1:] for rows in parsed.tables if rows[0][:2] == heading)
+    assert [[cell.strip() for cell in row] for row in table] == [
+        ["L", "1.5×", "down", "logistic"],
+        ["D", "7×", "up", "–"],
+        ["p", "300×", "down", "–"],
+        ["nu", "never: not even at its limit", "down", "–"],
+        ["r_0", "never: it takes no part in the bound here", "down", "–"],
+    ]
+    summary = "1 killed, 1 survived, 1 change nothing here, 1 claim less"
+    assert f"Misreadings of the formula: {summary}" in parsed.words
+
+
+def test_theorems_whose_check_cannot_be_asked_and_runs_without_coverage(tmp_path):
+    (f3, _), (run, _) = covered_run()
+    parsed = page(tmp_path, [run | {"coverage": {}, "not_tested": {}}], schema=2, theorems=[f3])
+    assert "its check holds the bound as numbers, which cannot be asked anew." in parsed.words
+    without = page(tmp_path, [run], schema=2, theorems=[])
+    assert "matrix" not in without.classes
+    assert "misreadings killed" not in without.words
+    assert "Not as expected" not in without.words
+
+
+def test_the_summary_counts_coverage(tmp_path):
+    theorems, claims = covered_run()
+    text = write_summary(write(tmp_path, claims, schema=2, theorems=theorems)).read_text()
+    assert (
+        "Coverage: of 5 constants of theorems, 1 could not be wrong unnoticed by a factor of 2, 2 "
+        "by a factor of 10 (by the theorems' own runs 1 and 2); of 2 misreadings of the bounds 2 "
+        "are killed (1 by own runs)."
+    ) in text
+    assert "- a/run: F3 is UNTESTED in nu." in text
+    older = write_summary(write(tmp_path, claims)).read_text()
+    assert "Coverage" not in older
 
 
 def test_a_file_of_an_older_version_says_what_it_lacks(tmp_path):
@@ -369,31 +468,28 @@ def test_no_claims(tmp_path):
 def test_failures_come_first(tmp_path):
     claims = [
         claim(id="refuted", verdict="REFUTED"),
-        claim(id="alone", vacuous=True),
-        claim(id="weakly_paired", vacuous=True, pairs_with="also_vacuous"),
-        claim(id="also_vacuous", vacuous=True, pairs_with=["sound"]),
-        claim(id="badly_paired", vacuous=True, pairs_with=["refuted", "elsewhere"]),
+        claim(id="slack", vacuous=True, pairs_with=["also_slack", "elsewhere"]),
+        claim(id="also_slack", vacuous=True),
+        claim(id="blind", theorem="F4", part="F4", coverage={"L": caught(None)}),
         claim(id="sound", controls=[control("survivor", killed=False, verdict="CONSISTENT"),
                                     control("unrun", killed=None, verdict=None)]),
         claim(id="open", verdict="INCONCLUSIVE", decided="too few seeds"),
     ]  # fmt: skip
-    source = write_report(write(tmp_path, claims)).read_text(encoding="utf-8")
+    results = write(tmp_path, claims, schema=2, theorems=[theorem("F4")])
+    source = write_report(results).read_text(encoding="utf-8")
     assert source.index("failures") < source.index('id="verdicts"')
     words = Page(source).words
     box = words[words.index("Not as expected") : words.index("Undecided")]
     items = [
         "refuted: the claim is refuted.",
-        "alone: vacuous, and it names no partner.",
-        "weakly_paired: vacuous, without a sound partner among the 1 that it names.",
-        "badly_paired: vacuous, without a sound partner among the 2 that it names.",
         "sound: the control survivor survived: expected REFUTED, came out CONSISTENT.",
         "sound: the control unrun has no outcome.",
+        "blind: F4 is untested in L: neither its own runs nor those on its parts would notice",
     ]
     positions = [box.index(item) for item in items]
     assert positions == sorted(positions)
-    assert "also_vacuous: vacuous" not in box
-    assert "and did not: refuted (REFUTED), elsewhere (not in this run)." in words
-    assert "and did not: also_vacuous (CONSISTENT, vacuous)." in words
+    assert "slack" not in box, "a claim with room is no failure"
+    assert "belong: also_slack (CONSISTENT, vacuous), elsewhere (not in this run)." in words
     assert "Undecided open: too few seeds" in words
 
 
@@ -413,7 +509,7 @@ def test_a_good_run_has_no_boxes(tmp_path):
     words = page(tmp_path, [claim(), claim(id="v", vacuous=True, pairs_with=claim()["id"])]).words
     assert "Not as expected" not in words
     assert "Undecided" not in words
-    assert "VACUOUS with upper_bound" in words
+    assert "VACUOUS" in words
 
 
 def test_verdict_of_a_bound_in_words(tmp_path):
@@ -653,7 +749,7 @@ def test_summary_has_counts_table_and_failures(tmp_path):
     assert rows[2] == ["F3", r"bounded by $\Vert x\Vert  + \vert y\vert $ \| or not &lt;b&gt;",
                        "a/1", "upper_bound", "CONSISTENT", "0.55 [0.5, 0.61]", "1.7×", "no", "32",
                        "1/1"]  # fmt: skip
-    assert rows[4][7] == "VACUOUS, pairs with a/1 (CONSISTENT)"
+    assert rows[4][7] == "VACUOUS"
     assert rows[7][4:] == ["CONSISTENT", "–", "–", "–", "–", "1/1"]
     assert "## b\n" in text
 
@@ -775,8 +871,9 @@ def test_names_of_operators_are_upright():
 
 @pytest.mark.parametrize(
     "name",
-    ["records.diff", "records.read", "records.theorems", "report.page", "report.mathml",
-     "report.theorems"],
+    ["records.coverage", "records.diff", "records.read", "records.theorems", "report.coverage",
+     "report.page", "report.mathml", "report.theorems", "restated", "checks.restatable",
+     "worst_case.misreadings"],
 )  # fmt: skip
 def test_examples(name):
     outcome = doctest.testmod(importlib.import_module(f"theory_checks.{name}"))

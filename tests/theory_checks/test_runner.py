@@ -13,7 +13,7 @@ import pytest
 
 from optzoo.problems import Constant
 from theory_checks import cli
-from theory_checks.checks import ExactIdentity, UpperBound
+from theory_checks.checks import ExactIdentity, ExactInequality, UpperBound
 from theory_checks.claim import Case, Claim, Control
 from theory_checks.claims import CLAIMS, SIDE_BY_SIDE
 from theory_checks.records import write as record
@@ -22,7 +22,10 @@ from theory_checks.setting import Stated
 from theory_checks.simulation import runner
 from theory_checks.simulation.laboratory import Laboratory
 
+from .hand_made import AT, level, setting
 from .statements import stated
+
+LEVEL = 8 / np.array(AT) + 0.1
 
 ENVIRONMENT = {"version": "0", "preset": "quick", "seeds": 8, "master_seed": 0}
 
@@ -114,32 +117,52 @@ def record_of(one):
     return runner.run_claim(one, Laboratory(seeds=8))
 
 
-def test_a_vacuous_claim_needs_a_sound_partner():
-    vacuous = {
-        **record_of(claim("paper/vacuous", pairs_with=["paper/sound"])),
-        "vacuous": True,
-    }
-    sound = record_of(claim("paper/sound"))
-    assert cli.exit_status([vacuous, sound]) == 0
-    two = {**vacuous, "pairs_with": ["paper/sound", "paper/other"]}
-    open_one = {**sound, "id": "paper/other", "verdict": "INCONCLUSIVE"}
-    assert cli.exit_status([two, sound, open_one]) == 1  # each of them counts
-    assert cli.exit_status([{**vacuous, "pairs_with": []}]) == 1
-    assert cli.exit_status([vacuous, {**sound, "vacuous": True, "pairs_with": []}]) == 1
-    assert cli.exit_status([vacuous, {**sound, "verdict": "INCONCLUSIVE"}]) == 1
-    alone = {**sound, "vacuous": True, "pairs_with": []}
-    assert len(record.unmet_expectations([vacuous, alone])) == 2  # itself, and as a partner
-    (sentence,) = record.unmet_expectations([two, sound, open_one])
-    assert "paper/vacuous is VACUOUS" in sentence
-    assert sentence.endswith("(paper/other)")
+def on_level(share, **changes):
+    """A claim on L / (p k) + sigma / 10: this share of it was measured, without chance."""
+    one, place = level(), setting()
+    sides = share * LEVEL, lambda: place.bound(one, AT)
+    check = ExactInequality(lambda: sides)
+    return Claim("paper/level", "A level", one, lambda: Case(place, check), **changes)
 
 
-def test_partners_that_were_not_asked_for_are_no_failure():
-    vacuous = {**record_of(claim("paper/vacuous", pairs_with=["paper/sound"])), "vacuous": True}
-    assert record.unmet_expectations([vacuous]) == []
-    assert cli.exit_status([vacuous]) == 0
-    two = {**vacuous, "pairs_with": ["paper/sound", "paper/other"]}
-    assert cli.exit_status([two, record_of(claim("paper/sound"))]) == 0
+def test_a_run_that_would_not_notice_a_better_constant_fails(tmp_path):
+    def outcome(name, one):
+        records = run(one, directory=tmp_path / name)
+        theorems = json.loads((tmp_path / name / "results.json").read_text())["theorems"]
+        return records, theorems, cli.exit_status(records, (), theorems)
+
+    (sharp,), _, status = outcome("sharp", on_level(0.99))
+    assert status == 0
+    assert [sharp["coverage"][name]["factor"] is None for name in ("L", "sigma", "p")] == [
+        False
+    ] * 3
+    assert "killed" in sharp["structure"].values()
+    assert not on_level(0.9).not_tested
+    (slack,), theorems, status = outcome("slack", on_level(0.9))
+    assert status == 1
+    (sentence,) = record.unmet_expectations([slack], theorems)
+    assert sentence.startswith("T1 is UNTESTED in sigma: no run of paper/level or of its parts")
+    assert json.loads((tmp_path / "slack" / "results.json").read_text())["summary"]["unmet"] == [
+        sentence
+    ]
+    reason = {"sigma": "at no point does the noise decide"}
+    (explained,), _, status = outcome("explained", on_level(0.9, not_tested=reason))
+    assert (status, explained["not_tested"]) == (0, reason)
+    other = {"L": "of another constant"}
+    assert outcome("other", on_level(0.9, not_tested=other))[2] == 1
+    assert outcome("away", on_level(0.9, pairs_with=("paper/away",)))[2] == 0
+    # What a reader knows as VACUOUS is no failure by itself.
+    assert cli.exit_status([sharp | {"vacuous": True}], (), theorems) == 0
+    load_results(tmp_path / "slack")
+
+
+def test_an_error_while_a_theorem_is_asked_anew_names_the_claim(monkeypatch):
+    def broken(theorem):
+        raise RuntimeError("no source")
+
+    monkeypatch.setattr("theory_checks.worst_case.coverage.misreadings", broken)
+    with pytest.raises(ValueError, match="paper/level, coverage: RuntimeError: no source"):
+        runner.run_claim(on_level(0.99), Laboratory(seeds=8))
 
 
 def test_finished_claims_are_kept_when_a_later_one_dies(tmp_path):
@@ -365,3 +388,72 @@ def test_list_names_all(capsys):
     expected = [(one.id, one.theorem.root.label) for one in CLAIMS]
     expected += [(one.id, "side-by-side") for one in SIDE_BY_SIDE]
     assert [tuple(line.split()[:2]) for line in listed] == expected
+
+
+@pytest.fixture
+def covered(tmp_path):
+    """The folder of a run on a theorem, one of its parts and another theorem."""
+    one = on_level(0.9)
+    part = one.theorem.part("T1, a step", "A step")
+    place = setting()
+    step = ExactInequality(lambda: (0.99 * LEVEL, lambda: place.bound(part, AT)))
+    claims = (
+        one,
+        Claim("paper/step", "A step", part, lambda: Case(place, step)),
+        Claim("other/law", "Another", stated(label="T2"), lambda: Case(Stated("p"), exact(1.0))),
+    )
+    run(*claims, directory=tmp_path / "run")
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from theory_checks.claim import Claim\n"
+        "from optzoo.theorems.frank_wolfe import F3\n"
+        f"CLAIMS = tuple(Claim(one, 'T', F3, None) for one in {[one.id for one in claims]})\n"
+    )
+    return tmp_path / "run", file
+
+
+def test_list_tells_what_a_run_has_covered(covered, capsys):
+    folder, file = covered
+    arguments = ["list", "paper", "--claims", str(file), "--coverage", str(folder)]
+    assert cli.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "T1"
+    assert re.fullmatch(r"  L +own 1\.1\d, parts 1\.01", lines[1])
+    assert re.fullmatch(r"  sigma +own never, parts 1\.1\d", lines[2])
+    assert lines[4].split() == ["misreadings", "9", "of", "9", "killed", "(1", "by", "parts)"]
+    assert lines[5] == "T1, a step"
+    assert len(lines) == 10
+    assert cli.main(["list", "paper/step", *arguments[2:]]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "T1, a step"
+    assert cli.main(["list", "other", *arguments[2:]]) == 2, "it has no constants"
+    assert "has nothing of these claims" in capsys.readouterr().err
+
+
+def test_coverage_of_no_run_is_a_usage_error(covered, capsys, monkeypatch):
+    folder, file = covered
+    monkeypatch.chdir(folder.parent)
+    assert cli.main(["list", "paper", "--claims", str(file), "--coverage"]) == 2
+    error = capsys.readouterr().err
+    assert "--coverage: results/quick/results.json does not exist" in error
+    assert "make a run first" in error
+    (folder / "results.json").write_text("{")
+    assert cli.main(["list", "paper", "--claims", str(file), "--coverage", str(folder)]) == 2
+    assert "is not complete, strict JSON" in capsys.readouterr().err
+
+
+def test_a_run_of_few_theorems_prints_their_coverage(covered, capsys):
+    results = record.finished_run(covered[0])
+    cli._print_coverage(results)
+    first, second, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("coverage: by which factor each constant could be better")
+    assert second == "T1"
+    assert last.startswith("coverage: of 3 constants own runs would catch a factor of 2 in 2,")
+    many = [one | {"label": f"T{i}", "root": f"T{i}"} for i in range(7)
+            for one in results["theorems"][:1]]  # fmt: skip
+    claims = [one | {"part": f"T{i}", "theorem": f"T{i}", "id": f"p/{i}"} for i in range(7)
+              for one in results["claims"][:1]]  # fmt: skip
+    cli._print_coverage({"theorems": many, "claims": claims})
+    (alone,) = capsys.readouterr().out.splitlines()
+    assert alone.startswith("coverage: of 21 constants")
+    cli._print_coverage({"theorems": [], "claims": claims})
+    assert capsys.readouterr().out == ""

@@ -116,7 +116,7 @@ class UpperBound:
         assert seeds is not None
         sample = laboratory.sample(self.experiment, 0, seeds)[self.metric]
         ratios = _over(sample[:, -len(self._points) :], said)
-        evidence = log_e_process(np.minimum(ratios, _LARGEST)).max()
+        evidence = log_e_process(ratios).max()
         return bool(evidence >= -math.log(laboratory.protocol.alpha))
 
     @property
@@ -182,7 +182,7 @@ class PathwiseLowerBound:
         """Whether a path recorded is below."""
         assert seeds is not None
         paths = laboratory.sample(self.experiment, 0, seeds)[self.metric]
-        return assess_pathwise(np.minimum(_over(paths, said), _LARGEST)).verdict == "REFUTED"
+        return assess_pathwise(_over(paths, said)).verdict == "REFUTED"
 
 
 @dataclass(frozen=True, eq=False)
@@ -321,8 +321,10 @@ _LARGEST = 1e12
 
 
 def _over(values: Array, said: Array) -> Array:
-    """The ratios to a bound, which may be 0 where it was moved."""
-    return np.asarray(values / np.maximum(said, np.finfo(np.float64).tiny * 1e16))
+    """The ratios to a bound, which may be 0 or negative where it was moved."""
+    with np.errstate(over="ignore"):
+        ratios = values / np.maximum(said, np.finfo(np.float64).tiny)
+    return np.asarray(np.minimum(ratios, _LARGEST))
 
 
 def _positive_bound(bound: Says, experiment: Experiment, points: int) -> Array:

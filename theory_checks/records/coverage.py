@@ -50,6 +50,8 @@ class Coverage:
         hardest: the id of the claim, and its instance, that comes closest to the bound.
         absent: ids of partners that are not in the run.
         claims: ids of the claims on the theorem itself.
+        asked: whether a check of theirs asks the theorem for its bound, and so could be asked anew.
+        refuted: whether one of them is refuted: then nothing is to be said of what it tested.
     """
 
     paper: str
@@ -63,6 +65,8 @@ class Coverage:
     hardest: tuple[str, str] | None = None
     absent: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
+    asked: bool = True
+    refuted: bool = False
 
     @property
     def is_root(self) -> bool:
@@ -73,9 +77,10 @@ class Coverage:
     def untested(self) -> tuple[str, ...]:
         """Constants that could be wrong by any factor, and for which no claim says why.
 
-        A part of another theorem is asked for none: what it leaves open is open there.
+        A part of another theorem is asked for none: what it leaves open is open there. Nor is one
+        that is refuted, which says enough.
         """
-        if not self.is_root:
+        if not self.is_root or self.refuted:
             return ()
         return tuple(
             name
@@ -150,6 +155,8 @@ def _coverage(theorem: Record, claims: Sequence[Record], by_id: Mapping[str, Rec
         hardest=None if closest is None else (closest["id"], closest.get("case") or ""),
         absent=tuple(name for name in partners if name not in by_id),
         claims=tuple(claim["id"] for claim in own),
+        asked=any(claim.get("coverage") for claim in own),
+        refuted=any(claim.get("verdict") == "REFUTED" for claim in own),
     )
 
 

@@ -342,7 +342,13 @@ def _failures(views: list[_View]) -> list[dict[str, Any]]:
 def _untested(rows: Sequence[Coverage]) -> list[dict[str, Any]]:
     """Theorems with constants that could be wrong by any factor unnoticed."""
     return [
-        {"id": row.claims[0], "what": "untested", "theorem": row.label, "constants": names}
+        {
+            "id": row.claims[0],
+            "what": "untested",
+            "theorem": row.label,
+            "constants": names,
+            "asked": row.asked,
+        }
         for row, names in untested(rows)
     ]
 

@@ -4,8 +4,8 @@ r"""Which constant of a theorem, and which part of its formula, could be wrong u
     \text{ moved by } \varphi \text{ to make } B \text{ claim more} \}
 
 Nothing is simulated again: the theorem is restated, and the check's own data are asked about that.
-A statement about refutation, with the same error rate: that the bound is refuted with a constant
-moved by less than what it could be moved by has at most the probability alpha.
+A statement about refutation, with the error rate of a case's own: that it refutes the bound with a
+constant moved by less than what it could be moved by has at most the probability alpha.
 """
 
 import math
@@ -94,8 +94,10 @@ class _Place:
         try:
             with restated(self.theorem, instead), np.errstate(all="ignore"):
                 said = self.check.says(self.laboratory, self.seeds)
-        except (ArithmeticError, ValueError, TypeError, IndexError, AttributeError):
-            return None  # a root of a negative number, say
+        except Exception:  # a formula with a mistake in it may fail in any way
+            return None
+        if said.ndim == 0:  # what depended on the point was dropped
+            said = np.full(self.said.shape, said)
         sound = said.shape == self.said.shape and np.all(np.isfinite(said))
         return said if sound else None
 
@@ -129,7 +131,9 @@ def _caught(name: str, places: Sequence[_Place]) -> dict[str, Any]:
         # A case is worth a search only if it catches less than what was caught before.
         first = limit if best is None else best * (1 - RESOLUTION)
         if first > 1 and refuted(first):
-            best, sharpest = _smallest(refuted, first), place.name
+            found = _smallest(refuted, first)
+            if found < math.inf:
+                best, sharpest = found, place.name
     return {
         "factor": best,
         "direction": direction,
@@ -147,7 +151,7 @@ def _admissible(place: _Place, name: str) -> float | None:
 
 
 def _smallest(refuted: Callable[[float], bool], high: float) -> float:
-    """The smallest factor that is refuted, where `high` is, to the resolution."""
+    """The smallest factor that is refuted, where `high` is; infinite if only the end itself is."""
     low = 1.0
     for step in _LADDER:
         if step >= high:

@@ -11,9 +11,10 @@ import inspect
 import math
 import textwrap
 import types
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from optzoo.theorems import Theorem
@@ -30,7 +31,8 @@ class Misreading:
     """A theorem with one mistake in it.
 
     Args:
-        name: where the mistake is and what it is; the same for all theorems that share the place.
+        name: where the mistake is and what it is; the same for all theorems that share the place. A
+            number in brackets counts the places of one function that read alike.
         theorem: with the mistake, and without the assumptions that it may violate.
     """
 
@@ -120,9 +122,15 @@ def _restated(theorem: Theorem, constants: type[Constants], formula: Any = None)
     """With other constants, whose methods are asked by name."""
     if formula is None:
         formula = theorem.formula
-        assert formula is not None
-        formula = getattr(constants, formula.__name__, formula)
+        if _is_own(formula, theorem.constants):
+            formula = getattr(constants, formula.__name__)
     return dataclasses.replace(theorem, constants=constants, formula=formula, assumptions=())
+
+
+def _is_own(formula: Any, constants: type[Constants] | None) -> bool:
+    """Whether the formula is a method of the constants, not a function that has a name of one."""
+    name = getattr(formula, "__name__", "")
+    return formula is not None and inspect.getattr_static(constants, name, None) is formula
 
 
 _POWERS: Mapping[str, Callable[[float], float]] = {
@@ -166,11 +174,13 @@ def _misreadings(theorem: Theorem) -> Iterator[Misreading]:
         tree = _parsed(function)
         if tree is None:
             continue
+        times: Counter[str] = Counter()
         for number, (before, after) in enumerate(_mistakes(tree)):
-            rewritten = _rewritten(function, number)
+            words = f"{function.__qualname__}: {after} in place of {before}"
+            times[words] += 1
             yield Misreading(
-                f"{function.__qualname__}: {after} in place of {before}",
-                _with_function(theorem, reached, place, rewritten),
+                words if times[words] == 1 else f"{words} ({times[words]})",
+                _with_function(theorem, reached, place, _rewritten(function, number)),
             )
 
 
@@ -198,8 +208,8 @@ def _reached(theorem: Theorem) -> _Reached:
         return _Reached({}, frozenset(fields))
     functions: dict[str, types.FunctionType] = {}
     read: set[str] = set()
-    own = inspect.getattr_static(constants, formula.__name__, None) is formula
-    waiting = [(formula.__name__ if own else f":{formula.__name__}", formula)]
+    own = "" if _is_own(formula, constants) else ":"
+    waiting = [(f"{own}{formula.__name__}", formula)]
     while waiting:
         place, function = waiting.pop(0)
         tree = _tree(function)
@@ -240,6 +250,8 @@ def _tree(function: types.FunctionType) -> ast.FunctionDef | None:
 def _function(member: Any) -> types.FunctionType | None:
     if isinstance(member, property):
         member = member.fget
+    elif isinstance(member, cached_property):
+        member = member.func
     return member if isinstance(member, types.FunctionType) else None
 
 
@@ -278,20 +290,25 @@ def _rewired(function: types.FunctionType, names: dict[str, Any]) -> types.Funct
 
 def _as_member(constants: type[Constants], name: str, function: types.FunctionType) -> Any:
     shipped = inspect.getattr_static(constants, name, None)
-    return property(function) if isinstance(shipped, property) else function
+    return property(function) if isinstance(shipped, property | cached_property) else function
 
 
 # --- Mistakes in a syntax tree ---
 
 
 def _parsed(function: types.FunctionType) -> ast.FunctionDef | None:
-    """A copy without decorators; None where the function cannot be compiled alone."""
+    """A copy of the body alone; None where the function cannot be compiled by itself."""
     tree = _tree(function)
     if tree is None or function.__closure__:  # a call of super(), or a function within a function
         return None
     (found,) = ast.parse(ast.unparse(tree)).body
     assert isinstance(found, ast.FunctionDef)
-    found.decorator_list = []
+    found.decorator_list, found.returns = [], None
+    for argument in ast.walk(found.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None  # may name what only a type checker imports
+    found.args.defaults = []  # `_rewritten` hands on those that the function has
+    found.args.kw_defaults = [None for _ in found.args.kwonlyargs]
     return found
 
 
@@ -305,6 +322,7 @@ def _rewritten(function: types.FunctionType, number: int) -> types.FunctionType:
     code = compile(ast.fix_missing_locations(found), f"<{function.__qualname__}>", "exec")
     exec(code, function.__globals__, names)
     made: types.FunctionType = names[function.__name__]
+    made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
     return made
 
 
@@ -339,7 +357,7 @@ def _places(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 def _parts(node: ast.AST) -> Iterator[ast.AST]:
     """What a formula is made of: no annotations, subscripts, conditions or messages."""
-    if isinstance(node, ast.arguments | ast.Raise | ast.Assert):
+    if isinstance(node, ast.arguments | ast.Raise | ast.Assert | ast.Compare):
         return
     if isinstance(node, ast.Subscript):
         yield node.value
@@ -347,6 +365,10 @@ def _parts(node: ast.AST) -> Iterator[ast.AST]:
         yield from [node.value] if node.value is not None else []
     elif isinstance(node, ast.FunctionDef):
         yield from node.body
+    elif isinstance(node, ast.If | ast.While):
+        yield from (*node.body, *node.orelse)
+    elif isinstance(node, ast.IfExp):
+        yield from (node.body, node.orelse)
     elif isinstance(node, ast.Call) and _called(node) in _SHAPES:
         if _called(node) == "full" and len(node.args) > 1:
             yield node.args[1]
@@ -393,7 +415,7 @@ def _varies(node: ast.expr) -> bool:
 def _other_powers(base: ast.expr, power: ast.expr) -> Iterator[ast.expr]:
     """Dropped, doubled and halved."""
     yield base
-    if isinstance(power, ast.Constant):
+    if isinstance(power, ast.Constant) and isinstance(power.value, int | float):
         others: list[ast.expr] = [ast.Constant(2 * power.value)]
         others += [ast.Constant(power.value / 2)] if power.value != 2 else []
     else:

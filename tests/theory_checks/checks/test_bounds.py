@@ -124,7 +124,7 @@ class TestUpperBound:
 
 class TestPathwise:
     def pathwise(self, metric, bound=(1.0, 2.0, 4.0, 8.0)):
-        check = PathwiseLowerBound(experiment(POINTS), "metric", bound)
+        check = PathwiseLowerBound(experiment(POINTS), "metric", lambda metrics: bound)
         return check.run(Given({"metric": metric}, 16))
 
     def test_one_path_below_at_one_checkpoint_refutes(self):
@@ -178,13 +178,13 @@ class TestSampledIdentity:
 
     def test_a_declared_range_is_used_and_named(self):
         coins = (np.random.default_rng(1).random((256, 4)) < 0.5).astype(float)
-        found, _ = self.identity(coins, 0.5, within=(-0.5, 0.5))
+        found, _ = self.identity(coins, 0.5, within=(0.0, 1.0))
         assert (found.verdict, found.support) == ("CONSISTENT", "finite-sample")
         assert self.identity(coins, 0.5)[0].support == "asymptotic"
-        assert self.identity(coins, 0.9, within=(-0.9, 0.1))[0].verdict == "REFUTED"
+        assert self.identity(coins, 0.9, within=(0.0, 1.0))[0].verdict == "REFUTED"
         agreeing = np.full((256, 4), 0.5)  # of rarer ones nothing is known without a range
         assert self.identity(agreeing, 1.0)[0].verdict == "INCONCLUSIVE"
-        assert self.identity(agreeing, 1.0, within=(-1.0, 1.0))[0].verdict == "REFUTED"
+        assert self.identity(agreeing, 1.0, within=(0.0, 2.0))[0].verdict == "REFUTED"
 
     def test_what_decides_is_what_its_name_says(self):
         def named(**arguments):
