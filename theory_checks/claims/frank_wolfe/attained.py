@@ -84,11 +84,11 @@ def _saga() -> Case:
 # --- Between two bounds, on |x|^2 / 2 over the simplex ---
 
 
-def _sandwich(dim: int = 2000) -> OnRun[SarahRun]:
+def _sandwich(dim: int = 2000, p: float = 0.2) -> OnRun[SarahRun]:
     place = sandwich(dim)
     return OnRun(
         place,
-        place.sarah(step_table(optzoo.open_loop_schedule(2.0), 256), 0.2, 1),
+        place.sarah(step_table(optzoo.open_loop_schedule(2.0), 256), p, 1),
         known=chosen(d=place.problem.dim),
         chosen=own_steps("classic"),
         name=f"sandwich-{dim}-sarah_frank_wolfe",
@@ -96,8 +96,12 @@ def _sandwich(dim: int = 2000) -> OnRun[SarahRun]:
     )
 
 
-def _floor(dim: int) -> Case:
-    setting = _sandwich(dim)
+FLOORS = {"d = 2000": (2000, 0.2), "d = 190, full gradients": (190, 1.0)}
+"""With few dimensions the last checkpoint is near the step at which all vertices are in use."""
+
+
+def _floor(instance: str) -> Case:
+    setting = _sandwich(*FLOORS[instance])
 
     def check(method: Method | None = None) -> PathwiseLowerBound:
         return PathwiseLowerBound(
@@ -143,8 +147,7 @@ CLAIMS: tuple[Claim, ...] = (
         id="frank_wolfe/sarah/sandwich/from-below",
         title="No method with this oracle is faster",
         theorem=F9,
-        # In few dimensions the last checkpoint is near the step at which all vertices are used.
-        prepare=grid(_floor, dim=(2000, 256)),
+        prepare=grid(_floor, instance=FLOORS),
     ),
     Claim(
         id="frank_wolfe/sarah/sandwich/from-above",
