@@ -416,7 +416,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("own = [claim for claim in same if claim[\"part\"] == label]", "own = [claim for claim in same if claim[\"theorem\"] == theorem[\"root\"]]"),
             ("same = [claim for claim in claims if claim[\"paper\"] == paper]", "same = list(claims)"),
             ("if name in by_id and name not in mine]", "if name in by_id]"),
-            ("    if theorem[\"root\"] == label:\n", "    if True:\n"),
+            ("for one in same if one[\"theorem\"] == label}", "for one in same if one[\"theorem\"] == theorem[\"root\"]}"),
             ("if constant.get(\"read\") and constant[\"weakens\"] and theorem[\"side\"] != \"law\"", "if constant[\"weakens\"] and theorem[\"side\"] != \"law\""),
             ("if constant.get(\"read\") and constant[\"weakens\"] and theorem[\"side\"] != \"law\"", "if constant.get(\"read\") and constant[\"weakens\"]"),
             ("return min(cells, key=lambda cell: cell.factor, default=Cell())", "return cells[0] if cells else Cell()"),

@@ -131,8 +131,7 @@ def _coverage(theorem: Record, claims: Sequence[Record], by_id: Mapping[str, Rec
     same = [claim for claim in claims if claim["paper"] == paper]
     own = [claim for claim in same if claim["part"] == label]
     partners = dict.fromkeys(name for claim in own for name in claim.get("pairs_with") or ())
-    if theorem["root"] == label:
-        partners |= {one["id"]: None for one in same if one["theorem"] == label}
+    partners |= {one["id"]: None for one in same if one["theorem"] == label}
     mine = {claim["id"] for claim in own}
     parts = [by_id[name] for name in partners if name in by_id and name not in mine]
     names = [

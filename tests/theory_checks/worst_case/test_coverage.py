@@ -284,6 +284,24 @@ def test_a_mistake_that_one_instance_kills_is_killed():
     ] == "survived"  # fmt: skip
 
 
+def test_a_mistake_that_claims_more_somewhere_is_no_weaker_one():
+    """The root of 4 is smaller, that of 1/4 is larger."""
+    one = level()
+    more = exactly(0.5, theorem=one, place=setting(sigma=4.0))
+    less = exactly(0.4, theorem=one, place=setting(sigma=0.25))
+    for checks in ({"a": more, "b": less}, {"a": less, "b": more}):
+        assert outcomes(covered(one, **checks))["sigma under a root"] == "survived"
+    assert outcomes(covered(one, case=less))["sigma under a root"] == "weaker"
+
+
+def test_every_change_of_an_identity_claims_something_else():
+    one = level(side="equal")
+    found = outcomes(covered(one, case=exactly(1.0, ExactIdentity, one)))
+    assert found["L dropped"] == found["L squared"] == "killed"
+    loose = outcomes(covered(one, case=exactly(1.0, ExactIdentity, one, tolerance=1e3)))
+    assert loose["L dropped"] == loose["L squared"] == "survived"
+
+
 def test_mistakes_from_below_claim_more_where_they_are_larger():
     one = stated(side="below", constants=Below, formula=Below.least)
     place = setting(kappa=2.0, mu=6.0)
