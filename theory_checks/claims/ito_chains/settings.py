@@ -3,7 +3,7 @@
 import abc
 import threading
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal, TypeVar, final
 
 import numpy as np
@@ -131,7 +131,7 @@ class LinearChain(Chain):
             f"$T = {self.time:g}$, noise: {self.noise}"
         )
 
-    @property
+    @cached_property
     def constants(self) -> dict[str, Constant]:
         bound = Constant(
             self.diffusion.largest_drift(self.time), "exact", derivation="at 0 or T, monotone in t"
@@ -244,7 +244,7 @@ class GeometricChain(Chain):
     def words(self) -> str:
         return rf"$b(x) = {self.growth:g} x$, $\sigma(x) = {self.s:g} x$, $x_0 = 1$, Gaussian noise"
 
-    @property
+    @cached_property
     def constants(self) -> dict[str, Constant]:
         kick = self.s**2 * self.eta ** (1 + self.gamma)
         root = float(np.sqrt(START**2 * ((1 + self.growth * self.eta) ** 2 + kick) ** self.steps))
@@ -304,7 +304,7 @@ class PosteriorChain(Chain):
     def words(self) -> str:
         return "posterior of a linear model, $d = 3$, 6 observations"
 
-    @property
+    @cached_property
     def constants(self) -> dict[str, Constant]:
         """Of E|b(Z_t)|^2 the mean's part falls from |c|^2 and the covariance's grows."""
         process = posterior()
@@ -359,7 +359,7 @@ class DoubleWellChain(Chain):
             f"{len(EDGES) - 1} cells"
         )
 
-    @property
+    @cached_property
     def constants(self) -> dict[str, Constant]:
         return {
             **chosen(eta=self.eta, gamma=self.gamma, T=self.time, s=2**0.5, d=1),
