@@ -37,7 +37,7 @@ from theory_checks.claims.frank_wolfe.watches import (
     suboptimality,
 )
 from theory_checks.simulation import Experiment, simulate
-from theory_checks.simulation.subsets import floyd_subset
+from theory_checks.simulation.subsets import floyd_subset, uniform_below
 
 
 def test_one_step_inequalities_are_attained():
@@ -79,6 +79,18 @@ def test_identity_holds_on_the_shipped_code_at_another_probability(replacement):
     nu = variance_factor(enumeration.SAMPLES, enumeration.BATCH, replacement=replacement)
     exact = F1.bound(Batch(p=0.55, nu=nu), before, variance)
     np.testing.assert_allclose(after, exact, rtol=1e-12)
+
+
+def test_uniform_below_reaches_every_number_equally_often():
+    limits = jnp.array([1, 2, 5])
+    draws = jax.vmap(lambda key: uniform_below(key, limits))(
+        jax.random.split(jax.random.key(3), 4000)
+    )
+    for column, limit in zip(np.asarray(draws).T, limits.tolist(), strict=True):
+        counts = np.bincount(column, minlength=limit)
+        assert counts.size == limit
+        # Five standard errors of a count.
+        assert np.all(np.abs(counts - 4000 / limit) <= 5 * np.sqrt(4000 / limit))
 
 
 @pytest.mark.parametrize(("n", "b"), [(5, 2), (4, 3), (6, 1), (3, 3)])
