@@ -105,7 +105,9 @@ def test_partners_that_were_not_asked_for_are_no_failure():
 
 def test_the_best_outcome_of_a_misreading_counts_and_parts_are_named():
     own = claim("a", structure={"1": "survived", "2": "weaker", "3": "untestable", "4": "killed"})
-    more = claim("b", structure={"1": "untestable", "2": "survived", "3": "weaker", "4": "survived"})
+    more = claim(
+        "b", structure={"1": "untestable", "2": "survived", "3": "weaker", "4": "survived"}
+    )
     assert only([theorem()], [own, more]).outcomes == {
         "1": "survived", "2": "survived", "3": "weaker", "4": "killed",
     }  # fmt: skip
