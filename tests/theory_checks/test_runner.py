@@ -18,6 +18,7 @@ from theory_checks.claim import Case, Claim, Control
 from theory_checks.claims import CLAIMS, SIDE_BY_SIDE
 from theory_checks.records import write as record
 from theory_checks.records.read import load_results
+from theory_checks.report.coverage import at_the_end
 from theory_checks.setting import Stated
 from theory_checks.simulation import runner
 from theory_checks.simulation.laboratory import Laboratory
@@ -294,6 +295,7 @@ def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[1/1] CONSISTENT   frank_wolfe/sarah/estimator/bound (controls 3/3" in done.stdout
+    assert "coverage: of " in done.stdout
     for name in ("results.json", "report.html", "summary.md"):
         assert (tmp_path / "out" / name).stat().st_size > 500
 
@@ -441,19 +443,20 @@ def test_coverage_of_no_run_is_a_usage_error(covered, capsys, monkeypatch):
     assert "is not complete, strict JSON" in capsys.readouterr().err
 
 
-def test_a_run_of_few_theorems_prints_their_coverage(covered, capsys):
+def test_a_run_of_few_theorems_prints_their_coverage_and_one_of_many_the_counts(covered):
     results = record.finished_run(covered[0])
-    cli._print_coverage(results)
-    first, second, *_, last = capsys.readouterr().out.splitlines()
+    first, second, *_, last = at_the_end(results)
     assert first.startswith("coverage: by which factor each constant could be better")
     assert second == "T1"
     assert last.startswith("coverage: of 3 constants own runs would catch a factor of 2 in 2,")
-    many = [one | {"label": f"T{i}", "root": f"T{i}"} for i in range(7)
-            for one in results["theorems"][:1]]  # fmt: skip
-    claims = [one | {"part": f"T{i}", "theorem": f"T{i}", "id": f"p/{i}"} for i in range(7)
-              for one in results["claims"][:1]]  # fmt: skip
-    cli._print_coverage({"theorems": many, "claims": claims})
-    (alone,) = capsys.readouterr().out.splitlines()
-    assert alone.startswith("coverage: of 21 constants")
-    cli._print_coverage({"theorems": [], "claims": claims})
-    assert capsys.readouterr().out == ""
+    (theorem, *_), (found, *_) = results["theorems"], results["claims"]
+    for number, told in ((6, True), (7, False)):
+        labels = [f"T{i}" for i in range(number)]
+        many = {
+            "theorems": [theorem | {"label": label, "root": label} for label in labels],
+            "claims": [found | {"id": one, "part": one, "theorem": one} for one in labels],
+        }
+        lines = at_the_end(many)
+        assert (len(lines) > 1) == told
+        assert lines[-1].startswith(f"coverage: of {3 * number} constants")
+    assert at_the_end({"theorems": [], "claims": [found]}) == []
