@@ -269,6 +269,12 @@ def test_bad_claim_ids():
         claim("Paper/X")
 
 
+def test_reasons_are_for_constants_of_the_theorem():
+    for one, words in ((level(), "could get wrong are L, sigma, p, idle"), (stated(), "are none")):
+        with pytest.raises(ValueError, match=f"not_tested of paper/one names eta; .*{words}"):
+            Claim("paper/one", "", one, lambda: None, not_tested={"eta": "it was chosen"})
+
+
 def test_upper_bounds_must_be_positive():
     from theory_checks.claims.frank_wolfe.processes import line_test
     from theory_checks.simulation import Experiment
