@@ -17,6 +17,7 @@ from theory_checks.checks import ExactIdentity, ExactInequality, UpperBound
 from theory_checks.claim import Case, Claim, Control
 from theory_checks.claims import CLAIMS, SIDE_BY_SIDE
 from theory_checks.records import write as record
+from theory_checks.records.fingerprint import fingerprint
 from theory_checks.records.read import load_results
 from theory_checks.report.coverage import at_the_end
 from theory_checks.setting import Stated
@@ -155,6 +156,13 @@ def test_a_run_that_would_not_notice_a_better_constant_fails(tmp_path):
     # What a reader knows as VACUOUS is no failure by itself.
     assert cli.exit_status([sharp | {"vacuous": True}], (), theorems) == 0
     load_results(tmp_path / "slack")
+
+
+def test_a_reason_that_came_later_is_not_kept_from_before():
+    protocol = Laboratory().protocol
+    prints = [fingerprint(on_level(0.9, not_tested=reason), protocol)
+              for reason in ({}, {"sigma": "one"}, {"sigma": "another"})]  # fmt: skip
+    assert len(set(prints)) == 3
 
 
 def test_an_error_while_a_theorem_is_asked_anew_names_the_claim(monkeypatch):
