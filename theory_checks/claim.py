@@ -205,7 +205,8 @@ class Claim:
             with the reason why that is so.
 
     Raises:
-        ValueError: if the id is not a lower-case path.
+        ValueError: if the id is not a lower-case path, or `not_tested` names no constant of the
+            theorem.
         TypeError: if the theorem is not one.
     """
 
@@ -225,6 +226,14 @@ class Claim:
         if not isinstance(self.theorem, Theorem):
             raise TypeError(
                 f"the theorem of {self.id} must be an optzoo.theorems.Theorem, got {self.theorem!r}"
+            )
+        kind = self.theorem.constants
+        known = () if kind is None else tuple(kind.directions())
+        unknown = [name for name in self.not_tested if name not in known]
+        if unknown:
+            raise ValueError(
+                f"not_tested of {self.id} names {', '.join(unknown)}; the constants that "
+                f"{self.theorem.label} could get wrong are {', '.join(known) or 'none'}"
             )
 
     @property

@@ -161,23 +161,16 @@ def _list(options: argparse.Namespace) -> int:
 
 def _list_coverage(directory: Path, ids: set[str]) -> int:
     """What the run there has tested of the theorems that these claims speak of."""
-    from .records.coverage import coverage_of
     from .records.diff import load_run
-    from .report.coverage import in_words
+    from .report.coverage import of_claims
 
     try:
-        results = load_run(directory)
+        lines = of_claims(load_run(directory), ids)
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(f"--coverage: {error}; make a run first") from None
-    rows = [
-        row
-        for row in coverage_of(results["theorems"], results["claims"])
-        if ids.intersection(row.claims)
-    ]
-    if not rows:
+    if not lines:
         raise UsageError(f"--coverage: the run in {directory} has nothing of these claims")
-    for row in rows:
-        print("\n".join(in_words(row)))
+    print("\n".join(lines))
     return OK
 
 
@@ -227,6 +220,7 @@ def _run_in(
 
     from .claim import Claim
     from .records import write as record
+    from .report.coverage import at_the_end
     from .report.page import write_summary
     from .side_by_side import SideBySide
     from .simulation.laboratory import Laboratory
@@ -274,7 +268,8 @@ def _run_in(
     for sentence in failures:
         print(f"could not be evaluated: {sentence}", file=sys.stderr)
     written = record.finished_run(directory)
-    _print_coverage(written)
+    for line in at_the_end(written):
+        print(line)
     _print_outcome(written["summary"], laboratory.gradient_calls)
     status = exit_status(records, failures, written["theorems"])
     try:
@@ -436,24 +431,6 @@ class _Progress:
             print(line, flush=True)
         else:
             self._bar.write(line)
-
-
-_FEW_THEOREMS = 6
-
-
-def _print_coverage(run: dict[str, Any]) -> None:
-    """Of a few theorems each in its constants, of many the counts: the first that is to be read."""
-    from .records.coverage import coverage_of
-    from .report.coverage import headline_in_words, in_words
-
-    rows = coverage_of(run["theorems"], run["claims"])
-    if not rows:
-        return
-    if len(rows) <= _FEW_THEOREMS:
-        print("coverage: by which factor each constant could be better before this run objects")
-        for row in rows:
-            print("\n".join(in_words(row)))
-    print(headline_in_words(rows))
 
 
 def _print_outcome(summary: dict[str, Any], gradient_calls: float) -> None:

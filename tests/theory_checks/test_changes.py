@@ -264,6 +264,8 @@ def test_coverage_by_a_part_is_no_loss(covered):
 def test_misreadings_that_would_go_unnoticed(covered):
     old = {"1": "killed", "2": "survived", "3": "killed", "4": "killed", "5": "killed"}
     new = {"1": "survived", "2": "killed", "3": "untestable", "4": "killed"}
+    old |= {"6": "survived", "7": "untestable"}
+    new |= {"6": "survived", "7": "survived"}
     found = covered([covering(structure=old)], [covering(structure=new)])
     assert found == [Change("unnoticed", "T: 1", "killed", "survived")]
     assert not got_worse(found)

@@ -190,5 +190,5 @@ def test_theorems_of_an_interrupted_run_are_kept(tmp_path):
     assert [one["label"] for one in results["theorems"]] == ["L", "T1"]
     assert "return self.slope" in results["theorems"][0]["code"]
     assert results["theorems"][0]["constants"] == [
-        {"name": "slope", "meaning": "the slope", "weakens": "up"}
+        {"name": "slope", "meaning": "the slope", "weakens": "up", "read": True}
     ]

@@ -207,7 +207,7 @@ def test_all_starts_and_iterations_are_held_against_the_bound():
     assert len(measured) == setting.horizon * 3
     halved = rates.sides(setting, D3A, distance, scale=0.5)
     np.testing.assert_array_equal(halved[0], measured)
-    np.testing.assert_allclose(halved[1], bound / 2)
+    np.testing.assert_allclose(halved[1](), bound() / 2)
     last = rates.sides(setting, D3A, distance, last_only=True)
     np.testing.assert_array_equal(last[0], measured[-3:])
     single, _ = rates.sides(setting, D3A, distance, sizes=(1, 0), horizon=10)

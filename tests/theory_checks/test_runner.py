@@ -17,7 +17,9 @@ from theory_checks.checks import ExactIdentity, ExactInequality, UpperBound
 from theory_checks.claim import Case, Claim, Control
 from theory_checks.claims import CLAIMS, SIDE_BY_SIDE
 from theory_checks.records import write as record
+from theory_checks.records.fingerprint import fingerprint
 from theory_checks.records.read import load_results
+from theory_checks.report.coverage import at_the_end
 from theory_checks.setting import Stated
 from theory_checks.simulation import runner
 from theory_checks.simulation.laboratory import Laboratory
@@ -156,6 +158,13 @@ def test_a_run_that_would_not_notice_a_better_constant_fails(tmp_path):
     load_results(tmp_path / "slack")
 
 
+def test_a_reason_that_came_later_is_not_kept_from_before():
+    protocol = Laboratory().protocol
+    prints = [fingerprint(on_level(0.9, not_tested=reason), protocol)
+              for reason in ({}, {"sigma": "one"}, {"sigma": "another"})]  # fmt: skip
+    assert len(set(prints)) == 3
+
+
 def test_an_error_while_a_theorem_is_asked_anew_names_the_claim(monkeypatch):
     def broken(theorem):
         raise RuntimeError("no source")
@@ -268,6 +277,12 @@ def test_bad_claim_ids():
         claim("Paper/X")
 
 
+def test_reasons_are_for_constants_of_the_theorem():
+    for one, words in ((level(), "could get wrong are L, sigma, p, idle"), (stated(), "are none")):
+        with pytest.raises(ValueError, match=f"not_tested of paper/one names eta; .*{words}"):
+            Claim("paper/one", "", one, lambda: None, not_tested={"eta": "it was chosen"})
+
+
 def test_upper_bounds_must_be_positive():
     from theory_checks.claims.frank_wolfe.processes import line_test
     from theory_checks.simulation import Experiment
@@ -294,6 +309,7 @@ def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[1/1] CONSISTENT   frank_wolfe/sarah/estimator/bound (controls 3/3" in done.stdout
+    assert "coverage: of " in done.stdout
     for name in ("results.json", "report.html", "summary.md"):
         assert (tmp_path / "out" / name).stat().st_size > 500
 
@@ -441,19 +457,20 @@ def test_coverage_of_no_run_is_a_usage_error(covered, capsys, monkeypatch):
     assert "is not complete, strict JSON" in capsys.readouterr().err
 
 
-def test_a_run_of_few_theorems_prints_their_coverage(covered, capsys):
+def test_a_run_of_few_theorems_prints_their_coverage_and_one_of_many_the_counts(covered):
     results = record.finished_run(covered[0])
-    cli._print_coverage(results)
-    first, second, *_, last = capsys.readouterr().out.splitlines()
+    first, second, *_, last = at_the_end(results)
     assert first.startswith("coverage: by which factor each constant could be better")
     assert second == "T1"
     assert last.startswith("coverage: of 3 constants own runs would catch a factor of 2 in 2,")
-    many = [one | {"label": f"T{i}", "root": f"T{i}"} for i in range(7)
-            for one in results["theorems"][:1]]  # fmt: skip
-    claims = [one | {"part": f"T{i}", "theorem": f"T{i}", "id": f"p/{i}"} for i in range(7)
-              for one in results["claims"][:1]]  # fmt: skip
-    cli._print_coverage({"theorems": many, "claims": claims})
-    (alone,) = capsys.readouterr().out.splitlines()
-    assert alone.startswith("coverage: of 21 constants")
-    cli._print_coverage({"theorems": [], "claims": claims})
-    assert capsys.readouterr().out == ""
+    (theorem, *_), (found, *_) = results["theorems"], results["claims"]
+    for number, told in ((6, True), (7, False)):
+        labels = [f"T{i}" for i in range(number)]
+        many = {
+            "theorems": [theorem | {"label": label, "root": label} for label in labels],
+            "claims": [found | {"id": one, "part": one, "theorem": one} for one in labels],
+        }
+        lines = at_the_end(many)
+        assert (len(lines) > 1) == told
+        assert lines[-1].startswith(f"coverage: of {3 * number} constants")
+    assert at_the_end({"theorems": [], "claims": [found]}) == []

@@ -57,6 +57,7 @@ def fingerprint(subject: Claim | SideBySide, protocol: Protocol) -> str:
             subject.pairs_with,
             subject.x_label,
             list(subject.cases),
+            dict(subject.not_tested),
         ]
         makers = _functions(subject.prepare)
     else:

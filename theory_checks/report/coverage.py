@@ -1,13 +1,25 @@
 """Coverage for readers: the matrix of theorems and constants, and its worst cells in words."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..records.coverage import FAIR, SHARP, Cell, Coverage, headline
+from ..records.coverage import FAIR, SHARP, Cell, Coverage, coverage_of, headline
+from ..records.read import Record
 from .rendering import format_number
 
-__all__ = ["Matrix", "headline_in_words", "in_words", "matrix", "shade"]
+__all__ = [
+    "Matrix",
+    "at_the_end",
+    "headline_in_words",
+    "in_words",
+    "matrix",
+    "of_claims",
+    "shade",
+]
+
+_FEW = 6
+"""Theorems that are told one by one at the end of a run."""
 
 
 def shade(cell: Cell) -> str:
@@ -115,6 +127,45 @@ def in_words(row: Coverage) -> list[str]:
         words += f"; survived: {'; '.join(row.survivors)}" if row.survivors else ""
         lines.append(f"  {'misreadings':<{width}}  {words}")
     return lines
+
+
+def of_claims(run: Record, ids: Collection[str]) -> list[str]:
+    """The coverage of the theorems that some claims speak of, as lines for a terminal.
+
+    Args:
+        run: what results.json holds.
+        ids: of the claims.
+
+    Returns:
+        The lines; none where the run has nothing of them.
+
+    Example:
+        >>> of_claims({"theorems": [], "claims": []}, ["p/t"])
+        []
+    """
+    rows = coverage_of(run["theorems"], run["claims"])
+    return [line for row in rows if set(ids) & set(row.claims) for line in in_words(row)]
+
+
+def at_the_end(run: Record) -> list[str]:
+    """What a run has covered: of a few theorems each in its constants, of many the counts.
+
+    Args:
+        run: what results.json holds.
+
+    Returns:
+        Lines for a terminal.
+
+    Example:
+        >>> at_the_end({"theorems": [], "claims": []})
+        []
+    """
+    rows = coverage_of(run["theorems"], run["claims"])
+    lines = []
+    if 0 < len(rows) <= _FEW:
+        lines = ["coverage: by which factor each constant could be better before this run objects"]
+        lines += [line for row in rows for line in in_words(row)]
+    return [*lines, headline_in_words(rows)] if rows else []
 
 
 def headline_in_words(rows: Sequence[Coverage]) -> str:

@@ -1,1 +1,3 @@
 """How much of a theorem was tested: which mistakes in its statement would have been caught."""
+
+__all__: list[str] = []

@@ -60,6 +60,12 @@ def test_round_off_is_allowed_where_it_is_declared_and_no_more(check):
         assert outcome.verdict == verdict
 
 
+def test_the_largest_deviation_of_an_identity_is_told_whatever_its_sign():
+    for measured in ([1.001, 0.5], [1.001, 1.5]):
+        decided = found(ExactIdentity, measured, [1.0, 1.0]).decided
+        assert decided.startswith("by hand: largest relative deviation 0.5 > 1e-10 over 2 cases")
+
+
 @pytest.mark.parametrize("check", ONE_SIDED)
 def test_what_round_off_decides_has_no_ratio(check):
     """A ratio of 3 or of 1/3 between numbers below round-off is no sharpness, nor a violation."""

@@ -55,7 +55,7 @@ def test_the_sharpest_claim_of_the_theorem_itself():
 
 def test_parts_and_own_are_never_mixed():
     """A part is a claim on a part of the theorem, or a partner; neither makes an own cell."""
-    theorems = [theorem(), theorem("T, a step", "L", root="T")]
+    theorems = [theorem(), theorem("T, a step", root="T")]
     own = claim("own", {"L": None, "sigma": 4.0}, pairs_with=["partner"])
     step = claim("step", {"L": 1.5}, part="T, a step")
     partner = claim("partner", {"L": 1.2, "sigma": 9.0}, part="Q", root="Q")
@@ -65,7 +65,8 @@ def test_parts_and_own_are_never_mixed():
     assert (row.own["sigma"].factor, row.parts["sigma"].factor) == (4.0, 9.0)
     assert row.untested == ()
     assert part.own["L"] == Cell(1.5, "step", "case of step")
-    assert not part.parts["L"].caught, "the theorem is no part of its part"
+    assert not part.own["sigma"].caught
+    assert not part.parts["sigma"].caught, "the theorem is no part of its part"
     assert [one.is_root for one in (row, part)] == [True, False]
 
 

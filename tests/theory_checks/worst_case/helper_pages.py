@@ -13,8 +13,8 @@ __all__ = ["decayed", "ignored"]
 
 
 def decayed(rate: ArrayLike, k: ArrayLike) -> ArrayLike:
-    """The rate divided by k + 1, from k = 0 on."""
-    return np.where(k > -1.0 / 2, rate / (np.asarray(k) + 1), 0.0)
+    """The rate divided by k + 1, where k is not far below it."""
+    return np.where(k > rate - 1e9, rate / (np.asarray(k) + 1), 0.0)
 
 
 def ignored(k: ArrayLike) -> ArrayLike:
