@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
+from .options import factor, seconds, seeds
 from .presets import MASTER_SEED, PRESETS, DataFolderError
 from .requirements import missing_packages
 
@@ -204,18 +205,21 @@ def _run(options: argparse.Namespace) -> int:
     # From before what is there is read until all is written: no other run may come between.
     with only_run(directory):
         sources = [one.name for one in origins[1:]]
-        resumed = subjects if before and options.resume else None
-        return _run_in(directory, options, chosen, sources, resumed)
+        return _run_in(
+            directory, options, chosen, subjects, sources, resume=before and options.resume
+        )
 
 
 def _run_in(
     directory: Path,
     options: argparse.Namespace,
     chosen: Sequence[Any],
+    subjects: Sequence[Any],
     sources: Sequence[str],
-    resumed: Sequence[Any] | None,
+    *,
+    resume: bool,
 ) -> int:
-    """Runs what was chosen and writes the report; goes on with the run there if `resumed`."""
+    """Runs what was chosen of all subjects, perhaps goes on with the run there; the report."""
     import jax
 
     from .claim import Claim
@@ -227,11 +231,11 @@ def _run_in(
     from .simulation.runner import run_claims
     from .statistics.protocol import Protocol
 
-    seeds = options.seeds or PRESETS[options.preset]
+    per_look = options.seeds or PRESETS[options.preset]
     master_seed = secrets.randbits(31) if options.fresh_seeds else MASTER_SEED
     protocol = Protocol()
     environment = record.environment(
-        preset=options.preset, seeds=seeds, master_seed=master_seed, protocol=protocol
+        preset=options.preset, seeds=per_look, master_seed=master_seed, protocol=protocol
     )
     earlier: dict[str, Any] = {
         "theorems": [],
@@ -239,13 +243,15 @@ def _run_in(
         "comparisons": [],
         "summary": {"seconds": 0.0},
     }
-    if resumed is not None:
-        earlier = _resumed(directory, environment, resumed, {one.id for one in chosen}, protocol)
+    if resume:
+        earlier = _resumed(directory, environment, subjects, {one.id for one in chosen}, protocol)
         environment = earlier["environment"]
     # Where the claims that are not the repository's own were found, this time and before.
     environment["claims_from"] = sorted({*(environment.get("claims_from") or []), *sources})
 
-    laboratory = Laboratory(seeds=seeds, master_seed=environment["master_seed"], protocol=protocol)
+    laboratory = Laboratory(
+        seeds=per_look, master_seed=environment["master_seed"], protocol=protocol
+    )
     done = {one["id"] for one in (*earlier["claims"], *earlier["comparisons"])}
     with _Progress(len(chosen), sum(one.id in done for one in chosen)) as progress:
         laboratory.on_block = progress.detail
@@ -255,6 +261,7 @@ def _run_in(
             directory,
             environment,
             side_by_side=[one for one in chosen if isinstance(one, SideBySide)],
+            registered=[one for one in subjects if isinstance(one, Claim)],
             finished=earlier["claims"],
             finished_side_by_side=earlier["comparisons"],
             finished_theorems=earlier["theorems"],
@@ -506,11 +513,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("ids", nargs="*", metavar="IDS", help=ids)
     run.add_argument("--preset", choices=sorted(PRESETS), default="quick")
-    run.add_argument("--seeds", type=_seeds, help="replicates of a first look (32 quick, 256 full)")
+    run.add_argument("--seeds", type=seeds, help="replicates of a first look (32 quick, 256 full)")
     run.add_argument("--fresh-seeds", action="store_true", help="draw a new master seed")
     run.add_argument(
         "--time-limit",
-        type=_seconds,
+        type=seconds,
         default=3600.0,
         metavar="SECONDS",
         help="after so long a claim is given up (3600)",
@@ -566,42 +573,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     diff.add_argument(
         "--factor",
-        type=_factor,
+        type=factor,
         default=1.5,
         help="how far tightness, detectable factor and time may move (1.5)",
     )
     diff.set_defaults(command=_diff)
     return parser
-
-
-def _factor(text: str) -> float:
-    refusal = argparse.ArgumentTypeError(f"a number above 1 is needed, got {text!r}")
-    try:
-        factor = float(text)
-    except ValueError:
-        raise refusal from None
-    if not 1.0 < factor < float("inf"):
-        raise refusal
-    return factor
-
-
-def _seconds(text: str) -> float:
-    refusal = argparse.ArgumentTypeError(f"a positive number of seconds is needed, got {text!r}")
-    try:
-        seconds = float(text)
-    except ValueError:
-        raise refusal from None
-    if not seconds > 0.0:
-        raise refusal
-    return seconds
-
-
-def _seeds(text: str) -> int:
-    refusal = argparse.ArgumentTypeError(f"an integer of at least 8 is needed, got {text!r}")
-    try:
-        seeds = int(text)
-    except ValueError:
-        raise refusal from None
-    if seeds < 8:
-        raise refusal
-    return seeds

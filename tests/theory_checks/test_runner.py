@@ -308,7 +308,7 @@ def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "[1/1] CONSISTENT   frank_wolfe/sarah/estimator/bound (controls 3/3" in done.stdout
+    assert "[1/1] CONSISTENT   frank_wolfe/sarah/estimator/bound (controls 2/2" in done.stdout
     assert "coverage: of " in done.stdout
     for name in ("results.json", "report.html", "summary.md"):
         assert (tmp_path / "out" / name).stat().st_size > 500

@@ -48,7 +48,8 @@ class Coverage:
         outcomes: misreading -> "killed", "killed by a part", "survived", "untestable" or "weaker".
         not_tested: constant -> the reason why no factor is caught, where a claim lists one.
         hardest: the id of the claim, and its instance, that comes closest to the bound.
-        absent: ids of partners that are not in the run.
+        absent: ids of partners, and of other claims on the theorem and its parts, that are not in
+            the run.
         claims: ids of the claims on the theorem itself.
         asked: whether a check of theirs asks the theorem for its bound, and so could be asked anew.
         refuted: whether one of them is refuted: then nothing is to be said of what it tested.
@@ -152,7 +153,11 @@ def _coverage(theorem: Record, claims: Sequence[Record], by_id: Mapping[str, Rec
             name: why for claim in own for name, why in (claim.get("not_tested") or {}).items()
         },
         hardest=None if closest is None else (closest["id"], closest.get("case") or ""),
-        absent=tuple(name for name in partners if name not in by_id),
+        absent=tuple(
+            name
+            for name in dict.fromkeys((*partners, *(theorem.get("claims") or ())))
+            if name not in by_id
+        ),
         claims=tuple(claim["id"] for claim in own),
         asked=any(claim.get("coverage") for claim in own),
         refuted=any(claim.get("verdict") == "REFUTED" for claim in own),

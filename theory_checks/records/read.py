@@ -43,7 +43,7 @@ _CASE_FIELDS = (
 _THEOREM_FIELDS = (
     *("paper", "known", "label", "root", "title", "source", "algorithm", "statement"),
     *("assumptions", "metric", "unit", "output", "side", "rate", "form", "constants", "code"),
-    *("proof", "not_shown"),
+    *("proof", "not_shown", "claims"),
 )
 _ENVIRONMENT_FIELDS = (
     *("created", "preset", "master_seed", "protocol"),

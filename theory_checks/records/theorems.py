@@ -5,9 +5,10 @@ from typing import Any
 
 from optzoo.theorems import Theorem
 
+from ..claim import Claim
 from ..worst_case.misreadings import constants_read
 
-__all__ = ["merged", "theorem_records"]
+__all__ = ["merged", "theorem_records", "with_claims"]
 
 Record = dict[str, Any]
 
@@ -44,6 +45,23 @@ def merged(earlier: Iterable[Record], later: Iterable[Record]) -> list[Record]:
     """
     found = {(one["paper"], one["label"]): one for one in earlier}
     return list((found | {(one["paper"], one["label"]): one for one in later}).values())
+
+
+def with_claims(theorems: Iterable[Record], claims: Iterable[Claim]) -> list[Record]:
+    """The records with the ids of the claims that there are on each theorem and on its parts.
+
+    Args:
+        theorems: their records.
+        claims: all that are registered, whether they are run or not.
+
+    Returns:
+        The records; "claims" of each has the ids.
+    """
+    ids: dict[tuple[str, str], dict[str, None]] = {}
+    for claim in claims:
+        for label in (claim.theorem.label, claim.theorem.root.label):
+            ids.setdefault((claim.theorem.paper.citation, label), {})[claim.id] = None
+    return [one | {"claims": list(ids.get((one["paper"], one["label"]), {}))} for one in theorems]
 
 
 def _record(theorem: Theorem) -> Record:

@@ -13,7 +13,7 @@ from optzoo.conformance.blame import outside
 from ..claim import Claim
 from ..records import write as record
 from ..records.fingerprint import fingerprint
-from ..records.theorems import merged, theorem_records
+from ..records.theorems import merged, theorem_records, with_claims
 from ..side_by_side import SideBySide
 from ..worst_case.coverage import coverage
 from .laboratory import Laboratory
@@ -123,6 +123,7 @@ def run_claims(
     environment: Record,
     *,
     side_by_side: Sequence[SideBySide] = (),
+    registered: Sequence[Claim] = (),
     finished: Iterable[Record] = (),
     finished_side_by_side: Iterable[Record] = (),
     finished_theorems: Iterable[Record] = (),
@@ -145,6 +146,8 @@ def run_claims(
         directory: where results.json lies.
         environment: see `record.environment`.
         side_by_side: what to put side by side when the claims are done.
+        registered: all claims there are; where some were not asked for, what they would have
+            caught of a theorem is not known.
         finished: records of an earlier, interrupted run; their claims are not run again.
         finished_side_by_side: the same of methods side by side.
         finished_theorems: records of the theorems of those claims.
@@ -169,7 +172,10 @@ def run_claims(
         on_side_by_side,
     )
 
-    theorems = merged(finished_theorems, theorem_records(claim.theorem for claim in claims))
+    theorems = with_claims(
+        merged(finished_theorems, theorem_records(claim.theorem for claim in claims)),
+        registered or claims,
+    )
     everything: tuple[Claim | SideBySide, ...] = (*claims, *side_by_side)
     prints = {id(one): fingerprint(one, laboratory.protocol) for one in everything}
     started = time.perf_counter()
