@@ -277,7 +277,7 @@ def test_the_matrix_of_coverage(tmp_path):
     assert header == columns
     assert f3 == ["F3", "1.5× 1×", "7× never", "300× never", "never neverUNTESTED",
                   "never neverwith a reason", "1 + 1 / 2", "hard one"]  # fmt: skip
-    assert step[:3] == ["F3, one step", "1× never", ""]
+    assert step[:3] == ["F3, one step", "1×", ""]
     shades = [value for tag, name, value in parsed.attributes if tag == "span" and name == "class"
               and value.startswith("cell ")]  # fmt: skip
     legend, cells = shades[:4], shades[4:]
