@@ -118,7 +118,7 @@ def _below(
         cap=CAPS[metric](setting.run) if noisy else None,
         # Where no noise reaches the oracle all seeds agree.
         certain=0 if noisy else 1 if last_only else len(CHECKPOINTS),
-        looks=8 if noisy else 1,
+        looks=16 if noisy else 4,
     )
     return Case(setting, check)
 
