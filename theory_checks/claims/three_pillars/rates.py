@@ -1,5 +1,6 @@
 """Sampled runs of the shipped method against the theorems, each control where it must fail."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -166,7 +167,7 @@ def _large_ball() -> Case:
     return _bounded(V5, setting, "zero", LATE)
 
 
-BALLS = {
+BALLS: dict[str, Callable[[], Case]] = {
     "solution on its boundary": _ball,
     "all of space": _large_ball,
     "all of space, few local steps": partial(_few, V5),
