@@ -125,9 +125,10 @@ def collected(origins: Iterable[Origin]) -> list[Subject]:
                 )
             holders[one.id] = origin
             subjects.append(one)
+    known = {one.id for one in subjects if isinstance(one, Claim)}
     for one in subjects:
         for name in one.pairs_with if isinstance(one, Claim) else ():
-            if name not in holders or name == one.id:
+            if name not in known or name == one.id:
                 raise RegistrationError(
                     f"the claim '{one.id}' pairs with '{name}', which is "
                     f"{'itself' if name == one.id else 'no claim'}"

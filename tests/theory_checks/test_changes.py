@@ -267,7 +267,10 @@ def test_misreadings_that_would_go_unnoticed(covered):
     old |= {"6": "survived", "7": "untestable"}
     new |= {"6": "survived", "7": "survived"}
     found = covered([covering(structure=old)], [covering(structure=new)])
-    assert found == [Change("unnoticed", "T: 1", "killed", "survived")]
+    assert found == [
+        Change("unnoticed", "T: 1", "killed", "survived"),
+        Change("unnoticed", "T: 3", "killed", "untestable"),
+    ]
     assert not got_worse(found)
     assert got_worse(found, strict=True)
 

@@ -72,5 +72,5 @@ def test_labels_are_unique_and_every_theorem_has_a_claim():
 def test_claim_is_consistent_and_its_controls_are_killed(identifier):
     found = run_claim(BY_ID[identifier], Laboratory(seeds=32, protocol=Protocol(alpha=1e-4)))
     assert found["verdict"] == "CONSISTENT", found["decided"]
-    assert found["controls"]
+    assert found["controls"] or all(one["factor"] for one in found["coverage"].values())
     assert all(control["killed"] for control in found["controls"]), found["controls"]

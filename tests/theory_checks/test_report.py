@@ -283,7 +283,7 @@ def test_the_matrix_of_coverage(tmp_path):
     legend, cells = shades[:4], shades[4:]
     assert legend == ["cell sharp", "cell fair", "cell blunt", "cell never"]
     assert cells == [f"cell {shade}" for shade in (
-        "sharp", "sharp", "fair", "never", "blunt", "never", *["never"] * 4, "sharp", "never",
+        "sharp", "sharp", "fair", "never", "blunt", "never", *["never"] * 4, "sharp",
     )]  # fmt: skip
     assert ("a", "title", "own runs: a/run, logistic") in parsed.attributes
     assert ("a", "title", "a part: a/step") in parsed.attributes

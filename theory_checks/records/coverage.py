@@ -79,9 +79,9 @@ class Coverage:
         """Constants that could be wrong by any factor, and for which no claim says why.
 
         A part of another theorem is asked for none: what it leaves open is open there. Nor is one
-        that is refuted, which says enough.
+        that is refuted, which says enough, nor one of which some claims were not asked for.
         """
-        if not self.is_root or self.refuted:
+        if not self.is_root or self.refuted or self.absent:
             return ()
         return tuple(
             name
@@ -138,7 +138,7 @@ def _coverage(theorem: Record, claims: Sequence[Record], by_id: Mapping[str, Rec
     names = [
         constant["name"]
         for constant in theorem["constants"] or ()
-        if constant.get("read") and constant["weakens"] and theorem["side"] != "law"
+        if constant["weakens"] and theorem["side"] != "law" and _takes_part(constant, own)
     ]
     closest = max(own, key=_closeness, default=None)
     return Coverage(
@@ -162,6 +162,14 @@ def _coverage(theorem: Record, claims: Sequence[Record], by_id: Mapping[str, Rec
         asked=any(claim.get("coverage") for claim in own),
         refuted=any(claim.get("verdict") == "REFUTED" for claim in own),
     )
+
+
+def _takes_part(constant: Record, own: Sequence[Record]) -> bool:
+    """Whether the bound reads the constant, or was seen to where its source is not known."""
+    if constant.get("read") is not None or not any(claim.get("coverage") for claim in own):
+        return constant.get("read") is not False
+    moved = [(claim.get("coverage") or {}).get(constant["name"]) for claim in own]
+    return any(one is not None and one["limit"] == "reached" for one in moved)
 
 
 def _closeness(claim: Record) -> float:
@@ -191,7 +199,9 @@ def _outcomes(own: Sequence[Record], parts: Sequence[Record]) -> dict[str, str]:
         if seen == "killed"
     }
     return {
-        name: "killed by a part" if seen != "killed" and name in by_parts else seen
+        name: "killed by a part"
+        if seen in ("survived", "untestable") and name in by_parts
+        else seen
         for name, seen in found.items()
     }
 
@@ -245,5 +255,5 @@ def untested(rows: Sequence[Coverage]) -> Iterator[tuple[Coverage, tuple[str, ..
         The theorem and the names of the constants.
     """
     for row in rows:
-        if row.untested and not row.absent:
+        if row.untested:
             yield row, row.untested

@@ -277,6 +277,8 @@ def _coverage_changes(old: Record, new: Record, factor: float) -> Iterator[Chang
     )
     for key in before.keys() & after.keys():
         was, now = before[key], after[key]
+        if now.refuted or set(now.absent) - set(was.absent):
+            continue  # a verdict that got worse says enough; claims that are gone do not count
         for name in was.own.keys() & now.own.keys():
             one, other = (min(row.own[name].factor, row.parts[name].factor) for row in (was, now))
             if one != other and max(one, other) > factor * min(one, other):
@@ -284,8 +286,9 @@ def _coverage_changes(old: Record, new: Record, factor: float) -> Iterator[Chang
                 numbers = (None if math.isinf(value) else value for value in (one, other))
                 yield Change(kind, f"{now.label}: {name}", *numbers)
         for name in was.outcomes.keys() & now.outcomes.keys():
-            if was.outcomes[name].startswith("killed") and now.outcomes[name] == "survived":
-                yield Change("unnoticed", f"{now.label}: {name}", was.outcomes[name], "survived")
+            killed, still = was.outcomes[name], now.outcomes[name]
+            if killed.startswith("killed") and not still.startswith("killed"):
+                yield Change("unnoticed", f"{now.label}: {name}", killed, still)
 
 
 def _beside(old: Record, new: Record) -> list[dict[str, Record]]:

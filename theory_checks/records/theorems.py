@@ -6,7 +6,7 @@ from typing import Any
 from optzoo.theorems import Theorem
 
 from ..claim import Claim
-from ..worst_case.misreadings import constants_read
+from ..worst_case.misreadings import constants_read, known_source
 
 __all__ = ["merged", "theorem_records", "with_claims"]
 
@@ -61,7 +61,11 @@ def with_claims(theorems: Iterable[Record], claims: Iterable[Claim]) -> list[Rec
     for claim in claims:
         for label in (claim.theorem.label, claim.theorem.root.label):
             ids.setdefault((claim.theorem.paper.citation, label), {})[claim.id] = None
-    return [one | {"claims": list(ids.get((one["paper"], one["label"]), {}))} for one in theorems]
+    found = []
+    for one in theorems:  # those of an earlier run may know of claims that are not registered now
+        here = ids.get((one["paper"], one["label"]), {})
+        found.append(one | {"claims": list(dict.fromkeys((*(one.get("claims") or ()), *here)))})
+    return found
 
 
 def _record(theorem: Theorem) -> Record:
@@ -92,7 +96,7 @@ def _record(theorem: Theorem) -> Record:
                 "name": name,
                 "meaning": meaning,
                 "weakens": directions.get(name),
-                "read": name in read,
+                "read": name in read if known_source(theorem) else None,
             }
             for name, meaning in meanings.items()
         ],

@@ -294,7 +294,7 @@ def unmet_expectations(
             f"no run of {ids} or of its parts would notice if it could be better by any factor"
             if row.asked
             else f"the check of {ids} holds the bound as numbers, which cannot be asked anew: hand "
-            f"it a function, such as lambda: setting.bound(theorem, ...)"
+            "it a function, such as lambda: setting.bound(theorem, ...), or say why in not_tested"
         )
         found.append(f"{row.label} is UNTESTED in {', '.join(names)}: {reason}")
     return found

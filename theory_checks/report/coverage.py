@@ -75,7 +75,7 @@ def matrix(rows: Sequence[Coverage]) -> Matrix:
 
 def _worst(rows: Sequence[Coverage]) -> Iterator[str]:
     for row in rows:
-        if not row.is_root:
+        if not row.is_root or row.refuted or row.absent:
             continue
         never = [name for name, own in row.own.items() if not own.caught]
         by_parts = [name for name in never if row.parts[name].caught]

@@ -105,10 +105,17 @@ class _Place:
         """Whether the data refute these numbers."""
         return self.check.refutes(said, self.laboratory, self.seeds)
 
-    def refuted(self, instead: Theorem) -> bool | None:
-        """Whether the data refute another theorem; None where it says nothing."""
+    def more(self, said: Array) -> NDArray[np.bool_]:
+        """Where these numbers claim more than the theorem does."""
+        change = said - self.said
+        noticeable = np.abs(change) > _CHANGED * np.abs(self.said)
+        claims = {"above": change < 0, "below": change > 0}.get(self.theorem.side, change != 0)
+        return np.asarray(claims & noticeable)
+
+    def refuted(self, instead: Theorem) -> bool:
+        """Whether another theorem says more than this one, and the data refute it."""
         said = self.says(instead)
-        return None if said is None else self.refutes(said)
+        return said is not None and bool(self.more(said).any()) and self.refutes(said)
 
 
 def _caught(name: str, places: Sequence[_Place]) -> dict[str, Any]:
@@ -126,10 +133,10 @@ def _caught(name: str, places: Sequence[_Place]) -> dict[str, Any]:
         seen = seen or (said is not None and _differs(said, place.said))
 
         def refuted(factor: float, place: _Place = place) -> bool:
-            return bool(place.refuted(moved(theorem, name, factor)))
+            return place.refuted(moved(theorem, name, factor))
 
         # A case is worth a search only if it catches less than what was caught before.
-        first = limit if best is None else best * (1 - RESOLUTION)
+        first = limit if best is None else min(limit, best * (1 - RESOLUTION))
         if first > 1 and refuted(first):
             found = _smallest(refuted, first)
             if found < math.inf:
@@ -176,7 +183,6 @@ def _differs(said: Array, before: Array) -> bool:
 
 def _outcome(instead: Theorem, places: Sequence[_Place]) -> Outcome | None:
     """Whether the run would have noticed this mistake; None where it makes no statement."""
-    side = instead.side
     seen: Outcome | None = None
     for place in places:
         said = place.says(instead)
@@ -185,9 +191,7 @@ def _outcome(instead: Theorem, places: Sequence[_Place]) -> Outcome | None:
         seen = seen or "untestable"
         if not _differs(said, place.said):
             continue
-        change = said - place.said
-        more = {"above": change < 0, "below": change > 0}.get(side, change != 0)
-        if not np.any(more & (np.abs(change) > _CHANGED * np.abs(place.said))):
+        if not place.more(said).any():
             seen = "weaker" if seen == "untestable" else seen
         elif place.refutes(said):
             return "killed"

@@ -20,7 +20,7 @@ from typing import Any
 from optzoo.theorems import Theorem
 from optzoo.theorems.theorem import Constants
 
-__all__ = ["Misreading", "constants_read", "misreadings", "moved"]
+__all__ = ["Misreading", "constants_read", "known_source", "misreadings", "moved"]
 
 FAR = 1e12
 """What a constant is multiplied by, or divided by, where its range has no end."""
@@ -63,6 +63,27 @@ def constants_read(theorem: Theorem) -> tuple[str, ...]:
     return tuple(name for name in theorem.constants.directions() if name in read)
 
 
+def known_source(theorem: Theorem) -> bool:
+    """Whether the source of the formula can be read, as that of a lambda cannot.
+
+    Args:
+        theorem: any.
+
+    Returns:
+        The answer; without a formula there is nothing to read.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from optzoo.theorems.frank_wolfe import F9
+        >>> known_source(F9), known_source(replace(F9, formula=lambda constants, k: 0.0))
+        (True, False)
+    """
+    formula = theorem.formula
+    return formula is None or (
+        isinstance(formula, types.FunctionType) and _tree(formula) is not None
+    )
+
+
 def moved(theorem: Theorem, name: str, factor: float) -> Theorem:
     """The theorem with one of its constants moved so that it claims more.
 
@@ -87,12 +108,12 @@ def moved(theorem: Theorem, name: str, factor: float) -> Theorem:
     least, most = field.metadata["least"], field.metadata["most"]
 
     def shift(value: float) -> float:
-        if up:
-            return max(value / min(factor, FAR), least) if factor < math.inf else _end(value, least)
-        return min(value * min(factor, FAR), most)
-
-    def _end(value: float, least: float) -> float:
-        return value / FAR if field.metadata["positive"] else least
+        if up and factor == math.inf and not field.metadata["positive"] and least > -math.inf:
+            return least
+        far = min(factor, FAR)
+        # A negative value rises where it is divided; 0 has no size, and stays.
+        shifted = value / far if up == (value > 0) else value * far
+        return min(max(shifted, least), most)
 
     return _with_constant(theorem, name, shift)
 
@@ -399,7 +420,7 @@ def _wrong(node: ast.expr) -> Iterator[ast.expr]:
             yield from _other_powers(left, right)
     elif isinstance(node, ast.Call) and node.args:
         name = _called(node)
-        if name == "sqrt":
+        if name == "sqrt" and _varies(node.args[0]):
             yield node.args[0]
         elif name in ("log", "log2", "log1p"):
             yield ast.Constant(1.0)
@@ -407,9 +428,12 @@ def _wrong(node: ast.expr) -> Iterator[ast.expr]:
             yield from node.args
 
 
+_PACKAGES = {"math", "np", "jnp", "jax"}
+
+
 def _varies(node: ast.expr) -> bool:
     """Whether it is more than a number: numbers in front are what tightness measures."""
-    return any(isinstance(one, ast.Name | ast.Attribute) for one in ast.walk(node))
+    return any(isinstance(one, ast.Name) and one.id not in _PACKAGES for one in ast.walk(node))
 
 
 def _other_powers(base: ast.expr, power: ast.expr) -> Iterator[ast.expr]:

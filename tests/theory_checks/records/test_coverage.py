@@ -5,7 +5,7 @@ import math
 import pytest
 
 from theory_checks.records.coverage import Cell, coverage_of, headline, untested
-from theory_checks.records.theorems import theorem_records
+from theory_checks.records.theorems import theorem_records, with_claims
 from theory_checks.records.write import summary, unmet_expectations
 from theory_checks.report.coverage import headline_in_words, in_words, matrix, shade
 
@@ -98,7 +98,7 @@ def test_untested_is_a_root_in_a_constant_that_nothing_would_catch_and_no_claim_
 def test_partners_that_were_not_asked_for_are_no_failure():
     blind = claim("blind", {"L": None, "sigma": 4.0}, pairs_with=["away"])
     row = only([theorem()], [blind])
-    assert (row.absent, row.untested) == (("away",), ("L",))
+    assert (row.absent, row.untested) == (("away",), ())
     assert list(untested([row])) == []
     there = claim("away", {"L": None}, part="Q", root="Q")
     assert [names for _, names in untested(coverage_of([theorem()], [blind, there]))] == [("L",)]
@@ -248,3 +248,36 @@ def test_records_of_theorems_say_which_constants_the_bound_reads(kind):
 def test_a_cell_is_caught_at_a_finite_factor():
     assert Cell(1.0).caught
     assert not Cell(math.inf).caught
+
+
+def test_a_misreading_that_claims_less_is_killed_by_no_part():
+    own = claim(
+        "own", structure={"1": "weaker", "2": "untestable", "3": "survived"}, pairs_with=["part"]
+    )
+    part = claim("part", part="Q", root="Q", structure=dict.fromkeys("123", "killed"))
+    row = only([theorem()], [own, part])
+    assert row.outcomes == {"1": "weaker", "2": "killed by a part", "3": "killed by a part"}
+
+
+def test_claims_that_were_not_asked_for_make_no_theorem_untested():
+    alone = claim("alone", {"L": None, "sigma": 2.0})
+    assert only([theorem(claims=["alone"])], [alone]).untested == ("L",)
+    row = only([theorem(claims=["alone", "elsewhere"])], [alone])
+    assert (row.absent, row.untested) == (("elsewhere",), ())
+    assert "nothing would have noticed" not in "; ".join(matrix([row]).worst)
+
+
+def test_claims_of_an_earlier_run_stay_known():
+    (record,) = theorem_records([level()])
+    (again,) = with_claims([record | {"claims": ["theirs/one"]}], [])
+    assert again["claims"] == ["theirs/one"]
+
+
+def test_of_a_lambda_the_constants_count_that_were_seen_in_the_bound():
+    one = level(formula=lambda constants, k: constants.L / k)
+    (record,) = theorem_records([one])
+    assert {constant["read"] for constant in record["constants"]} == {None}
+    seen = claim("own", {"L": 2.0, "sigma": None}, paper=record["paper"], part=record["label"])
+    seen["coverage"]["L"]["limit"], seen["coverage"]["sigma"]["limit"] = "reached", "no part"
+    row = only([record], [seen | {"theorem": record["root"]}])
+    assert list(row.own) == ["L"]

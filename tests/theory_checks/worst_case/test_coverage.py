@@ -218,6 +218,39 @@ def test_factors_of_a_sampled_bound():
     assert betting(SHARE * LEVEL / (8 / K), 32) < 1000, "nothing else was to be expected"
 
 
+def test_round_off_is_no_evidence_however_small_the_bound_is_made():
+    one = level(formula=lambda constants, k: constants.sigma * np.ones(len(np.asarray(k))))
+    where = setting()
+    for metric in (1e-17, -1e-17):
+        table = np.tile([metric, SHARE], (64, 1))
+        check = UpperBound(
+            experiment((1, 2)), "metric", lambda: where.bound(one, (1, 2)), certain=2
+        )
+        found = covered(one, Given({"metric": table}), case=check)["coverage"]["sigma"]
+        assert 1.0 < found["factor"] < 2.0, "by the other point"
+        assert not check.refutes(np.array([1e-30, 1.0]), Given({"metric": table}), 32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pole(Constants):
+    c: float = constant("the bound has a pole in it", weakens="down")
+
+    def bound(self, k):
+        """1 / (3 - c), beyond the pole a larger number again."""
+        return np.full(len(np.asarray(k)), 1 / abs(3 - self.c))
+
+
+def test_a_constant_past_a_pole_is_not_caught_where_it_claims_less():
+    one = stated(side="above", constants=Pole, formula=Pole.bound)
+    where = setting(c=1.0)
+    check = ExactInequality(lambda: (np.full(len(AT), 0.2), lambda: where.bound(one, AT)))
+    caught = covered(one, case=check)["coverage"]["c"]["factor"]
+    assert caught == pytest.approx(3 + 1 / 0.2, rel=2e-3)
+    from_below = stated(side="below", constants=Pole, formula=Pole.bound)
+    check = ExactLowerBound(lambda: (np.full(len(AT), 9.0), lambda: where.bound(from_below, AT)))
+    assert covered(from_below, case=check)["coverage"]["c"]["factor"] is None
+
+
 def test_nothing_is_simulated_for_it():
     one, check, laboratory = sampled()
     claim, found = evaluated(one, {"case": check}, laboratory)

@@ -313,6 +313,35 @@ def test_ranges_that_end_elsewhere_or_nowhere():
         assert getattr(found, name) == pytest.approx(expected), (name, factor)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Signed(Constants):
+    up: float = constant("of any sign", weakens="up", least=-math.inf)
+    down: float = constant("of any sign", weakens="down", least=-math.inf)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        *(("up", -2.0, -6.0), ("up", 0.0, 0.0), ("up", 3.0, 1.0)),
+        *(("down", -3.0, -1.0), ("down", 0.0, 0.0), ("down", 2.0, 6.0)),
+    ],
+)
+def test_a_negative_constant_claims_more_on_its_own_side(name, value, expected):
+    one = theorem(Signed, lambda constants, k: constants.up - constants.down)
+    found = moved(one, name, 3.0).constants.of({"up": 1.0, "down": 1.0} | {name: value})
+    assert getattr(found, name) == expected
+
+
+def test_a_root_of_a_number_is_a_number_in_front():
+    names = [one.name for one in misreadings(theorem(Open, in_front)) if "in_front" in one.name]
+    assert names == ["in_front: math.sqrt(3) in place of math.sqrt(3) * constants.up"]
+
+
+def in_front(constants, k):
+    """sqrt(3) up."""
+    return math.sqrt(3) * constants.up
+
+
 # --- The shipped theorem stays as it is ---
 
 

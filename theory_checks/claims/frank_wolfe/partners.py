@@ -13,7 +13,6 @@ SARAH_PARTNERS = (
     "frank_wolfe/sarah/one-step/lyapunov",
     "frank_wolfe/sarah/scaling/smoothness",
     "frank_wolfe/sarah/scaling/diameter",
-    "frank_wolfe/sarah/closed-form/unrolled",
 )
 
 SAGA_PARTNERS = (
@@ -21,5 +20,4 @@ SAGA_PARTNERS = (
     "frank_wolfe/saga/estimator/identity",
     "frank_wolfe/saga/one-step/estimator",
     "frank_wolfe/saga/estimator/whole-runs",
-    "frank_wolfe/saga/closed-form/unrolled",
 )

@@ -171,7 +171,7 @@ CLAIMS: tuple[Claim, ...] = (
         title="Convex rate at the horizon",
         theorem=F3B,
         prepare=grid(_stich, problem=INSTANCES),
-        pairs_with=SARAH_PARTNERS,
+        pairs_with=(*SARAH_PARTNERS, "frank_wolfe/sarah/closed-form/unrolled"),
     ),
     Claim(
         id="frank_wolfe/sarah/nonconvex/generic",
