@@ -355,7 +355,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("yield from (kept for kept, lost in ((left, right), (right, left)) if _varies(lost))", "yield from (left, right)"),
             ("        elif isinstance(node.op, ast.Sub):\n            yield left\n", ""),
             ("        elif name in (\"log\", \"log2\", \"log1p\"):\n            yield ast.Constant(1.0)\n", ""),
-            ("        if name == \"sqrt\":\n            yield node.args[0]\n", "        if name == \"sqrt\":\n            yield ast.Constant(1.0)\n"),
+            ("        if name == \"sqrt\" and _varies(node.args[0]):\n            yield node.args[0]\n", "        if name == \"sqrt\":\n            yield ast.Constant(1.0)\n"),
             ("others += [ast.Constant(power.value / 2)] if power.value != 2 else []", "others += []"),
         ],
         "theory_checks/restated.py": [
@@ -391,7 +391,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         "checks/bounds.py": [
             ("return bool(evidence >= -math.log(laboratory.protocol.alpha))", "return bool(evidence >= -math.log(1e-3))"),
             ("return bool(evidence >= -math.log(laboratory.protocol.alpha))", "return bool(evidence >= 0.0)"),
-            ("ratios = _over(sample[:, -len(self._points) :], said, numbers(self.bound))", "ratios = _over(sample[:, : len(self._points)], said, numbers(self.bound))"),
+            ("ratios = _over(sample[:, -len(self._points) :], said)", "ratios = _over(sample[:, : len(self._points)], said)"),
             ("        sample = laboratory.sample(self.experiment, 0, seeds)[self.metric]\n        ratios", "        sample = laboratory.sample(self.experiment, 0, laboratory.seeds)[self.metric]\n        ratios"),
             ("            return True  # a value that the left side cannot have\n", "            return False\n"),
             ("        return low - right, high - right\n", "        return low - 0.5, high - 0.5\n"),

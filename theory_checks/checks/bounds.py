@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..claim import Finding, Kind
 from ..simulation import Experiment
 from ..simulation.laboratory import Laboratory
-from ..statistics.evidence import ROUND_OFF, log_e_process
+from ..statistics.evidence import log_e_process
 from ..statistics.identity import identity_test
 from ..statistics.verdict import assess_pathwise, decide
 from .restatable import Says, numbers
@@ -115,7 +115,7 @@ class UpperBound:
         """Whether an e-value of the runs recorded reaches 1 / alpha."""
         assert seeds is not None
         sample = laboratory.sample(self.experiment, 0, seeds)[self.metric]
-        ratios = _over(sample[:, -len(self._points) :], said, numbers(self.bound))
+        ratios = _over(sample[:, -len(self._points) :], said)
         evidence = log_e_process(ratios).max()
         return bool(evidence >= -math.log(laboratory.protocol.alpha))
 
@@ -182,8 +182,7 @@ class PathwiseLowerBound:
         """Whether a path recorded is below."""
         assert seeds is not None
         paths = laboratory.sample(self.experiment, 0, seeds)[self.metric]
-        stated = self.says(laboratory, seeds)
-        return assess_pathwise(_over(paths, said, stated)).verdict == "REFUTED"
+        return assess_pathwise(_over(paths, said)).verdict == "REFUTED"
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,16 +316,17 @@ def _diverged(points: Sequence[int], bound: Array) -> Finding:
     )
 
 
+_EPSILON = 1e-15
 _LARGEST = 1e12
 """Of a ratio to a bound that was moved to its limit."""
 
 
-def _over(values: Array, said: Array, stated: Array) -> Array:
+def _over(values: Array, said: Array) -> Array:
     """The ratios to a bound, which may be 0 or negative where it was moved.
 
-    What is 0 to round-off beside the bound as it is stated is 0 beside any other.
+    What is 0 to round-off beside the largest value is 0 beside any bound.
     """
-    kept = np.where(values > ROUND_OFF * stated, values, 0.0)
+    kept = np.where(values > _EPSILON * np.max(values), values, 0.0)
     with np.errstate(over="ignore"):
         ratios = kept / np.maximum(said, np.finfo(np.float64).tiny)
     return np.asarray(np.minimum(ratios, _LARGEST))
