@@ -22,7 +22,8 @@ def test_every_method_has_its_row():
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_every_claim_stands_in_the_table_of_verdicts(claim):
     verdicts = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
-    rows = [line for line in verdicts.splitlines() if f"| {claim.id} |" in line]
+    # In the table of coverage an id stands in the last column.
+    rows = [line for line in verdicts.splitlines() if f"| {claim.id} | " in line]
     assert len(rows) == 1, f"copy the row of {claim.id} from the summary.md of a run"
     assert f"| {claim.theorem.root.label} | {claim.title} |" in rows[0]
     assert "| CONSISTENT |" in rows[0]
