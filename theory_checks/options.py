@@ -1,41 +1,38 @@
 """What the numbers on the command line must be."""
 
 import argparse
+import math
+from collections.abc import Callable
+from typing import TypeVar
 
 __all__ = ["factor", "seconds", "seeds"]
+
+Number = TypeVar("Number", int, float)
 
 
 def factor(text: str) -> float:
     """A finite number above 1."""
-    refusal = argparse.ArgumentTypeError(f"a number above 1 is needed, got {text!r}")
-    try:
-        value = float(text)
-    except ValueError:
-        raise refusal from None
-    if not 1.0 < value < float("inf"):
-        raise refusal
-    return value
+    return _read(text, float, lambda value: 1.0 < value < math.inf, "a number above 1")
 
 
 def seconds(text: str) -> float:
     """A positive number of seconds."""
-    refusal = argparse.ArgumentTypeError(f"a positive number of seconds is needed, got {text!r}")
-    try:
-        value = float(text)
-    except ValueError:
-        raise refusal from None
-    if not value > 0.0:
-        raise refusal
-    return value
+    return _read(text, float, lambda value: value > 0.0, "a positive number of seconds")
 
 
 def seeds(text: str) -> int:
     """A number of replicates."""
-    refusal = argparse.ArgumentTypeError(f"an integer of at least 8 is needed, got {text!r}")
+    return _read(text, int, lambda value: value >= 8, "an integer of at least 8")
+
+
+def _read(
+    text: str, kind: Callable[[str], Number], allowed: Callable[[Number], bool], needed: str
+) -> Number:
+    refusal = argparse.ArgumentTypeError(f"{needed} is needed, got {text!r}")
     try:
-        value = int(text)
+        value = kind(text)
     except ValueError:
         raise refusal from None
-    if value < 8:
+    if not allowed(value):
         raise refusal
     return value

@@ -202,6 +202,18 @@ def test_a_partner_must_exist(folder):
         registered([Path("ours.py")])
 
 
+def test_a_partner_is_a_claim(folder):
+    """Methods side by side have no verdict, and would be absent from every theorem's coverage."""
+    text = CLAIM.replace("prepare=prepare", "prepare=prepare, pairs_with=('ours/beside',)")
+    beside = (
+        "from theory_checks.side_by_side import SideBySide\n"
+        "SIDE_BY_SIDE = (SideBySide('ours/beside', 'Beside', 'P', 'words', lambda lab: None),)\n"
+    )
+    write(folder, "ours.py", text + beside + "CLAIMS = (claim('ours/a'),)\n")
+    with pytest.raises(RegistrationError, match="'ours/beside', which is no claim"):
+        registered([Path("ours.py")])
+
+
 def test_files_may_share_a_stem_a_paper_and_import_their_neighbours(folder):
     write(folder, "helpers_of_mine.py", CLAIM)
     write(folder, "claims.py", "from helpers_of_mine import claim\nCLAIMS = (claim('mine/a'),)\n")

@@ -1,6 +1,7 @@
 """Claims to records: verdicts, controls, resuming, exit statuses, the command line."""
 
 import gzip
+import importlib.metadata
 import json
 import os
 import re
@@ -240,6 +241,20 @@ def test_what_a_metric_rests_on_must_be_known_well():
     UpperBound(line, "squared_error", [1.0, 1.0], uncertainty=1e-9).run(Laboratory(seeds=32))
     with pytest.raises(ValueError, match="not far below the smallest mean measured"):
         UpperBound(line, "squared_error", [1.0, 1.0], uncertainty=0.1).run(Laboratory(seeds=32))
+
+
+def test_flags_that_the_user_gave_are_kept(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=7")
+    cli._use_all_cores()
+    flags = os.environ["XLA_FLAGS"].split()
+    assert [flag for flag in flags if "device_count" in flag] == [
+        "--xla_force_host_platform_device_count=7"
+    ]
+    assert "--xla_cpu_parallel_codegen_split_count=1" in flags
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.11.0")
+    monkeypatch.setenv("XLA_FLAGS", "")
+    cli._use_all_cores()
+    assert "emitters" not in os.environ["XLA_FLAGS"], "another release may end on it"
 
 
 def test_nan_and_infinity_become_null(tmp_path):

@@ -181,8 +181,11 @@ class PathwiseLowerBound:
     def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
         """Whether a path recorded is below."""
         assert seeds is not None
-        paths = laboratory.sample(self.experiment, 0, seeds)[self.metric]
-        return assess_pathwise(_over(paths, said)).verdict == "REFUTED"
+        paths = np.maximum(laboratory.sample(self.experiment, 0, seeds)[self.metric], 0.0)
+        # A bound that is 0 or below says nothing of what is not negative.
+        ratios = np.full(paths.shape, _LARGEST)
+        np.divide(paths, said, out=ratios, where=np.broadcast_to(said > 0, paths.shape))
+        return assess_pathwise(np.minimum(ratios, _LARGEST)).verdict == "REFUTED"
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,14 +320,16 @@ def _diverged(points: Sequence[int], bound: Array) -> Finding:
 
 
 _EPSILON = 1e-15
+"""What is smaller beside the largest value of a metric is its round-off."""
+
 _LARGEST = 1e12
 """Of a ratio to a bound that was moved to its limit."""
 
 
 def _over(values: Array, said: Array) -> Array:
-    """The ratios to a bound, which may be 0 or negative where it was moved.
+    """The ratios to a bound from above, which may be 0 or negative where it was moved.
 
-    What is 0 to round-off beside the largest value is 0 beside any bound.
+    What is 0 to round-off is 0 beside any bound, so that it is no evidence.
     """
     kept = np.where(values > _EPSILON * np.max(values), values, 0.0)
     with np.errstate(over="ignore"):

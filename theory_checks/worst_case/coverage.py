@@ -59,15 +59,12 @@ def coverage(
         if finding.verdict != "REFUTED" and isinstance(case.check, Restatable)
     ]
     places = [place for place in places if place.asks]
-    constants = {}
+    constants, outcomes = {}, {}
     if places:
         constants = {name: _caught(name, places) for name in constants_read(theorem)}
-    structure: dict[str, Outcome] = {}
-    if places:
         outcomes = {one.name: _outcome(one.theorem, places) for one in misreadings(theorem)}
-        structure = {name: seen for name, seen in outcomes.items() if seen is not None}
-    structure |= _exponents(found, laboratory)
-    return {"coverage": constants, "structure": structure}
+    structure = {name: seen for name, seen in outcomes.items() if seen is not None}
+    return {"coverage": constants, "structure": structure | _exponents(found, laboratory)}
 
 
 def _slack(finding: Finding) -> float:

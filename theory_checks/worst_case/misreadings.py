@@ -225,7 +225,7 @@ def _reached(theorem: Theorem) -> _Reached:
     constants, formula = theorem.constants, theorem.formula
     known = () if constants is None else dataclasses.fields(constants)
     fields = {one.name for one in known}
-    if not isinstance(formula, types.FunctionType) or _tree(formula) is None:
+    if not isinstance(formula, types.FunctionType) or not known_source(theorem):
         return _Reached({}, frozenset(fields))
     functions: dict[str, types.FunctionType] = {}
     read: set[str] = set()

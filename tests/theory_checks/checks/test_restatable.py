@@ -134,6 +134,12 @@ class TestPathwise:
         assert made.refutes(np.array([2.0, 2.0, 3.01, 2.0]), laboratory, 16)
         assert not made.refutes(0 * ONES, laboratory, 16), "nothing is claimed"
 
+    def test_what_is_small_is_not_below_what_is_smaller(self):
+        small = np.array([1.0, 1e-14, 1e-17, -1e-18]) * np.ones((16, 4))
+        made, laboratory = self.check(small, lambda metrics: 0.5 * np.abs(small[0]))
+        assert not made.refutes(np.array([0.5, 5e-15, 5e-18, 0.0]), laboratory, 16)
+        assert made.refutes(np.array([0.5, 5e-15, 2e-17, 0.0]), laboratory, 16)
+
 
 class TestSampledIdentity:
     def check(self, right, **arguments):

@@ -8,6 +8,7 @@ does.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -30,9 +31,6 @@ from .watches import AVERAGE_GAP
 __all__ = ["CLAIMS"]
 
 SAMPLES, HORIZON = 8, 160
-CHECKPOINTS = (2, 5, 10, 20, 40, 80, HORIZON)
-EARLY = {"noise": (2, 3, 4, 6), "table of zeros": (1, 2, 3, 4)}
-"""Where the noise of the first step is nearly all there is."""
 
 
 def _interval() -> Instance:
@@ -46,61 +44,84 @@ def _interval() -> Instance:
     )
 
 
-INSTANCES: dict[str, Callable[[], Instance]] = {
-    "linear": lambda: noise_tight(1.0, n=SAMPLES, noise=0.0),
-    "simplex": lambda: sandwich(2000, SAMPLES),
-    "interval": _interval,
-    "noise": lambda: noise_tight(1.85),
-    "table of zeros": lambda: noise_tight(0.93, start=-1.0),
+@dataclass(frozen=True)
+class Hard:
+    """An instance, and how the methods are run on it.
+
+    Args:
+        make: the instance.
+        p: restart probability; 1 is plain Frank-Wolfe.
+        batch: samples a step.
+        at_once: whether the steps forget the start at once, where they may be any.
+        eta: the constant step.
+        checkpoints: where it is looked at.
+        noisy: whether noise reaches the oracle; where none does all seeds agree.
+        warm: whether a table has the first gradients, or zeros.
+    """
+
+    make: Callable[[], Instance]
+    p: float = 1.0
+    batch: int = SAMPLES
+    at_once: bool = True
+    eta: float = HORIZON**-0.5
+    checkpoints: tuple[int, ...] = (2, 5, 10, 20, 40, 80, HORIZON)
+    noisy: bool = False
+    warm: bool = True
+
+
+HARD = {
+    "linear": Hard(lambda: noise_tight(1.0, n=SAMPLES, noise=0.0), p=0.2, batch=1, at_once=False),
+    "simplex": Hard(lambda: sandwich(2000, SAMPLES)),
+    "interval": Hard(_interval),
+    # The noise of the first step is nearly all there is after it.
+    "noise": Hard(
+        lambda: noise_tight(1.85), 0.15, 1, eta=1.0, checkpoints=(2, 3, 4, 6), noisy=True
+    ),
+    "table of zeros": Hard(
+        lambda: noise_tight(0.93, start=-1.0),
+        batch=1,
+        eta=1.0,
+        checkpoints=(1, 2, 3, 4),
+        noisy=True,
+        warm=False,
+    ),
 }
 
 
-# --- Where the steps are, by their schedules ---
-
-P = {"linear": 0.2, "simplex": 1.0, "interval": 1.0, "noise": 0.15}
-"""Restart probability: 1 where the method is to be plain Frank-Wolfe, without noise."""
-LONGEST = dict.fromkeys(("simplex", *EARLY), "classic")
-"""Steps that forget the start at once; of a linear function the start is all there is."""
-
-
-def _constant(instance: str) -> float:
-    return 1.0 if instance in EARLY else HORIZON**-0.5
-
-
 def _by_sarah(instance: str, schedule: str) -> OnRun[Any]:
-    p = P[instance]
+    hard = HARD[instance]
     rules = {
-        "restart": optzoo.open_loop_schedule(4 / p),
-        "stich": optzoo.stich_schedule(HORIZON, p),
+        "restart": optzoo.open_loop_schedule(4 / hard.p),
+        "stich": optzoo.stich_schedule(HORIZON, hard.p),
         "classic": optzoo.open_loop_schedule(2.0),
-        "constant": _constant(instance),
+        "constant": hard.eta,
     }
-    place, b = INSTANCES[instance](), 1 if instance == "noise" else SAMPLES
-    run = place.sarah(step_table(rules[schedule], HORIZON), p, b, replacement=False)
+    place = hard.make()
+    steps = step_table(rules[schedule], HORIZON)
+    run = place.sarah(steps, hard.p, hard.batch, replacement=False)
     return _on(instance, place, run, schedule)
 
 
 def _by_saga(instance: str, schedule: str) -> OnRun[Any]:
-    # All samples, where there is to be no noise; one of a linear function has none.
-    b = SAMPLES if instance in ("simplex", "interval") else 1
-    place = INSTANCES[instance]()
+    hard, place = HARD[instance], HARD[instance].make()
     rules = {
-        "table": optzoo.open_loop_schedule(8 * place.problem.num_samples / b),
+        "table": optzoo.open_loop_schedule(8 * place.problem.num_samples / hard.batch),
         "classic": optzoo.open_loop_schedule(2.0),
-        "constant": _constant(instance),
+        "constant": hard.eta,
     }
-    warm = instance != "table of zeros"
-    run = place.saga(step_table(rules[schedule], HORIZON), b, replacement=False, warm=warm)
+    steps = step_table(rules[schedule], HORIZON)
+    run = place.saga(steps, hard.batch, replacement=False, warm=hard.warm)
     return _on(instance, place, run, schedule)
 
 
 def _on(instance: str, place: Instance, run: Any, schedule: str) -> OnRun[Any]:
     name = f"hardest-{type(run).__name__}-{instance}-{schedule}"
-    points = EARLY.get(instance, CHECKPOINTS)
+    points = HARD[instance].checkpoints
     return OnRun(place, run, chosen=own_steps(schedule), name=name, checkpoints=points)
 
 
 def _below(
+    instance: str,
     setting: OnRun[Any],
     says: Callable[[], Any],
     metric: str = "suboptimality",
@@ -108,17 +129,15 @@ def _below(
     *,
     last_only: bool = False,
 ) -> Case:
-    experiment, noisy = setting.experiment(watch=watch), setting.checkpoints in EARLY.values()
-
+    hard = HARD[instance]
     check = UpperBound(
-        experiment,
+        setting.experiment(watch=watch),
         metric,
         says,
         last_only=last_only,
-        cap=CAPS[metric](setting.run) if noisy else None,
-        # Where no noise reaches the oracle all seeds agree.
-        certain=0 if noisy else 1 if last_only else len(CHECKPOINTS),
-        looks=16 if noisy else 4,
+        cap=CAPS[metric](setting.run) if hard.noisy else None,
+        certain=0 if hard.noisy else 1 if last_only else len(hard.checkpoints),
+        looks=16 if hard.noisy else 4,
     )
     return Case(setting, check)
 
@@ -127,38 +146,38 @@ def _below(
 
 
 def _any_steps(instance: str) -> Case:
-    setting = _by_sarah(instance, LONGEST.get(instance, "restart"))
-    return _below(setting, lambda: setting.along(F3))
+    setting = _by_sarah(instance, "classic" if HARD[instance].at_once else "restart")
+    return _below(instance, setting, lambda: setting.along(F3))
 
 
 def _open_loop(instance: str) -> Case:
     setting = _by_sarah(instance, "restart")
-    return _below(setting, lambda: setting.bound(F3A, CHECKPOINTS))
+    return _below(instance, setting, lambda: setting.bound(F3A, setting.checkpoints))
 
 
 def _stich(instance: str) -> Case:
     setting = _by_sarah(instance, "stich")
-    return _below(setting, lambda: [setting.bound(F3B, HORIZON)], last_only=True)
+    return _below(instance, setting, lambda: [setting.bound(F3B, HORIZON)], last_only=True)
 
 
 def _gap(instance: str) -> Case:
     setting = _by_sarah(instance, "constant")
-    return _below(setting, lambda: setting.along(F4, first=1), "average_gap", AVERAGE_GAP)
+    return _below(instance, setting, lambda: setting.along(F4, first=1), "average_gap", AVERAGE_GAP)
 
 
 def _saga_any_steps(instance: str) -> Case:
-    setting = _by_saga(instance, LONGEST.get(instance, "table"))
-    return _below(setting, lambda: setting.along(F6))
+    setting = _by_saga(instance, "classic" if HARD[instance].at_once else "table")
+    return _below(instance, setting, lambda: setting.along(F6))
 
 
 def _from_a_table(instance: str) -> Case:
     setting = _by_saga(instance, "table")
-    return _below(setting, lambda: setting.bound(F6A, CHECKPOINTS))
+    return _below(instance, setting, lambda: setting.bound(F6A, setting.checkpoints))
 
 
 def _saga_gap(instance: str) -> Case:
     setting = _by_saga(instance, "constant")
-    return _below(setting, lambda: setting.along(F7, first=1), "average_gap", AVERAGE_GAP)
+    return _below(instance, setting, lambda: setting.along(F7, first=1), "average_gap", AVERAGE_GAP)
 
 
 def _claim(
