@@ -70,6 +70,7 @@ from .finite_sums.linear_models import LeastSquares, LinearModel, LogisticRegres
 from .finite_sums.matrix_completion import MatrixCompletion, observed_entries, photograph
 from .finite_sums.noise_tight import NoiseTight
 from .finite_sums.optimum import Constraint, Optimum, minimize_over
+from .finite_sums.piecewise_quadratic import PiecewiseQuadratic
 from .finite_sums.planted_models import random_least_squares, random_logistic, random_sigmoid
 from .finite_sums.sign_quadratic import SignQuadratic, random_sign_quadratic
 from .markov.markov_chain import MarkovChain
@@ -152,6 +153,7 @@ __all__ = [
     "Optimum",
     "OrnsteinUhlenbeck",
     "PathMoments",
+    "PiecewiseQuadratic",
     "RobustLinearRegression",
     "RobustLogisticRegression",
     "RobustRegression",

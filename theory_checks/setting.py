@@ -75,6 +75,13 @@ class Setting(abc.ABC):
     def parameters(self) -> Parameters:
         """What the theorem prescribes for the method, as shown in the report."""
 
+    def certify(self) -> None:
+        """Re-derives the constants of the instance; there is nothing to derive where all is chosen.
+
+        Raises:
+            CertificateError: if a constant disagrees.
+        """
+
     def of(self, theorem: Theorem, **changes: Any) -> Any:
         """The theorem's constants here, an object of its class.
 

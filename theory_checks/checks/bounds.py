@@ -37,7 +37,8 @@ class UpperBound:
         points: what its points are called, such as iterations in place of ticks; the checkpoints
             if None.
         cap: the largest value that the metric can have, for certain: a number, or one a point. Its
-            means then have limits that are not asymptotic, which are used where they suffice.
+            means then have limits that are not asymptotic, which are used where they suffice. A
+            function of no arguments is called when they are asked for.
         certain: at so many of the first points the metric is the same for every seed, by
             construction (a common start, a first step without noise); refused where it is not.
         looks: the first look has this many times the laboratory's seeds: short runs can afford it.
@@ -50,7 +51,7 @@ class UpperBound:
     last_only: bool = False
     uncertainty: float = 0.0
     points: Sequence[int] | None = None
-    cap: ArrayLike | None = None
+    cap: ArrayLike | Callable[[], ArrayLike] | None = None
     certain: int = 0
     looks: int = 1
 
@@ -74,7 +75,7 @@ class UpperBound:
                 self.looks * laboratory.seeds,
                 protocol=laboratory.protocol,
                 points=points,
-                cap=None if self.cap is None else np.asarray(self.cap) / bound,
+                cap=None if self.cap is None else numbers(self.cap) / bound,
                 certain=self.certain,
             )
         except _Diverged:
@@ -106,6 +107,16 @@ class UpperBound:
             support=verdict.support,
             unseen=laboratory.protocol.unseen(len(table)),
         )
+
+    def experiments(self) -> Sequence[Experiment]:
+        """The one where the metric is observed."""
+        return (self.experiment,)
+
+    def means(self, laboratory: Laboratory, seeds: int | None) -> Array:
+        """The mean of the metric at each point."""
+        assert seeds is not None
+        sample = laboratory.sample(self.experiment, 0, seeds)[self.metric]
+        return np.asarray(sample[:, -len(self._points) :].mean(axis=0))
 
     def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
         """The bound at each point."""
@@ -171,6 +182,16 @@ class PathwiseLowerBound:
             vacuous=verdict.vacuous,
             gradient_calls=calls(laboratory, self.experiment, len(paths)),
         )
+
+    def experiments(self) -> Sequence[Experiment]:
+        """The one where the metric is observed."""
+        return (self.experiment,)
+
+    def means(self, laboratory: Laboratory, seeds: int | None) -> Array:
+        """The lowest path at each checkpoint, or all of them where each has its own bound."""
+        assert seeds is not None
+        paths = laboratory.sample(self.experiment, 0, seeds)[self.metric]
+        return paths if self.says(laboratory, seeds).ndim == 2 else np.asarray(paths.min(axis=0))
 
     def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
         """The bound at each checkpoint, or on each path there."""

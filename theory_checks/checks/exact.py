@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..claim import Finding, Kind
+from ..simulation import Experiment
 from ..simulation.laboratory import Laboratory
 from ..statistics.exponents import Exponent
 from .restatable import Says, numbers, other_exponents
@@ -30,6 +31,14 @@ class _TwoSides(abc.ABC):
     tolerance: float = 1e-10
     what: str = "every outcome enumerated"
     round_off: float = 0.0
+
+    def experiments(self) -> Sequence[Experiment]:
+        """None: all is computed."""
+        return ()
+
+    def means(self, laboratory: Laboratory, seeds: int | None) -> Array:
+        """What was computed in each case."""
+        return np.asarray(self._computed[0], dtype=np.float64)
 
     def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
         """What the theorem says of each case."""

@@ -1,6 +1,6 @@
 """Checks that can be asked again: what would the same data say of another statement?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..claim import Check
 
 if TYPE_CHECKING:
+    from ..simulation import Experiment
     from ..simulation.laboratory import Laboratory
 
-__all__ = ["HasExponents", "Restatable", "Says", "numbers", "other_exponents"]
+__all__ = ["HasExponents", "Measured", "Restatable", "Says", "numbers", "other_exponents"]
 
 Array = NDArray[np.float64]
 
@@ -61,6 +62,22 @@ class Restatable(Protocol):
             said: numbers as `says` returns them.
             laboratory: which has the data.
             seeds: how many replicates were looked at.
+        """
+
+
+@runtime_checkable
+class Measured(Restatable, Protocol):
+    """One whose numbers say how far a theorem is from what was measured."""
+
+    def experiments(self) -> Sequence["Experiment"]:
+        """What it needs simulated; nothing where all is computed."""
+
+    def means(self, laboratory: "Laboratory", seeds: int | None) -> Array:
+        """What was measured, beside each of the numbers of `says`.
+
+        Args:
+            laboratory: which has the data, or simulates them.
+            seeds: how many replicates to look at; None where nothing is sampled.
         """
 
 

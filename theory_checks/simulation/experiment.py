@@ -24,7 +24,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .process import Along, Position, Process, Watch
 
-__all__ = ["Experiment", "simulate"]
+__all__ = ["Experiment", "simulate", "simulate_population"]
 
 Metrics = dict[str, np.ndarray]
 Watches = tuple[tuple[str, Watch], ...]
@@ -76,6 +76,18 @@ class Experiment:
         """What is observed, as a static argument of the compiled program."""
         given = self.process.watch if self.watch is None else self.watch
         return tuple(sorted(given.items()))
+
+    @cached_property
+    def structure(self) -> Hashable:
+        """All of it but its numbers and its name: what it takes to share a program."""
+        leaves, structure = jax.tree.flatten(self.process)
+        return (
+            type(self.process),
+            structure,
+            tuple((np.shape(leaf), str(jnp.result_type(leaf))) for leaf in leaves),
+            tuple(int(checkpoint) for checkpoint in self.checkpoints),
+            self.watches,
+        )
 
     @cached_property
     def identity(self) -> Hashable:
@@ -154,6 +166,70 @@ def simulate(
     return {label: table[..., j] for j, (label, _) in enumerate(experiment.watches)}
 
 
+def simulate_population(
+    experiments: Sequence[Experiment],
+    *,
+    first: int,
+    count: int,
+    master_seed: int = 0,
+    devices: Sequence[jax.Device] | None = None,
+) -> list[Metrics]:
+    """The same replicates of many experiments that differ in their numbers alone, as one program.
+
+    All draw the same random numbers, those of the first one: they are compared with each other.
+
+    Args:
+        experiments: one structure, one set of shapes, checkpoints and watches for all.
+        first: index of the first replicate, at least 0.
+        count: number of replicates, at least 1.
+        master_seed: the one seed of the whole run.
+        devices: where to run; all devices of jax by default. The numbers do not depend on it.
+
+    Returns:
+        The metrics of each, see `simulate`.
+
+    Raises:
+        ValueError: if they differ in more than numbers, or `first` or `count` is out of range.
+
+    Example:
+        >>> from theory_checks.claims.frank_wolfe.processes import line_test
+        >>> runs = [line_test(restart_probability=p, step=0.1) for p in (0.2, 0.5, 1.0)]
+        >>> lines = [Experiment("line", run, (1, 10)) for run in runs]
+        >>> [metrics["squared_error"].shape for metrics in simulate_population(
+        ...     lines, first=0, count=4)]
+        [(4, 2), (4, 2), (4, 2)]
+    """
+    if first < 0 or count < 1:
+        raise ValueError(f"need first >= 0 and count >= 1, got {first} and {count}")
+    kinds = {experiment.structure for experiment in experiments}
+    if len(kinds) != 1:
+        raise ValueError(
+            f"a population needs experiments that differ in numbers alone, got {len(kinds)} kinds"
+        )
+    leader = experiments[0]
+    mesh = _mesh(tuple(devices) if devices is not None else tuple(jax.devices()))
+    padded = -(-count // mesh.size) * mesh.size
+    name = zlib.crc32((leader.randomness or leader.name).encode())
+    family = jax.random.fold_in(jax.random.key(master_seed), name)
+    keys = _keys(family, jnp.arange(first, first + padded))
+    processes = jax.tree.map(
+        lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]),
+        *(experiment.process for experiment in experiments),
+    )
+    metrics = _population(
+        processes,
+        jax.device_put(keys, NamedSharding(mesh, PartitionSpec("replicates"))),
+        jnp.asarray(np.asarray(leader.checkpoints)),
+        leader.watches,
+        mesh,
+    )
+    tables = np.asarray(metrics, dtype=np.float64)[:count]
+    return [
+        {label: tables[:, i, :, j] for j, (label, _) in enumerate(leader.watches)}
+        for i in range(len(experiments))
+    ]
+
+
 @jax.jit
 @partial(jax.vmap, in_axes=(None, 0))
 def _keys(family: jax.Array, replicate: jax.Array) -> jax.Array:
@@ -193,6 +269,30 @@ def _replicates(
         )
 
     return on_a_device(process, keys, checkpoints)
+
+
+@partial(jax.jit, static_argnames=("watches", "mesh"))
+def _population(
+    processes: Process, keys: jax.Array, checkpoints: jax.Array, watches: Watches, mesh: Mesh
+) -> jax.Array:
+    """What is watched, shape (replicates, processes, checkpoints, watches)."""
+    everywhere, spread = PartitionSpec(), PartitionSpec("replicates")
+
+    @partial(
+        jax.shard_map,
+        mesh=mesh,
+        in_specs=(everywhere, spread, everywhere),
+        out_specs=spread,
+        check_vma=False,
+    )
+    def on_a_device(processes: Process, keys: jax.Array, checkpoints: jax.Array) -> jax.Array:
+        return jax.vmap(
+            lambda key: jax.vmap(lambda process: _replicate(process, key, checkpoints, watches))(
+                processes
+            )
+        )(keys)
+
+    return on_a_device(processes, keys, checkpoints)
 
 
 def _replicate(

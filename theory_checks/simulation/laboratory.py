@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..statistics.protocol import Protocol
-from .experiment import Experiment, simulate
+from .experiment import Experiment, simulate, simulate_population
 
 __all__ = ["Laboratory"]
 
@@ -57,6 +57,25 @@ class Laboratory:
             name: np.concatenate([block[name] for block in blocks])[offset : offset + count]
             for name in blocks[0]
         }
+
+    def prepare(self, experiments: Sequence[Experiment]) -> None:
+        """Simulates the first block of many experiments, all of one kind as one program.
+
+        `sample` then has them; of one kind are those that differ in their numbers alone.
+        """
+        kinds: dict[Hashable, list[Experiment]] = defaultdict(list)
+        for experiment in experiments:
+            kinds[experiment.structure].append(experiment)
+        for alike in kinds.values():
+            tables = simulate_population(
+                alike,
+                first=0,
+                count=self.seeds,
+                master_seed=self.master_seed,
+                devices=self.devices,
+            )
+            for experiment, metrics in zip(alike, tables, strict=True):
+                self._blocks[experiment.identity, 0] = metrics
 
     def _block(self, experiment: Experiment, index: int) -> dict[str, Array]:
         place = (experiment.identity, index)

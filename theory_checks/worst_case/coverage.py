@@ -24,7 +24,7 @@ from ..restated import restated
 from ..simulation.laboratory import Laboratory
 from .misreadings import constants_read, misreadings, moved
 
-__all__ = ["Outcome", "coverage"]
+__all__ = ["Outcome", "Place", "coverage", "farthest"]
 
 Array = NDArray[np.float64]
 Outcome = Literal["killed", "survived", "weaker", "untestable"]
@@ -33,6 +33,7 @@ RESOLUTION = 1e-3
 """Relative, of a factor."""
 
 _LADDER = (2.0, 4.0, 16.0, 256.0, 1e5, 1e9)
+_FARTHEST_FIRST = (math.inf, *reversed(_LADDER))
 _CHANGED = 1e-9
 
 
@@ -54,7 +55,7 @@ def coverage(
     """
     theorem = claim.theorem
     places = [
-        _Place(name, case.check, finding.seeds, laboratory, theorem)
+        Place(name, case.check, finding.seeds, laboratory, theorem)
         for name, case, finding in sorted(found, key=lambda one: _slack(one[2]))
         if finding.verdict != "REFUTED" and isinstance(case.check, Restatable)
     ]
@@ -72,8 +73,16 @@ def _slack(finding: Finding) -> float:
 
 
 @dataclass(eq=False)
-class _Place:
-    """A case that can be asked again."""
+class Place:
+    """A case that can be asked again: what it says, and what other theorems would say here.
+
+    Args:
+        name: of the case.
+        check: which has the data, or gets them from the laboratory.
+        seeds: how many replicates were looked at; None where nothing was sampled.
+        laboratory: which has them.
+        theorem: what is claimed.
+    """
 
     name: str
     check: Restatable
@@ -115,7 +124,7 @@ class _Place:
         return said is not None and bool(self.more(said).any()) and self.refutes(said)
 
 
-def _caught(name: str, places: Sequence[_Place]) -> dict[str, Any]:
+def _caught(name: str, places: Sequence[Place]) -> dict[str, Any]:
     """The least factor of a constant that is refuted, over the cases, the sharpest first."""
     theorem = places[0].theorem
     assert theorem.constants is not None
@@ -129,7 +138,7 @@ def _caught(name: str, places: Sequence[_Place]) -> dict[str, Any]:
         said = place.says(moved(theorem, name, limit))
         seen = seen or (said is not None and _differs(said, place.said))
 
-        def refuted(factor: float, place: _Place = place) -> bool:
+        def refuted(factor: float, place: Place = place) -> bool:
             return place.refuted(moved(theorem, name, factor))
 
         # A case is worth a search only if it catches less than what was caught before.
@@ -146,11 +155,28 @@ def _caught(name: str, places: Sequence[_Place]) -> dict[str, Any]:
     }
 
 
-def _admissible(place: _Place, name: str) -> float | None:
+def _admissible(place: Place, name: str) -> float | None:
     """The farthest that a constant can be moved: to its end, if the formula can be evaluated."""
-    for factor in (math.inf, *reversed(_LADDER)):
+    for factor in _FARTHEST_FIRST:
         if place.says(moved(place.theorem, name, factor)) is not None:
             return factor
+    return None
+
+
+def farthest(place: Place, name: str) -> Array | None:
+    """What the theorem would say with a constant moved as far as it goes.
+
+    Args:
+        place: a case of it.
+        name: of the constant.
+
+    Returns:
+        The numbers, as `place.said` has them; None where its formula cannot be evaluated so.
+    """
+    for factor in _FARTHEST_FIRST:
+        said = place.says(moved(place.theorem, name, factor))
+        if said is not None:
+            return said
     return None
 
 
@@ -178,7 +204,7 @@ def _differs(said: Array, before: Array) -> bool:
     return bool(np.any(np.abs(said - before) > _CHANGED * np.abs(before)))
 
 
-def _outcome(instead: Theorem, places: Sequence[_Place]) -> Outcome | None:
+def _outcome(instead: Theorem, places: Sequence[Place]) -> Outcome | None:
     """Whether the run would have noticed this mistake; None where it makes no statement."""
     seen: Outcome | None = None
     for place in places:

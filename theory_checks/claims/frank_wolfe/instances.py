@@ -1,7 +1,8 @@
 """The finite sums over sets on which the Frank-Wolfe theorems are evaluated."""
 
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any, final
 
 import jax
@@ -60,12 +61,15 @@ class Instance:
     constraint: ConstraintSet
     x0: jax.Array
     f_star: Constant
+    known: Mapping[str, float] = field(default_factory=dict)
+    """D, and the value f(x^0), where they are known without evaluating anything."""
 
-    @property
+    @cached_property
     def constants(self) -> dict[str, Constant]:
         """L, L_tilde, L_pm, D, f* and r_0, with their certificates."""
-        diameter = float(self.constraint.diameter(self.x0))
-        start = float(self.problem.value(self.x0))
+        known = self.known
+        diameter = known["D"] if "D" in known else float(self.constraint.diameter(self.x0))
+        start = known["start"] if "start" in known else float(self.problem.value(self.x0))
         return {
             **self.problem.constants,
             "D": Constant(diameter, "exact", derivation="closed form for the set"),

@@ -104,6 +104,9 @@ class OnRun(Setting, Generic[AnyRun]):
     def parameters(self) -> Parameters:
         return {**self.run.parameters, **self.chosen}
 
+    def certify(self) -> None:
+        self.place.problem.certify()
+
     @property
     def steps(self) -> Array:
         """eta_k up to the last checkpoint."""

@@ -1,0 +1,253 @@
+"""Families of instances for the Frank-Wolfe theorems: what `theory-checks attack` searches.
+
+On the line all finite sums with piecewise constant second derivatives, of which every smooth one
+is nearly one; on the simplex the parabola with more dimensions than steps, where a vertex a step is
+too little. The steps of theorems that allow any are searched, too.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import optzoo
+from optzoo.problems import Constant, PiecewiseQuadratic, random_sign_quadratic
+from optzoo.theorems import Theorem
+from optzoo.theorems.frank_wolfe import F3, F3A, F3B, F4, F6, F6A, F7, index_probability
+
+from ...checks import UpperBound
+from ...claim import Case
+from ...worst_case.attack import InstanceFamily, OneOf, Real
+from .instances import SEED, Instance
+from .rates import CAPS
+from .settings import OnRun
+from .watches import AVERAGE_GAP
+
+__all__ = ["FAMILIES", "on_the_line", "on_the_simplex"]
+
+Array: TypeAlias = NDArray[np.float64]
+Steps = Callable[[dict[str, Any], int], Any]
+
+KNOTS = (-0.5, 0.0, 0.5)
+PIECES = len(KNOTS) + 1
+
+
+def on_the_line(
+    mean: Sequence[float],
+    deviations: Sequence[float],
+    slope: float,
+    slopes: Sequence[float],
+    start: float,
+) -> Instance:
+    """A finite sum on [-1, 1] of functions in pairs that deviate from their mean in opposite ways.
+
+    Args:
+        mean: second derivative of f on each piece; all non-negative where f is convex.
+        deviations: of the second derivatives of each pair, pair by pair.
+        slope: f'(0).
+        slopes: deviations of the derivatives at 0, one a pair.
+        start: x^0.
+    """
+    apart = np.asarray(deviations, dtype=float).reshape(len(slopes), PIECES)
+    second = np.concatenate([np.asarray(mean) + apart, np.asarray(mean) - apart])
+    first = slope + np.concatenate([slopes, np.negative(slopes)])
+    problem = PiecewiseQuadratic(np.asarray(KNOTS), second, first)
+    return Instance(
+        name="line",
+        words=rf"$n = {problem.num_samples}$ piecewise quadratic functions on $[-1, 1]$",
+        problem=problem,
+        constraint=optzoo.lmo.box(-1.0, 1.0),
+        x0=np.full(1, start),
+        known={"D": 2.0, "start": problem.value_at(start)},
+        f_star=Constant(
+            problem.least(-1.0, 1.0), "exact", derivation="at an end, a knot or a zero of f'"
+        ),
+    )
+
+
+def on_the_simplex(dim: int, samples: int, noise: float) -> Instance:
+    """|x|^2 / 2 with sign noise on the simplex, from a vertex."""
+    problem = random_sign_quadratic(samples, dim, SEED, noise=noise)
+    constraint = optzoo.lmo.simplex()
+    vertex = np.zeros(dim)
+    vertex[0] = 1.0
+    return Instance(
+        name="simplex",
+        words=rf"$|x|^2/2$ with sign noise on the simplex, $d = {dim}$, $n = {samples}$",
+        problem=problem,
+        constraint=constraint,
+        x0=vertex,
+        known={"D": math.sqrt(2.0), "start": 0.5},
+        f_star=Constant(problem.simplex_optimum, "exact", derivation="q/(2d), by symmetry"),
+    )
+
+
+# --- The steps: those that a theorem prescribes, or any ---
+
+
+def _prescribed(rule: Callable[..., Any]) -> Steps:
+    return lambda numbers, horizon: _table(rule(numbers, horizon), horizon)
+
+
+def _table(schedule: Any, horizon: int) -> Array:
+    return np.asarray(schedule(np.arange(horizon)), dtype=np.float64)
+
+
+def _any(numbers: dict[str, Any], horizon: int) -> Any:
+    """A first stretch of steps of any length, and then 2/(k + offset)."""
+    later = _table(optzoo.open_loop_schedule(numbers["offset"]), horizon)
+    return np.concatenate([numbers["first"], later[len(numbers["first"]) :]])
+
+
+def _constant(numbers: dict[str, Any], horizon: int) -> Any:
+    return np.full(horizon, numbers["eta"])
+
+
+FIRST = 4
+ANY = {"first": Real(0.0, 1.0, size=FIRST), "offset": Real(2.0, 100.0, log=True)}
+CONSTANT = {"eta": Real(0.01, 1.0, log=True)}
+
+
+# --- The cases ---
+
+
+def _checkpoints(horizon: int) -> tuple[int, ...]:
+    points = {round(horizon ** (i / 8)) for i in range(9)} | {1, 2, 3, horizon}
+    return tuple(sorted(k for k in points if 1 <= k <= horizon))
+
+
+def _says(theorem: Theorem, setting: OnRun[Any]) -> Callable[[], Any]:
+    """What theorems of each form say at the checkpoints."""
+    form = _form(theorem)
+    if form in (F3, F6):
+        return lambda: setting.along(theorem)
+    if form in (F4, F7):
+        return lambda: setting.along(theorem, first=1)
+    if form is F3B:
+        return lambda: [setting.bound(theorem, setting.checkpoints[-1])]
+    return lambda: setting.bound(theorem, setting.checkpoints)
+
+
+def _form(theorem: Theorem) -> Theorem:
+    """The theorem of this page that another one has the form of: see `InstanceFamily.fits`."""
+    for own in (F3, F3A, F3B, F4, F6, F6A, F7):
+        if InstanceFamily("", _unmade, {"x": Real(0.0, 1.0)}, (own,)).fits(theorem):
+            return own
+    raise ValueError(f"{theorem.label} has not the form of a theorem on this page")
+
+
+def _unmade(theorem: Theorem, x: float) -> Case:
+    raise NotImplementedError
+
+
+def _case(theorem: Theorem, place: Instance, run: Any, horizon: int) -> Case:
+    form = _form(theorem)
+    gap = form in (F4, F7)
+    setting = OnRun(
+        place, run, name=f"attack-{place.name}", checkpoints=_checkpoints(horizon)
+    )
+    metric = "average_gap" if gap else "suboptimality"
+    check = UpperBound(
+        setting.experiment(watch=AVERAGE_GAP if gap else None),
+        metric,
+        _says(theorem, setting),
+        last_only=form is F3B,
+        cap=lambda: CAPS[metric](run),
+        looks=4,
+    )
+    return Case(setting, check)
+
+
+def _sarah(
+    theorem: Theorem,
+    *,
+    place: Callable[..., Instance],
+    steps: Steps,
+    names: tuple[str, ...],
+    horizon: int,
+    batch: int,
+    **numbers: Any,
+) -> Case:
+    here = place(**{name: numbers[name] for name in names})
+    table = steps(numbers, horizon)
+    run = here.sarah(table, numbers["p"], min(batch, here.problem.num_samples), replacement=False)
+    return _case(theorem, here, run, horizon)
+
+
+def _saga(
+    theorem: Theorem,
+    *,
+    place: Callable[..., Instance],
+    steps: Steps,
+    names: tuple[str, ...],
+    horizon: int,
+    batch: int,
+    table: str,
+    **numbers: Any,
+) -> Case:
+    here = place(**{name: numbers[name] for name in names})
+    batch = min(batch, here.problem.num_samples)
+    numbers["a"] = index_probability(here.problem.num_samples, batch, replacement=False)
+    run = here.saga(steps(numbers, horizon), batch, replacement=False, warm=table == "warm")
+    return _case(theorem, here, run, horizon)
+
+
+def _line(pairs: int, *, convex: bool) -> dict[str, Real]:
+    return {
+        "mean": Real(0.0 if convex else -1.0, 1.0, size=PIECES),
+        "deviations": Real(-2.0, 2.0, size=PIECES * pairs),
+        "slope": Real(-2.0, 2.0),
+        "slopes": Real(-1.0, 1.0, size=pairs),
+        "start": Real(-1.0, 1.0),
+    }
+
+
+SIMPLEX = {"noise": Real(0.0, 2.0)}
+DIMENSION, SAMPLES = 300, 4
+
+
+def _families(
+    theorem: Theorem,
+    method: Callable[..., Case],
+    steps: Steps,
+    varies: dict[str, Any],
+    horizons: tuple[int, ...],
+    *,
+    convex: bool = True,
+    batches: tuple[int, ...] = (1, 2),
+) -> list[InstanceFamily]:
+    """On the line with one pair and with two, and on the simplex where f is convex."""
+    more = varies | {"horizon": OneOf(*horizons), "batch": OneOf(*batches)}
+    found = []
+    for pairs in (1, 2):
+        line = _line(pairs, convex=convex)
+        made = partial(method, place=on_the_line, steps=steps, names=tuple(line))
+        words = f"{theorem.label} on the line, n = {2 * pairs}"
+        found.append(InstanceFamily(words, made, line | more, (theorem,)))
+    if convex:
+        place = partial(on_the_simplex, DIMENSION, SAMPLES)
+        made = partial(method, place=place, steps=steps, names=tuple(SIMPLEX))
+        words = f"{theorem.label} on the simplex"
+        found.append(InstanceFamily(words, made, SIMPLEX | more, (theorem,)))
+    return found
+
+
+P = {"p": Real(0.02, 1.0, log=True)}
+TABLE = {"table": OneOf("warm", "cold")}
+RESTART = _prescribed(lambda numbers, horizon: optzoo.open_loop_schedule(4 / numbers["p"]))
+STICH = _prescribed(lambda numbers, horizon: optzoo.stich_schedule(horizon, numbers["p"]))
+OF_TABLE = _prescribed(lambda numbers, horizon: optzoo.open_loop_schedule(8 / numbers["a"]))
+SHORT, LONG = (8, 32, 128), (16, 64, 256)
+
+FAMILIES: tuple[InstanceFamily, ...] = (
+    *_families(F3, _sarah, _any, P | ANY, SHORT),
+    *_families(F3A, _sarah, RESTART, P, LONG),
+    *_families(F3B, _sarah, STICH, P, LONG),
+    *_families(F4, _sarah, _constant, P | CONSTANT, SHORT, convex=False),
+    *_families(F6, _saga, _any, TABLE | ANY, SHORT),
+    *_families(F6A, _saga, OF_TABLE, {"table": OneOf("warm")}, LONG),
+    *_families(F7, _saga, _constant, TABLE | CONSTANT, SHORT, convex=False),
+)

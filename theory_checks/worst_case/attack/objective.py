@@ -1,0 +1,127 @@
+r"""How hard an instance is: how close a theorem is to what is measured, as a whole and in a part.
+
+.. math:: \max_k \frac{m_k}{B_k}, \qquad \max_k \frac{m_k - B_k^{(j)}}{B_k - B_k^{(j)}}
+
+with the mean m_k, the bound B_k and the bound B^(j) with its constant c_j moved to its limit. The
+second is the share of what c_j adds to the bound that the instance needs: where the bound is linear
+in c_j, one over the factor by which c_j could be better. A linear function may attain a bound, and
+test nothing of it but its start; of the other constants it needs no share. Above 1 either says that
+the theorem is violated, and both are above 1 then.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optzoo.theorems import Theorem
+
+from ...checks.restatable import Measured
+from ...claim import Case
+from ...simulation.laboratory import Laboratory
+from ..coverage import Place, farthest
+from ..misreadings import constants_read
+
+__all__ = ["RATIO", "NoInstanceError", "Scores", "objectives", "scores", "seeds_of"]
+
+Array = NDArray[np.float64]
+Scores = Mapping[str, float]
+
+RATIO = "ratio"
+
+_SHARE = 1e-9
+"""What adds less than this to a bound is no part of it there."""
+
+
+class NoInstanceError(ValueError):
+    """Parameters for which there is no instance, or where the theorem does not apply."""
+
+
+def objectives(theorem: Theorem) -> tuple[str, ...]:
+    """What can be searched for: the ratio, and the share of each constant.
+
+    Args:
+        theorem: with a bound.
+
+    Returns:
+        Their names.
+
+    Example:
+        >>> from optzoo.theorems.frank_wolfe import F2
+        >>> objectives(F2)
+        ('ratio', 'L', 'D')
+    """
+    return (RATIO, *constants_read(theorem))
+
+
+def seeds_of(case: Case, laboratory: Laboratory) -> int | None:
+    """How many replicates a case is looked at with; None where nothing is sampled."""
+    check = case.check
+    return laboratory.seeds if isinstance(check, Measured) and check.experiments() else None
+
+
+def scores(
+    theorem: Theorem, cases: Sequence[Case], laboratory: Laboratory
+) -> list[Scores | NoInstanceError]:
+    """All objectives of instances, those that are sampled as one program.
+
+    Args:
+        theorem: what is claimed.
+        cases: the instances.
+        laboratory: where replicates come from; all instances see the same random numbers.
+
+    Returns:
+        The objectives by name, or why there are none.
+
+    Raises:
+        TypeError: if a check measures nothing that a bound could be compared with.
+    """
+    for case in cases:
+        if not isinstance(case.check, Measured):
+            raise TypeError(
+                f"{type(case.check).__name__} measures nothing beside a bound; a family needs "
+                "UpperBound, ExactInequality or another check with `means` and `says`"
+            )
+    checks = [case.check for case in cases if isinstance(case.check, Measured)]
+    wanted = [one for check in checks for one in check.experiments()]
+    if wanted:
+        laboratory.prepare(wanted)
+    return [_scored(theorem, case, laboratory) for case in cases]
+
+
+def _scored(theorem: Theorem, case: Case, laboratory: Laboratory) -> Scores | NoInstanceError:
+    check = case.check
+    assert isinstance(check, Measured)
+    seeds = seeds_of(case, laboratory)
+    try:
+        place = Place("", check, seeds, laboratory, theorem)
+        means = check.means(laboratory, seeds)
+    except ValueError as error:  # the theorem does not apply, or a bound is no number
+        return NoInstanceError(str(error))
+    if not np.all(np.isfinite(place.said)):
+        return NoInstanceError("the bound is not finite")
+    # What diverges is above every bound.
+    means = np.where(np.isfinite(means), means, math.inf if theorem.side == "above" else -math.inf)
+    sign = 1.0 if theorem.side == "above" else -1.0
+    size = np.maximum(np.abs(place.said), np.finfo(np.float64).tiny)
+    ratio = float(np.max(1 + sign * (means - place.said) / size))
+    if theorem.side == "below":
+        # A metric at the b-th part of its bound from below violates it b times.
+        ratio = float(np.max(place.said / np.maximum(means, np.finfo(np.float64).tiny)))
+    found = {RATIO: ratio}
+    for name in constants_read(theorem):
+        found[name] = _share(place, means, name, sign)
+    return found
+
+
+def _share(place: Place, means: Array, name: str, sign: float) -> float:
+    """The share of a constant's part of the bound that is measured; -inf where it has none."""
+    said = farthest(place, name)
+    if said is None:
+        return -math.inf
+    part = sign * (place.said - said)
+    has = part > _SHARE * np.abs(place.said)
+    if not has.any():
+        return -math.inf
+    return float(np.max((sign * (means - said))[has] / part[has]))
