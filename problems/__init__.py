@@ -72,6 +72,7 @@ from .finite_sums.noise_tight import NoiseTight
 from .finite_sums.optimum import Constraint, Optimum, minimize_over
 from .finite_sums.piecewise_quadratic import PiecewiseQuadratic
 from .finite_sums.planted_models import random_least_squares, random_logistic, random_sigmoid
+from .finite_sums.quadratics import Quadratics
 from .finite_sums.sign_quadratic import SignQuadratic, random_sign_quadratic
 from .markov.markov_chain import MarkovChain
 from .markov.markov_chain_families import (
@@ -154,6 +155,7 @@ __all__ = [
     "OrnsteinUhlenbeck",
     "PathMoments",
     "PiecewiseQuadratic",
+    "Quadratics",
     "RobustLinearRegression",
     "RobustLogisticRegression",
     "RobustRegression",

@@ -122,6 +122,10 @@ class FiniteSum(abc.ABC):
     def _extremal_point(self) -> np.ndarray:
         """A point (d,) whose Hessians attain value - width of every constant."""
 
+    def _local_constants(self, x: np.ndarray) -> dict[str, float]:
+        """Every constant in the limit of a small neighbourhood of x."""
+        return local_constants(self, x)
+
     def _rederived_bounds(self) -> dict[str, float]:
         """The values of the constants that the Hessians at one point do not attain."""
         return {}
@@ -144,14 +148,14 @@ class FiniteSum(abc.ABC):
             >>> with jax.enable_x64(True):
             ...     random_least_squares(8, 3, seed=0).certify()
         """
-        attained = local_constants(self, self._extremal_point())
+        attained = self._local_constants(self._extremal_point())
         bounds = self._rederived_bounds()
         for name, constant in self.constants.items():
             claims = [(constant.value - constant.width, attained[name])]
             if name in bounds:
                 claims.append((constant.value, bounds[name]))
             for stated, derived in claims:
-                slack = 1e-8 * derived + 1e-12 * constant.value
+                slack = 1e-8 * abs(derived) + 1e-12 * max(attained["L_tilde"], constant.value)
                 if name == "L_pm":
                     # A vanishing variance is known to the root of the round-off only.
                     slack += 1e-6 * attained["L_tilde"]
@@ -282,6 +286,12 @@ class _Rescaled(FiniteSum):
     def _extremal_point(self) -> np.ndarray:
         _, t = self._known_units()
         return t * self.problem._extremal_point()
+
+    def _local_constants(self, x: np.ndarray) -> dict[str, float]:
+        u, t = self._known_units()
+        inside = self.problem._local_constants(x / t)
+        scaled = {name: u * value / t**2 for name, value in inside.items()}
+        return scaled | super()._local_constants(x)
 
     def _rederived_bounds(self) -> dict[str, float]:
         u, t = self._known_units()

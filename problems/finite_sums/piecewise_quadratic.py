@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from .._arguments import check_indices, check_point, host, is_concrete
 from ..constant import CertificateError, Constant
 from ..pytree import pytree_dataclass
-from .finite_sum import FiniteSum, local_constants
+from .finite_sum import FiniteSum
 
 __all__ = ["PiecewiseQuadratic"]
 
@@ -147,14 +147,17 @@ class PiecewiseQuadratic(FiniteSum):
 
     @functools.cached_property
     def constants(self) -> dict[str, Constant]:
+        """Also "L_max", of the f_i, and "mu", negative where f is not convex."""
         second = np.asarray(host(self.second), dtype=np.float64)
         mean = self._mean_second
         found = {
             "L": np.abs(mean).max(),
             "L_tilde": np.sqrt(np.mean(second**2, axis=0)).max(),
             "L_pm": np.sqrt(np.mean((second - mean) ** 2, axis=0)).max(),
+            "L_max": np.abs(second).max(),
+            "mu": mean.min(),
         }
-        how = "the largest over the pieces"
+        how = "the worst of the pieces"
         return {
             name: Constant(float(value), "exact", derivation=how) for name, value in found.items()
         }
@@ -164,14 +167,21 @@ class PiecewiseQuadratic(FiniteSum):
         knots = np.asarray(host(self.knots), dtype=np.float64)
         ends = np.concatenate([[knots[0] - 1], knots, [knots[-1] + 1]]) if knots.size else [-1, 1]
         inside = [(a + b) / 2 for a, b in zip(ends[:-1], ends[1:], strict=True)]
-        each = [local_constants(self, [x]) for x in inside]
+        each = [self._local_constants(np.array([x])) for x in inside]
         for name, constant in self.constants.items():
-            derived = max(one[name] for one in each)
-            if abs(constant.value - derived) > 1e-7 * max(derived, constant.value, 1e-5):
+            derived = (min if name == "mu" else max)(one[name] for one in each)
+            if abs(constant.value - derived) > 1e-7 * max(abs(derived), each[0]["L_tilde"], 1e-5):
                 raise CertificateError(
                     f"PiecewiseQuadratic: constant {name!r} is stated as {constant.value!r} and "
                     f"re-derived as {derived!r}"
                 )
+
+    def _local_constants(self, x: np.ndarray) -> dict[str, float]:
+        """Also those that are this class's own."""
+        rows = jax.jacfwd(lambda point: self.sample_gradients(point, np.arange(self.num_samples)))
+        second = np.asarray(rows(jnp.asarray(x)))
+        own = {"L_max": float(np.abs(second).max()), "mu": float(second.mean())}
+        return super()._local_constants(x) | own
 
     def _extremal_point(self) -> np.ndarray:
         return np.zeros(1)

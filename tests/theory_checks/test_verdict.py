@@ -288,8 +288,16 @@ class TestAssess:
         undeclared = assess(ratios)
         assert undeclared.verdict == "INCONCLUSIVE"
         assert "all seeds agree" in undeclared.reason
+
+    def test_what_is_certain_is_refuted_without_chance(self):
+        ratios = 0.3 * exponential(32, 3)
         ratios[:, 0] = 1.0 + 1e-6
-        assert assess(ratios, certain=1).verdict == "INCONCLUSIVE"
+        found = assess(ratios, certain=1)
+        assert found.verdict == "REFUTED"
+        assert "agree by construction" in found.reason
+        assert assess(ratios).verdict == "INCONCLUSIVE"
+        ratios[:, 0] = 0.8
+        assert assess(ratios, certain=1).detectable_factor == pytest.approx(1.25)
 
     def test_rare_events_are_not_supported_by_seeds_that_all_agree(self):
         """Half the bound in 99% of runs, 50 times in the rest: a mean of 1, unseen in 32 seeds."""

@@ -13,7 +13,7 @@ from ..simulation import Experiment
 from ..simulation.laboratory import Laboratory
 from ..statistics.evidence import log_e_process
 from ..statistics.identity import identity_test
-from ..statistics.verdict import assess_pathwise, decide
+from ..statistics.verdict import TOLERANCE, assess_pathwise, decide
 from .restatable import Says, numbers
 
 __all__ = ["PathwiseLowerBound", "SampledIdentity", "UpperBound", "calls"]
@@ -112,21 +112,24 @@ class UpperBound:
         """The one where the metric is observed."""
         return (self.experiment,)
 
-    def means(self, laboratory: Laboratory, seeds: int | None) -> Array:
-        """The mean of the metric at each point."""
+    def means(self, laboratory: Laboratory, seeds: int | None) -> tuple[Array, Array]:
+        """The mean of the metric at each point, with its standard error."""
         assert seeds is not None
         sample = laboratory.sample(self.experiment, 0, seeds)[self.metric]
-        return np.asarray(sample[:, -len(self._points) :].mean(axis=0))
+        seen = sample[:, -len(self._points) :]
+        return seen.mean(axis=0), seen.std(axis=0, ddof=1) / np.sqrt(seeds)
 
     def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
         """The bound at each point."""
         return numbers(self.bound)
 
     def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
-        """Whether an e-value of the runs recorded reaches 1 / alpha."""
+        """Whether an e-value of the runs recorded reaches 1 / alpha, or what is certain is above."""
         assert seeds is not None
         sample = laboratory.sample(self.experiment, 0, seeds)[self.metric]
         ratios = _over(sample[:, -len(self._points) :], said)
+        if np.any(ratios[:, : self.certain] > 1 + TOLERANCE):
+            return True
         evidence = log_e_process(ratios).max()
         return bool(evidence >= -math.log(laboratory.protocol.alpha))
 
@@ -187,11 +190,12 @@ class PathwiseLowerBound:
         """The one where the metric is observed."""
         return (self.experiment,)
 
-    def means(self, laboratory: Laboratory, seeds: int | None) -> Array:
+    def means(self, laboratory: Laboratory, seeds: int | None) -> tuple[Array, Array]:
         """The lowest path at each checkpoint, or all of them where each has its own bound."""
         assert seeds is not None
         paths = laboratory.sample(self.experiment, 0, seeds)[self.metric]
-        return paths if self.says(laboratory, seeds).ndim == 2 else np.asarray(paths.min(axis=0))
+        seen = paths if self.says(laboratory, seeds).ndim == 2 else paths.min(axis=0)
+        return seen, np.zeros_like(seen)
 
     def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
         """The bound at each checkpoint, or on each path there."""

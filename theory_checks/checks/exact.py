@@ -36,9 +36,10 @@ class _TwoSides(abc.ABC):
         """None: all is computed."""
         return ()
 
-    def means(self, laboratory: Laboratory, seeds: int | None) -> Array:
-        """What was computed in each case."""
-        return np.asarray(self._computed[0], dtype=np.float64)
+    def means(self, laboratory: Laboratory, seeds: int | None) -> tuple[Array, Array]:
+        """What was computed in each case; it has no error."""
+        computed = np.asarray(self._computed[0], dtype=np.float64)
+        return computed, np.zeros_like(computed)
 
     def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
         """What the theorem says of each case."""

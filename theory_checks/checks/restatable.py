@@ -72,8 +72,8 @@ class Measured(Restatable, Protocol):
     def experiments(self) -> Sequence["Experiment"]:
         """What it needs simulated; nothing where all is computed."""
 
-    def means(self, laboratory: "Laboratory", seeds: int | None) -> Array:
-        """What was measured, beside each of the numbers of `says`.
+    def means(self, laboratory: "Laboratory", seeds: int | None) -> tuple[Array, Array]:
+        """What was measured beside each of the numbers of `says`, and its standard errors.
 
         Args:
             laboratory: which has the data, or simulates them.

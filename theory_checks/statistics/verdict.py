@@ -94,6 +94,10 @@ class Verdict:
         return math.exp(self.log_e_value) if self.log_e_value < 709.0 else math.inf
 
 
+TOLERANCE = 1e-9
+"""Round-off of a ratio that is not left to chance."""
+
+
 def assess(
     ratios: ArrayLike,
     alpha: float = _DEFAULT.alpha,
@@ -109,7 +113,8 @@ def assess(
 ) -> Verdict:
     """Verdict on the claim E Z[., k] <= 1 at every checkpoint k.
 
-    REFUTED iff max_n e_n >= 1 / alpha (`log_e_process`). Otherwise CONSISTENT iff at every
+    REFUTED iff max_n e_n >= 1 / alpha (`log_e_process`), or Z > 1 beyond round-off where all seeds
+    agree by construction, and nothing is left to chance. Otherwise CONSISTENT iff at every
     checkpoint one of these is at most 1: the limit that the cap gives (`capped_upper_limits`), or
     the bootstrap-t limit (`mean_limits`) without a tail alarm. Every checkpoint has to pass, so
     none is corrected for their number. A tail alarm sounds at k where
@@ -176,8 +181,16 @@ def assess(
     verdict: Decision
     threshold = -math.log(alpha)
     crossed = np.flatnonzero(log_e >= threshold)
+    known = float(mean[fixed].max()) if fixed.any() else 0.0
     above = np.flatnonzero(~(proved | below))
-    if crossed.size:
+    if known > 1.0 + TOLERANCE:
+        verdict = "REFUTED"
+        worst = int(np.argmax(np.where(fixed, mean, -np.inf)))
+        reason = (
+            f"measured / bound = {known:.6g} > 1 at {_at(worst, points)}, where all seeds agree by "
+            "construction"
+        )
+    elif crossed.size:
         verdict = "REFUTED"
         reason = (
             f"e-value {_format_exp(log_e[crossed[0]])} >= {1 / alpha:g} after "
@@ -205,6 +218,8 @@ def assess(
         )
     tightest = int(np.argmax(mean))
     detectable = _detectable_factor(table, threshold)
+    if known > 0.0:
+        detectable = min(detectable, (1.0 + TOLERANCE) / known)
     return Verdict(
         verdict=verdict,
         reason=reason,
@@ -303,7 +318,7 @@ def decide(
 def assess_pathwise(
     ratios: ArrayLike,
     *,
-    tolerance: float = 1e-9,
+    tolerance: float = TOLERANCE,
     vacuous: float = _DEFAULT.vacuous,
     points: Sequence[float] | None = None,
 ) -> Verdict:

@@ -30,6 +30,9 @@ Scores = Mapping[str, float]
 
 RATIO = "ratio"
 
+CAUTION = 2.0
+"""Standard errors by which a sampled mean is taken to be easier than it looks."""
+
 _SHARE = 1e-9
 """What adds less than this to a bound is no part of it there."""
 
@@ -96,14 +99,16 @@ def _scored(theorem: Theorem, case: Case, laboratory: Laboratory) -> Scores | No
     seeds = seeds_of(case, laboratory)
     try:
         place = Place("", check, seeds, laboratory, theorem)
-        means = check.means(laboratory, seeds)
-    except ValueError as error:  # the theorem does not apply, or a bound is no number
+        means, errors = check.means(laboratory, seeds)
+    except (ValueError, ArithmeticError) as error:  # it does not apply, or the bound is no number
         return NoInstanceError(str(error))
     if not np.all(np.isfinite(place.said)):
         return NoInstanceError("the bound is not finite")
     # What diverges is above every bound.
     means = np.where(np.isfinite(means), means, math.inf if theorem.side == "above" else -math.inf)
     sign = 1.0 if theorem.side == "above" else -1.0
+    # Of two instances the one that is known to be harder, not the one that was luckier.
+    means = means - sign * CAUTION * np.where(np.isfinite(errors), errors, 0.0)
     size = np.maximum(np.abs(place.said), np.finfo(np.float64).tiny)
     ratio = float(np.max(1 + sign * (means - place.said) / size))
     if theorem.side == "below":
