@@ -16,6 +16,7 @@ from .statistics.verdict import Decision
 
 if TYPE_CHECKING:
     from .simulation.laboratory import Laboratory
+    from .worst_case.attack.space import InstanceFamily
 
 __all__ = ["Case", "Check", "Claim", "Control", "Finding", "Grid", "Kind", "grid", "require_path"]
 
@@ -203,6 +204,9 @@ class Claim:
         x_label: axis of the checkpoints.
         not_tested: constants that this claim and its partners would not catch at any factor, each
             with the reason why that is so.
+        families: of instances that `theory-checks attack` searches; those of this repository that
+            fit the theorem if there is none.
+        search: the record of the search that found the instances; None where nobody searched.
 
     Raises:
         ValueError: if the id is not a lower-case path, or `not_tested` names no constant of the
@@ -218,6 +222,8 @@ class Claim:
     pairs_with: tuple[str, ...] = ()
     x_label: str = "step $k$"
     not_tested: Mapping[str, str] = field(default_factory=dict)
+    families: "tuple[InstanceFamily, ...]" = ()
+    search: Mapping[str, Any] | None = None
 
     WITHOUT_NAME: ClassVar[str] = ""
 

@@ -1,13 +1,14 @@
-"""The command line: `theory-checks list | run | report | diff | conformance`.
+"""The command line: `theory-checks list | run | attack | report | diff | conformance`.
 
 Each exit status means one thing. Of a run the first that applies: 1 something REFUTED, a control
 not killed, or a theorem UNTESTED in a constant; 4 something could not be evaluated or written; 3
 something INCONCLUSIVE; 0 all as expected. 2 is usage: nothing was run. Of a comparison of two runs:
 0 no verdict got worse; 1 one did, or a control that was killed survives, or, where that is asked
-for (`--strict`), coverage was lost.
+for (`--strict`), coverage was lost. Of an attack: 0 nothing refutes the theorem, 1 it is REFUTED.
 """
 
 import argparse
+import difflib
 import fnmatch
 import importlib.metadata
 import io
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
-from .options import factor, seconds, seeds
+from .options import factor, minutes, seconds, seed, seeds
 from .presets import MASTER_SEED, PRESETS, DataFolderError
 from .requirements import missing_packages
 
@@ -289,6 +290,47 @@ def _run_in(
     return status
 
 
+def _attack(options: argparse.Namespace) -> int:
+    _use_all_cores()
+    from .claim import Claim
+    from .registration import collected, registered
+    from .worst_case.attack.command import AttackError, attack
+    from .worst_case.attack.outcome import FILE
+    from .worst_case.attack.search import NoInstancesError
+
+    subjects = collected(registered(options.claims))
+    claims = [one for one in subjects if isinstance(one, Claim) and one.id == options.id]
+    if not claims:
+        near = difflib.get_close_matches(options.id, [one.id for one in subjects], n=3)
+        hint = f"; close to it are {', '.join(near)}" if near else "; see `theory-checks list`"
+        raise UsageError(f"there is no claim '{options.id}'{hint}")
+    directory: Path = options.out
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"--out {directory} is a file")
+    begun = (directory / FILE).exists()
+    if directory.exists() and any(directory.iterdir()) and not (
+        options.overwrite or (options.resume and begun)
+    ):
+        raise UsageError(
+            f"--out {directory} exists; give --resume to go on with the search in it, --overwrite "
+            "to replace it, or another folder"
+        )
+    _require_writable(directory)
+    try:
+        refuted = attack(
+            claims[0],
+            directory,
+            constant=options.constant,
+            budget=60 * options.budget,
+            seed=options.seed,
+            resume=begun and options.resume,
+            claims_from=[str(path) for path in options.claims],
+        )
+    except (AttackError, NoInstancesError) as error:
+        raise UsageError(str(error)) from None
+    return UNEXPECTED if refuted else OK
+
+
 def _require_writable(directory: Path) -> None:
     """Finds out before the work is done that its results could not be kept."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -527,6 +569,29 @@ def _parser() -> argparse.ArgumentParser:
     existing.add_argument("--resume", action="store_true", help="keep what is finished in --out")
     existing.add_argument("--overwrite", action="store_true", help="replace the results in --out")
     run.set_defaults(command=_run)
+
+    attack = commands.add_parser(
+        "attack",
+        parents=[own],
+        help="search for the instance that makes a claim's theorem tight, or breaks it",
+        epilog="exit status: 0 not refuted, 1 refuted on a certified instance, 2 usage",
+    )
+    attack.add_argument("id", metavar="ID", help="of the claim whose theorem is attacked")
+    attack.add_argument(
+        "--constant",
+        metavar="NAME",
+        help="search for the instance that needs this constant most; the whole bound and all "
+        "constants in turn by default",
+    )
+    attack.add_argument(
+        "--budget", type=minutes, default=5.0, metavar="MINUTES", help="of the search (5)"
+    )
+    attack.add_argument("--seed", type=seed, default=0, metavar="N", help="of the search (0)")
+    attack.add_argument("--out", type=Path, default=Path("results/attack"), metavar="DIR")
+    found = attack.add_mutually_exclusive_group()
+    found.add_argument("--resume", action="store_true", help="go on with the search in --out")
+    found.add_argument("--overwrite", action="store_true", help="replace the search in --out")
+    attack.set_defaults(command=_attack)
 
     report = commands.add_parser(
         "report",

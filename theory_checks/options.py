@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["factor", "seconds", "seeds"]
+__all__ = ["factor", "minutes", "seconds", "seed", "seeds"]
 
 Number = TypeVar("Number", int, float)
 
@@ -15,9 +15,19 @@ def factor(text: str) -> float:
     return _read(text, float, lambda value: 1.0 < value < math.inf, "a number above 1")
 
 
+def minutes(text: str) -> float:
+    """A positive number of minutes."""
+    return _read(text, float, lambda value: 0.0 < value < math.inf, "a positive number of minutes")
+
+
 def seconds(text: str) -> float:
     """A positive number of seconds."""
     return _read(text, float, lambda value: value > 0.0, "a positive number of seconds")
+
+
+def seed(text: str) -> int:
+    """A seed of random numbers."""
+    return _read(text, int, lambda value: 0 <= value < 2**30, "an integer from 0 to 2^30 - 1")
 
 
 def seeds(text: str) -> int:

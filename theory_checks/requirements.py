@@ -5,6 +5,7 @@ from importlib.util import find_spec
 __all__ = ["PACKAGES", "missing_packages"]
 
 PACKAGES = {
+    "cmaes": "cmaes",
     "numpy": "numpy",
     "scipy": "scipy",
     "sklearn": "scikit-learn",

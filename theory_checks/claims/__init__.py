@@ -1,14 +1,19 @@
-"""All claims and what stands side by side, one package a paper."""
+"""All claims, families of instances and what stands side by side, one package a paper."""
 
 from ..claim import Claim
 from ..side_by_side import SideBySide
+from ..worst_case.attack.space import InstanceFamily
 from . import frank_wolfe, ito_chains, markovian_noise, soap, three_pillars
+from .frank_wolfe import families as _frank_wolfe
 
-__all__ = ["CLAIMS", "SIDE_BY_SIDE"]
+__all__ = ["CLAIMS", "FAMILIES", "SIDE_BY_SIDE"]
 
 _PAPERS = (frank_wolfe, ito_chains, markovian_noise, soap, three_pillars)
 
 CLAIMS: tuple[Claim, ...] = tuple(claim for paper in _PAPERS for claim in paper.CLAIMS)
+
+FAMILIES: tuple[InstanceFamily, ...] = (*_frank_wolfe.FAMILIES,)
+"""Where a search looks for the hardest instances of the theorems; see `worst_case.attack`."""
 
 SIDE_BY_SIDE: tuple[SideBySide, ...] = tuple(
     beside for paper in _PAPERS for beside in paper.SIDE_BY_SIDE

@@ -58,6 +58,7 @@ def fingerprint(subject: Claim | SideBySide, protocol: Protocol) -> str:
             subject.x_label,
             list(subject.cases),
             dict(subject.not_tested),
+            subject.search,
         ]
         makers = _functions(subject.prepare)
     else:

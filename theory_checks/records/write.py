@@ -135,6 +135,7 @@ def claim_record(
         "controls": list(controls),
         **tested,
         "not_tested": dict(claim.not_tested),
+        "search": None if claim.search is None else dict(claim.search),
         "cases": [_case_record(claim, *one) for one in found] if len(found) > 1 else [],
     }
 
