@@ -113,6 +113,9 @@ CONSTANT = {"eta": Real(0.01, 1.0, log=True)}
 
 # --- The cases ---
 
+LANES = 64
+"""A step of such small problems costs little more for many replicates than for one."""
+
 
 def _checkpoints(horizon: int) -> tuple[int, ...]:
     points = {round(horizon ** (i / 8)) for i in range(9)} | {1, 2, 3, horizon}
@@ -128,7 +131,7 @@ def _says(theorem: Theorem, setting: OnRun[Any]) -> Callable[[], Any]:
         return lambda: setting.along(theorem, first=1)
     if form is F3B:
         return lambda: [setting.bound(theorem, setting.checkpoints[-1])]
-    return lambda: setting.bound(theorem, setting.checkpoints)
+    return lambda: setting.bound(theorem, np.asarray(setting.checkpoints))
 
 
 def _form(theorem: Theorem) -> Theorem:
@@ -147,7 +150,7 @@ def _case(theorem: Theorem, place: Instance, run: Any, horizon: int) -> Case:
     form = _form(theorem)
     gap = form in (F4, F7)
     setting = OnRun(
-        place, run, name=f"attack-{place.name}", checkpoints=_checkpoints(horizon)
+        place, run, name=f"attack-{place.name}", checkpoints=_checkpoints(horizon), lanes=LANES
     )
     metric = "average_gap" if gap else "suboptimality"
     check = UpperBound(
@@ -209,6 +212,50 @@ SIMPLEX = {"noise": Real(0.0, 2.0)}
 DIMENSION, SAMPLES = 300, 4
 
 
+def _starts(pairs: int, more: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Where a term of the bounds is known to be nearly all there is, for what varies.
+
+    A first step from end to end after which the noise of one batch decides; small steps on a slope
+    about as large as the noise that has added up; a full step that leaves the minimum; steps that
+    cross it back and forth; a slope alone.
+    """
+    defaults = {
+        "first": [0.05] * FIRST,
+        "offset": 40.0,
+        "eta": 0.05,
+        "p": 0.02,
+        "table": "cold",
+        "horizon": max(one for one in more["horizon"].values),
+        "batch": 1,
+    }
+
+    def start(
+        mean: float, apart: float, slope: float, at: float, **other: Any
+    ) -> dict[str, Any]:
+        place = {
+            "mean": [mean] * PIECES,
+            "deviations": [apart] * (PIECES * pairs),
+            "slope": slope,
+            "slopes": [0.0] * pairs,
+            "start": at,
+        }
+        chosen = defaults | other
+        return place | {name: chosen[name] for name in more}
+
+    early = {"first": [1.0, 0.5, 0.5, 0.5], "eta": 1.0, "p": 0.15}
+    early["horizon"] = min(more["horizon"].values)
+    found = [
+        start(0.0, 1.0, 1.85, 1.0, **early),
+        start(0.0, 1.0, 0.1, -1.0),
+        start(1.0, 0.0, 0.999, -1.0, **early),
+        start(1.0, 0.0, 0.0, 1.0, **early),
+        start(0.0, 0.0, 1.0, 1.0),
+    ]
+    if "table" in more and more["table"].values == ("warm",):
+        found = [one | {"table": "warm"} for one in found]
+    return tuple(found)
+
+
 def _families(
     theorem: Theorem,
     method: Callable[..., Case],
@@ -226,7 +273,9 @@ def _families(
         line = _line(pairs, convex=convex)
         made = partial(method, place=on_the_line, steps=steps, names=tuple(line))
         words = f"{theorem.label} on the line, n = {2 * pairs}"
-        found.append(InstanceFamily(words, made, line | more, (theorem,)))
+        found.append(
+            InstanceFamily(words, made, line | more, (theorem,), _starts(pairs, more))
+        )
     if convex:
         place = partial(on_the_simplex, DIMENSION, SAMPLES)
         made = partial(method, place=place, steps=steps, names=tuple(SIMPLEX))
@@ -235,12 +284,12 @@ def _families(
     return found
 
 
-P = {"p": Real(0.02, 1.0, log=True)}
+P = {"p": Real(0.005, 1.0, log=True)}
 TABLE = {"table": OneOf("warm", "cold")}
 RESTART = _prescribed(lambda numbers, horizon: optzoo.open_loop_schedule(4 / numbers["p"]))
 STICH = _prescribed(lambda numbers, horizon: optzoo.stich_schedule(horizon, numbers["p"]))
 OF_TABLE = _prescribed(lambda numbers, horizon: optzoo.open_loop_schedule(8 / numbers["a"]))
-SHORT, LONG = (8, 32, 128), (16, 64, 256)
+SHORT, LONG = (8, 32, 128, 512), (16, 64, 256, 1024)
 
 FAMILIES: tuple[InstanceFamily, ...] = (
     *_families(F3, _sarah, _any, P | ANY, SHORT),

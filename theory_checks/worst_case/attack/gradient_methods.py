@@ -146,7 +146,7 @@ class OnGradients(Setting):
     def experiment(self, metric: str) -> Experiment:
         """The run, with one of `METRICS`."""
         watch = {metric: METRICS[metric]}
-        return Experiment("attack-gradients", self.run, self.checkpoints, watch)
+        return Experiment("attack-gradients", self.run, self.checkpoints, watch, lanes=64)
 
 
 def _setting(
@@ -312,6 +312,7 @@ def gradient_families(
     derived: Callable[[dict[str, float]], Numbers] = lambda constants: {},
     batch_size: int = 1,
     convex: Literal["each", "mean", "none"] = "mean",
+    noise: Literal["any", "additive"] = "any",
     horizons: tuple[int, ...] = (4, 16, 64),
 ) -> tuple[InstanceFamily, ...]:
     """The families of instances for a theorem on a gradient method.
@@ -328,6 +329,7 @@ def gradient_families(
         derived: the constants so far -> what follows from them, such as the step itself.
         batch_size: samples a step, drawn with replacement; 0 for full gradients.
         convex: whether "each" f_i is convex, or their "mean", or "none" need be.
+        noise: whether the f_i may differ in "any" way, or by linear functions alone ("additive").
         horizons: numbers of steps.
 
     Returns:
@@ -399,15 +401,18 @@ def gradient_families(
     if batch_size == 0:  # then all sees the mean alone
         quadratic = {name: quadratic[name] for name in ("spectrum", "start", "dim")}
         line = {name: line[name] for name in ("mean", "start")}
+    if noise == "additive":
+        quadratic = {name: one for name, one in quadratic.items() if name not in _MATRICES}
+        line = {name: one for name, one in line.items() if name not in _MATRICES}
     still = {"apart": [0.0] * most, "angle": 0.0, "noise": [0.0] * most, "n": 1}
     flat = {"apart": [0.0] * PIECES, "noise": 0.0, "n": 1}
     made = {
         "quadratic functions": (
-            partial(_quadratic, each_convex=each, **({} if batch_size else still)),
+            partial(_quadratic, each_convex=each, **_fixed(still, quadratic)),
             quadratic,
         ),
         "on the line": (
-            partial(_line, each_convex=each, **({} if batch_size else flat)),
+            partial(_line, each_convex=each, **_fixed(flat, line)),
             line,
         ),
         "Nesterov's chain": (_chain, chain),
@@ -417,3 +422,12 @@ def gradient_families(
         for name, (make, ranges) in made.items()
         if is_convex or make is not _chain
     )
+
+
+_MATRICES = ("apart", "angle")
+"""What makes the second derivatives of the functions differ."""
+
+
+def _fixed(values: Mapping[str, Any], varies: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of what does not vary."""
+    return {name: value for name, value in values.items() if name not in varies}

@@ -21,6 +21,7 @@ from optzoo.theorems import Theorem
 from ...claim import Case, Finding
 from ...simulation.laboratory import Laboratory
 from ...statistics.protocol import Protocol
+from ...statistics.verdict import TOLERANCE
 from .objective import RATIO, NoInstanceError, Scores, objectives, scores, seeds_of
 from .space import InstanceFamily, Parameters
 
@@ -37,6 +38,7 @@ LOOKS = 8
 """A candidate is looked at again on this many times as many seeds as it was found on."""
 _GAIN = 1e-3
 _ATTAINED = 0.99
+_FIRST = 2**19
 _WIDE, _NARROW = 0.3, 0.08
 _TRIES = 60
 """So many instances are tried before it is said that there are none."""
@@ -172,10 +174,24 @@ class Search:
         def passed() -> float:
             return time.monotonic() - begun
 
+        if not self.restarts:
+            self._begin()
         while passed() < seconds and self.refuted is None:
             restart = self._restart(len(self.restarts), seconds, passed, on_generation)
             self.restarts.append(restart)
             on_restart(restart)
+
+    def _begin(self) -> None:
+        """Looks at the instances to begin with, for all objectives."""
+        for family in self.families:
+            if family.starts and self.refuted is None:
+                key = int(np.random.default_rng([self.seed, _FIRST]).integers(2**31))
+                seen = self.look(family, family.starts, key)
+                found = [one for one in seen if isinstance(one, Candidate)]
+                self._keep(found)
+                violating = [one for one in found if one.scores[RATIO] > 1 + TOLERANCE]
+                if violating:
+                    self._violates(max(violating, key=lambda one: one.scores[RATIO]))
 
     # --- One restart ---
 
@@ -215,7 +231,7 @@ class Search:
             path.append(-math.inf if best is None else best.scores[objective])
             ratio = self.hardest(RATIO)
             on_generation(passed(), 0.0 if ratio is None else ratio.scores[RATIO])
-            violating = [one for one in found if one.scores[RATIO] > 1]
+            violating = [one for one in found if one.scores[RATIO] > 1 + TOLERANCE]
             if violating and self._violates(max(violating, key=lambda one: one.scores[RATIO])):
                 break
             if passed() >= seconds or _stalls(path):
@@ -223,13 +239,19 @@ class Search:
         return Restart(number, family.name, objective, best, evaluations, passed(), tuple(path))
 
     def _unattained(self) -> tuple[str, ...]:
-        """The objectives that something is left of; all of them where nothing is."""
-        left = []
+        """The objectives that something is left of, one of those that rise and fall together.
+
+        All of them where nothing is left.
+        """
+        left: dict[tuple[int, float], str] = {}
+        unknown = []
         for name in self.objectives:
             known = self.hardest(name)
-            if known is None or known.scores[name] < _ATTAINED:
-                left.append(name)
-        return tuple(left) or self.objectives
+            if known is None:
+                unknown.append(name)
+            elif known.scores[name] < _ATTAINED:
+                left.setdefault((id(known), round(known.scores[name], 6)), name)
+        return (*left.values(), *unknown) or self.objectives
 
     def _start(
         self, family: InstanceFamily, objective: str, rng: np.random.Generator, *, first: bool
@@ -237,6 +259,9 @@ class Search:
         """The choice, the mean and the width that a restart begins with."""
         choices, dimension = family.choices, family.dimension
         known = self.best.get((family.name, objective))
+        if family.starts and rng.random() < (0.5 if first else 0.2):
+            start = family.starts[int(rng.integers(len(family.starts)))]
+            return {name: start[name] for name in choices}, family.unit(start), _NARROW
         if first or (known is None and rng.random() < 0.3):
             centre = np.full(dimension, 0.5)
             return {name: one.values[0] for name, one in choices.items()}, centre, _WIDE
@@ -316,12 +341,12 @@ class Search:
         key = int(np.random.default_rng([self.seed, 2**20 + self.tests]).integers(2**31))
         case = family.case(self.theorem, candidate.parameters)
         laboratory = Laboratory(
-            seeds=SEEDS * LOOKS, master_seed=key, protocol=self.protocol, devices=self.devices
+            seeds=SEEDS, master_seed=key, protocol=self.protocol, devices=self.devices
         )
         if seeds_of(case, laboratory) is not None:
             # Not worth a test that costs its share of alpha: a lucky draw is forgotten at once.
             (again,) = self.look(family, [candidate.parameters], key + 1, seeds=SEEDS * LOOKS)
-            if isinstance(again, NoInstanceError) or again.scores[RATIO] <= 1:
+            if isinstance(again, NoInstanceError) or again.scores[RATIO] <= 1 + TOLERANCE:
                 self._forget(candidate, again)
                 return False
         self.tests += 1

@@ -161,9 +161,11 @@ class InstanceFamily:
             `OneOf`, which it is compiled for.
         theorems: of which it has instances, and with them all that have the same constants, metric,
             output and side.
+        starts: parameters of instances to begin with, such as those known to be hard.
 
     Raises:
-        ValueError: if nothing varies, or `make` does not take what does.
+        ValueError: if nothing varies, `make` does not take what does, or a start leaves some of it
+            open.
 
     Example:
         >>> from theory_checks.checks import ExactInequality
@@ -187,6 +189,7 @@ class InstanceFamily:
     make: Callable[..., Case]
     varies: Mapping[str, Real | Whole | OneOf]
     theorems: tuple[Theorem, ...] = ()
+    starts: tuple[Parameters, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.varies:
@@ -199,6 +202,13 @@ class InstanceFamily:
                 f"the family '{self.name}' varies {', '.join(unknown)}, which its `make` does not "
                 f"take; it takes {', '.join(taken)}"
             )
+        for start in self.starts:
+            if set(start) != set(self.varies):
+                apart = sorted(set(start) ^ set(self.varies))
+                raise ValueError(
+                    f"a start of the family '{self.name}' and what varies differ in "
+                    f"{', '.join(apart)}"
+                )
 
     def fits(self, theorem: Theorem) -> bool:
         """Whether the theorem speaks of what the family's own theorems speak of."""
