@@ -12,6 +12,7 @@ from .geometry import oracle_step
 from .levels import nested_levels
 from .overview import overview
 from .scaling import scaling
+from .search import level_lines, line_instance, search_path
 from .side_by_side import band, side_by_side
 from .spectra import magnitudes, spectra
 from .style import COLOURS, DARK_COLOURS, log_scale, style
@@ -28,12 +29,15 @@ __all__ = [
     "convergence",
     "distribution",
     "inline_svg",
+    "level_lines",
+    "line_instance",
     "log_scale",
     "magnitudes",
     "nested_levels",
     "oracle_step",
     "overview",
     "scaling",
+    "search_path",
     "side_by_side",
     "spectra",
     "style",

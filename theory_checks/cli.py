@@ -308,8 +308,10 @@ def _attack(options: argparse.Namespace) -> int:
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"--out {directory} is a file")
     begun = (directory / FILE).exists()
-    if directory.exists() and any(directory.iterdir()) and not (
-        options.overwrite or (options.resume and begun)
+    if (
+        directory.exists()
+        and any(directory.iterdir())
+        and not (options.overwrite or (options.resume and begun))
     ):
         raise UsageError(
             f"--out {directory} exists; give --resume to go on with the search in it, --overwrite "

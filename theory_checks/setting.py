@@ -81,6 +81,11 @@ class Setting(abc.ABC):
         Raises:
             CertificateError: if a constant disagrees.
         """
+        return
+
+    def picture(self) -> Mapping[str, Any] | None:
+        """The instance as numbers to draw, see `pictures`; None where it is neither 1-D nor 2-D."""
+        return None
 
     def of(self, theorem: Theorem, **changes: Any) -> Any:
         """The theorem's constants here, an object of its class.

@@ -245,8 +245,15 @@ WRONG: tuple[Entry, ...] = (
         None,
         partial(_descent, varies=LONG),
     ),
-    _wrong("descent, 3k for 2k", "an exponent", LINEAR, _linear_in_thirds, _contraction,
-           spectrum=[1.0, 0.9, 0.9], start=[1.0, 0.0, 0.0]),
+    _wrong(
+        "descent, 3k for 2k",
+        "an exponent",
+        LINEAR,
+        _linear_in_thirds,
+        _contraction,
+        spectrum=[1.0, 0.9, 0.9],
+        start=[1.0, 0.0, 0.0],
+    ),
     _wrong(
         "SGD, step 1/(2L)",
         "L for L_max",
@@ -262,7 +269,11 @@ WRONG: tuple[Entry, ...] = (
         _distance,
     ),
     _wrong(
-        "SGD, the floor alone", "right only after burn-in", STOCHASTIC, _floor_alone, _distance,
+        "SGD, the floor alone",
+        "right only after burn-in",
+        STOCHASTIC,
+        _floor_alone,
+        _distance,
         start=[0.05, 0.05, 0.05],
     ),
     _wrong(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import jax
@@ -95,9 +96,7 @@ class PiecewiseQuadratic(FiniteSum):
         if falls:
             return -np.inf
         zeros = [
-            x - s / h
-            for x, s, h in ((-far, left, second[0]), (far, right, second[-1]))
-            if h > 0
+            x - s / h for x, s, h in ((-far, left, second[0]), (far, right, second[-1])) if h > 0
         ]
         return self.least(min([-far, *zeros]), max([far, *zeros]))
 
@@ -118,7 +117,7 @@ class PiecewiseQuadratic(FiniteSum):
         knots = np.asarray(host(self.knots), dtype=np.float64)
         ends = np.concatenate([[low], knots[(knots > low) & (knots < high)], [high]])
         found = [self.value_at(end) for end in ends]
-        for left, right in zip(ends[:-1], ends[1:], strict=True):
+        for left, right in itertools.pairwise(ends):
             curvature = self._mean_second[np.searchsorted(knots, (left + right) / 2)]
             if curvature > 0:
                 zero = left - self._mean_derivative(left) / curvature
@@ -166,7 +165,7 @@ class PiecewiseQuadratic(FiniteSum):
         """Re-derives every constant from the derivatives of the gradients inside all pieces."""
         knots = np.asarray(host(self.knots), dtype=np.float64)
         ends = np.concatenate([[knots[0] - 1], knots, [knots[-1] + 1]]) if knots.size else [-1, 1]
-        inside = [(a + b) / 2 for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        inside = [(a + b) / 2 for a, b in itertools.pairwise(ends)]
         each = [self._local_constants(np.array([x])) for x in inside]
         for name, constant in self.constants.items():
             derived = (min if name == "mu" else max)(one[name] for one in each)

@@ -124,7 +124,7 @@ class UpperBound:
         return numbers(self.bound)
 
     def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
-        """Whether an e-value of the runs recorded reaches 1 / alpha, or what is certain is above."""
+        """Whether the runs' e-value reaches 1 / alpha, or a value that is certain is above."""
         assert seeds is not None
         sample = laboratory.sample(self.experiment, 0, seeds)[self.metric]
         ratios = _over(sample[:, -len(self._points) :], said)

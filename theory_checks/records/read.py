@@ -33,6 +33,8 @@ _CLAIM_FIELDS = (
         "coverage",
         "structure",
         "not_tested",
+        "search",
+        "pictures",
     ),
 )
 _CASE_FIELDS = (

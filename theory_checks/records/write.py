@@ -136,6 +136,10 @@ def claim_record(
         **tested,
         "not_tested": dict(claim.not_tested),
         "search": None if claim.search is None else dict(claim.search),
+        # Pictures are for what nobody has seen before: the instances that a search found.
+        "pictures": {}
+        if claim.search is None
+        else {name: one.setting.picture() for name, one, _ in found},
         "cases": [_case_record(claim, *one) for one in found] if len(found) > 1 else [],
     }
 

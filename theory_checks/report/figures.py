@@ -1,6 +1,6 @@
 """The figures of report.html: inline drawings from result records, with their legends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -77,6 +77,19 @@ class Easel:
                     f"the curves of {beside['id']} cannot be drawn: {error}"
                 ) from error
             return self._finished(ax, prefix, panel["title"])
+
+    def drawing(self, draw: Callable[[Axes], Axes], prefix: str, title: str) -> Drawing:
+        """Any other figure and its legend.
+
+        Args:
+            draw: on the axes that it is given.
+            prefix: of the ids in the figure.
+            title: of the figure.
+        """
+        with plots.style():
+            ax = self._blank()
+            draw(ax)
+            return self._finished(ax, prefix, title)
 
     def _blank(self) -> Axes:
         ax = self._axes

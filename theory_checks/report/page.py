@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from ..records.read import CURVES, VERDICTS, Record, load_results
 from .coverage import Matrix, matrix, shade
 from .figures import Easel, overview, tightness
 from .rendering import TEMPLATES, template_environment
+from .search import SearchView, search_view
 from .theorems import TheoremView, theorem_views
 
 __all__ = ["write_report", "write_summary"]
@@ -103,6 +105,7 @@ class _View:
     smallest_at: float | None
     partners: list[Record]
     killed: int
+    search: SearchView | None
 
 
 @dataclass(frozen=True)
@@ -241,6 +244,9 @@ def _views(
                 smallest_at=_smallest_at(claim),
                 partners=partners,
                 killed=sum(control["killed"] is True for control in claim["controls"]),
+                search=_drawn(
+                    partial(search_view, draw=draw), claim, f"f{number}", undrawn=undrawn
+                ),
             )
         )
     return views

@@ -15,6 +15,7 @@ from optzoo.problems import Constant
 from optzoo.theorems import Theorem
 from optzoo.theorems.frank_wolfe import balanced_probability, index_probability
 
+from ...pictures import of_finite_sum
 from ...setting import Parameters, Setting
 from ...simulation import Experiment, Watch, log_spaced
 from .instances import NONCONVEX, Instance, instance
@@ -106,6 +107,11 @@ class OnRun(Setting, Generic[AnyRun]):
 
     def certify(self) -> None:
         self.place.problem.certify()
+
+    def picture(self) -> Mapping[str, Any] | None:
+        ends = [self.place.constraint.lmo(sign * jnp.ones_like(self.run.x0)) for sign in (1, -1)]
+        low, high = (float(sign(jnp.stack(ends))) for sign in (jnp.min, jnp.max))
+        return of_finite_sum(self.place.problem, self.run.x0, low, high)
 
     @property
     def steps(self) -> Array:

@@ -22,6 +22,7 @@ from optzoo.theorems import Theorem
 
 from ...checks import UpperBound
 from ...claim import Case
+from ...pictures import of_finite_sum
 from ...setting import Parameters as Shown
 from ...setting import Setting
 from ...simulation import Experiment, Mean, Process, Watch
@@ -142,6 +143,10 @@ class OnGradients(Setting):
 
     def certify(self) -> None:
         self.run.problem.certify()
+
+    def picture(self) -> Mapping[str, Any] | None:
+        reach = 1.2 * max(float(np.abs(self.run.x0).max()), float(np.abs(self.run.x_star).max()))
+        return of_finite_sum(self.run.problem, self.run.x0, -reach, reach)
 
     def experiment(self, metric: str) -> Experiment:
         """The run, with one of `METRICS`."""

@@ -104,6 +104,8 @@ def _scored(theorem: Theorem, case: Case, laboratory: Laboratory) -> Scores | No
         return NoInstanceError(str(error))
     if not np.all(np.isfinite(place.said)):
         return NoInstanceError("the bound is not finite")
+    if seeds is not None and np.any(place.said <= 0):
+        return NoInstanceError("the bound is not positive everywhere")
     # What diverges is above every bound.
     means = np.where(np.isfinite(means), means, math.inf if theorem.side == "above" else -math.inf)
     sign = 1.0 if theorem.side == "above" else -1.0

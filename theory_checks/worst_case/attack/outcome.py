@@ -85,9 +85,7 @@ def finalists(search: Search) -> list[tuple[tuple[str, ...], Candidate]]:
         parameters = [one.parameters for one in own]
         seen = search.look(by_name[family.name], parameters, key, seeds=SEEDS * LOOKS)
         again |= {
-            one: fresh
-            for one, fresh in zip(own, seen, strict=True)
-            if isinstance(fresh, Candidate)
+            one: fresh for one, fresh in zip(own, seen, strict=True) if isinstance(fresh, Candidate)
         }
     chosen: dict[Candidate, list[str]] = {}
     if search.refuted is not None:
@@ -147,9 +145,7 @@ def found(
         "claims_from": list(claims_from),
         "families": {family.name: _ranges(family) for family in search.families},
         "restarts": [_restart(one) for one in search.restarts],
-        "best": [
-            {"objective": name, **_candidate(one)} for (_, name), one in search.best.items()
-        ],
+        "best": [{"objective": name, **_candidate(one)} for (_, name), one in search.best.items()],
         "refuted": refuted,
         "hardest": [{"for": list(names), **_candidate(one)} for names, one in hardest],
     }
@@ -179,6 +175,7 @@ def _restart(one: Restart) -> dict[str, Any]:
         "evaluations": one.evaluations,
         "seconds": round(one.seconds, 3),
         "path": [value if math.isfinite(value) else None for value in one.path],
+        "reached": dict(one.reached),
     }
 
 
@@ -236,6 +233,7 @@ def resumed(search: Search, record: Mapping[str, Any]) -> None:
                 one["evaluations"],
                 one["seconds"],
                 path,
+                one["reached"],
             )
         )
     known = {family.name for family in search.families}
@@ -275,7 +273,7 @@ def hardest_claim(claim: Claim, record: Mapping[str, Any]) -> Claim:
     }
     return Claim(
         id=f"attack/{claim.id}",
-        title=f"{claim.title}: the hardest instances of a search",
+        title=f"{claim.theorem.title}: the hardest instances of a search",
         theorem=claim.theorem,
         prepare=Grid(cases),
         not_shown=(

@@ -75,6 +75,7 @@ class Restart:
         evaluations: instances looked at.
         seconds: since the search began, at its end.
         path: the best objective after each generation.
+        reached: the best of each objective so far, over all restarts and families.
     """
 
     number: int
@@ -84,6 +85,7 @@ class Restart:
     evaluations: int
     seconds: float
     path: tuple[float, ...]
+    reached: Scores = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -236,7 +238,20 @@ class Search:
                 break
             if passed() >= seconds or _stalls(path):
                 break
-        return Restart(number, family.name, objective, best, evaluations, passed(), tuple(path))
+        return Restart(
+            number,
+            family.name,
+            objective,
+            best,
+            evaluations,
+            passed(),
+            tuple(path),
+            self._reached(),
+        )
+
+    def _reached(self) -> Scores:
+        found = {name: self.hardest(name) for name in self.objectives}
+        return {name: one.scores[name] for name, one in found.items() if one is not None}
 
     def _unattained(self) -> tuple[str, ...]:
         """The objectives that something is left of, one of those that rise and fall together.
@@ -306,9 +321,7 @@ class Search:
         for case, one in zip(cases, parameters, strict=True):
             score = next(found) if isinstance(case, Case) else case
             seen.append(
-                score
-                if isinstance(score, NoInstanceError)
-                else Candidate(family.name, one, score)
+                score if isinstance(score, NoInstanceError) else Candidate(family.name, one, score)
             )
         return seen
 
@@ -411,9 +424,11 @@ def _evolution(
         points = [family.at(choice, one[: len(mean)]) for one in asked]
 
         def tell(values: Sequence[float], asked: Sequence[Array] = asked) -> None:
-            worst = max(abs(value) for value in values if math.isfinite(value)) if any(
-                math.isfinite(value) for value in values
-            ) else 1.0
+            worst = (
+                max(abs(value) for value in values if math.isfinite(value))
+                if any(math.isfinite(value) for value in values)
+                else 1.0
+            )
             losses = [-value if math.isfinite(value) else 1e3 * (1 + worst) for value in values]
             strategy.tell(list(zip(asked, losses, strict=True)))
 

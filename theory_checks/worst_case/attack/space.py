@@ -1,4 +1,4 @@
-"""Families of instances: what a search may vary, in stated ranges, and the case that comes of it."""
+"""Families of instances: what a search may vary, in stated ranges, and the case that it makes."""
 
 import inspect
 import math
