@@ -24,7 +24,7 @@ from ..restated import restated
 from ..simulation.laboratory import Laboratory
 from .misreadings import constants_read, misreadings, moved
 
-__all__ = ["Outcome", "Place", "coverage", "farthest"]
+__all__ = ["Outcome", "Place", "coverage"]
 
 Array = NDArray[np.float64]
 Outcome = Literal["killed", "survived", "weaker", "untestable"]
@@ -33,7 +33,6 @@ RESOLUTION = 1e-3
 """Relative, of a factor."""
 
 _LADDER = (2.0, 4.0, 16.0, 256.0, 1e5, 1e9)
-_FARTHEST_FIRST = (math.inf, *reversed(_LADDER))
 _CHANGED = 1e-9
 
 
@@ -157,26 +156,9 @@ def _caught(name: str, places: Sequence[Place]) -> dict[str, Any]:
 
 def _admissible(place: Place, name: str) -> float | None:
     """The farthest that a constant can be moved: to its end, if the formula can be evaluated."""
-    for factor in _FARTHEST_FIRST:
+    for factor in (math.inf, *reversed(_LADDER)):
         if place.says(moved(place.theorem, name, factor)) is not None:
             return factor
-    return None
-
-
-def farthest(place: Place, name: str) -> Array | None:
-    """What the theorem would say with a constant moved as far as it goes.
-
-    Args:
-        place: a case of it.
-        name: of the constant.
-
-    Returns:
-        The numbers, as `place.said` has them; None where its formula cannot be evaluated so.
-    """
-    for factor in _FARTHEST_FIRST:
-        said = place.says(moved(place.theorem, name, factor))
-        if said is not None:
-            return said
     return None
 
 

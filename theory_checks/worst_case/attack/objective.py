@@ -1,12 +1,12 @@
 r"""How hard an instance is: how close a theorem is to what is measured, as a whole and in a part.
 
-.. math:: \max_k \frac{m_k}{B_k}, \qquad \max_k \frac{m_k - B_k^{(j)}}{B_k - B_k^{(j)}}
+.. math:: \max_k \frac{m_k}{B_k}, \qquad \max \Big\{ \frac1\varphi : m_k > B_k(c_j / \varphi)
+    \text{ for some } k \Big\}
 
-with the mean m_k, the bound B_k and the bound B^(j) with its constant c_j moved to its limit. The
-second is the share of what c_j adds to the bound that the instance needs: where the bound is linear
-in c_j, one over the factor by which c_j could be better. A linear function may attain a bound, and
-test nothing of it but its start; of the other constants it needs no share. Above 1 either says that
-the theorem is violated, and both are above 1 then.
+with the mean m_k and the bound B_k. The second, the *share* of a constant, is one over the factor by
+which the constant could be better before this instance shows it. A linear function may attain a
+bound, and test nothing of it but its start: of the other constants it needs no share. Above 1
+either says that the theorem is violated, and both are above 1 then.
 """
 
 import math
@@ -20,8 +20,8 @@ from optzoo.theorems import Theorem
 from ...checks.restatable import Measured
 from ...claim import Case
 from ...simulation.laboratory import Laboratory
-from ..coverage import Place, farthest
-from ..misreadings import constants_read
+from ..coverage import Place
+from ..misreadings import constants_read, moved
 
 __all__ = ["RATIO", "NoInstanceError", "Scores", "objectives", "scores", "seeds_of"]
 
@@ -33,8 +33,9 @@ RATIO = "ratio"
 CAUTION = 2.0
 """Standard errors by which a sampled mean is taken to be easier than it looks."""
 
-_SHARE = 1e-9
+_PART = 1e-9
 """What adds less than this to a bound is no part of it there."""
+_FACTORS = (1.5, 2.0, 4.0, 16.0, 256.0, 1e5, math.inf)
 
 
 class NoInstanceError(ValueError):
@@ -118,17 +119,29 @@ def _scored(theorem: Theorem, case: Case, laboratory: Laboratory) -> Scores | No
         ratio = float(np.max(place.said / np.maximum(means, np.finfo(np.float64).tiny)))
     found = {RATIO: ratio}
     for name in constants_read(theorem):
-        found[name] = _share(place, means, name, sign)
+        found[name] = _share(place, means, name, sign, ratio)
     return found
 
 
-def _share(place: Place, means: Array, name: str, sign: float) -> float:
-    """The share of a constant's part of the bound that is measured; -inf where it has none."""
-    said = farthest(place, name)
-    if said is None:
-        return -math.inf
-    part = sign * (place.said - said)
-    has = part > _SHARE * np.abs(place.said)
-    if not has.any():
-        return -math.inf
-    return float(np.max((sign * (means - said))[has] / part[has]))
+def _share(place: Place, means: Array, name: str, sign: float, ratio: float) -> float:
+    """One over the factor of a constant that the means exceed; -inf where it has no part.
+
+    Linear in between: exact where the bound is linear in the constant. Where no factor will do it is
+    negative, and says by how much of the constant's part the means fall short.
+    """
+    if ratio > 1:
+        return ratio
+    u_before, short = 1.0, sign * (means - place.said)
+    part = np.zeros_like(short)
+    for factor in _FACTORS:
+        said = place.says(moved(place.theorem, name, factor))
+        if said is None or np.any((said < 0) & (place.said >= 0)):
+            break  # the formula makes no sense so far out
+        u, now = 1.0 / factor, sign * (means - said)
+        crosses = (now > 0) & (short <= 0) & (now > short)
+        if crosses.any():
+            way = -short[crosses] / (now - short)[crosses]
+            return float(np.max(u_before - (u_before - u) * way))
+        u_before, short, part = u, now, sign * (place.said - said)
+    has = part > _PART * np.abs(place.said)
+    return float(np.max(short[has] / part[has])) if has.any() else -math.inf
