@@ -1,0 +1,351 @@
+r"""The worst case of a method over a class: a semidefinite program, and its solver's word.
+
+The functions of a class enter by the conditions on finitely many points, gradients and values that
+a function of the class can have (interpolation conditions; they are PEPit's), the method by its
+transcript, and the points by their Gram matrix: in any dimension the worst case is linear in the
+Gram matrix and in the values.
+"""
+
+import importlib.util
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optax
+from numpy.typing import NDArray
+
+from optzoo.lmo import ConstraintSet
+
+from .classes import AnyClass, FiniteSum, OverSet, SmoothClass
+from .performance import CONDITIONS, METRICS, Condition, Metric, Performance
+from .steps import Branch, Output, Transcript, read, steps_of
+
+__all__ = ["Samples", "SolverFailed", "WorstCase", "require_extra", "worst_case", "worst_mean"]
+
+Array = NDArray[np.float64]
+
+GAP = 1e-5
+"""What the bounds from both sides may differ by, relative to 1 or to the value."""
+
+
+class SolverFailed(RuntimeError):
+    """The semidefinite program was not solved; the message has the solver's status."""
+
+
+def require_extra() -> None:
+    """Raises unless the packages of the extra `pep` are installed.
+
+    Raises:
+        ImportError: if one is missing; the message names the extra.
+    """
+    needed = {"PEPit": "PEPit", "cvxpy": "CVXPY", "clarabel": "Clarabel"}
+    missing = [name for module, name in needed.items() if not _installed(module)]
+    if missing:
+        raise ImportError(
+            f"theory_checks.worst_case.pep needs {' and '.join(missing)}: "
+            'pip install "optzoo[pep]".'
+        )
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What is known of one function: points, gradients and values that belong together."""
+
+    points: Array
+    gradients: Array
+    values: Array
+
+
+@dataclass(frozen=True, eq=False)
+class WorstCase:
+    """The worst case over a class, and where it is attained.
+
+    Attributes:
+        value: the metric on the function that was found.
+        certificate: of the dual program: no function of the class does worse than that.
+        exact: whether the class' conditions are sufficient, so that there is such a function;
+            otherwise the worst case is at most the value.
+        status: the solver's own word; "optimal", since anything else raises.
+        solver: its name.
+        over: the class.
+        transcript: the steps of the method.
+        start: x_0, shape (d,), where it is attained.
+        minimizer: x*, or None.
+        minimum: f*, or None.
+        samples: for each component what is known of it.
+        answers: what the oracle of the set returned, (answers, d).
+    """
+
+    value: float
+    certificate: float
+    exact: bool
+    status: str
+    solver: str
+    over: AnyClass
+    transcript: Transcript
+    start: Array
+    minimizer: Array | None
+    minimum: float | None
+    samples: tuple[Samples, ...]
+    answers: Array
+
+
+def worst_case(
+    method: optax.GradientTransformation | Callable[[ConstraintSet], optax.GradientTransformation],
+    function_class: AnyClass,
+    steps: int,
+    metric: str | Metric = "suboptimality",
+    *,
+    initial: str | Condition | None = None,
+    radius: float = 1.0,
+    output: Output | None = None,
+    solver: str = "CLARABEL",
+) -> WorstCase:
+    r"""The largest that a metric can be after N calls of `update`, over all functions of a class.
+
+    .. math:: \max_{f \in F,\; d,\; x_0 \in R^d} \mathrm{metric}(y_0, \dots, y_N)
+        \quad\text{with}\quad |x_0 - x^*| \le R
+
+    The steps are read off the code, in float64, and checked; see `steps`.
+
+    Args:
+        method: any transformation that is linear in its gradients, and in the parameters where it
+            takes them; over a set, a function of the set that makes it, such as
+            `lambda constraint: optzoo.frank_wolfe(constraint, 0.5)`.
+        function_class: such as `SmoothStronglyConvex(mu=0.1, L=1.0)`.
+        steps: N, calls of `update`, each with the gradient at the parameters.
+        metric: the name of one of `METRICS`, or a function of the `Performance` of the kind.
+        initial: how good the start is: "distance", "suboptimality", "decrease" or "none", or a
+            function of the kind. None is "suboptimality" for classes without a minimizer, "none"
+            over a set of finite diameter, and otherwise "distance".
+        radius: R.
+        output: state and parameters -> the point that is looked at, such as
+            `optzoo.accelerated_eval_params`; the parameters if None.
+        solver: of CVXPY, such as "CLARABEL" or "SCS".
+
+    Returns:
+        The worst case; its `value` is the number.
+
+    Raises:
+        ImportError: if the extra `pep` is not installed.
+        NotLinear: if the method is not; the message says why.
+        SolverFailed: if the solver says anything but "optimal", or its two bounds differ.
+        ValueError: if an argument is out of range, or the metric does not fit the class.
+        TypeError: if an argument is of another kind.
+
+    Example:
+        >>> import optax
+        >>> round(worst_case(optax.sgd(1.0), SmoothConvex(L=1.0), steps=2).value, 5)  # 1/(4N+2)
+        0.1
+
+    References:
+      Drori, Teboulle, "Performance of first-order methods for smooth convex minimization: a novel
+      approach", Math. Programming 2014.
+      Taylor, Hendrickx, Glineur, "Smooth strongly convex interpolation and exact worst-case
+      performance of first-order methods", Math. Programming 2017.
+      Goujaud et al., "PEPit: computer-assisted worst-case analyses of first-order optimization
+      methods in Python", Math. Programming Computation 2024.
+    """
+    if type(steps) is not int or steps < 1:
+        raise ValueError(f"steps must be a positive integer, got {steps!r}.")
+    _require_method(method, function_class)
+    components = _components(function_class)
+    run = steps_of(method, steps, output, components=components)
+    return worst_mean(
+        [Branch(1.0, run)],
+        function_class,
+        metric,
+        initial=initial,
+        radius=radius,
+        capacity=steps * (components + 2) + 1,
+        solver=solver,
+    )
+
+
+def worst_mean(
+    branches: Sequence[Branch],
+    function_class: AnyClass,
+    metric: str | Metric = "suboptimality",
+    *,
+    initial: str | Condition | None = None,
+    radius: float = 1.0,
+    capacity: int = 64,
+    solver: str = "CLARABEL",
+) -> WorstCase:
+    """The largest that the expectation of a metric can be; see `worst_case`.
+
+    Args:
+        branches: all that can happen, with its probability; see `expectations`.
+        function_class: as for `worst_case`, mostly a `FiniteSum` or a set with one.
+        metric: as for `worst_case`.
+        initial: as for `worst_case`.
+        radius: as for `worst_case`.
+        capacity: the most questions that the method asks over all branches.
+        solver: as for `worst_case`.
+
+    Returns:
+        The worst case.
+
+    Raises:
+        ImportError: as for `worst_case`.
+        NotLinear: as for `worst_case`.
+        SolverFailed: as for `worst_case`.
+        ValueError: if the probabilities do not sum to 1, or as for `worst_case`.
+        TypeError: as for `worst_case`.
+
+    Example:
+        >>> import optax
+        >>> from .expectations import batch_branches
+        >>> branches = batch_branches(optax.sgd(1.0), steps=1, components=2)
+        >>> from .classes import SmoothConvex
+        >>> found = worst_mean(branches, FiniteSum(SmoothConvex(1.0), 2), initial=interpolated)
+        >>> round(found.value, 4)
+        0.25
+    """
+    require_extra()
+    _require_class(function_class)
+    if not branches or not np.isclose(sum(one.probability for one in branches), 1.0):
+        raise ValueError("the probabilities of the branches must sum to 1.")
+    if not 0 < radius < np.inf:
+        raise ValueError(f"radius must be positive and finite, got {radius!r}.")
+    measure = _named("metric", metric, METRICS)
+    condition = _named("initial", _initial(function_class, initial), CONDITIONS)
+    transcript = read(branches, capacity=capacity)
+    performance = Performance(transcript, function_class)
+    for expression in measure(performance):
+        performance.problem.set_performance_metric(expression)
+    for expression in condition(performance, radius):
+        performance.problem.set_initial_condition(expression <= 0)
+    if performance.minimizer is None and performance.minimum is not None:
+        _bounded_from_below(performance)
+    certificate, status = _solved(performance.problem, solver)
+    value = float(performance.problem.objective.eval())
+    if not abs(certificate - value) <= GAP * max(1.0, abs(value)):
+        raise SolverFailed(
+            f"{solver} says {status}, but its value {value:.6g} and its certificate "
+            f"{certificate:.6g} differ. Scale the constants to the order of 1, or try another "
+            "solver, such as 'SCS'."
+        )
+    return _found(performance, function_class, value, certificate, status, solver)
+
+
+def _require_method(method: Any, over: AnyClass) -> None:
+    has_set = isinstance(over, OverSet)
+    if hasattr(method, "update") or (has_set and callable(method)):
+        return
+    raise TypeError(
+        "method must be an optax transformation"
+        + (", or a function of the set that makes one" if has_set else "")
+        + f", got {method!r}."
+    )
+
+
+def _require_class(over: Any) -> None:
+    if not isinstance(over, SmoothClass | FiniteSum | OverSet):
+        raise TypeError(
+            "function_class must be a class of theory_checks.worst_case.pep, such as "
+            f"SmoothConvex(1.0), got {over!r}."
+        )
+
+
+def _components(over: AnyClass) -> int:
+    objective = over.objective if isinstance(over, OverSet) else over
+    return objective.components if isinstance(objective, FiniteSum) else 1
+
+
+def _initial(over: AnyClass, initial: str | Condition | None) -> str | Condition:
+    if initial is not None:
+        return initial
+    if isinstance(over, OverSet) and over.diameter < np.inf:
+        return "none"
+    has_minimizer = not isinstance(over, SmoothClass) or over.has_minimizer
+    return "distance" if has_minimizer else "suboptimality"
+
+
+def _named(argument: str, given: Any, table: dict[str, Any]) -> Any:
+    if callable(given):
+        return given
+    if given not in table:
+        raise ValueError(
+            f"{argument} must be one of {', '.join(table)}, or a function, got {given!r}."
+        )
+    return table[given]
+
+
+def _bounded_from_below(performance: Performance) -> None:
+    """f* <= f(x) - |grad f(x)|^2 / (2 L) wherever f was looked at: a step further it is no less."""
+    for _, gradient, value in performance.function.list_of_points:
+        lowest = value - gradient**2 / (2 * performance.each.L)
+        performance.problem.add_constraint(performance.minimum <= lowest)
+
+
+def _solved(problem: Any, solver: str) -> tuple[float, str]:
+    """The dual bound and the status; raises unless it is "optimal"."""
+    import cvxpy
+
+    advice = (
+        "Scale the constants to the order of 1, take fewer steps, or try another solver "
+        f"(installed: {', '.join(cvxpy.installed_solvers())})."
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # what is inaccurate is raised below
+            certificate = problem.solve(wrapper="cvxpy", solver=solver, verbose=0)
+    except cvxpy.error.SolverError as error:
+        raise SolverFailed(f"{solver} failed: {error} {advice}") from error
+    except AssertionError as error:  # PEPit's own check of the value that the solver returned
+        raise SolverFailed(f"{solver} returned no consistent value. {advice}") from error
+    status = str(problem.wrapper.prob.status)
+    if status.startswith("unbounded"):
+        raise SolverFailed(
+            f"{solver} says {status}: over this class and from such a start the metric can be "
+            "arbitrarily large. Take another metric, or say how good the start is by `initial`."
+        )
+    if status != "optimal" or certificate is None:
+        raise SolverFailed(f"{solver} says {status}, not optimal. {advice}")
+    return float(certificate), status
+
+
+def _found(
+    performance: Performance,
+    over: AnyClass,
+    value: float,
+    certificate: float,
+    status: str,
+    solver: str,
+) -> WorstCase:
+    minimizer, minimum = performance.minimizer, performance.minimum
+    samples = []
+    for component in performance.components:
+        points, gradients, values = zip(*component.list_of_points, strict=True)
+        samples.append(
+            Samples(
+                np.array([point.eval() for point in points]),
+                np.array([gradient.eval() for gradient in gradients]),
+                np.array([v.eval() for v in values] if performance.each.has_values else []),
+            )
+        )
+    start = np.asarray(performance.start.eval(), dtype=np.float64)
+    return WorstCase(
+        value=value,
+        certificate=certificate,
+        exact=performance.each.exact,
+        status=status,
+        solver=solver,
+        over=over,
+        transcript=performance.transcript,
+        start=start,
+        minimizer=None if minimizer is None else np.asarray(minimizer.eval()),
+        minimum=None if minimum is None else float(minimum.eval()),
+        samples=tuple(samples),
+        answers=np.array([one.eval() for one in performance.answers]).reshape(-1, start.size),
+    )
