@@ -48,7 +48,6 @@ class Performance:
         outputs: y_0, ..., y_N of each branch.
         minimizer: x*, or the solution; None where the class is not known to have one.
         minimum: f*; None where there are no values.
-        answers: the points that the set's oracle returned, in the order of the questions.
 
     Raises:
         NotLinear: if the method asks for a set or a component that the class does not have.
@@ -77,13 +76,11 @@ class Performance:
         self.minimizer: Point | None = total.stationary_point() if each.has_minimizer else None
         self.minimum: Expression | None = None
         if each.has_values:
-            self.minimum = (
-                Expression() if self.minimizer is None else self.function(self.minimizer)
-            )
+            self.minimum = Expression() if self.minimizer is None else self.function(self.minimizer)
 
         self._axes: list[Point] = [self.problem.set_initial_point()]
         self._points: dict[bytes, Point] = {}
-        self.answers: list[Point] = []
+        self._answered: list[tuple[Point, Point, Expression]] = []
         if self.indicator is not None:
             self.indicator(self._axes[0])  # the start is in the set
         for question in transcript.questions:
@@ -101,8 +98,7 @@ class Performance:
         return self._points[key]
 
     def _answer(self, question: Question) -> Point:
-        from PEPit import Point
-        from PEPit.primitive_steps import linear_optimization_step, proximal_step
+        from PEPit.primitive_steps import proximal_step
 
         point = self._point(question.row)
         if question.kind == "gradient":
@@ -111,14 +107,19 @@ class Performance:
                     f"the method asks for component {question.component} of {len(self.components)}."
                 )
             return self.components[question.component].gradient(point)
+        if question.kind == "project":
+            return proximal_step(point, self._set("the method"), 1)[0]
+        return self.answer(point)
+
+    def _set(self, who: str) -> Any:
         if self.indicator is None:
-            raise NotLinear("the method asks a set, but the class has none: use OverSet(...).")
-        if question.kind == "lmo":
-            answer: Point = linear_optimization_step(point, self.indicator)[0]
-        else:
-            answer = proximal_step(point, self.indicator, 1)[0]
-        self.answers.append(answer)
-        return answer
+            raise ValueError(f"{who} asks a set, but the class has none: use OverSet(...).")
+        return self.indicator
+
+    @property
+    def answers(self) -> list[Point]:
+        """The points that the set's linear oracle returned."""
+        return [answer for answer, _, _ in self._answered]
 
     @property
     def start(self) -> Point:
@@ -130,14 +131,35 @@ class Performance:
         return self.function.gradient(point)
 
     def value(self, point: Point) -> Expression:
-        """f there."""
+        """F there."""
         if not self.each.has_values:
             raise ValueError(f"the functions of {self.each!r} are operators: they have no values.")
         return self.function(point)
 
     def excess(self, point: Point) -> Expression:
-        """f less its minimum there."""
+        """F less its minimum there."""
         return self.value(point) - self.minimum
+
+    def answer(self, direction: Point) -> Point:
+        """What the set's linear oracle returns, the point of it that is least in this direction."""
+        from PEPit.primitive_steps import linear_optimization_step
+
+        answer = linear_optimization_step(direction, self._set("the oracle"))
+        self._answered.append(answer)
+        return answer[0]
+
+    def bound_from_below(self) -> None:
+        """F* <= f(x) - |grad f(x)|^2 / (2 L) at all x known: f at a step further is no less."""
+        for _, gradient, value in self.function.list_of_points:
+            lowest = value - gradient**2 / (2 * self.each.L)
+            self.problem.add_constraint(self.minimum <= lowest)
+
+    def break_ties(self, margin: float) -> None:
+        """Asks that each answer of the set's linear oracle is better than any other point known."""
+        for answer, normal, _ in self._answered:
+            for other, *_ in self.indicator.list_of_points:
+                if other is not answer:
+                    self.problem.add_constraint(normal * (answer - other) >= margin)
 
     def squared_distance(self, point: Point) -> Expression:
         """The squared distance to the minimizer, or to the solution."""
@@ -191,14 +213,10 @@ def last_move(performance: Performance) -> list[Expression]:
 
 def gap(performance: Performance) -> list[Expression]:
     """E max_s <grad f(y_N), y_N - s>, the Frank-Wolfe gap."""
-    from PEPit.primitive_steps import linear_optimization_step
-
-    if performance.indicator is None:
-        raise ValueError("the metric 'gap' needs a set: use OverSet(...).")
 
     def of(outputs: list[Point]) -> Expression:
         slope = performance.gradient(outputs[-1])
-        return slope * (outputs[-1] - linear_optimization_step(slope, performance.indicator)[0])
+        return slope * (outputs[-1] - performance.answer(slope))
 
     return [performance.expected(of)]
 

@@ -29,6 +29,14 @@ Array = NDArray[np.float64]
 GAP = 1e-5
 """What the bounds from both sides may differ by, relative to 1 or to the value."""
 
+ACCURACIES = (1e-8, 1e-7)
+"""What a solver is asked for; the second where it does not reach the first."""
+
+_SETTINGS = {
+    "CLARABEL": ("tol_gap_abs", "tol_gap_rel", "tol_feas"),
+    "SCS": ("eps_abs", "eps_rel"),
+}
+
 
 class SolverFailed(RuntimeError):
     """The semidefinite program was not solved; the message has the solver's status."""
@@ -66,32 +74,108 @@ class Samples:
 
 
 @dataclass(frozen=True, eq=False)
+class Program:
+    """A semidefinite program: what is maximized over what.
+
+    Attributes:
+        branches: the runs of the method, with their probabilities.
+        over: the class.
+        metric: what is large.
+        condition: how good the start is.
+        radius: R.
+        transcript: the steps of the method.
+        solver: its name.
+    """
+
+    branches: tuple[Branch, ...]
+    over: AnyClass
+    metric: Metric
+    condition: Condition
+    radius: float
+    transcript: Transcript
+    solver: str
+
+    def solved(self, *, margin: float = 0.0) -> "WorstCase":
+        """The worst case.
+
+        Args:
+            margin: by how much each answer of a set's linear oracle must be better than any other
+                point; the worst case itself breaks ties for the worse.
+
+        Returns:
+            What was found.
+
+        Raises:
+            SolverFailed: if the solver says anything but "optimal", or its two bounds differ.
+        """
+        performance = Performance(self.transcript, self.over)
+        problem = performance.problem
+        for expression in self.metric(performance):
+            problem.set_performance_metric(expression)
+        for expression in self.condition(performance, self.radius):
+            problem.set_initial_condition(expression <= 0)
+        if performance.minimizer is None:
+            performance.bound_from_below()
+        if margin > 0:
+            performance.break_ties(margin)
+        certificate, accuracy = _solved(problem, self.solver)
+        value = float(problem.objective.eval())
+        if not abs(certificate - value) <= GAP * max(1.0, abs(value)):
+            raise SolverFailed(
+                f"{self.solver} says optimal, but its value {value:.6g} and its certificate "
+                f"{certificate:.6g} differ. Scale the constants to the order of 1."
+            )
+        minimizer, minimum = performance.minimizer, performance.minimum
+        start = np.asarray(performance.start.eval(), dtype=np.float64)
+        return WorstCase(
+            value=value,
+            certificate=certificate,
+            exact=performance.each.exact,
+            status="optimal",
+            accuracy=accuracy,
+            program=self,
+            start=start,
+            minimizer=None if minimizer is None else np.asarray(minimizer.eval()),
+            minimum=None if minimum is None else float(minimum.eval()),
+            samples=tuple(_samples(one, performance) for one in performance.components),
+            answers=np.array([one.eval() for one in performance.answers]).reshape(-1, start.size),
+        )
+
+
+def _samples(component: Any, performance: Performance) -> Samples:
+    points, gradients, values = zip(*component.list_of_points, strict=True)
+    return Samples(
+        np.array([point.eval() for point in points]),
+        np.array([gradient.eval() for gradient in gradients]),
+        np.array([value.eval() for value in values] if performance.each.has_values else []),
+    )
+
+
+@dataclass(frozen=True, eq=False)
 class WorstCase:
     """The worst case over a class, and where it is attained.
 
     Attributes:
         value: the metric on the function that was found.
-        certificate: of the dual program: no function of the class does worse than that.
+        certificate: of the dual program: to the solver's accuracy no function does worse.
         exact: whether the class' conditions are sufficient, so that there is such a function;
             otherwise the worst case is at most the value.
         status: the solver's own word; "optimal", since anything else raises.
-        solver: its name.
-        over: the class.
-        transcript: the steps of the method.
+        accuracy: that the solver was asked for.
+        program: what was solved.
         start: x_0, shape (d,), where it is attained.
         minimizer: x*, or None.
         minimum: f*, or None.
         samples: for each component what is known of it.
-        answers: what the oracle of the set returned, (answers, d).
+        answers: what the linear oracle of the set returned, (answers, d).
     """
 
     value: float
     certificate: float
     exact: bool
     status: str
-    solver: str
-    over: AnyClass
-    transcript: Transcript
+    accuracy: float
+    program: Program
     start: Array
     minimizer: Array | None
     minimum: float | None
@@ -143,7 +227,7 @@ def worst_case(
         TypeError: if an argument is of another kind.
 
     Example:
-        >>> import optax
+        >>> from theory_checks.worst_case.pep import SmoothConvex
         >>> round(worst_case(optax.sgd(1.0), SmoothConvex(L=1.0), steps=2).value, 5)  # 1/(4N+2)
         0.1
 
@@ -203,13 +287,11 @@ def worst_mean(
         TypeError: as for `worst_case`.
 
     Example:
-        >>> import optax
-        >>> from .expectations import batch_branches
-        >>> branches = batch_branches(optax.sgd(1.0), steps=1, components=2)
-        >>> from .classes import SmoothConvex
-        >>> found = worst_mean(branches, FiniteSum(SmoothConvex(1.0), 2), initial=interpolated)
-        >>> round(found.value, 4)
-        0.25
+        >>> from theory_checks.worst_case.pep import FiniteSum, SmoothConvex, batch_branches
+        >>> branches = batch_branches(optax.sgd(1.0), steps=1, components=1)
+        >>> found = worst_mean(branches, FiniteSum(SmoothConvex(1.0), components=1))
+        >>> round(found.value, 4)  # L R^2 / (4 N + 2)
+        0.1667
     """
     require_extra()
     _require_class(function_class)
@@ -217,25 +299,18 @@ def worst_mean(
         raise ValueError("the probabilities of the branches must sum to 1.")
     if not 0 < radius < np.inf:
         raise ValueError(f"radius must be positive and finite, got {radius!r}.")
-    measure = _named("metric", metric, METRICS)
-    condition = _named("initial", _initial(function_class, initial), CONDITIONS)
-    transcript = read(branches, capacity=capacity)
-    performance = Performance(transcript, function_class)
-    for expression in measure(performance):
-        performance.problem.set_performance_metric(expression)
-    for expression in condition(performance, radius):
-        performance.problem.set_initial_condition(expression <= 0)
-    if performance.minimizer is None and performance.minimum is not None:
-        _bounded_from_below(performance)
-    certificate, status = _solved(performance.problem, solver)
-    value = float(performance.problem.objective.eval())
-    if not abs(certificate - value) <= GAP * max(1.0, abs(value)):
-        raise SolverFailed(
-            f"{solver} says {status}, but its value {value:.6g} and its certificate "
-            f"{certificate:.6g} differ. Scale the constants to the order of 1, or try another "
-            "solver, such as 'SCS'."
-        )
-    return _found(performance, function_class, value, certificate, status, solver)
+    if solver not in _SETTINGS:
+        raise ValueError(f"solver must be one of {', '.join(_SETTINGS)}, got {solver!r}.")
+    program = Program(
+        branches=tuple(branches),
+        over=function_class,
+        metric=_named("metric", metric, METRICS),
+        condition=_named("initial", _initial(function_class, initial), CONDITIONS),
+        radius=radius,
+        transcript=read(branches, capacity=capacity),
+        solver=solver,
+    )
+    return program.solved()
 
 
 def _require_method(method: Any, over: AnyClass) -> None:
@@ -281,71 +356,28 @@ def _named(argument: str, given: Any, table: dict[str, Any]) -> Any:
     return table[given]
 
 
-def _bounded_from_below(performance: Performance) -> None:
-    """f* <= f(x) - |grad f(x)|^2 / (2 L) wherever f was looked at: a step further it is no less."""
-    for _, gradient, value in performance.function.list_of_points:
-        lowest = value - gradient**2 / (2 * performance.each.L)
-        performance.problem.add_constraint(performance.minimum <= lowest)
-
-
-def _solved(problem: Any, solver: str) -> tuple[float, str]:
-    """The dual bound and the status; raises unless it is "optimal"."""
+def _solved(problem: Any, solver: str) -> tuple[float, float]:
+    """The dual bound and the accuracy; raises unless the solver says "optimal"."""
     import cvxpy
 
-    advice = (
-        "Scale the constants to the order of 1, take fewer steps, or try another solver "
-        f"(installed: {', '.join(cvxpy.installed_solvers())})."
-    )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # what is inaccurate is raised below
-            certificate = problem.solve(wrapper="cvxpy", solver=solver, verbose=0)
-    except cvxpy.error.SolverError as error:
-        raise SolverFailed(f"{solver} failed: {error} {advice}") from error
-    except AssertionError as error:  # PEPit's own check of the value that the solver returned
-        raise SolverFailed(f"{solver} returned no consistent value. {advice}") from error
-    status = str(problem.wrapper.prob.status)
+    advice = "Scale the constants to the order of 1, take fewer steps, or try another solver."
+    status = "nothing"
+    for accuracy in ACCURACIES:
+        settings = dict.fromkeys(_SETTINGS[solver], accuracy)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # what is inaccurate is raised below
+                bound = problem.solve(wrapper="cvxpy", solver=solver, verbose=0, **settings)
+        except cvxpy.error.SolverError as error:
+            raise SolverFailed(f"{solver} failed: {error} {advice}") from error
+        status = str(problem.wrapper.prob.status)
+        if status == "optimal":
+            return float(bound), accuracy
+        if status.startswith("unbounded"):
+            break
     if status.startswith("unbounded"):
-        raise SolverFailed(
-            f"{solver} says {status}: over this class and from such a start the metric can be "
-            "arbitrarily large. Take another metric, or say how good the start is by `initial`."
+        advice = (
+            "Over this class and from such a start the metric can be arbitrarily large: take "
+            "another metric, or say by `initial` how good the start is."
         )
-    if status != "optimal" or certificate is None:
-        raise SolverFailed(f"{solver} says {status}, not optimal. {advice}")
-    return float(certificate), status
-
-
-def _found(
-    performance: Performance,
-    over: AnyClass,
-    value: float,
-    certificate: float,
-    status: str,
-    solver: str,
-) -> WorstCase:
-    minimizer, minimum = performance.minimizer, performance.minimum
-    samples = []
-    for component in performance.components:
-        points, gradients, values = zip(*component.list_of_points, strict=True)
-        samples.append(
-            Samples(
-                np.array([point.eval() for point in points]),
-                np.array([gradient.eval() for gradient in gradients]),
-                np.array([v.eval() for v in values] if performance.each.has_values else []),
-            )
-        )
-    start = np.asarray(performance.start.eval(), dtype=np.float64)
-    return WorstCase(
-        value=value,
-        certificate=certificate,
-        exact=performance.each.exact,
-        status=status,
-        solver=solver,
-        over=over,
-        transcript=performance.transcript,
-        start=start,
-        minimizer=None if minimizer is None else np.asarray(minimizer.eval()),
-        minimum=None if minimum is None else float(minimum.eval()),
-        samples=tuple(samples),
-        answers=np.array([one.eval() for one in performance.answers]).reshape(-1, start.size),
-    )
+    raise SolverFailed(f"{solver} says {status}, not optimal. {advice}")

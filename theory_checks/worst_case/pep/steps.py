@@ -303,12 +303,13 @@ def _reason(run: Run, axes: Sequence[int], vectors: Array, scale: float) -> str:
             f"the method moves by {at_rest:.2g} from 0 on zero gradients: it adds noise or a "
             f"constant, {no_program}"
         )
-    here, base = replayed(scale * vectors), replayed(vectors)
-    if differs(here, scale * base) > TOLERANCE:
+    base = replayed(vectors)
+    off = differs(replayed(scale * vectors), scale * base)
+    if off > TOLERANCE:
         return (
             f"the method is not homogeneous in its gradients: on a start and gradients {scale:g} "
-            f"times as large its points are not {scale:g} times as large (off by "
-            f"{differs(here, scale * base):.2g} of their size). It normalizes or clips, {no_program}"
+            f"times as large its points are not {scale:g} times as large (off by {off:.2g} of "
+            f"their size). It normalizes or clips, {no_program}"
         )
     order = np.roll(np.arange(vectors.shape[1]), 1)
     turned = replayed(vectors[:, order])
