@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +14,15 @@ from optzoo.lmo import ConstraintSet
 
 from .classes import FiniteSum, OverSet, SmoothClass, StronglyMonotoneLipschitz
 from .solve import WorstCase
-from .steps import Oracle
-from .worst_function import envelope, hull
+from .steps import Oracle, Run
+from .worst_function import Envelope, envelope, hull
 from .worst_operator import as_matrix, worst_turn
 
 __all__ = ["WorstProblem", "attained", "worst_problem"]
 
 Array = NDArray[np.float64]
+Point: TypeAlias = Any
+"""An array of JAX or NumPy."""
 
 MARGIN = 1e-3
 """Of L D^2: by how much the oracle's answers are better than other points of the worst set."""
@@ -39,30 +41,27 @@ class WorstProblem:
         constraint: the set, or None.
     """
 
-    functions: tuple[Callable[[jax.Array], jax.Array], ...] | None
-    operator: Callable[[jax.Array], jax.Array] | None
-    start: jax.Array
-    minimizer: jax.Array | None
+    functions: tuple[Envelope, ...] | None
+    operator: Callable[[Point], Point] | None
+    start: Point
+    minimizer: Point | None
     minimum: float | None
     constraint: ConstraintSet | None = None
-    _slopes: tuple[Callable[[jax.Array], jax.Array], ...] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        of = self.functions
-        slopes = (self.operator,) if of is None else tuple(jax.jit(jax.grad(f)) for f in of)
-        object.__setattr__(self, "_slopes", slopes)
-
-    def value(self, x: jax.Array) -> jax.Array:
+    def value(self, x: Point) -> Point:
         """f(x), the mean of the functions."""
         if self.functions is None:
             raise ValueError("an operator has no values.")
         return sum(f(x) for f in self.functions) / len(self.functions)
 
-    def gradient(self, x: jax.Array, component: int | None = None) -> jax.Array:
+    def gradient(self, x: Point, component: int | None = None) -> Point:
         """The gradient of f at x, or of one component; of an operator its value."""
+        if self.functions is None:
+            assert self.operator is not None
+            return self.operator(x)
         if component is not None:
-            return self._slopes[component](x)
-        return sum(slope(x) for slope in self._slopes) / len(self._slopes)
+            return self.functions[component].gradient(x)
+        return sum(f.gradient(x) for f in self.functions) / len(self.functions)
 
 
 def worst_problem(worst: WorstCase) -> WorstProblem:
@@ -123,8 +122,8 @@ def _planar(worst: WorstCase, kind: StronglyMonotoneLipschitz) -> WorstProblem:
         return WorstProblem(
             functions=None,
             operator=lambda x: matrix @ x,
-            start=np.array([radius, 0.0]),  # type: ignore[arg-type]
-            minimizer=np.zeros(2),  # type: ignore[arg-type]
+            start=np.array([radius, 0.0]),
+            minimizer=np.zeros(2),
             minimum=None,
         )
 
@@ -178,15 +177,19 @@ def attained(worst: WorstCase, problem: WorstProblem | None = None) -> float:
     place = worst_problem(worst) if problem is None else problem
     with jax.enable_x64(True):
         oracle = Oracle(place.start, place.gradient, place.constraint)
-        runs = []
-        for branch in worst.program.branches:
-            run: Callable[[Oracle], list[jax.Array]] = branch.run
-            if place.constraint is not None:  # whose linear programs are compiled at every call
-                run = jax.jit(lambda start, run=run: run(replace(oracle, start=start)))
-                runs.append(run(place.start))
-            else:
-                runs.append(run(oracle))
+        runs = [_ran(branch.run, oracle) for branch in worst.program.branches]
         return _metric(worst, place, [[np.asarray(y) for y in run] for run in runs])
+
+
+def _ran(run: Run, oracle: Oracle) -> list[jax.Array]:
+    if oracle.constraint is None:
+        return run(oracle)
+
+    @jax.jit  # a polytope's linear programs are otherwise compiled at every call
+    def compiled(start: jax.Array) -> list[jax.Array]:
+        return run(replace(oracle, start=start))
+
+    return compiled(oracle.start)
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +218,7 @@ class _Measured:
     outputs: list[list[_Vector]]
 
     def gradient(self, point: _Vector) -> _Vector:
-        return _Vector(np.asarray(self.problem.gradient(point.of)))  # type: ignore[arg-type]
+        return _Vector(np.asarray(self.problem.gradient(point.of)))
 
     def value(self, point: _Vector) -> float:
         return float(self.problem.value(jnp.asarray(point.of)))

@@ -82,13 +82,13 @@ def restart_branches(
     if not 0 < p <= 1:
         raise ValueError(f"restart_probability must lie in (0, 1], got {p!r}.")
     later = itertools.product((True, False) if p < 1 else (True,), repeat=steps - 1)
+    keys = _keys(method, [(True, *more) for more in later])
     branches = []
-    for coins in [(True, *more) for more in later]:
-        made = _with_key(method, _key_of(method, coins))
+    for coins, key in keys.items():
         for batches in itertools.product(*([None] if c else range(components) for c in coins)):
             drawn = sum(batch is not None for batch in batches)
             probability = p ** (steps - 1 - drawn) * ((1 - p) / components) ** drawn
-            run = steps_of(made, steps, None, batches, components)
+            run = steps_of(_with_key(method, key), steps, None, batches, components)
             branches.append(Branch(probability, run))
     return branches
 
@@ -99,20 +99,22 @@ def _with_key(
     return lambda constraint: method(constraint, key)
 
 
-def _key_of(
+def _keys(
     method: Callable[[ConstraintSet, jax.Array], optax.GradientTransformation],
-    coins: Sequence[bool],
-) -> jax.Array:
-    """A key with which the method restarts at these steps and at no others."""
+    every: Sequence[tuple[bool, ...]],
+) -> dict[tuple[bool, ...], jax.Array]:
+    """For each sequence of coins a key with which the method restarts where they say so."""
 
     def flat(point: Any) -> Any:
         return jax.tree.map(jnp.zeros_like, point)
 
+    @jax.jit
+    @jax.vmap
     def restarts(key: jax.Array) -> jax.Array:
         transformation: Any = method(box(-1.0, 1.0), key)
         params = jnp.zeros(1)
         state, counts = transformation.init(params), []
-        for _ in coins:
+        for _ in every[0]:
             _, state = transformation.update(
                 flat(params), state, params, grad_fn=flat, full_grad_fn=flat
             )
@@ -120,11 +122,11 @@ def _key_of(
         return jnp.diff(jnp.stack(counts), prepend=0) > 0
 
     keys = jax.random.split(jax.random.key(0), _KEYS)
-    fell = jax.jit(jax.vmap(restarts))(keys)
-    matching = jnp.flatnonzero(jnp.all(fell == jnp.asarray(coins)[None, :], axis=1))
-    if matching.size == 0:
-        raise ValueError(
-            f"none of {_KEYS} keys makes the method restart as in {list(coins)}: is its restart "
-            "probability the given one?"
-        )
-    return keys[matching[0]]
+    fell = [tuple(row) for row in restarts(keys).tolist()]
+    for coins in every:
+        if coins not in fell:
+            raise ValueError(
+                f"none of {_KEYS} keys makes the method restart as in {list(coins)}: is its "
+                "restart probability the given one?"
+            )
+    return {coins: keys[fell.index(coins)] for coins in every}

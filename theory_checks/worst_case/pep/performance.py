@@ -89,8 +89,8 @@ class Performance:
 
     def _point(self, row: Array) -> Point:
         """The combination of the axes so far; one object for one row, which PEPit goes by."""
-        row = np.where(np.abs(row) < 1e-12, 0.0, row)
-        key = np.round(row, 10).tobytes()
+        row = np.where(np.abs(row) < 1e-9, 0.0, row)
+        key = np.round(row, 7).tobytes()
         if key not in self._points:
             used = [(axis, float(c)) for axis, c in zip(self._axes, row, strict=False) if c != 0]
             first, *others = used or [(self._axes[0], 0.0)]

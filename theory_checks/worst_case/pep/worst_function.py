@@ -39,6 +39,7 @@ MOST_SAMPLES = 10
 """All supports of a weighting are tried, of which there are 2^m."""
 
 
+@jax.tree_util.register_dataclass  # so that functions of as many samples share a program
 @dataclass(frozen=True, eq=False)
 class Envelope:
     """The function of a class that has the given points, gradients and values.
@@ -60,6 +61,7 @@ class Envelope:
     centres: jax.Array
     offsets: jax.Array
 
+    @jax.jit
     def __call__(self, x: jax.Array) -> jax.Array:
         """The value; its derivative in JAX is the gradient."""
         stretch = self.smoothness - self.curvature
@@ -67,6 +69,11 @@ class Envelope:
         squared = jnp.sum((x - weights @ self.centres) ** 2)
         convex = stretch / 2 * squared + jnp.sum(weights * self.offsets)
         return convex + self.curvature / 2 * jnp.sum(x**2)
+
+    @jax.jit
+    def gradient(self, x: jax.Array) -> jax.Array:
+        """The gradient."""
+        return jax.grad(self.__call__)(x)
 
     def _weights(self, x: jax.Array, stretch: float) -> jax.Array:
         """The minimizer over the simplex: the best of those with each support."""

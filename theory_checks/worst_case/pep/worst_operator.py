@@ -9,6 +9,8 @@ complex numbers, a method makes polynomials in z, whose modulus is largest on th
 an arc and a segment.
 """
 
+import cmath
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,21 +54,23 @@ def worst_turn(kind: StronglyMonotoneLipschitz, metric: "Callable[[complex], flo
         >>> round(z.real, 3), round(z.imag, 3)
         (0.5, 0.866)
     """
-    mu, L = kind.mu, kind.L
-    corner = np.arccos(mu / L)
-    arc = np.linspace(0.0, 1.0, POINTS)
-    best, at = -np.inf, 0.0 + 0.0j
-    for border in (
-        lambda t: L * np.exp(1j * corner * t),
-        lambda t: mu + 1j * t * np.sqrt(L**2 - mu**2),
-    ):
+    corner = math.acos(kind.mu / kind.L)
+
+    def arc(t: float) -> complex:
+        return cmath.rect(kind.L, corner * t)
+
+    def segment(t: float) -> complex:
+        return complex(kind.mu, kind.L * math.sin(corner) * t)
+
+    best, at = -math.inf, 0.0 + 0.0j
+    for border in (arc, segment):
         low, high = 0.0, 1.0
         for _ in range(ROUNDS):  # a grid, then a finer one around the best of it
-            places = low + (high - low) * arc
-            values = [metric(complex(border(t))) for t in places]
+            places = np.linspace(low, high, POINTS).tolist()
+            values = [metric(border(t)) for t in places]
             index = int(np.argmax(values))
             if values[index] > best:
-                best, at = values[index], complex(border(places[index]))
+                best, at = values[index], border(places[index])
             width = (high - low) / (POINTS - 1)
             low, high = max(0.0, places[index] - width), min(1.0, places[index] + width)
     return at
