@@ -73,7 +73,7 @@ from .classes import (
 from .expectations import batch_branches, restart_branches
 from .performance import CONDITIONS, METRICS, Performance
 from .solve import SolverFailed, WorstCase, require_extra, worst_case, worst_mean
-from .steps import Branch, NotLinear
+from .steps import Branch, NotLinear, Oracle, steps_of
 
 __all__ = [
     "CONDITIONS",
@@ -83,6 +83,7 @@ __all__ = [
     "FiniteSum",
     "MonotoneLipschitz",
     "NotLinear",
+    "Oracle",
     "OverSet",
     "Performance",
     "SmoothConvex",
@@ -96,6 +97,7 @@ __all__ = [
     "batch_branches",
     "require_extra",
     "restart_branches",
+    "steps_of",
     "worst_case",
     "worst_mean",
     "worst_problem",

@@ -69,9 +69,9 @@ class Run(Protocol):
 
 
 class Output(Protocol):
-    """State and parameters -> the point that the method hands out."""
+    """State and parameters -> the point that the method hands out, or several, as a tuple."""
 
-    def __call__(self, state: Any, params: jax.Array, /) -> jax.Array: ...
+    def __call__(self, state: Any, params: jax.Array, /) -> jax.Array | tuple[jax.Array, ...]: ...
 
 
 class Branch(NamedTuple):
@@ -126,7 +126,8 @@ def steps_of(
     Args:
         method: the transformation, or a function of the set that makes it.
         steps: N, calls of `update`.
-        output: what is looked at after each call; the parameters themselves if None.
+        output: what is looked at before the first and after each call; the parameters themselves
+            if None. Several points of a call follow each other.
         batches: the component whose gradient each call is handed; None for the mean of all.
         components: n of the finite sum.
 
@@ -147,15 +148,19 @@ def steps_of(
             return full if batch is None else lambda point: oracle.gradient(point, batch)
 
         params, state = oracle.start, transformation.init(oracle.start)
-        look = (lambda state, params: params) if output is None else output
-        outputs = [look(state, params)]
+
+        def looked_at() -> tuple[jax.Array, ...]:
+            seen = params if output is None else output(state, params)
+            return seen if isinstance(seen, tuple) else (seen,)
+
+        outputs = [*looked_at()]
         for k in range(steps):
             grad_fn = of_batch(None if batches is None else batches[k])
             updates, state = update(
                 grad_fn(params), state, params, grad_fn=grad_fn, full_grad_fn=full
             )
             params = optax.apply_updates(params, updates)
-            outputs.append(look(state, params))
+            outputs += looked_at()
         return outputs
 
     return run
