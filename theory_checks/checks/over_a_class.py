@@ -69,7 +69,7 @@ class WorstCaseBound:
         if worst is not None:
             index = int(np.nanargmax(worst / said))
             parts.append(
-                f"worst case over {self.over} / bound is at most {worst[index] / said[index]:.6f}, "
+                f"worst case over the class / bound is at most {worst[index] / said[index]:.6f}, "
                 f"at k = {self.steps[index]}"
             )
         if by_worst.any():

@@ -240,7 +240,7 @@ def read(branches: Sequence[Branch], *, capacity: int) -> Transcript:
         >>> read([Branch(1.0, run)], capacity=8).matrix.tolist()
         [[1.0, 0.0, 0.0], [1.0, -0.5, 0.0], [1.0, -0.75, -0.5]]
     """
-    size = 8 * -(-(capacity + 1) // 8)  # few shapes, so that little is compiled
+    size = 32 * -(-(capacity + 1) // 32)  # few shapes, so that little is compiled
     reader = _Reader(size)
     outputs, questions = [], []
     # Outside jit every point is known where it is asked about.

@@ -124,7 +124,7 @@ def test_what_is_homogeneous_and_not_additive_is_refused():
 def test_a_run_that_asks_without_end_is_refused():
     def run(oracle: Oracle):
         x = oracle.start
-        for _ in range(20):
+        for _ in range(40):
             x = x - oracle.gradient(x, 0)
         return [x]
 
