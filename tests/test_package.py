@@ -298,6 +298,8 @@ def test_extras_hold_what_the_command_line_asks_for():
     extras = project["optional-dependencies"]
     asked = {re.split("[><=]", one)[0] for one in (*extras["data"], *extras["checks"])}
     assert asked - {"optzoo[data]"} == set(requirements.PACKAGES.values())
+    solved = {re.split("[><=]", one)[0] for one in extras["pep"]}
+    assert solved == {"optzoo[checks]", "pepit", "cvxpy", "clarabel"}
     base = {re.split("[><=]", one)[0] for one in project["dependencies"]}
     assert base == ALLOWED["optzoo"]
 

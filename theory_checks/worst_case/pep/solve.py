@@ -358,26 +358,32 @@ def _named(argument: str, given: Any, table: dict[str, Any]) -> Any:
 
 def _solved(problem: Any, solver: str) -> tuple[float, float]:
     """The dual bound and the accuracy; raises unless the solver says "optimal"."""
+    advice = "Scale the constants to the order of 1, take fewer steps, or try another solver."
+    status = ""
+    for accuracy in ACCURACIES:
+        bound, status = _attempt(problem, solver, accuracy)
+        if status == "optimal":
+            return bound, accuracy
+        if status.startswith("unbounded"):
+            advice = (
+                "Over this class and from such a start the metric can be arbitrarily large: take "
+                "another metric, or say by `initial` how good the start is."
+            )
+            break
+    raise SolverFailed(f"{solver} says {status}, not optimal. {advice}")
+
+
+def _attempt(problem: Any, solver: str, accuracy: float) -> tuple[float, str]:
+    """The dual bound, and the solver's status, or what it failed with."""
     import cvxpy
 
-    advice = "Scale the constants to the order of 1, take fewer steps, or try another solver."
-    status = "nothing"
-    for accuracy in ACCURACIES:
-        settings = dict.fromkeys(_SETTINGS[solver], accuracy)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # what is inaccurate is raised below
-                bound = problem.solve(wrapper="cvxpy", solver=solver, verbose=0, **settings)
-        except cvxpy.error.SolverError as error:
-            raise SolverFailed(f"{solver} failed: {error} {advice}") from error
-        status = str(problem.wrapper.prob.status)
-        if status == "optimal":
-            return float(bound), accuracy
-        if status.startswith("unbounded"):
-            break
-    if status.startswith("unbounded"):
-        advice = (
-            "Over this class and from such a start the metric can be arbitrarily large: take "
-            "another metric, or say by `initial` how good the start is."
-        )
-    raise SolverFailed(f"{solver} says {status}, not optimal. {advice}")
+    settings = dict.fromkeys(_SETTINGS[solver], accuracy)
+    # PEPit asserts that the numbers that the solver returned agree, and takes eigenvalues of them.
+    failures = (cvxpy.error.SolverError, AssertionError, np.linalg.LinAlgError)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # what is inaccurate is raised above
+            bound = problem.solve(wrapper="cvxpy", solver=solver, verbose=0, **settings)
+    except failures as error:
+        return np.nan, f"{type(error).__name__} ({error})"
+    return np.nan if bound is None else float(bound), str(problem.wrapper.prob.status)

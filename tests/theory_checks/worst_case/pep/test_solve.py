@@ -19,8 +19,10 @@ def half(constraint):
 
 def test_an_unbounded_metric_raises():
     """Steps of 1/2 do not forget the start, of which nothing is said."""
-    with pytest.raises(pep.SolverFailed, match="CLARABEL"):
+    with pytest.raises(pep.SolverFailed, match=r"CLARABEL says .*, not optimal"):
         pep.worst_case(half, pep.OverSet(CONVEX, 1.0), 2)
+    with pytest.raises(pep.SolverFailed, match=r"says unbounded.* say by `initial` how good"):
+        pep.worst_case(SGD, CONVEX, 1, initial="none")
     said = pep.worst_case(half, pep.OverSet(CONVEX, 1.0), 2, initial="suboptimality", radius=0.5)
     assert said.value == pytest.approx(0.26266, abs=1e-5)
 
@@ -44,6 +46,17 @@ def test_another_status_than_optimal_raises_with_it(status, monkeypatch):
 
     monkeypatch.setattr(cvxpy.Problem, "status", property(lambda self: status))
     with pytest.raises(pep.SolverFailed, match=f"CLARABEL says {status}, not optimal"):
+        pep.worst_case(SGD, CONVEX, 1)
+
+
+def test_a_solver_that_crashes_raises_with_its_words(monkeypatch):
+    import cvxpy
+
+    def crash(self, **more):
+        raise cvxpy.error.SolverError("out of memory")
+
+    monkeypatch.setattr(cvxpy.Problem, "solve", crash)
+    with pytest.raises(pep.SolverFailed, match=r"says SolverError \(out of memory\), not optimal"):
         pep.worst_case(SGD, CONVEX, 1)
 
 
