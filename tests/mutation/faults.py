@@ -487,7 +487,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("SmoothFunction, L=self.L)", "SmoothFunction, L=2 * self.L)"),
         ],
         "pep/performance.py": [
-            ("ConvexIndicatorFunction, D=diameter)", "ConvexIndicatorFunction)"),
+            ("ConvexIndicatorFunction, D=over.diameter)", "ConvexIndicatorFunction)"),
             ("            self.indicator(self._axes[0])  # the start is in the set\n", "            pass\n"),
             ("proximal_step(point, self._set(\"the method\"), 1)[0]", "point"),
             ("    return [performance.squared_distance(performance.start) - radius**2]", "    return [performance.squared_distance(performance.start) - radius]"),

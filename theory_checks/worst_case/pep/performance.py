@@ -1,6 +1,5 @@
 """The performance of a transcript over a class, as expressions of PEPit: what is maximized."""
 
-import math
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
@@ -64,14 +63,12 @@ class Performance:
         self.each, self.transcript = each, transcript
         self.problem: Any = PEP()
         self.components = [each.declare(self.problem) for _ in range(count)]
-        self.function = sum(self.components[1:], self.components[0]) / count
-        if count == 1:
-            self.function = self.components[0]
+        one, *others = self.components
+        self.function = sum(others, one) / count if others else one
         self.indicator: Any = None
         total = self.function
         if isinstance(over, OverSet):
-            diameter = over.diameter if over.diameter != math.inf else np.inf
-            self.indicator = self.problem.declare_function(ConvexIndicatorFunction, D=diameter)
+            self.indicator = self.problem.declare_function(ConvexIndicatorFunction, D=over.diameter)
             total = self.function + self.indicator
         self.minimizer: Point | None = total.stationary_point() if each.has_minimizer else None
         self.minimum: Expression | None = None
@@ -131,13 +128,13 @@ class Performance:
         return self.function.gradient(point)
 
     def value(self, point: Point) -> Expression:
-        """F there."""
+        """The value f(x) at a point."""
         if not self.each.has_values:
             raise ValueError(f"the functions of {self.each!r} are operators: they have no values.")
         return self.function(point)
 
     def excess(self, point: Point) -> Expression:
-        """F less its minimum there."""
+        """The value f(x) - f* at a point."""
         return self.value(point) - self.minimum
 
     def answer(self, direction: Point) -> Point:
@@ -149,7 +146,7 @@ class Performance:
         return answer[0]
 
     def bound_from_below(self) -> None:
-        """F* <= f(x) - |grad f(x)|^2 / (2 L) at all x known: f at a step further is no less."""
+        """Holds f* to f(x) - |grad f(x)|^2 / (2 L), below which f is a step on, at all x known."""
         for _, gradient, value in self.function.list_of_points:
             lowest = value - gradient**2 / (2 * self.each.L)
             self.problem.add_constraint(self.minimum <= lowest)
