@@ -44,6 +44,7 @@ class Performance:
         components: the functions, or the operator.
         function: their mean.
         indicator: of the set; None where there is none.
+        start: x_0.
         outputs: y_0, ..., y_N of each branch.
         minimizer: x*, or the solution; None where the class is not known to have one.
         minimum: f*; None where there are no values.
@@ -78,8 +79,9 @@ class Performance:
         self._axes: list[Point] = [self.problem.set_initial_point()]
         self._points: dict[bytes, Point] = {}
         self._answered: list[tuple[Point, Point, Expression]] = []
+        self.start = self._point(np.eye(1, transcript.axes)[0])
         if self.indicator is not None:
-            self.indicator(self._axes[0])  # the start is in the set
+            self.indicator(self.start)  # which is in the set
         for question in transcript.questions:
             self._axes.append(self._answer(question))
         self.outputs = [[self._point(row) for row in branch] for branch in transcript.outputs]
@@ -117,11 +119,6 @@ class Performance:
     def answers(self) -> list[Point]:
         """The points that the set's linear oracle returned."""
         return [answer for answer, _, _ in self._answered]
-
-    @property
-    def start(self) -> Point:
-        """The first output, y_0, of all branches."""
-        return self.outputs[0][0]
 
     def gradient(self, point: Point) -> Point:
         """The gradient of f, or the value of the operator, there."""
@@ -232,17 +229,17 @@ Condition: TypeAlias = Callable[[Performance, float], list[Expression]]
 
 
 def within_distance(performance: Performance, radius: float) -> list[Expression]:
-    """|y_0 - x*| <= R."""
+    """|x_0 - x*| <= R."""
     return [performance.squared_distance(performance.start) - radius**2]
 
 
 def within_suboptimality(performance: Performance, radius: float) -> list[Expression]:
-    """f(y_0) - f* <= R."""
+    """f(x_0) - f* <= R."""
     return [performance.excess(performance.start) - radius]
 
 
 def within_decrease(performance: Performance, radius: float) -> list[Expression]:
-    """f(y_0) - E f(y_N) <= R, which is more than f(y_0) - f* <= R allows."""
+    """f(x_0) - E f(y_N) <= R, which is more than f(x_0) - f* <= R allows."""
     start = performance.value(performance.start)
     return [start - performance.expected(lambda outputs: performance.value(outputs[-1])) - radius]
 

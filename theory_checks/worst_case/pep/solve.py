@@ -7,6 +7,7 @@ Gram matrix and in the values.
 """
 
 import importlib.util
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ _SETTINGS = {
     "CLARABEL": ("tol_gap_abs", "tol_gap_rel", "tol_feas"),
     "SCS": ("eps_abs", "eps_rel"),
 }
+
+_ONE_AT_A_TIME = threading.RLock()
+"""PEPit numbers points and functions in tables of its classes, which threads share."""
 
 
 class SolverFailed(RuntimeError):
@@ -108,6 +112,10 @@ class Program:
         Raises:
             SolverFailed: if the solver says anything but "optimal", or its two bounds differ.
         """
+        with _ONE_AT_A_TIME:
+            return self._solved(margin)
+
+    def _solved(self, margin: float) -> "WorstCase":
         performance = Performance(self.transcript, self.over)
         problem = performance.problem
         for expression in self.metric(performance):
@@ -118,7 +126,7 @@ class Program:
             performance.bound_from_below()
         if margin > 0:
             performance.break_ties(margin)
-        certificate, accuracy = _solved(problem, self.solver)
+        certificate, accuracy = _bound(problem, self.solver)
         value = float(problem.objective.eval())
         if not abs(certificate - value) <= GAP * max(1.0, abs(value)):
             raise SolverFailed(
@@ -356,7 +364,7 @@ def _named(argument: str, given: Any, table: dict[str, Any]) -> Any:
     return table[given]
 
 
-def _solved(problem: Any, solver: str) -> tuple[float, float]:
+def _bound(problem: Any, solver: str) -> tuple[float, float]:
     """The dual bound and the accuracy; raises unless the solver says "optimal"."""
     advice = "Scale the constants to the order of 1, take fewer steps, or try another solver."
     status = ""

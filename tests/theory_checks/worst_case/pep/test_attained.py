@@ -50,6 +50,27 @@ def test_runs_attain_the_worst_case(name, arguments, more):
     assert abs(worst.certificate - worst.value) <= 1e-6
 
 
+def near_the_origin(performance, radius):
+    return [performance.start**2 - radius**2, performance.minimizer**2 - radius**2]
+
+
+def test_weight_decay_pulls_to_the_origin():
+    """Which is a point of its own: here the start and the minimizer are at most 1 away from it."""
+    decayed = optax.chain(optax.add_decayed_weights(0.2), optax.sgd(0.5))
+    worst = pep.worst_case(decayed, STRONGLY, 2, initial=near_the_origin)
+    without = pep.worst_case(optax.sgd(0.5), STRONGLY, 2, initial=near_the_origin)
+    assert abs(worst.value / without.value - 1) > 0.05
+    assert 0.99 <= pep.attained(worst) / worst.value <= 1 + 1e-6
+
+
+def test_a_run_starts_at_the_parameters_wherever_the_output_is():
+    def behind(state, params):
+        return 0.5 * params
+
+    worst = pep.worst_case(optax.sgd(0.5), STRONGLY, 1, initial=near_the_origin, output=behind)
+    assert 0.99 <= pep.attained(worst) / worst.value <= 1 + 1e-6
+
+
 def test_a_run_of_another_method_does_not_attain_it():
     worst = pep.worst_case(optax.sgd(0.8, momentum=0.5), STRONGLY, 3)
     problem = pep.worst_problem(worst)

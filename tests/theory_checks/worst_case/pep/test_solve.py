@@ -1,6 +1,7 @@
 """What is asked for wrongly, what has no answer, and what the solver does not solve."""
 
 import importlib.util
+from concurrent.futures import ThreadPoolExecutor
 
 import optax
 import pytest
@@ -75,6 +76,14 @@ def test_another_accuracy_is_tried_and_said(monkeypatch):
     assert (
         pep.worst_case(half, pep.OverSet(CONVEX, 1.0), 2, initial="suboptimality").accuracy == 1e-7
     )
+
+
+def test_threads_do_not_disturb_each_other():
+    """As claims do that are in progress at a time."""
+    steps = [1, 2, 3, 1, 2, 3]
+    with ThreadPoolExecutor(len(steps)) as pool:
+        found = list(pool.map(lambda n: pep.worst_case(SGD, CONVEX, n).value, steps))
+    assert found == pytest.approx([1 / (4 * n + 2) for n in steps], abs=1e-6)
 
 
 def test_another_solver():
