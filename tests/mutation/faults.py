@@ -490,7 +490,6 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("ConvexIndicatorFunction, D=over.diameter)", "ConvexIndicatorFunction)"),
             ("            self.indicator(self.start)  # which is in the set\n", "            pass\n"),
             ("proximal_step(point, self._set(\"the method\"), 1)[0]", "point"),
-            ("    return [performance.squared_distance(performance.start) - radius**2]", "    return [performance.squared_distance(performance.start) - radius]"),
             ("(outputs[-1] - outputs[-2]) ** 2", "(outputs[-1] - outputs[0]) ** 2"),
             ("for k in range(len(performance.outputs[0]))", "for k in range(1)"),
             ("            lowest = value - gradient**2 / (2 * self.each.L)", "            lowest = value"),
@@ -525,7 +524,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("(cvxpy.error.SolverError, AssertionError, np.linalg.LinAlgError)", "(AssertionError, np.linalg.LinAlgError)"),
             ("    missing = [name for module, name in needed.items() if not _installed(module)]", "    missing = []"),
         ],
-        "pep/performance.py": [("    return [performance.excess(performance.start) - radius]", "    return [performance.excess(performance.start) - radius**2]")],
+        "pep/performance.py": [("    return [performance.squared_distance(performance.start) - radius**2]", "    return [performance.squared_distance(performance.start) - radius]"), ("    return [performance.excess(performance.start) - radius]", "    return [performance.excess(performance.start) - radius**2]")],
     },
     (f"{_CHECKS}/test_over_a_class.py",): {
         "checks/over_a_class.py": [

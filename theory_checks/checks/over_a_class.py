@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,24 +26,24 @@ SOLVED_TO = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class WorstCaseBound:
-    """measured <= worst case over the class <= bound after a few steps; nothing is sampled.
+    """measured <= worst case over the class <= bound, each where it is asked; nothing is sampled.
 
     A bound below the worst case is refuted without a run, one below what was measured by the run.
     The worst case needs the extra `pep`; without it the check is of the run alone, and says so.
 
     Args:
-        measured: an exact run on one problem of the class: the metric at the steps.
-        says_at_steps: the bound.
-        steps: k, each a semidefinite program.
-        worst: k -> the worst case over the class after k steps.
+        measured: an exact run on one problem of the class: the metric after each number of steps.
+        bound: what the theorem says of it.
+        at: numbers of steps, or whatever is varied; each is a semidefinite program.
+        worst: one of these -> the worst case over the class.
         over: the class, in words.
         what: the run, in words.
     """
 
     measured: Callable[[], ArrayLike]
-    says_at_steps: Says
-    steps: tuple[int, ...]
-    worst: Callable[[int], "WorstCase"]
+    bound: Says
+    at: tuple[float, ...]
+    worst: Callable[[Any], "WorstCase"]
     over: str
     what: str = "exact run"
 
@@ -51,8 +51,8 @@ class WorstCaseBound:
     name: ClassVar[str] = "exact run, and the worst case over the class"
 
     def says(self, laboratory: Laboratory, seeds: int | None) -> Array:
-        """What the theorem says at the steps."""
-        return numbers(self.says_at_steps)
+        """What the theorem says, asked for now."""
+        return numbers(self.bound)
 
     def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
         """Whether the run, or the worst case, exceeds it."""
@@ -70,7 +70,7 @@ class WorstCaseBound:
             index = int(np.nanargmax(worst / said))
             parts.append(
                 f"worst case over the class / bound is at most {worst[index] / said[index]:.6f}, "
-                f"at k = {self.steps[index]}"
+                f"at {self.at[index]:g}"
             )
         if by_worst.any():
             parts.append("the bound is refuted without a run")
@@ -80,7 +80,7 @@ class WorstCaseBound:
         return Finding(
             verdict="REFUTED" if by_run.any() or by_worst.any() else "CONSISTENT",
             decided="; ".join(parts),
-            checkpoints=np.array(self.steps, dtype=np.float64),
+            checkpoints=np.array(self.at, dtype=np.float64),
             mean=run,
             bound=said,
             tightness=tightness,
@@ -100,9 +100,9 @@ class WorstCaseBound:
     @cached_property
     def _run(self) -> Array:
         found = np.asarray(self.measured(), dtype=np.float64)
-        if found.shape != (len(self.steps),) or not np.all(np.isfinite(found)):
+        if found.shape != (len(self.at),) or not np.all(np.isfinite(found)):
             raise ValueError(
-                f"measured must return a finite number for each of {len(self.steps)} steps, got "
+                f"measured must return a finite number for each of {len(self.at)} places, got "
                 f"{found}"
             )
         return found
@@ -114,7 +114,7 @@ class WorstCaseBound:
 
         try:
             require_extra()
-            return tuple(self.worst(k) for k in self.steps), None
+            return tuple(self.worst(k) for k in self.at), None
         except ImportError:
             return None, "not computed: needs optzoo[pep]"
         except SolverFailed as error:
@@ -129,7 +129,7 @@ class WorstCaseBound:
     def _refuting(self) -> Array:
         """What a bound must be at least: worst cases where they are exact, otherwise nothing."""
         solved, _ = self._solved
-        none = np.full(len(self.steps), np.nan)
+        none = np.full(len(self.at), np.nan)
         if solved is None:
             return none
         return np.array([one.value if one.exact else np.nan for one in solved])

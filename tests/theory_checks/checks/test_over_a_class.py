@@ -18,8 +18,8 @@ def check(bound=(1.0, 0.6), measured=(0.5, 0.2), worst=(0.8, 0.5), exact=True):
     by_steps = dict(zip((1, 4), worst, strict=True))
     return WorstCaseBound(
         measured=lambda: np.array(measured),
-        says_at_steps=lambda: np.array(bound),
-        steps=(1, 4),
+        bound=lambda: np.array(bound),
+        at=(1, 4),
         worst=lambda k: SimpleNamespace(value=by_steps[k], exact=exact),
         over="all f",
     )
@@ -33,7 +33,7 @@ def test_three_numbers_in_their_order():
     assert found.worst_case_over == "all f"
     assert found.tightness == 0.5
     assert found.detectable_factor == pytest.approx(0.6 / 0.5)  # the worst case would catch it
-    assert "worst case over the class / bound is at most 0.833333, at k = 4" in found.decided
+    assert "worst case over the class / bound is at most 0.833333, at 4" in found.decided
 
 
 def test_a_bound_below_the_worst_case_is_refuted_without_a_run():
@@ -87,5 +87,5 @@ def test_a_solver_that_fails_says_so():
 
 def test_a_run_without_a_number_for_each_step_is_refused():
     made = WorstCaseBound(lambda: [0.5], lambda: [1.0, 1.0], (1, 2), lambda k: None, "all f")
-    with pytest.raises(ValueError, match="a finite number for each of 2 steps"):
+    with pytest.raises(ValueError, match="a finite number for each of 2 places"):
         made.run(LABORATORY)

@@ -84,8 +84,8 @@ def _accelerated() -> Case:
     def check(**changes: float) -> WorstCaseBound:
         return WorstCaseBound(
             measured=_descended,
-            says_at_steps=lambda: setting.bound(D4, np.array(ITERATIONS), **changes),
-            steps=ITERATIONS,
+            bound=lambda: setting.bound(D4, np.array(ITERATIONS), **changes),
+            at=ITERATIONS,
             worst=worst_descent,
             over=r"all $\mu$-strongly convex, $L$-smooth $f$, in any dimension",
         )
@@ -125,8 +125,8 @@ def _extragradient() -> Case:
     def check(**changes: float) -> WorstCaseBound:
         return WorstCaseBound(
             measured=_extrapolated,
-            says_at_steps=lambda: setting.bound(D5, np.array(ITERATIONS), **changes),
-            steps=ITERATIONS,
+            bound=lambda: setting.bound(D5, np.array(ITERATIONS), **changes),
+            at=ITERATIONS,
             worst=worst_operator,
             over=(
                 r"all $\mu$-strongly monotone, $L$-Lipschitz $F$, in any dimension, or a little "

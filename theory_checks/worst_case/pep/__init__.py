@@ -70,10 +70,10 @@ from .classes import (
     SmoothStronglyConvex,
     StronglyMonotoneLipschitz,
 )
-from .expectations import batch_branches, restart_branches
+from .expectations import batch_branches, coin_keys, restart_branches
 from .performance import CONDITIONS, METRICS, Performance
 from .solve import SolverFailed, WorstCase, require_extra, worst_case, worst_mean
-from .steps import Branch, NotLinear, Oracle, steps_of
+from .steps import Branch, NotLinear, Oracle, Run, steps_of
 
 __all__ = [
     "CONDITIONS",
@@ -86,6 +86,7 @@ __all__ = [
     "Oracle",
     "OverSet",
     "Performance",
+    "Run",
     "SmoothConvex",
     "SmoothNonconvex",
     "SmoothStronglyConvex",
@@ -95,6 +96,7 @@ __all__ = [
     "WorstProblem",
     "attained",
     "batch_branches",
+    "coin_keys",
     "require_extra",
     "restart_branches",
     "steps_of",

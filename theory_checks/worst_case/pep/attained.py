@@ -39,6 +39,7 @@ class WorstProblem:
         minimizer: x*, or the solution; None where it is not known.
         minimum: f*; None for an operator.
         constraint: the set, or None.
+        free: what the vectors are of which nothing was said.
     """
 
     functions: tuple[Envelope, ...] | None
@@ -47,6 +48,7 @@ class WorstProblem:
     minimizer: Point | None
     minimum: float | None
     constraint: ConstraintSet | None = None
+    free: Point = ()
 
     def value(self, x: Point) -> Point:
         """f(x), the mean of the functions."""
@@ -109,6 +111,7 @@ def worst_problem(worst: WorstCase) -> WorstProblem:
             minimizer=None if worst.minimizer is None else jnp.asarray(worst.minimizer),
             minimum=worst.minimum,
             constraint=hull(worst) if isinstance(over, OverSet) else None,
+            free=jnp.asarray(worst.free),
         )
 
 
@@ -176,7 +179,8 @@ def attained(worst: WorstCase, problem: WorstProblem | None = None) -> float:
     """
     place = worst_problem(worst) if problem is None else problem
     with jax.enable_x64(True):
-        oracle = Oracle(place.start, place.gradient, place.constraint)
+        free = place.free
+        oracle = Oracle(place.start, place.gradient, place.constraint, lambda number: free[number])
         runs = [_ran(branch.run, oracle) for branch in worst.program.branches]
         return _metric(worst, place, [[np.asarray(y) for y in run] for run in runs])
 

@@ -12,7 +12,7 @@ from optzoo.lmo import ConstraintSet, box
 
 from .steps import Branch, Output, steps_of
 
-__all__ = ["batch_branches", "restart_branches"]
+__all__ = ["batch_branches", "coin_keys", "restart_branches"]
 
 _KEYS = 4096
 
@@ -82,7 +82,7 @@ def restart_branches(
     if not 0 < p <= 1:
         raise ValueError(f"restart_probability must lie in (0, 1], got {p!r}.")
     later = itertools.product((True, False) if p < 1 else (True,), repeat=steps - 1)
-    keys = _keys(method, [(True, *more) for more in later])
+    keys = coin_keys(method, [(True, *more) for more in later])
     branches = []
     for coins, key in keys.items():
         for batches in itertools.product(*([None] if c else range(components) for c in coins)):
@@ -99,11 +99,29 @@ def _with_key(
     return lambda constraint: method(constraint, key)
 
 
-def _keys(
+def coin_keys(
     method: Callable[[ConstraintSet, jax.Array], optax.GradientTransformation],
     every: Sequence[tuple[bool, ...]],
 ) -> dict[tuple[bool, ...], jax.Array]:
-    """For each sequence of coins a key with which the method restarts where they say so."""
+    """For each sequence of coins a key with which the method restarts where they say so.
+
+    Args:
+        method: a function of the set and of a key that makes it.
+        every: sequences of one length; the first coin is a restart.
+
+    Returns:
+        The keys by the coins.
+
+    Raises:
+        ValueError: if no key makes the coins fall as one of them.
+
+    Example:
+        >>> import optzoo
+        >>> def method(constraint, key):
+        ...     return optzoo.sarah_frank_wolfe(constraint, 0.5, 0.5, key=key)
+        >>> list(coin_keys(method, [(True, False), (True, True)]))
+        [(True, False), (True, True)]
+    """
 
     def flat(point: Any) -> Any:
         return jax.tree.map(jnp.zeros_like, point)

@@ -46,6 +46,7 @@ class Performance:
         indicator: of the set; None where there is none.
         start: x_0.
         outputs: y_0, ..., y_N of each branch.
+        free: vectors of which nothing is said.
         minimizer: x*, or the solution; None where the class is not known to have one.
         minimum: f*; None where there are no values.
 
@@ -79,6 +80,7 @@ class Performance:
         self._axes: list[Point] = [self.problem.set_initial_point()]
         self._points: dict[bytes, Point] = {}
         self._answered: list[tuple[Point, Point, Expression]] = []
+        self.free: list[Point] = []
         self.start = self._point(np.eye(1, transcript.axes)[0])
         if self.indicator is not None:
             self.indicator(self.start)  # which is in the set
@@ -99,6 +101,9 @@ class Performance:
     def _answer(self, question: Question) -> Point:
         from PEPit.primitive_steps import proximal_step
 
+        if question.kind == "free":
+            self.free.append(self.problem.set_initial_point())
+            return self.free[-1]
         point = self._point(question.row)
         if question.kind == "gradient":
             if question.component >= len(self.components):

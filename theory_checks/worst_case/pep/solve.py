@@ -147,6 +147,7 @@ class Program:
             minimum=None if minimum is None else float(minimum.eval()),
             samples=tuple(_samples(one, performance) for one in performance.components),
             answers=np.array([one.eval() for one in performance.answers]).reshape(-1, start.size),
+            free=np.array([one.eval() for one in performance.free]).reshape(-1, start.size),
         )
 
 
@@ -176,6 +177,7 @@ class WorstCase:
         minimum: f*, or None.
         samples: for each component what is known of it.
         answers: what the linear oracle of the set returned, (answers, d).
+        free: the vectors of which nothing was said, (vectors, d).
     """
 
     value: float
@@ -189,6 +191,7 @@ class WorstCase:
     minimum: float | None
     samples: tuple[Samples, ...]
     answers: Array
+    free: Array
 
 
 def worst_case(

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Kind = Literal["gradient", "lmo", "project"]
+Kind = Literal["gradient", "lmo", "project", "free"]
 Ask: TypeAlias = Callable[[Kind, int, jax.Array], jax.Array]
 
 SCALES = (1e-6, 1e-3, 1.0, 1e3, 1e6)
@@ -55,11 +55,13 @@ class Oracle:
         start: x_0.
         gradient: (point, component) -> the gradient of f_component, or the operator's value.
         constraint: the set; None where there is none.
+        free: number -> a vector of which nothing is said, such as an estimate before a step.
     """
 
     start: jax.Array
     gradient: Callable[[jax.Array, int], jax.Array]
     constraint: ConstraintSet | None = None
+    free: Callable[[int], jax.Array] | None = None
 
 
 class Run(Protocol):
@@ -193,6 +195,7 @@ def _oracle(start: Array, ask: Ask) -> Oracle:
         jnp.asarray(start),
         lambda point, component: ask("gradient", component, point),
         _AskedSet(ask),
+        lambda number: ask("free", number, jnp.zeros_like(start)),
     )
 
 
