@@ -26,6 +26,7 @@ from PEPit.examples.unconstrained_convex_minimization import (
 )
 
 import optzoo
+from theory_checks.claims.frank_wolfe import worst
 from theory_checks.worst_case import pep
 
 MU, L = 0.1, 1.0
@@ -275,3 +276,29 @@ def test_stochastic_gradient():
         branches, pep.FiniteSum(STRONGLY, 5), "distance", initial=start, radius=radius
     )
     compared(found, wc_sgd, L=L, mu=MU, gamma=gamma, v=noise, R=radius, n=5)
+
+
+def test_one_step_of_sarah_from_any_estimate():
+    """F3b's Lyapunov function, the step written down for PEPit beside that of the shipped code."""
+    from PEPit import PEP
+    from PEPit.functions import ConvexIndicatorFunction, SmoothConvexFunction
+    from PEPit.primitive_steps import linear_optimization_step
+
+    eta, p, weight = worst.ETAS[0], worst.P, worst.WEIGHT
+    problem = PEP()
+    parts = [problem.declare_function(SmoothConvexFunction, L=worst.L) for _ in range(2)]
+    f = (parts[0] + parts[1]) / 2
+    indicator = problem.declare_function(ConvexIndicatorFunction, D=worst.WIDTH)
+    minimum = f((f + indicator).stationary_point())
+    x, g = problem.set_initial_point(), problem.set_initial_point()
+    indicator(x)
+    following = x + eta * (linear_optimization_step(g, indicator)[0] - x)
+    error = g - f.gradient(x)
+    change = [one.gradient(following) - one.gradient(x) for one in parts]
+    noisy = [(error + (-1) ** i * (change[0] - change[1]) / 2) ** 2 for i in range(2)]
+    after = f(following) - minimum + weight * (1 - p) * (noisy[0] + noisy[1]) / 2
+    before = f(x) - minimum + weight * error**2
+    problem.set_performance_metric(after - (1 - eta) * before)
+    reference = problem.solve(solver="CLARABEL", verbose=0)
+
+    np.testing.assert_allclose(worst.worst_step(eta).value, reference, rtol=1e-4)
