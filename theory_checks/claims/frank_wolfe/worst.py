@@ -91,7 +91,8 @@ def _step(eta: float, key: jax.Array, batch: int) -> pep.Run:
     """From x with any estimate g to the next x and g, where the coin is the key's."""
 
     def run(oracle: pep.Oracle) -> list[jax.Array]:
-        assert oracle.constraint is not None and oracle.free is not None
+        assert oracle.constraint is not None
+        assert oracle.free is not None
         method = optzoo.sarah_frank_wolfe(oracle.constraint, eta, P, key=key)
 
         def full(point: jax.Array) -> jax.Array:
