@@ -98,6 +98,7 @@ ALLOWED = {
     "theory_checks": {
         *("jax", "optax", "numpy", "scipy", "matplotlib"),
         *("optzoo", "tqdm", "jinja2", "markupsafe", "latex2mathml"),
+        *("PEPit", "cvxpy"),  # of the extra `pep`, inside functions
     },
 }
 
@@ -117,6 +118,22 @@ def test_folders_import_only_what_they_may(folder):
             for name in names:
                 top = name.split(".")[0]
                 assert top in allowed or top in sys.stdlib_module_names, (path, name)
+
+
+def test_the_worst_case_is_imported_without_its_extra(bare):
+    """What needs PEPit says so when it is called."""
+    done = bare("""
+sys.modules.update(dict.fromkeys(("PEPit", "cvxpy", "clarabel")))
+import optax
+from theory_checks.worst_case import pep
+try:
+    pep.worst_case(optax.sgd(1.0), pep.SmoothConvex(1.0), steps=1)
+except ImportError as error:
+    print(error)
+""")
+    assert done.returncode == 0, done.stderr
+    needed = "theory_checks.worst_case.pep needs PEPit and CVXPY and Clarabel"
+    assert done.stdout == f'{needed}: pip install "optzoo[pep]".\n'
 
 
 def test_problems_do_not_know_what_is_computed_of_methods_on_them():
@@ -281,6 +298,8 @@ def test_extras_hold_what_the_command_line_asks_for():
     extras = project["optional-dependencies"]
     asked = {re.split("[><=]", one)[0] for one in (*extras["data"], *extras["checks"])}
     assert asked - {"optzoo[data]"} == set(requirements.PACKAGES.values())
+    solved = {re.split("[><=]", one)[0] for one in extras["pep"]}
+    assert solved == {"optzoo[checks]", "pepit", "cvxpy", "clarabel"}
     base = {re.split("[><=]", one)[0] for one in project["dependencies"]}
     assert base == ALLOWED["optzoo"]
 

@@ -47,6 +47,8 @@ class Finding:
         support: what kind of limits speak for the claim: "finite-sample", "asymptotic" or
             "certain", several joined by " and ".
         unseen: events rarer than this in a run are missing in so many seeds with probability 5%.
+        worst_case: the largest that the quantity can be on any problem of a class.
+        worst_case_over: the class in words; with the reason where the worst case is not known.
     """
 
     verdict: Decision
@@ -69,6 +71,8 @@ class Finding:
     finite_upper: Array | None = None
     support: str | None = None
     unseen: float | None = None
+    worst_case: Array | None = None
+    worst_case_over: str | None = None
 
 
 class Check(Protocol):

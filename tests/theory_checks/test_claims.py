@@ -24,10 +24,14 @@ PAGES = (
 CHOSEN = {
     "frank_wolfe": (
         "sarah/one-step/descent", "sarah/closed-form/unrolled", "sarah/scaling/diameter",
-        "saga/closed-form/unrolled", "saga/counts",
+        "sarah/convex/worst-case", "sarah/one-step/worst-case", "saga/closed-form/unrolled",
+        "saga/counts",
     ),
     "ito_chains": ("one-step/law", "gaussian/exact", "window/edgeworth", "lattice/floor"),
-    "markovian_noise": ("batch/bias", "estimator/telescoping", "descent/gradient"),
+    "markovian_noise": (
+        "batch/bias", "estimator/telescoping", "descent/gradient", "extragradient/worst-case",
+        "accelerated/worst-case",
+    ),
     "soap": ("adafactor", "scale"),
     "three_pillars": ("one-step/stochastic", "moments/rates"),
 }  # fmt: skip

@@ -505,6 +505,19 @@ def test_the_numbers_are_in_a_table(tmp_path):
     ]
 
 
+def test_the_worst_case_stands_between_what_was_measured_and_the_bound(tmp_path):
+    record = claim(worst_case=[0.9, 0.09, 0.009], worst_case_over="all convex $f$")
+    parsed = page(tmp_path, [record])
+    numbers = parsed.rows("numbers")
+    assert numbers[0][-3:] == ["worst case", "bound", "ratio"]
+    assert [row[4] for row in numbers[1:]] == ["0.9", "0.09", "0.009"]
+    assert "No problem of the class is worse after so many steps" in parsed.words
+    reason = "all f (not computed: needs optzoo[pep])"
+    words = page(tmp_path, [claim(worst_case_over=reason)]).words
+    assert f"Worst case over {reason}." in words
+    assert "No problem of the class" not in words
+
+
 def test_a_good_run_has_no_boxes(tmp_path):
     words = page(tmp_path, [claim(), claim(id="v", vacuous=True, pairs_with=claim()["id"])]).words
     assert "Not as expected" not in words

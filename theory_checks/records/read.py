@@ -13,13 +13,13 @@ Record = dict[str, Any]
 _SCHEMAS = (1, 2)
 _KINDS = ("upper_bound", "lower_bound", "identity", "one_step", "scaling", "rate")
 VERDICTS = ("CONSISTENT", "REFUTED", "INCONCLUSIVE")
-CURVES = ("mean", "lower", "upper", "bound", "lower_bound")
+CURVES = ("mean", "lower", "upper", "bound", "lower_bound", "worst_case")
 _CLAIM_FIELDS = (
     *("id", "paper", "source", "title", "theorem", "algorithm", "statement", "assumptions", "form"),
     *("kind", "unit", "output", "metric", "problem", "constants", "parameters", "seeds", "verdict"),
     *("tightness", "tightness_lower", "tightness_upper", "detectable_factor", "vacuous", "alpha"),
     *("e_value", "evidence", "decided", "tolerance", "pairs_with", "not_shown", "seconds"),
-    *("gradient_calls", "support", "unseen", "finite_upper"),
+    *("gradient_calls", "support", "unseen", "finite_upper", "worst_case_over"),
     *(
         "checkpoints",
         *CURVES,

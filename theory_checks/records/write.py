@@ -131,6 +131,8 @@ def claim_record(
         "finite_upper": _numbers(finding.finite_upper),
         "bound": _numbers(finding.bound),
         "lower_bound": _numbers(finding.lower_bound),
+        "worst_case": _numbers(finding.worst_case),
+        "worst_case_over": finding.worst_case_over,
         "exponent": _exponent(claim, finding.exponent),
         "controls": list(controls),
         **tested,

@@ -12,6 +12,7 @@ from . import (
     saga_estimators,
     scaling,
     side_by_side,
+    worst,
 )
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
@@ -21,6 +22,7 @@ CLAIMS: tuple[Claim, ...] = (
     *rates.CLAIMS,
     *attained.CLAIMS,
     *hardest.CLAIMS,
+    *worst.CLAIMS,
     *arithmetic.CLAIMS,
     *saga_estimators.CLAIMS,
     *laws.CLAIMS,
