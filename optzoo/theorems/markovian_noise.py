@@ -34,6 +34,12 @@ SignTest (D7). Derivations: docs/theory/markovian_noise.md.
 
 import numpy as np
 
+from .any_estimate_constants import (
+    AcceleratedOfAny,
+    DescentOfAny,
+    DistanceOfAny,
+    ExtragradientOfAny,
+)
 from .markovian_noise_constants import (
     Accelerated,
     Descent,
@@ -58,10 +64,14 @@ __all__ = [
     "D7",
     "PAPER",
     "Accelerated",
+    "AcceleratedOfAny",
     "Bounded",
     "Chain",
     "Descent",
+    "DescentOfAny",
+    "DistanceOfAny",
     "Extragradient",
+    "ExtragradientOfAny",
     "PolyakLojasiewicz",
     "Profile",
     "SignTest",
@@ -299,6 +309,15 @@ FACTORS = (
     r"B^2}$ of D2"
 )
 
+_ESTIMATES = Assumption(
+    r"given all before it $|E g - \nabla f|^2 \le b s^2$ and $E|g - \nabla f|^2 \le V s^2$, "
+    r"$s^2 = \sigma^2 + \delta^2 |\nabla f|^2$"
+)
+_OF_ANY = {
+    "proof": "The theorem's: it uses no more of the estimates.",
+    "not_shown": "That the multilevel estimate has these V and b: D2 says that.",
+}
+
 # --- Randomized gradient descent: x^{k+1} = x^k - gamma g^k ---
 
 _A_AND_C = rf"$A = b + \gamma L V$, $c = 1 - \delta^2 A$, {FACTORS}"
@@ -366,6 +385,26 @@ D3_FLOOR = D3_POLYAK_LOJASIEWICZ.part(
     not_shown=r"A quadratic's floor does not grow like $L/\mu$, as the bound does.",
 )
 
+D3_OF_ANY = D3.part(
+    "D3, any estimates",
+    "Randomized GD with the worst of all estimates",
+    source="proof of the theorem on randomized GD, non-convex; explicit form D3",
+    statement=(
+        r"$$\frac1N \sum_{k<N} E|\nabla f(x^k)|^2 \le \frac{2(f(x^0) - f^*)}{c \gamma N} + "
+        r"\frac{\sigma^2 A}{c}$$ with $A = b + \gamma L V$, $c = 1 - \delta^2 A$, whatever the "
+        "estimates"
+    ),
+    assumptions=(
+        SMOOTH,
+        _ESTIMATES,
+        Assumption(r"$\gamma \le 1/L$ and $c > 0$"),
+        Assumption(r"$N \ge 1$", lambda constants, k: bool(np.all(np.asarray(k) >= 1))),
+    ),
+    constants=DescentOfAny,
+    formula=DescentOfAny.mean_squared_gradient,
+    **_OF_ANY,
+)
+
 D3A = Theorem(
     label="D3a",
     title="The linear rate of randomized GD in the distance",
@@ -406,6 +445,25 @@ D3A_FLOOR = D3A.part(
         r"(\gamma\mu V + b)$"
     ),
     not_shown=r"Noise in other directions than that of $\mu$, where the bound is slacker.",
+)
+
+D3A_OF_ANY = D3A.part(
+    "D3a, any estimates",
+    "Randomized GD in the distance with the worst of all estimates",
+    source="proof of the theorem on randomized GD, strongly convex; explicit form D3a",
+    statement=(
+        r"$$E|x^N - x^*|^2 \le (1 - R)^N |x^0 - x^*|^2 + \left[1 - (1-R)^N\right] "
+        r"\frac{\sigma^2 W}{R}, \quad W = \gamma^2 V + \frac{\gamma b}{\mu}, \quad R = "
+        r"\gamma\mu - \delta^2 L^2 W$$ whatever the estimates"
+    ),
+    assumptions=(
+        STRONGLY_CONVEX,
+        _ESTIMATES,
+        Assumption(r"$\gamma \le 2/(L + \mu)$ and $R > 0$"),
+    ),
+    constants=DistanceOfAny,
+    formula=DistanceOfAny.distance,
+    **_OF_ANY,
 )
 
 _RUNS = {
@@ -470,6 +528,26 @@ D4 = Theorem(
     formula=Accelerated.potential,
     proof="docs/theory/markovian_noise.md, D4: one step shrinks $E\\Phi$ by $1 - \\beta/2$.",
     not_shown="The true rate, which is about three times the guaranteed one.",
+)
+
+D4_OF_ANY = D4.part(
+    "D4, any estimates",
+    "Randomized accelerated GD with the worst of all estimates",
+    source="proof of the theorem on randomized accelerated GD; explicit form D4",
+    statement=(
+        r"$$E\Phi_N \le (1 - R)^N \Phi_0 + \left[1 - (1-R)^N\right] \frac{3\sqrt3\, \gamma^{1/2}}"
+        r"{\mu^{3/2}} \sigma^2 \left[p(1 + \gamma L) V + (4 + \eta) b\right],\quad R = "
+        r"p\sqrt{\mu\gamma/3}$$ whatever the estimates"
+    ),
+    assumptions=(
+        STRONGLY_CONVEX,
+        _ESTIMATES,
+        Assumption(r"$\gamma \le 3/(4L)$, $0 < p \le 1$"),
+        Assumption(r"(C): $p(1 + \gamma L)(1 + \delta^2 V) + (4 + \eta) \delta^2 b \le 7/4$"),
+    ),
+    constants=AcceleratedOfAny,
+    formula=AcceleratedOfAny.potential,
+    **_OF_ANY,
 )
 
 D4_FLOOR = D4.part(
@@ -560,6 +638,32 @@ D5 = Theorem(
     formula=Extragradient.distance,
     proof="docs/theory/markovian_noise.md, D5: two prox inequalities and strong monotonicity.",
     not_shown="Constraints: here $r = 0$.",
+)
+
+D5_OF_ANY = D5.part(
+    "D5, any estimates",
+    "Randomized extragradient with the worst of all estimates",
+    source="proof of the theorem on randomized extragradient; explicit form D5",
+    statement=(
+        r"$$E|x^N - x^*|^2 \le (1 - R)^N |x^0 - x^*|^2 + \left[1 - (1-R)^N\right] "
+        r"\frac{\sigma^2}{R} \left[3\gamma^2 (V + V_0) + \frac{2\gamma b}{\mu}\right],\quad R = "
+        r"\frac{\gamma\mu}2 - 3\gamma^2 V_0 \Delta^2$$ whatever the estimates, $V_0$ that of the "
+        "first half of a step"
+    ),
+    assumptions=(
+        Assumption(r"$F$ $L$-Lipschitz, $\mu$-strongly monotone; $r$ convex"),
+        Assumption(
+            r"given all before it $|E g - F|^2 \le b s^2$ and $E|g - F|^2 \le V s^2$, in the first "
+            r"half $V_0 s^2$; $s^2 = \sigma^2 + \Delta^2 |x - x^*|^2$"
+        ),
+        Assumption(
+            r"$\gamma \le 1/(\sqrt6 L)$, $\Delta^2 (3\gamma^2 V + 2\gamma b/\mu) \le \gamma\mu/2$, "
+            "$R > 0$"
+        ),
+    ),
+    constants=ExtragradientOfAny,
+    formula=ExtragradientOfAny.distance,
+    **_OF_ANY,
 )
 
 D5_FLOOR = D5.part(
