@@ -213,6 +213,25 @@ D2_WEIGHTS = D2.part(
 
 _LEVEL_AS_STATED = "The law of the level is taken as stated here; the sampled moments test it."
 
+D2_INDEPENDENT = D2.part(
+    "D2, independent samples",
+    "The variance that the levels cost, exactly",
+    source="lemma on the multilevel estimator; its count of the weights",
+    statement=(
+        r"$$E|g - \nabla f|^2 = \frac{v_m s^2}{B}, \qquad v_m = m - 1 + 2^{1-m}$$ for independent "
+        rf"samples with $E|h|^2 = s^2$ and {ESTIMATOR}"
+    ),
+    assumptions=(Assumption("independent samples in the place of the chain"),),
+    metric=r"E|g - \nabla f|^2",
+    side="equal",
+    formula=Bounded.independent,
+    proof=(
+        r"It is $s^2 E \sum_i w_i^2$. At $J = j \le m$ there are $(2^j - 1) B$ weights of size "
+        r"$1/B$, else $B$, and $\sum_{j \le m} 2^{-j} (2^j - 1) + 2^{-m} = v_m$."
+    ),
+    not_shown=_LEVEL_AS_STATED,
+)
+
 D2_MEAN = D2.part(
     "D2, mean",
     "The mean of a short batch's price is that of a long batch",

@@ -31,6 +31,7 @@ from optzoo.theorems.markovian_noise import (
     D1_PROFILE,
     D2,
     D2_BIAS,
+    D2_INDEPENDENT,
     D2_MEAN,
     D2_SAMPLED,
     D2_SECOND_MOMENT,
@@ -325,6 +326,25 @@ def _sum_of_squares(along: MarkovChain, noise: Array, b: int, m: int) -> Array:
     return exact + sum(2**j * change(j, j - 1) for j in range(1, m + 1))
 
 
+def _independent_sides(setting: Stated, method: Estimator | None = None) -> Sides:
+    """E sum_i w_i^2 over the levels, and what v_m says."""
+    found = [
+        float(mixture({j: np.sum(row**2) for j, row in levels.items()}))
+        for estimator in (SHIPPED if method is None else (method,))
+        for levels in shipped_weights(estimator, SIZES)
+    ]
+    times = len(found) // len(SIZES)
+    return found, lambda: [setting.bound(D2_INDEPENDENT, b, m) for b, m in SIZES] * times
+
+
+def _independent() -> Case:
+    setting = Stated("independent samples", chosen(tau=1.0, s=1.0), CODE)
+    what = "the weights of the code, squared"
+    return exact_case(
+        setting, _independent_sides, ExactIdentity, *WRONG_WEIGHTS, tolerance=1e-12, what=what
+    )
+
+
 def _weights() -> Case:
     setting = Stated("a stream whose $i$-th gradient is the $i$-th unit vector", {}, CODE)
     what = "all weights of all levels and their numbers"
@@ -421,6 +441,13 @@ CLAIMS: tuple[Claim, ...] = (
         theorem=D2_WEIGHTS,
         prepare=_weights,
         x_label="weight",
+    ),
+    Claim(
+        id="markovian_noise/estimator/independent",
+        title=D2_INDEPENDENT.title,
+        theorem=D2_INDEPENDENT,
+        prepare=_independent,
+        x_label="size",
     ),
     Claim(
         id="markovian_noise/estimator/telescoping",
