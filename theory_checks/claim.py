@@ -201,8 +201,8 @@ class Claim:
         not_shown: what a reader may not conclude from this evaluation; the theorem's own if None.
         pairs_with: ids of claims that could have failed where this one is slack.
         x_label: axis of the checkpoints.
-        not_tested: constants that this claim and its partners would not catch at any factor, each
-            with the reason why that is so.
+        not_tested: constants that this claim and its partners would not catch, or by a factor far
+            above 1 alone, each with the reason why that is so.
 
     Raises:
         ValueError: if the id is not a lower-case path, or `not_tested` names no constant of the
