@@ -245,9 +245,10 @@ ON_A_LINE = {
 @pytest.mark.parametrize("name", ON_A_LINE)
 def test_errors_on_a_line_have_the_bias_and_the_variance_that_are_allowed(name):
     setting, numbers = ON_A_LINE[name], ON_A_LINE[name].numbers
-    size = numbers["sigma"]
-    assert np.mean(setting.errors) == pytest.approx(np.sqrt(numbers["b"]) * size, abs=1e-15)
-    assert np.mean(setting.errors**2) == pytest.approx(numbers["V"] * size**2)
+    drawn, against = setting.errors
+    assert np.mean(drawn, axis=0) == pytest.approx(0, abs=1e-15)
+    assert against**2 == pytest.approx(numbers["b"])
+    assert np.mean((drawn - against) ** 2, axis=0) == pytest.approx(numbers["V"])
 
 
 def test_a_run_on_a_line_by_hand():

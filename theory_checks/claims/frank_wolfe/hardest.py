@@ -77,9 +77,7 @@ HARD = {
     "simplex": Hard(lambda: sandwich(2000, SAMPLES)),
     "interval": Hard(_interval),
     # The noise of the first step is nearly all there is after it.
-    "noise": Hard(
-        lambda: noise_tight(1.85), 0.15, 1, eta=1.0, checkpoints=NOISY, noisy=True
-    ),
+    "noise": Hard(lambda: noise_tight(1.85), 0.15, 1, eta=1.0, checkpoints=NOISY, noisy=True),
     "noise, small": Hard(
         lambda: noise_tight(0.0185, noise=0.01), 0.15, 1, eta=1.0, checkpoints=NOISY, noisy=True
     ),

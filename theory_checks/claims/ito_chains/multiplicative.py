@@ -82,7 +82,7 @@ def _gronwall_case() -> Case:
     places = members(
         _growing,
         gamma=(0.0, 1.0),
-        unit=(0.01, 1.0, 100.0),
+        unit=(0.1, 1.0, 10.0),
         exponent=(0.01, 12.0),
         size=(0.01, 100.0),
         drift=(True, False),

@@ -1,7 +1,7 @@
 """D3 to D5 with the worst of all estimates, on a line: what the multilevel one need not be.
 
-The proofs use no more of an estimate than its variance and its bias. A constant bias, a sign that is
-drawn anew, or a gradient that is always too short attain their terms one by one.
+The proofs use no more of an estimate than its variance and its bias. A bias that stops the method, a
+sign that is drawn anew, or gradients that are always too short attain their terms one by one.
 """
 
 import itertools
@@ -37,8 +37,8 @@ Metric = Callable[["OnALine", Array, Array], Array]
 class OnALine(Setting):
     r"""A method on f(x) = h x^2 / 2, which is shown h x + e for the worst e.
 
-    e is sqrt(b) sigma plus a random sign times sqrt(V - b) sigma, in the first half of an
-    extragradient step the sign times sqrt(V_0) sigma; or it is -sqrt(b) delta h x.
+    e = s (zeta sqrt(V - b) - sgn(x) sqrt(b)) with random signs zeta, in the first half of an
+    extragradient step zeta s sqrt(V_0); s^2 = sigma^2 + (delta h x)^2, or sigma^2 + (Delta x)^2.
 
     Args:
         text: what is nearly all there is.
@@ -65,12 +65,15 @@ class OnALine(Setting):
         return self.numbers.get("mu", self.numbers["L"])
 
     @property
-    def bias(self) -> float:
-        return float(np.sqrt(self.numbers["b"]) * self.numbers["sigma"])
+    def start(self) -> float:
+        b, growth = self.numbers["b"], self.growth / self.h
+        stopped = np.sqrt(b / (1 - b * growth**2)) * self.numbers["sigma"] / self.h
+        return self.x0 * float(stopped if stopped > 0 else 1.0)
 
     @property
-    def start(self) -> float:
-        return self.x0 * (-self.bias / self.h if self.bias > 0 else 1.0)
+    def growth(self) -> float:
+        """What s grows with, in units of |x|."""
+        return self.numbers.get("Delta", self.numbers.get("delta", 0.0) * self.h)
 
     @property
     def constants(self) -> dict[str, Constant]:
@@ -87,21 +90,20 @@ class OnALine(Setting):
         return {"iterations": self.iterations}
 
     @property
-    def errors(self) -> Array:
-        """The additive errors of each call, one row for each of the equally likely paths."""
+    def errors(self) -> tuple[Array, Array]:
+        """zeta sqrt(V - b) of each call, a row for each equally likely path, and its sqrt(b)."""
         one = self.numbers
-        second = np.sqrt(one["V"] - one["b"]) * one["sigma"]
-        first = np.sqrt(one.get("V_0", 0.0)) * one["sigma"]
-        halves = np.array([(first, 0.0), (second, self.bias)][-self.method.estimates :])
-        spread, bias = np.tile(halves, (self.iterations, 1)).T
+        halves = [(one.get("V_0", 0.0), 0.0), (one["V"] - one["b"], one["b"])]
+        sizes = np.sqrt(halves[-self.method.estimates :])
+        spread, against = np.tile(sizes, (self.iterations, 1)).T
         signs = [(-1.0, 1.0) if size > 0 else (0.0,) for size in spread]
-        return np.array(list(itertools.product(*signs))) * spread + bias
+        return np.array(list(itertools.product(*signs))) * spread, against
 
-    def run(self, **changes: float) -> Array:
-        """E of the metric after each iteration, or with changes of the method's constants."""
-        taken = {NAMES[name]: {**self.numbers, **changes}[name] for name in self.method.takes}
-        short = -np.sqrt(self.numbers["b"]) * self.numbers.get("delta", 0.0)
-        x, output = _paths(self.method, taken, self.start, self.h, self.errors, short)
+    def run(self) -> Array:
+        """E of the metric after each iteration."""
+        taken = {NAMES[name]: self.numbers[name] for name in self.method.takes}
+        sizes = self.h, self.numbers["sigma"], self.growth
+        x, output = _paths(self.method, taken, self.start, sizes, *self.errors)
         return self.metric(self, np.asarray(x), np.asarray(output))
 
 
@@ -110,28 +112,29 @@ def _paths(
     method: Method,
     taken: Mapping[str, ArrayLike],
     start: ArrayLike,
-    h: ArrayLike,
-    errors: jax.Array,
-    short: ArrayLike,
+    sizes: tuple[ArrayLike, ArrayLike, ArrayLike],
+    drawn: jax.Array,
+    against: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     """The points before each iteration and after the last, shape (paths, iterations + 1)."""
-    transformation = method.shipped(**taken)
+    transformation, (h, sigma, growth) = method.shipped(**taken), sizes
 
     def seen(x: jax.Array, state: Any) -> tuple[jax.Array, jax.Array]:
         return getattr(state, "momentum_point", x), method.output(state, x)
 
-    def call(carry: Any, error: jax.Array) -> Any:
-        x, state = carry
-        updates, after = transformation.update((1 + short) * h * x + error, state, x)
+    def call(carry: Any, error: tuple[jax.Array, jax.Array]) -> Any:
+        (x, state), (up, bias) = carry, error
+        off = jnp.hypot(sigma, growth * x) * (up - jnp.sign(x) * bias)
+        updates, after = transformation.update(h * x + off, state, x)
         return (x + updates, after), seen(x, state)
 
-    def one(errors: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def one(drawn: jax.Array) -> tuple[jax.Array, jax.Array]:
         x0 = jnp.asarray(start, dtype=float)
-        last, before = jax.lax.scan(call, (x0, transformation.init(x0)), errors)
+        last, before = jax.lax.scan(call, (x0, transformation.init(x0)), (drawn, against))
         rows = [jnp.append(row, end) for row, end in zip(before, seen(*last), strict=True)]
         return rows[0][:: method.estimates], rows[1][:: method.estimates]
 
-    return jax.vmap(one)(errors)
+    return jax.vmap(one)(drawn)
 
 
 # --- What is bounded ---
@@ -159,7 +162,7 @@ _START: Mapping[Metric, Metric] = {mean_squared_gradient: gap}
 
 # --- Where each term is nearly all there is ---
 
-FIXED = "a constant bias, from where it stops the method"
+FIXED = "a bias towards larger points, from where it stops the method"
 SIGNS = "errors of one size and either sign, from the solution"
 SHORT = "a gradient that is always too short"
 
@@ -184,6 +187,12 @@ DESCENTS: dict[str, dict[str, Any]] = {
         "x0": 1.0,
         "iterations": 1000,
     },
+    "bias that grows": {
+        "text": FIXED,
+        "numbers": _descent(L=1.0, gamma=0.1, sigma=0.1, delta=1.0, V=0.5, b=0.5),
+        "x0": 1.0,
+        "iterations": 1000,
+    },
     "variance": {
         "text": SIGNS,
         "numbers": _descent(L=100.0, gamma=0.01, sigma=1.0, V=2.0),
@@ -199,7 +208,7 @@ DESCENTS: dict[str, dict[str, Any]] = {
 DISTANCES: dict[str, dict[str, Any]] = {
     "bias": {
         "text": FIXED,
-        "numbers": _distance(mu=0.01, gamma=1.0, sigma=0.1, V=100.0, b=100.0),
+        "numbers": _distance(mu=0.001, gamma=10.0, sigma=0.1, V=100.0, b=100.0),
         "x0": 1.0,
         "iterations": 1000,
     },
@@ -256,11 +265,9 @@ EXTRAGRADIENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _sides(
-    setting: OnALine, theorem: Theorem, claimed: Mapping[str, float] | None = None, **changes: float
-) -> Sides:
+def _sides(setting: OnALine, theorem: Theorem, **claimed: float) -> Sides:
     k = np.arange(1, setting.iterations + 1)
-    return setting.run(**changes), lambda: setting.bound(theorem, k, **(claimed or {}))
+    return setting.run(), lambda: setting.bound(theorem, k, **claimed)
 
 
 def _claim(
@@ -274,15 +281,16 @@ def _claim(
         setting = OnALine(method=method, metric=metric, **instances[instance])
         false = {
             "bias": ("no bias", "a false claim: $b = 0$", {"b": 0.0}),
-            "variance": ("no variance", "a false claim: $V = 0$", {"V": 0.0, "V_0": 0.0}),
+            "variance": ("no variance", "a false claim: $V = 0$", {"V": 0.0}),
+            "variance of the first half": ("no variance", "a false claim: $V_0 = 0$", {"V_0": 0.0}),
         }
-        kind = instance.partition(",")[0].partition(" of")[0]
+        kind = instance.partition(",")[0]
         claimed = [false[kind]] if kind in false else []
         return exact_case(
             setting,
             partial(_sides, theorem=theorem),
             ExactInequality,
-            *(wrong(words, why, claimed=constants) for words, why, constants in claimed),
+            *(wrong(words, why, **constants) for words, why, constants in claimed),
             what="all signs of the errors, every iteration",
         )
 

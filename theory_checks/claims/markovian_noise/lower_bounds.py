@@ -179,9 +179,7 @@ def _right_guess(problem: MarkovianQuadratic, samples: int) -> float:
 
 @cache
 def _errors(method: Callable[[MarkovianQuadratic, int], float], tau: int, sign: int) -> Array:
-    return np.array(
-        [method(sign_testing_quadratic(sign, tau, T), T) for T in _horizons(tau)]
-    )
+    return np.array([method(sign_testing_quadratic(sign, tau, T), T) for T in _horizons(tau)])
 
 
 def _horizons(tau: int) -> tuple[int, ...]:

@@ -2,7 +2,17 @@
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import independence, inexact, laws, local_steps, messages, moments, one_step, rates, side_by_side
+from . import (
+    independence,
+    inexact,
+    laws,
+    local_steps,
+    messages,
+    moments,
+    one_step,
+    rates,
+    side_by_side,
+)
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
