@@ -185,7 +185,7 @@ I1_STEP = I1.part(
         ONE_START,
         GAUSSIAN,
         LIPSCHITZ,
-        Assumption(r"$T = \eta$", lambda one: one.T == one.eta),
+        Assumption(r"$T = \eta$", lambda one: one.k == 1),
     ),
     metric=r"\|X_1 - Z_\eta\|_{L_2}",
     output="next iterate",
@@ -324,7 +324,7 @@ I3_GRONWALL = I3.part(
     source="main theorem, window coupling; the last step of explicit form I3",
     statement=(
         r"If $X - Y$ is $A + \eta \sum_j (b(X_j) - b(Y_j))$ with $\|A\|_{L_2} \le s "
-        r"\eta^{(1+\gamma)/2} C_B \sqrt{k/S}$ at the ends of windows of $S$ steps, and inside them at "
+        r"\eta^{(1+\gamma)/2} C_B \sqrt{k/S}$ at the ends of windows of $S$ steps, inside them at "
         r"most $2 s \eta^{(1+\gamma)/2} \sqrt{Sd}$ more: $$\|X_k - Y_k\|_{L_2} \le e^{MT} C_B s "
         r"T^{1/2} \eta^{\gamma/2} S^{-1/2} + 2(e^{MT}-1)\, s\sqrt d\, \eta^{(1+\gamma)/2} S^{1/2}$$"
     ),
@@ -332,7 +332,7 @@ I3_GRONWALL = I3.part(
     metric=r"\|X_k - Y_k\|_{L_2}",
     output="last iterate",
     formula=Window.at,
-    proof=r"With $D_j = \|X_j - Y_j\|_{L_2}$ it is $D_j \le \|A_j\| + M\eta \sum_{i<j} D_i$: unroll.",
+    proof=r"For $D_j = \|X_j - Y_j\|_{L_2}$: $D_j \le \|A_j\| + M\eta \sum_{i<j} D_i$; unroll.",
     not_shown="That sums of noises differ by so much inside a window.",
 )
 

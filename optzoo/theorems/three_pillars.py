@@ -384,9 +384,9 @@ V4_SERVER = V4.part(
     "What too few local steps change in a step",
     source="lemma on the server's sub-problem; explicit form V4",
     statement=(
-        r"$$\sqrt{E|z^+ - \hat z^+|^2} \le (1 + \gamma d_B)\sqrt{(2-p)^2 + (p + \gamma\delta_1)^2}\, "
-        r"\rho_{in}^{H/2} \sqrt\Phi$$ with $\hat z^+$ the exact step under the same draws; where "
-        r"$F_1$ is not monotone as in V4"
+        r"$$\sqrt{E|z^+ - \hat z^+|^2} \le (1 + \gamma d_B) \sqrt{(2-p)^2 + (p + "
+        r"\gamma\delta_1)^2}\, \rho_{in}^{H/2} \sqrt\Phi$$ with $\hat z^+$ the exact "
+        r"step under the same draws; where $F_1$ is not monotone as in V4"
     ),
     assumptions=(SERVER, Assumption("$F$ monotone where $F_1$ is not"), MOMENTUM),
     metric=r"\sqrt{E|z^+ - \hat z^+|^2 / \Phi}",

@@ -252,7 +252,7 @@ def test_errors_on_a_line_have_the_bias_and_the_variance_that_are_allowed(name):
 
 
 def test_a_run_on_a_line_by_hand():
-    """x -> x - gamma (h x + e), from where the bias alone would stop it."""
+    """It goes to x - gamma (h x + e), from where the bias alone would stop it."""
     numbers = {"L": 0.5, "mu": 0.5, "gamma": 0.4, "sigma": 2.0, "delta": 0.0, "V": 3.0, "b": 1.0}
     setting = any_estimates.OnALine(
         text="", method=DESCENT.method, metric=any_estimates.distance, numbers=numbers, x0=1.0,

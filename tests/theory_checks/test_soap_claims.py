@@ -103,5 +103,5 @@ def test_regret_on_a_number_by_hand():
         seen += g**2
         w -= eta * g / seen**0.5
     assert game.regret == pytest.approx(total, rel=1e-6)
-    with pytest.raises(ValueError, match="D = 3.0 is exceeded"):
+    with pytest.raises(ValueError, match=r"D = 3\.0 is exceeded"):
         regret.OnANumber(regret.FIRST, unit=2.0, D=3.0, share=5.0).regret  # noqa: B018

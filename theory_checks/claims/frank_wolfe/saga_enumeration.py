@@ -110,7 +110,7 @@ def _attained(
     run = replace(run, steps=jnp.full(4, eta))
     signs = jnp.array([1.0, 1.0, -1.0, -1.0])
     old, x = jnp.ones(1), jnp.full(1, 1 - 2 * eta)
-    problem = run.problem
+    problem: Any = run.problem  # that of `tight`
     table = (problem.slope + signs * (problem.noise + off))[:, None]
     start = _start(run, x, old, run.problem.gradient(old) + error, table)
     errors, stalenesses = jax.vmap(

@@ -1,7 +1,7 @@
 """D3 to D5 with the worst of all estimates, on a line: what the multilevel one need not be.
 
-The proofs use no more of an estimate than its variance and its bias. A bias that stops the method, a
-sign that is drawn anew, or gradients that are always too short attain their terms one by one.
+The proofs use no more of an estimate than its variance and its bias. A bias that stops the method,
+a sign that is drawn anew, or gradients that are always too short attain their terms one by one.
 """
 
 import itertools
@@ -91,7 +91,7 @@ class OnALine(Setting):
 
     @property
     def errors(self) -> tuple[Array, Array]:
-        """zeta sqrt(V - b) of each call, a row for each equally likely path, and its sqrt(b)."""
+        """For each call zeta sqrt(V - b), a row an equally likely path, and sqrt(b)."""
         one = self.numbers
         halves = [(one.get("V_0", 0.0), 0.0), (one["V"] - one["b"], one["b"])]
         sizes = np.sqrt(halves[-self.method.estimates :])

@@ -166,6 +166,7 @@ def _bounded(
     found: Callable[[str], Found],
     enumerated: tuple[str, dict[str, str]],
     *changes: Change,
+    **not_tested: str,
 ) -> Claim:
     """A bound on moments, given by their chain's name, along each of the chains."""
     what, sizes = enumerated
@@ -203,9 +204,15 @@ def _bounded(
         title=title,
         theorem=theorem,
         prepare=grid(along, chain=CHAINS),
+        not_tested=not_tested,
         x_label=CLOSEST,
     )
 
+
+EVEN_PACE = (
+    r"$\frac{10}{3}\tau$ is for a memory that stays whole for $\tau$ steps at a time; one that "
+    r"fades at an even pace adds up to about $2\tau/\ln 4$, 2.31 times less"
+)
 
 BATCH_BOUNDS = (
     _bounded(
@@ -215,6 +222,7 @@ BATCH_BOUNDS = (
         _squares,
         BATCHES,
         MIXING_TIME_ONE,
+        tau=EVEN_PACE,
     ),
     _bounded(
         "batch/bias",
@@ -263,6 +271,7 @@ ESTIMATE_BOUNDS = (
             "a false claim: $v_m = 1$ for all $m$",
             found=partial(_variances, level=lambda m: 0),
         ),
+        tau=EVEN_PACE,
     ),
 )
 
@@ -329,7 +338,7 @@ def _sum_of_squares(along: MarkovChain, noise: Array, b: int, m: int) -> Array:
 def _independent_sides(setting: Stated, method: Estimator | None = None) -> Sides:
     """E sum_i w_i^2 over the levels, and what v_m says."""
     found = [
-        float(mixture({j: np.sum(row**2) for j, row in levels.items()}))
+        float(mixture({j: np.asarray(row @ row) for j, row in levels.items()}))
         for estimator in (SHIPPED if method is None else (method,))
         for levels in shipped_weights(estimator, SIZES)
     ]

@@ -123,8 +123,8 @@ def _best_sides(setting: Stated, **claimed: float) -> Sides:
 
 def _best() -> Case:
     setting = Stated(
-        rf"Nesterov's chain, $d = {FEW}$, $\kappa = {CONDITION:g}$: the first $N + 1$ coordinates of "
-        "$x^*$ and no others",
+        rf"Nesterov's chain, $d = {FEW}$, $\kappa = {CONDITION:g}$: the first $N + 1$ "
+        "coordinates of $x^*$ and no others",
         chosen(d=FEW, kappa=CONDITION),
     )
     return exact_case(
@@ -227,7 +227,6 @@ CLAIMS: tuple[Claim, ...] = (
         title="One coordinate a switch, on every path",
         theorem=D6,
         prepare=grid(_masked, method=METHODS),
-        not_tested={"d": "it only ends the bound where all coordinates have been seen"},
         x_label="samples $T$",
     ),
     Claim(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -124,7 +124,7 @@ def _path(eta: jax.Array, epsilon: jax.Array, gradients: jax.Array) -> jax.Array
     """W_1, ..., W_T."""
     shampoo = optzoo.shampoo(eta, epsilon)
 
-    def step(carry: tuple[optax.Params, optax.OptState], g: jax.Array) -> tuple[object, jax.Array]:
+    def step(carry: Any, g: jax.Array) -> Any:
         w, state = carry
         updates, state = shampoo.update(g, state, w)
         return (optax.apply_updates(w, updates), state), jnp.asarray(w)
