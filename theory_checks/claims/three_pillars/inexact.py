@@ -6,6 +6,7 @@ the others.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ class Step(NamedTuple):
 
 def _steps(setting: PillarsSetting, longer: float = 1.0) -> Iterator[Step]:
     """All draws and both sides of the coin, without noise, with so much longer local steps."""
-    run = setting.run(noise=0.0, local_step=longer * setting.eta)
+    run = replace(setting.run(local_step=longer * setting.eta), stochastic=False)
     p, d = setting.value("p"), setting.problem.dim
     basis, gamma = np.eye(2 * d), setting.value("gamma")
     z, m = basis[:d], basis[d:]
