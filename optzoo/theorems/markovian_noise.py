@@ -29,7 +29,8 @@ The constants of D3 to D5 refuse what violates a theorem's conditions, with the 
 The constants and, as their methods, the bounds stand in `optzoo.theorems.multilevel_constants`,
 Profile (D1) and Bounded (D1, D2), and in `optzoo.theorems.markovian_noise_constants`: Descent and
 PolyakLojasiewicz (D3), StronglyConvex (D3a), Accelerated (D4), Extragradient (D5), Switches (D6),
-SignTest (D7). Derivations: docs/theory/markovian_noise.md.
+SignTest (D7). With any estimates D3 to D5 have the constants of
+`optzoo.theorems.any_estimate_constants`. Derivations: docs/theory/markovian_noise.md.
 """
 
 import numpy as np
@@ -332,6 +333,7 @@ _ESTIMATES = Assumption(
     r"given all before it $|E g - \nabla f|^2 \le b s^2$ and $E|g - \nabla f|^2 \le V s^2$, "
     r"$s^2 = \sigma^2 + \delta^2 |\nabla f|^2$"
 )
+_WHATEVER = "$V$ and $b$ of the estimates, whatever they are"
 _OF_ANY = {
     "proof": "The theorem's: it uses no more of the estimates.",
     "not_shown": "That the multilevel estimate has these V and b: D2 says that.",
@@ -408,11 +410,7 @@ D3_OF_ANY = D3.part(
     "D3, any estimates",
     "Randomized GD with the worst of all estimates",
     source="proof of the theorem on randomized GD, non-convex; explicit form D3",
-    statement=(
-        r"$$\frac1N \sum_{k<N} E|\nabla f(x^k)|^2 \le \frac{2(f(x^0) - f^*)}{c \gamma N} + "
-        r"\frac{\sigma^2 A}{c}$$ with $A = b + \gamma L V$, $c = 1 - \delta^2 A$, whatever the "
-        "estimates"
-    ),
+    statement=D3.statement.replace(FACTORS, _WHATEVER),
     assumptions=(
         SMOOTH,
         _ESTIMATES,
@@ -470,11 +468,7 @@ D3A_OF_ANY = D3A.part(
     "D3a, any estimates",
     "Randomized GD in the distance with the worst of all estimates",
     source="proof of the theorem on randomized GD, strongly convex; explicit form D3a",
-    statement=(
-        r"$$E|x^N - x^*|^2 \le (1 - R)^N |x^0 - x^*|^2 + \left[1 - (1-R)^N\right] "
-        r"\frac{\sigma^2 W}{R}, \quad W = \gamma^2 V + \frac{\gamma b}{\mu}, \quad R = "
-        r"\gamma\mu - \delta^2 L^2 W$$ whatever the estimates"
-    ),
+    statement=D3A.statement.replace(FACTORS, _WHATEVER),
     assumptions=(
         STRONGLY_CONVEX,
         _ESTIMATES,
@@ -553,11 +547,7 @@ D4_OF_ANY = D4.part(
     "D4, any estimates",
     "Randomized accelerated GD with the worst of all estimates",
     source="proof of the theorem on randomized accelerated GD; explicit form D4",
-    statement=(
-        r"$$E\Phi_N \le (1 - R)^N \Phi_0 + \left[1 - (1-R)^N\right] \frac{3\sqrt3\, \gamma^{1/2}}"
-        r"{\mu^{3/2}} \sigma^2 \left[p(1 + \gamma L) V + (4 + \eta) b\right],\quad R = "
-        r"p\sqrt{\mu\gamma/3}$$ whatever the estimates"
-    ),
+    statement=D4.statement.replace(FACTORS, _WHATEVER),
     assumptions=(
         STRONGLY_CONVEX,
         _ESTIMATES,
