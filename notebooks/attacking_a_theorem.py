@@ -38,9 +38,9 @@ jax.config.update("jax_enable_x64", True)
 # %% [markdown]
 # ## 1. A theorem with a slip
 #
-# Stochastic gradient descent on $f = \frac1n \sum_i f_i$ takes the gradient of one $f_i$ a step. Let
-# every $f_i$ be convex with its minimum at $x^\star$, and $f$ $\mu$-strongly convex. An author
-# writes down:
+# Stochastic gradient descent on $f = \frac1n \sum_i f_i$ takes the gradient of one $f_i$ a step.
+# Let every $f_i$ be convex with its minimum at $x^\star$, and $f$ $\mu$-strongly convex. An
+# author writes down:
 #
 # **Theorem.** If $\eta \le 1/L$, where $f$ is $L$-smooth, then
 # $E|x^k - x^\star|^2 \le (1 - \eta\mu)^k\, |x^0 - x^\star|^2$.
@@ -83,9 +83,9 @@ THEOREM = Theorem(
 # %% [markdown]
 # ## 2. An instance that is too easy
 #
-# On the line, $f_i(x) = a_i x^2 / 2$. Each factor $1 - \eta a_i$ is drawn anew, so the expectation is
-# exact, with no simulation at all: $E|x^k|^2 = \bigl(\frac1n \sum_i (1 - \eta a_i)^2\bigr)^k |x^0|^2$.
-# The shipped code of `optax.sgd` says the factors.
+# On the line, $f_i(x) = a_i x^2 / 2$. Each factor $1 - \eta a_i$ is drawn anew, so the
+# expectation is exact, with no simulation at all: $E|x^k|^2 = \bigl(\frac1n \sum_i (1 - \eta
+# a_i)^2\bigr)^k |x^0|^2$. The shipped code of `optax.sgd` says the factors.
 
 # %%
 STEPS = np.arange(1, 6)
@@ -148,9 +148,9 @@ FAMILY = InstanceFamily(
 # ## 4. The search
 #
 # CMA-ES varies the numbers, restarts vary the choices. What is maximized is the *ratio* $\max_k
-# m_k / B_k$ of measurement and bound, or the *share* of a constant: one over the factor by which the
-# constant could be better before the instance shows it. Above 1 either of them says that the theorem
-# is violated.
+# m_k / B_k$ of measurement and bound, or the *share* of a constant: one over the factor by which
+# the constant could be better before the instance shows it. Above 1 either of them says that the
+# theorem is violated.
 
 # %%
 search = Search(THEOREM, [FAMILY], seed=0)
@@ -206,13 +206,13 @@ for n in (2, 3, 4):
     assert factors > 0
 
 # %% [markdown]
-# Already for $n = 2$: the theorem says that one step ends at the minimum, and it does so only if all
-# $f_i$ agree.
+# Already for $n = 2$: the theorem says that one step ends at the minimum, and it does so only if
+# all $f_i$ agree.
 #
 # ## 5. Mended, and attacked again
 #
-# With $\eta \le 1/L_{\max}$ the proof holds. Now the search has nothing to break; what it reports is
-# how tight the theorem is.
+# With $\eta \le 1/L_{\max}$ the proof holds. Now the search has nothing to break; what it reports
+# is how tight the theorem is.
 
 # %%
 
@@ -262,6 +262,7 @@ assert seen.scores["mu"] < 0.6  # ... and half of the rate would have done as we
 # - That a theorem which survives is right: the search says how much was tried, in which families.
 #   Our mended theorem was attacked on parabolas alone.
 # - That the hardest instance found is the hardest there is. For deterministic methods with fixed
-#   steps the exact worst case over all functions can be computed; a search gives a bound from below.
+#   steps the exact worst case over all functions can be computed; a search gives a bound from
+#   below.
 # - Anything from the value that was optimized, where runs are sampled: a search picks the lucky
 #   ones. What is reported comes from seeds that had no part in the choice.

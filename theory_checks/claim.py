@@ -206,8 +206,8 @@ class Claim:
         not_shown: what a reader may not conclude from this evaluation; the theorem's own if None.
         pairs_with: ids of claims that could have failed where this one is slack.
         x_label: axis of the checkpoints.
-        not_tested: constants that this claim and its partners would not catch at any factor, each
-            with the reason why that is so.
+        not_tested: constants that this claim and its partners would not catch, or by a factor far
+            above 1 alone, each with the reason why that is so.
         families: of instances that `theory-checks attack` searches; those of this repository that
             fit the theorem if there is none.
         search: the record of the search that found the instances; None where nobody searched.

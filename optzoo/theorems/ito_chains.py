@@ -172,6 +172,28 @@ I1 = Theorem(
     not_shown="Other drifts than those computed.",
 )
 
+I1_STEP = I1.part(
+    "I1, one step",
+    "What one step adds to the distance of coupled paths",
+    source="main theorem for Gaussian noise; the local error of explicit form I1",
+    statement=(
+        r"$$\|X_1 - Z_\eta\|_{L_2} \le M\eta \Big[\tfrac12 \bar b\, \eta + \tfrac23 s \sqrt d\, "
+        r"\eta^{(1+\gamma)/2}\Big],\quad \bar b = \sup_{t \le \eta} \|b(Z_t)\|_{L_2}$$ where one "
+        "Brownian motion drives both"
+    ),
+    assumptions=(
+        ONE_START,
+        GAUSSIAN,
+        LIPSCHITZ,
+        Assumption(r"$T = \eta$", lambda one: one.k == 1),
+    ),
+    metric=r"\|X_1 - Z_\eta\|_{L_2}",
+    output="next iterate",
+    formula=Coupling.step,
+    proof="The first half of the proof of I1.",
+    not_shown="Drifts that are not linear.",
+)
+
 I1_EXPONENT = I1.part(
     "I1, its exponent",
     "Gaussian noise: the exponent of the step",
@@ -236,6 +258,21 @@ I2 = Theorem(
     not_shown="Matrices: one dimension only.",
 )
 
+I2_GRONWALL = I2.part(
+    "I2, Gronwall",
+    "From errors within a step to errors of the chain",
+    source="main theorem for Gaussian noise; the last step of explicit form I2",
+    statement=(
+        r"If $f(0) = 0$ and $f' = 4L\big(f + 2(\eta^2 \hat b^2 + \eta^{1+\gamma} \hat s^2)\big)$, "
+        r"$L = T M^2 + \eta^\gamma M_s^2$: $$f(T) \le 8TL\big(\eta^2 \hat b^2 + \eta^{1+\gamma} "
+        r"\hat s^2\big) e^{4TL}$$"
+    ),
+    assumptions=(WHOLE_STEPS,),
+    metric=r"\sqrt{f(T)}",
+    proof="$e^x - 1 \\le x e^x$.",
+    not_shown="That the mean squared distance grows like $f$: it grows far slower.",
+)
+
 I2_EXPONENT = I2.part(
     "I2, its exponent",
     "Gaussian noise that depends on the state: the exponent of the step",
@@ -279,6 +316,24 @@ I3 = Theorem(
         "That the bound is close where there is drift: it is nearly attained without, and "
         "hundreds of times too large with a contraction."
     ),
+)
+
+I3_GRONWALL = I3.part(
+    "I3, Gronwall",
+    "From errors of the sums of noise to errors of the chain",
+    source="main theorem, window coupling; the last step of explicit form I3",
+    statement=(
+        r"If $X - Y$ is $A + \eta \sum_j (b(X_j) - b(Y_j))$ with $\|A\|_{L_2} \le s "
+        r"\eta^{(1+\gamma)/2} C_B \sqrt{k/S}$ at the ends of windows of $S$ steps, inside them at "
+        r"most $2 s \eta^{(1+\gamma)/2} \sqrt{Sd}$ more: $$\|X_k - Y_k\|_{L_2} \le e^{MT} C_B s "
+        r"T^{1/2} \eta^{\gamma/2} S^{-1/2} + 2(e^{MT}-1)\, s\sqrt d\, \eta^{(1+\gamma)/2} S^{1/2}$$"
+    ),
+    assumptions=(LIPSCHITZ, WHOLE_STEPS),
+    metric=r"\|X_k - Y_k\|_{L_2}",
+    output="last iterate",
+    formula=Window.at,
+    proof=r"For $D_j = \|X_j - Y_j\|_{L_2}$: $D_j \le \|A_j\| + M\eta \sum_{i<j} D_i$; unroll.",
+    not_shown="That sums of noises differ by so much inside a window.",
 )
 
 I3_CONSTANT = I3.part(

@@ -149,6 +149,10 @@ class Coupling(Horizon):
         """I1: (e^{MT} - 1) [bbar eta / 2 + (2/3) s sqrt(d) eta^{(1+gamma)/2}]."""
         return math.expm1(self.M * self.T) * _local(self, self.b_bar, self.s, self.d)
 
+    def step(self) -> float:
+        """I1, one step: M eta [bbar eta / 2 + (2/3) s sqrt(d) eta^{(1+gamma)/2}], T = eta."""
+        return self.M * self.eta * _local(self, self.b_bar, self.s, self.d)
+
 
 def _local(step: Step, drift: float, s: float, d: float) -> float:
     """What a step adds to the distance of coupled paths, divided by M eta."""

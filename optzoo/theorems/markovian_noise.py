@@ -29,11 +29,18 @@ The constants of D3 to D5 refuse what violates a theorem's conditions, with the 
 The constants and, as their methods, the bounds stand in `optzoo.theorems.multilevel_constants`,
 Profile (D1) and Bounded (D1, D2), and in `optzoo.theorems.markovian_noise_constants`: Descent and
 PolyakLojasiewicz (D3), StronglyConvex (D3a), Accelerated (D4), Extragradient (D5), Switches (D6),
-SignTest (D7). Derivations: docs/theory/markovian_noise.md.
+SignTest (D7). With any estimates D3 to D5 have the constants of
+`optzoo.theorems.any_estimate_constants`. Derivations: docs/theory/markovian_noise.md.
 """
 
 import numpy as np
 
+from .any_estimate_constants import (
+    AcceleratedOfAny,
+    DescentOfAny,
+    DistanceOfAny,
+    ExtragradientOfAny,
+)
 from .markovian_noise_constants import (
     Accelerated,
     Descent,
@@ -58,10 +65,14 @@ __all__ = [
     "D7",
     "PAPER",
     "Accelerated",
+    "AcceleratedOfAny",
     "Bounded",
     "Chain",
     "Descent",
+    "DescentOfAny",
+    "DistanceOfAny",
     "Extragradient",
+    "ExtragradientOfAny",
     "PolyakLojasiewicz",
     "Profile",
     "SignTest",
@@ -203,6 +214,25 @@ D2_WEIGHTS = D2.part(
 
 _LEVEL_AS_STATED = "The law of the level is taken as stated here; the sampled moments test it."
 
+D2_INDEPENDENT = D2.part(
+    "D2, independent samples",
+    "The variance that the levels cost, exactly",
+    source="lemma on the multilevel estimator; its count of the weights",
+    statement=(
+        r"$$E|g - \nabla f|^2 = \frac{v_m s^2}{B}, \qquad v_m = m - 1 + 2^{1-m}$$ for independent "
+        rf"samples with $E|h|^2 = s^2$ and {ESTIMATOR}"
+    ),
+    assumptions=(Assumption("independent samples in the place of the chain"),),
+    metric=r"E|g - \nabla f|^2",
+    side="equal",
+    formula=Bounded.independent,
+    proof=(
+        r"It is $s^2 E \sum_i w_i^2$. At $J = j \le m$ there are $(2^j - 1) B$ weights of size "
+        r"$1/B$, else $B$, and $\sum_{j \le m} 2^{-j} (2^j - 1) + 2^{-m} = v_m$."
+    ),
+    not_shown=_LEVEL_AS_STATED,
+)
+
 D2_MEAN = D2.part(
     "D2, mean",
     "The mean of a short batch's price is that of a long batch",
@@ -299,6 +329,16 @@ FACTORS = (
     r"B^2}$ of D2"
 )
 
+_ESTIMATES = Assumption(
+    r"given all before it $|E g - \nabla f|^2 \le b s^2$ and $E|g - \nabla f|^2 \le V s^2$, "
+    r"$s^2 = \sigma^2 + \delta^2 |\nabla f|^2$"
+)
+_WHATEVER = "$V$ and $b$ of the estimates, whatever they are"
+_OF_ANY = {
+    "proof": "The theorem's: it uses no more of the estimates.",
+    "not_shown": "That the multilevel estimate has these V and b: D2 says that.",
+}
+
 # --- Randomized gradient descent: x^{k+1} = x^k - gamma g^k ---
 
 _A_AND_C = rf"$A = b + \gamma L V$, $c = 1 - \delta^2 A$, {FACTORS}"
@@ -366,6 +406,22 @@ D3_FLOOR = D3_POLYAK_LOJASIEWICZ.part(
     not_shown=r"A quadratic's floor does not grow like $L/\mu$, as the bound does.",
 )
 
+D3_OF_ANY = D3.part(
+    "D3, any estimates",
+    "Randomized GD with the worst of all estimates",
+    source="proof of the theorem on randomized GD, non-convex; explicit form D3",
+    statement=D3.statement.replace(FACTORS, _WHATEVER),
+    assumptions=(
+        SMOOTH,
+        _ESTIMATES,
+        Assumption(r"$\gamma \le 1/L$ and $c > 0$"),
+        Assumption(r"$N \ge 1$", lambda constants, k: bool(np.all(np.asarray(k) >= 1))),
+    ),
+    constants=DescentOfAny,
+    formula=DescentOfAny.mean_squared_gradient,
+    **_OF_ANY,
+)
+
 D3A = Theorem(
     label="D3a",
     title="The linear rate of randomized GD in the distance",
@@ -406,6 +462,21 @@ D3A_FLOOR = D3A.part(
         r"(\gamma\mu V + b)$"
     ),
     not_shown=r"Noise in other directions than that of $\mu$, where the bound is slacker.",
+)
+
+D3A_OF_ANY = D3A.part(
+    "D3a, any estimates",
+    "Randomized GD in the distance with the worst of all estimates",
+    source="proof of the theorem on randomized GD, strongly convex; explicit form D3a",
+    statement=D3A.statement.replace(FACTORS, _WHATEVER),
+    assumptions=(
+        STRONGLY_CONVEX,
+        _ESTIMATES,
+        Assumption(r"$\gamma \le 2/(L + \mu)$ and $R > 0$"),
+    ),
+    constants=DistanceOfAny,
+    formula=DistanceOfAny.distance,
+    **_OF_ANY,
 )
 
 _RUNS = {
@@ -470,6 +541,22 @@ D4 = Theorem(
     formula=Accelerated.potential,
     proof="docs/theory/markovian_noise.md, D4: one step shrinks $E\\Phi$ by $1 - \\beta/2$.",
     not_shown="The true rate, which is about three times the guaranteed one.",
+)
+
+D4_OF_ANY = D4.part(
+    "D4, any estimates",
+    "Randomized accelerated GD with the worst of all estimates",
+    source="proof of the theorem on randomized accelerated GD; explicit form D4",
+    statement=D4.statement.replace(FACTORS, _WHATEVER),
+    assumptions=(
+        STRONGLY_CONVEX,
+        _ESTIMATES,
+        Assumption(r"$\gamma \le 3/(4L)$, $0 < p \le 1$"),
+        Assumption(r"(C): $p(1 + \gamma L)(1 + \delta^2 V) + (4 + \eta) \delta^2 b \le 7/4$"),
+    ),
+    constants=AcceleratedOfAny,
+    formula=AcceleratedOfAny.potential,
+    **_OF_ANY,
 )
 
 D4_FLOOR = D4.part(
@@ -560,6 +647,32 @@ D5 = Theorem(
     formula=Extragradient.distance,
     proof="docs/theory/markovian_noise.md, D5: two prox inequalities and strong monotonicity.",
     not_shown="Constraints: here $r = 0$.",
+)
+
+D5_OF_ANY = D5.part(
+    "D5, any estimates",
+    "Randomized extragradient with the worst of all estimates",
+    source="proof of the theorem on randomized extragradient; explicit form D5",
+    statement=(
+        r"$$E|x^N - x^*|^2 \le (1 - R)^N |x^0 - x^*|^2 + \left[1 - (1-R)^N\right] "
+        r"\frac{\sigma^2}{R} \left[3\gamma^2 (V + V_0) + \frac{2\gamma b}{\mu}\right],\quad R = "
+        r"\frac{\gamma\mu}2 - 3\gamma^2 V_0 \Delta^2$$ whatever the estimates, $V_0$ that of the "
+        "first half of a step"
+    ),
+    assumptions=(
+        Assumption(r"$F$ $L$-Lipschitz, $\mu$-strongly monotone; $r$ convex"),
+        Assumption(
+            r"given all before it $|E g - F|^2 \le b s^2$ and $E|g - F|^2 \le V s^2$, in the first "
+            r"half $V_0 s^2$; $s^2 = \sigma^2 + \Delta^2 |x - x^*|^2$"
+        ),
+        Assumption(
+            r"$\gamma \le 1/(\sqrt6 L)$, $\Delta^2 (3\gamma^2 V + 2\gamma b/\mu) \le \gamma\mu/2$, "
+            "$R > 0$"
+        ),
+    ),
+    constants=ExtragradientOfAny,
+    formula=ExtragradientOfAny.distance,
+    **_OF_ANY,
 )
 
 D5_FLOOR = D5.part(

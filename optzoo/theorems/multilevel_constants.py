@@ -144,6 +144,10 @@ class Bounded(Chain):
         r"""D2: V s^2 with V = (10/3) (tau/B) (m - 1 + 2^(1-m))."""
         return self.variance_factor(B, m) * self.s**2
 
+    def independent(self, B: int, m: int) -> float:
+        r"""D2, independent samples: v_m s^2 / B."""
+        return level_factor(m) * self.s**2 / B
+
     def squared_bias(self, B: int, m: int) -> float:
         r"""D2, bias: b s^2 with b = (25/9) tau^2 / (4^m B^2)."""
         return self.bias_factor(B, m) * self.s**2

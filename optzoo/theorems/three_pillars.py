@@ -379,6 +379,23 @@ V4_STEP = V4.part(
     not_shown="That so many local steps are needed: fewer often do.",
 )
 
+V4_SERVER = V4.part(
+    "V4, the server's error",
+    "What too few local steps change in a step",
+    source="lemma on the server's sub-problem; explicit form V4",
+    statement=(
+        r"$$\sqrt{E|z^+ - \hat z^+|^2} \le (1 + \gamma d_B) \sqrt{(2-p)^2 + (p + "
+        r"\gamma\delta_1)^2}\, \rho_{in}^{H/2} \sqrt\Phi$$ with $\hat z^+$ the exact "
+        r"step under the same draws; where $F_1$ is not monotone as in V4"
+    ),
+    assumptions=(SERVER, Assumption("$F$ monotone where $F_1$ is not"), MOMENTUM),
+    metric=r"\sqrt{E|z^+ - \hat z^+|^2 / \Phi}",
+    output="last iterate",
+    formula=Inexact.server_error,
+    proof="In the proof of V4; the step size needs no slack for it.",
+    not_shown="Operators that are not linear.",
+)
+
 V4_LOCAL = V4.part(
     "V4, a local step",
     "One local step of extragradient",

@@ -335,9 +335,17 @@ class Inexact(Contraction, Server):
         steps = 2 * math.log(self.sensitivity / error) / -math.log(self.rho_in)
         return max(math.ceil(steps), 1)
 
+    def server_error(self) -> float:
+        """V4: q rho_in^(H/2), beside the root of Phi."""
+        return self._error(self.rho_in)
+
+    def _error(self, factor: float) -> float:
+        """What is left of q after H local steps with a factor of |u_t - uhat|^2 each."""
+        return self.sensitivity * factor ** (self.H / 2)
+
     def _root(self, factor: float) -> float:
         """The square root of rho_H for a factor of |u_t - uhat|^2 in a local step."""
-        return math.sqrt(self.rho) + self.sensitivity * factor ** (self.H / 2)
+        return math.sqrt(self.rho) + self._error(factor)
 
 
 # --- Without strong monotonicity ---

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from optzoo.theorems.ito_chains import I1, I3, I4
-from theory_checks.claims.ito_chains import SIDE_BY_SIDE
+from theory_checks.claims.ito_chains import SIDE_BY_SIDE, gaussian, multiplicative, window
 from theory_checks.claims.ito_chains.distances import beside_bounds, distances
 from theory_checks.claims.ito_chains.settings import (
     GeometricChain,
@@ -165,3 +165,31 @@ def test_the_morphing_law_ends_at_its_diffusion():
     for panel in record["panels"]:
         assert gap(panel, "step 1/64") < 0.013
         assert gap(panel, "step 1/64") < gap(panel, "step 1/4") / 2
+
+
+# --- Parts of the proofs ---
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.0])
+def test_the_error_of_one_coupled_step_by_its_leading_terms(gamma):
+    """M^2 |x_0| eta^2 / 2 of the drift, M s sqrt(d) eta^{(3 + gamma)/2} / sqrt(3) of the noise."""
+    eta, M = 2.0, gaussian.SMALL / 2.0
+    drift = gaussian._apart(gaussian._coupled(eta, gamma, 4, (0.0, 3.0)))
+    assert drift == pytest.approx(M**2 * 3.0 * eta**2 / 2, rel=0.01)
+    noise = gaussian._apart(gaussian._coupled(eta, gamma, 4, (3.0, 0.0)))
+    assert noise == pytest.approx(M * 3.0 * 2 * eta ** ((3 + gamma) / 2) / 3**0.5, rel=0.01)
+
+
+def test_errors_of_one_sign_grow_like_the_exponential():
+    one = window._errors(0.0, 1, 1.0, (1.0, 1.0))
+    unit, k, S = (1 / window.STEPS) ** 0.5, window.STEPS, window.WINDOW
+    ends, inside = 0.7 * unit * (k / S) ** 0.5, 2 * unit * S**0.5
+    assert window._grown(one) == pytest.approx(np.e * ends + (np.e - 1) * inside, rel=0.02)
+    assert window._grown(one) < np.e * ends + (np.e - 1) * inside
+
+
+def test_the_differential_inequality_is_solved():
+    one = multiplicative._growing(1.0, 2.0, 3.0, 5.0, drift=True)
+    (found,) = multiplicative._largest(Family("", (one,), ()))
+    moved = 2 * (2.0 / multiplicative.PER_STEP * 5.0) ** 2
+    assert found**2 == pytest.approx(moved * (np.exp(3.0) - 1))

@@ -15,8 +15,9 @@ from optzoo.problems import (
     masked_nesterov,
     two_state_switch,
 )
-from optzoo.theorems.markovian_noise import D3A, D6, Switches
-from theory_checks.claims.markovian_noise import baselines, mutants, rates
+from optzoo.theorems.any_estimate_constants import DistanceOfAny
+from optzoo.theorems.markovian_noise import D3A, D6, StronglyConvex, Switches
+from theory_checks.claims.markovian_noise import any_estimates, baselines, mutants, rates
 from theory_checks.claims.markovian_noise.lower_bounds import Switched, relative_distance
 from theory_checks.claims.markovian_noise.processes import (
     by_iterations,
@@ -229,3 +230,43 @@ def test_independent_samples_do_not_know_the_chain():
     assert passages[14] == pytest.approx(passages[138], rel=0.05)
     slow, fast = (baselines.tuned("SGD, batches of τ", "additive", t).passage for t in (138, 14))
     assert slow / fast == pytest.approx(138 / 14, rel=0.05)
+
+
+# --- Any estimates ---
+
+ON_A_LINE = {
+    name: any_estimates.OnALine(
+        method=DESCENT.method, metric=any_estimates.distance, **any_estimates.DISTANCES[name]
+    )
+    for name in any_estimates.DISTANCES
+}
+
+
+@pytest.mark.parametrize("name", ON_A_LINE)
+def test_errors_on_a_line_have_the_bias_and_the_variance_that_are_allowed(name):
+    setting, numbers = ON_A_LINE[name], ON_A_LINE[name].numbers
+    drawn, against = setting.errors
+    assert np.mean(drawn, axis=0) == pytest.approx(0, abs=1e-15)
+    assert against**2 == pytest.approx(numbers["b"])
+    assert np.mean((drawn - against) ** 2, axis=0) == pytest.approx(numbers["V"])
+
+
+def test_a_run_on_a_line_by_hand():
+    """It goes to x - gamma (h x + e), from where the bias alone would stop it."""
+    numbers = {"L": 0.5, "mu": 0.5, "gamma": 0.4, "sigma": 2.0, "delta": 0.0, "V": 3.0, "b": 1.0}
+    setting = any_estimates.OnALine(
+        text="", method=DESCENT.method, metric=any_estimates.distance, numbers=numbers, x0=1.0,
+        iterations=2,
+    )  # fmt: skip
+    noise = (3.0 - 1.0) * 2.0**2 * 0.4**2
+    start = (2.0 / 0.5) ** 2
+    assert setting.constants["start"].value == pytest.approx(start)
+    assert setting.run() == pytest.approx([start + noise, start + noise * (1 + 0.8**2)])
+
+
+def test_with_the_factors_of_the_estimator_the_bounds_are_those_of_the_theorem():
+    shared = {"L": 1.0, "mu": 0.5, "gamma": 0.1, "start": 2.0, "sigma": 1.0, "delta": 0.3}
+    bound = StronglyConvex(tau=3, B=40, m=2, **shared)
+    any_estimate = DistanceOfAny(V=bound.V, b=bound.b, **shared)
+    assert any_estimate.distance([1, 9]) == pytest.approx(bound.distance([1, 9]), rel=1e-14)
+    assert any_estimate.V == bound.V != DistanceOfAny(**shared).V == 0.0

@@ -8,7 +8,7 @@ import pytest
 
 import optzoo
 from optzoo.theorems.soap import S6
-from theory_checks.claims.soap import mutants
+from theory_checks.claims.soap import mutants, regret
 from theory_checks.claims.soap.settings import (
     EPSILON,
     RegretSetting,
@@ -92,3 +92,16 @@ def test_matrices_go_back_where_they_came_from():
     assert [[q.shape[0] for q in axes] for axes in matrices] == [[4, 4], [2, 3]]
     again = mutants.field_of(matrices, params)
     assert jax.tree.structure(again) == jax.tree.structure(basis)
+
+
+def test_regret_on_a_number_by_hand():
+    """For a number Shampoo steps by eta g / sqrt(eps + sum g^2)."""
+    game = regret.OnANumber(regret.FIRST, unit=2.0, D=3.0)
+    eta, total, w, seen = 3.0 / 2**0.5, 0.0, 0.0, game.epsilon
+    for g in (2.0, 0.354, 0.332):
+        total += g * (w + 3.0)
+        seen += g**2
+        w -= eta * g / seen**0.5
+    assert game.regret == pytest.approx(total, rel=1e-6)
+    with pytest.raises(ValueError, match=r"D = 3\.0 is exceeded"):
+        regret.OnANumber(regret.FIRST, unit=2.0, D=3.0, share=5.0).regret  # noqa: B018

@@ -8,7 +8,7 @@ import pytest
 import optzoo
 from optzoo.compressors import Compressor, Identity, PermK, RandK, SampledClients
 from optzoo.theorems.three_pillars import V1, V4, V4_CLIENTS
-from theory_checks.claims.three_pillars import mutants, one_step
+from theory_checks.claims.three_pillars import inexact, mutants, one_step
 from theory_checks.claims.three_pillars.enumeration import after_messages, random_states
 from theory_checks.claims.three_pillars.processes import (
     MEAN_SQUARED_OPERATOR,
@@ -161,3 +161,25 @@ def test_the_identity_of_a_step_and_a_mutant_that_breaks_it():
     np.testing.assert_allclose(measured, exact(), atol=1e-12 * np.max(np.abs(exact())))
     measured, exact = one_step.identity_sides(setting, compressor=Scaled(PermK(4), 0.25))
     assert np.max(np.abs(measured - exact())) > 0.01 * np.max(np.abs(exact()))
+
+
+# --- Few local steps ---
+
+
+def test_the_exact_step_is_that_of_many_local_steps():
+    instance = inexact.SERVERS["a fast rotation"] | {"p": 0.3}
+    few, many = (
+        list(inexact._steps(inexact._linear("", **instance | {"local_steps": H})))
+        for H in (1, 3000)
+    )
+    assert len(few) == 6
+    for one, other in zip(few, many, strict=True):
+        assert one.exact == pytest.approx(other.exact, abs=1e-9)
+        assert other.after[:3] == pytest.approx(other.exact, abs=1e-9)
+        assert np.abs(one.after[:3] - one.exact).max() > 0.1
+    assert sum(step.weight for step in few) == pytest.approx(1)
+
+
+def test_noise_of_one_local_step_is_that_of_its_second_half():
+    setting = inexact._linear("", **inexact.RUNS["a rotation, one local step"])
+    assert inexact._variance(setting) == pytest.approx(setting.eta**2 / 3)

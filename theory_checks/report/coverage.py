@@ -117,7 +117,8 @@ def in_words(row: Coverage) -> list[str]:
         if name in row.untested:
             words += "  UNTESTED"
         elif name in row.not_tested:
-            words += f"  not tested: {row.not_tested[name]}"
+            caught = own.caught or row.parts[name].caught
+            words += f"  not tested{' sharply' if caught else ''}: {row.not_tested[name]}"
         lines.append(f"  {name:<{width}}  {words}")
     killed, told = row.count("killed", "killed by a part"), row.count("survived")
     if killed + told:

@@ -114,7 +114,10 @@ class Place:
         """Where these numbers claim more than the theorem does."""
         change = said - self.said
         noticeable = np.abs(change) > _CHANGED * np.abs(self.said)
-        claims = {"above": change < 0, "below": change > 0}.get(self.theorem.side, change != 0)
+        side = self.theorem.side
+        if side == "law" and getattr(self.check, "relation", None) == "at_least":
+            side = "below"  # a smaller exponent claims less
+        claims = {"above": change < 0, "below": change > 0}.get(side, change != 0)
         return np.asarray(claims & noticeable)
 
     def refuted(self, instead: Theorem) -> bool:

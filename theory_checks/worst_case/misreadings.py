@@ -431,9 +431,17 @@ def _wrong(node: ast.expr) -> Iterator[ast.expr]:
 _PACKAGES = {"math", "np", "jnp", "jax"}
 
 
-def _varies(node: ast.expr) -> bool:
-    """Whether it is more than a number: numbers in front are what tightness measures."""
-    return any(isinstance(one, ast.Name) and one.id not in _PACKAGES for one in ast.walk(node))
+def _varies(node: ast.AST) -> bool:
+    """Whether it is more than a number: numbers in front are what tightness measures.
+
+    An identity matrix is no more: without it the number stands in every entry, by broadcasting,
+    which is no mistake that a formula has.
+    """
+    if isinstance(node, ast.Call) and _called(node) == "eye":
+        return False
+    if isinstance(node, ast.Name):
+        return node.id not in _PACKAGES
+    return any(_varies(child) for child in ast.iter_child_nodes(node))
 
 
 def _other_powers(base: ast.expr, power: ast.expr) -> Iterator[ast.expr]:

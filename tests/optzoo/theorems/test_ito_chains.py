@@ -198,3 +198,9 @@ def test_the_noise_of_a_step_is_the_step_to_its_exponent():
     for gamma in (0.0, 0.3, 1.0):
         step = page.Step(eta=0.2, gamma=gamma)
         assert step.noise_exponent() == pytest.approx(np.log(step.h) / np.log(0.2))
+
+
+@pytest.mark.parametrize("M", [1e-3, 0.5])
+def test_after_one_step_the_bound_is_its_local_error_up_to_growth(M):
+    one = Coupling(eta=0.5, gamma=0.3, T=0.5, M=M, s=2.0, d=3, b_bar=4.0)
+    assert one.step() / one.bound() == pytest.approx(M * 0.5 / np.expm1(M * 0.5))

@@ -244,3 +244,8 @@ def test_the_page_and_its_derivations_speak_of_each_theorem():
         assert theorem.proof, theorem.label
         assert theorem.not_shown, theorem.label
         assert theorem.label in derivations, theorem.label
+
+
+@pytest.mark.parametrize(("m", "levels"), [(0, 1.0), (1, 1.0), (3, 2.25)])
+def test_levels_cost_more_of_independent_samples_than_a_plain_batch(m, levels):
+    assert Bounded(tau=1.0, s=3.0).independent(4, m) == pytest.approx(levels * 9 / 4)

@@ -22,6 +22,7 @@ from optzoo.theorems.three_pillars import (
     V3,
     V4,
     V4_LOCAL,
+    V4_SERVER,
     V5_STEP,
     V6,
     V6_STEP,
@@ -314,3 +315,9 @@ def test_every_theorem_has_its_section():
     assert labels == {f"V{k}" for k in range(8)} | {"LB"}
     for label in labels:
         assert f"\n## {label}:" in text
+
+
+def test_the_root_of_rho_h_is_that_of_rho_and_the_error_of_the_server():
+    error = V4_SERVER.bound(PLAN)
+    assert error == pytest.approx(PLAN.sensitivity * PLAN.rho_in ** (PLAN.H / 2))
+    assert math.sqrt(PLAN.rho_H) == pytest.approx(math.sqrt(PLAN.rho) + error)

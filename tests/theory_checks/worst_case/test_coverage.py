@@ -11,6 +11,7 @@ from scipy.stats import binom
 
 from optzoo.theorems import Constants, constant
 from theory_checks.checks import (
+    ExactExponent,
     ExactIdentity,
     ExactInequality,
     ExactLowerBound,
@@ -476,3 +477,14 @@ def test_an_engine_that_refutes_at_half_the_evidence_fails_this(monkeypatch, wit
     honest = bounds.log_e_process
     monkeypatch.setattr(bounds, "log_e_process", lambda ratios: honest(ratios) + math.log(2))
     assert too_small("exponential") > MOST
+
+
+@pytest.mark.parametrize(("relation", "outcome"), [("at_least", "weaker"), ("exactly", "killed")])
+def test_a_smaller_exponent_claims_less_of_slopes_that_are_at_least_it(relation, outcome):
+    law, place = level(side="law"), setting(L=0.45)
+    eta = 2.0 ** -np.arange(5)
+    check = ExactExponent(lambda: (eta, eta, None), lambda: place.bound(law, 1), relation)
+    found = covered(law, case=check)["structure"]
+    dropped = "self.L / (self.p * np.asarray(k, float)) + self.sigma / 10"
+    assert found[f"Slopes.level: self.sigma / 10 in place of {dropped}"] == outcome
+    assert found["p squared"] == "killed", "a larger exponent"

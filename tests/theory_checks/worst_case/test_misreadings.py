@@ -389,3 +389,22 @@ def test_the_page_is_untouched_by_its_misreadings():
         assert one.formula.__code__ is code
         assert all(vars(one.constants)[name] is member for name, member in members.items())
     assert decayed(4.0, 1.0) == 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regularized(Constants):
+    epsilon: float = constant("of a matrix", weakens="up")
+
+    def matrix(self, n):
+        return self.epsilon * np.eye(n) + n * np.ones(3)
+
+
+def test_an_identity_matrix_is_no_factor_that_could_be_dropped():
+    one = theorem(Regularized, Regularized.matrix)
+    assert in_code(one) == [
+        "Regularized.matrix: np.eye(n) in place of self.epsilon * np.eye(n)",
+        "Regularized.matrix: np.ones(3) in place of n * np.ones(3)",
+        "Regularized.matrix: self.epsilon * np.eye(n) in place of "
+        "self.epsilon * np.eye(n) + n * np.ones(3)",
+        "Regularized.matrix: n * np.ones(3) in place of self.epsilon * np.eye(n) + n * np.ones(3)",
+    ]

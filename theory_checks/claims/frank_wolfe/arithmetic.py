@@ -35,6 +35,10 @@ Array = NDArray[np.float64]
 
 ARITHMETIC = "no method: the arithmetic of the bounds themselves"
 STEP = 0.05
+NOISE_ALONE = {"L": 0.0, "L_pm": 0.02, "D": 100.0, "r_0": 0.0}
+START_ALONE = {"L": 0.0, "L_pm": 0.0, "r_0": 0.01}
+"""In units that tell powers apart."""
+
 Values = Iterator[float]
 
 
@@ -52,29 +56,35 @@ def _unrolled(
 
 def _sarah_unrolled() -> Case:
     known = chosen(L=1.7, L_pm=2.0, D=1.5, nu=0.25, r_0=3.0)
-    setting = Stated(ARITHMETIC, known, {"p": "0.02, 0.1, 0.5"})
+    setting = Stated(ARITHMETIC, known, {"p": "0.02, 0.1, 0.5", "L": "as it is and 0"})
 
-    def lyapunov(p: float, schedule: Callable[..., object], horizon: int) -> float:
+    def lyapunov(schedule: Callable[..., object], horizon: int, **changes: float) -> float:
         """Phi_{k+1} = (1 - eta_k) Phi_k + A eta_k^2."""
-        bounds = setting.of(F3A, p=p)
+        bounds = setting.of(F3A, **changes)
         value: float = bounds.r_0
         for eta in np.asarray(step_table(schedule, 5000))[:horizon]:
             value = (1 - eta) * value + bounds.lyapunov(eta)
         return value
 
-    cases = [(p, round(passes / p)) for p in (0.02, 0.1, 0.5) for passes in (1, 10, 100)]
+    cases = [
+        (round(passes / p), {"p": p, **sizes})
+        for sizes in ({}, NOISE_ALONE, START_ALONE)
+        for p in (0.02, 0.1, 0.5)
+        for passes in (1, 10, 100)
+    ]
 
     def unrolled() -> Values:
-        for p, horizon in cases:
-            yield lyapunov(p, optzoo.open_loop_schedule(4 / p), horizon)
-            yield lyapunov(p, optzoo.stich_schedule(horizon, p), horizon)
-            yield setting.bound(F4, np.full(horizon, STEP), p=p)[-1]
+        for horizon, changes in cases:
+            p = changes["p"]
+            yield lyapunov(optzoo.open_loop_schedule(4 / p), horizon, **changes)
+            yield lyapunov(optzoo.stich_schedule(horizon, p), horizon, **changes)
+            yield setting.bound(F4, np.full(horizon, STEP), **changes)[-1]
 
     def closed() -> Values:
-        for p, horizon in cases:
-            yield from setting.bound(F3A_UNROLLED, horizon, STEP, p=p)
+        for horizon, changes in cases:
+            yield from setting.bound(F3A_UNROLLED, horizon, STEP, **changes)
 
-    what = "three restart probabilities, three horizons, both schedules, and constant steps"
+    what = "three restart probabilities, horizons and sizes, both schedules, and constant steps"
     return _unrolled(setting, unrolled, closed, what)
 
 
@@ -82,8 +92,10 @@ def _saga_unrolled() -> Case:
     known = chosen(L=1.7, L_pm=2.0, L_tilde=2.5, D=1.5, nu=0.25, r_0=3.0)
     setting = Stated(ARITHMETIC, known, {"a": "0.01, 0.1, 0.5, 0.99", "lambda": "a/2"})
 
+    noise_alone = NOISE_ALONE | {"L_tilde": 0.02}
     cases = [
-        (round(passes / a), {"a": a, "mixing": a / 2, "refreshed_with_new": new})
+        (round(passes / a), {"a": a, "mixing": a / 2, "refreshed_with_new": new, **sizes})
+        for sizes in ({}, noise_alone, noise_alone | {"L_pm": 0.0})
         for a in (0.01, 0.1, 0.5, 0.99)
         for new in (True, False)
         for passes in (1, 10, 100)
@@ -100,7 +112,7 @@ def _saga_unrolled() -> Case:
         for horizon, changes in cases:
             yield from setting.bound(F6A_UNROLLED, horizon, STEP, **changes)
 
-    what = "four refresh probabilities, three horizons, both refreshes, and constant steps"
+    what = "four refresh probabilities, three horizons and sizes, both refreshes, constant steps"
     return _unrolled(setting, unrolled, closed, what)
 
 

@@ -84,24 +84,31 @@ def _saga() -> Case:
 # --- Between two bounds, on |x|^2 / 2 over the simplex ---
 
 
-def _sandwich(dim: int = 2000, p: float = 0.2) -> OnRun[SarahRun]:
+def _sandwich(dim: int = 2000, p: float = 0.2, *, average: bool = False) -> OnRun[SarahRun]:
+    """With the classic steps, or with those for which x is the average of all vertices so far."""
     place = sandwich(dim)
+    rule = (lambda k: 1 / (k + 2)) if average else optzoo.open_loop_schedule(2.0)
     return OnRun(
         place,
-        place.sarah(step_table(optzoo.open_loop_schedule(2.0), 256), p, 1),
+        place.sarah(step_table(rule, 256), p, 1),
         known=chosen(d=place.problem.dim),
-        chosen=own_steps("classic"),
-        name=f"sandwich-{dim}-sarah_frank_wolfe",
+        chosen={"steps": r"$\frac{1}{k + 2}$"} if average else own_steps("classic"),
+        name=f"sandwich-{dim}-sarah_frank_wolfe{'-average' * average}",
         checkpoints=(1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181),
     )
 
 
-FLOORS = {"d = 2000": (2000, 0.2), "d = 190, full gradients": (190, 1.0)}
+FLOORS = {
+    "d = 2000": (2000, 0.2, False),
+    "d = 190, full gradients": (190, 1.0, False),
+    "d = 190, averages": (190, 1.0, True),
+}
 """With few dimensions the last checkpoint is near the step at which all vertices are in use."""
 
 
 def _floor(instance: str) -> Case:
-    setting = _sandwich(*FLOORS[instance])
+    dim, p, average = FLOORS[instance]
+    setting = _sandwich(dim, p, average=average)
 
     def check(method: Method | None = None) -> PathwiseLowerBound:
         return PathwiseLowerBound(

@@ -31,6 +31,7 @@ __all__ = [
     "all_batches",
     "descent_step",
     "estimator_moments",
+    "first_errors",
     "left_by",
     "lyapunov_step",
     "random_states",
@@ -191,6 +192,31 @@ def _two_steps(run: SarahRun, batches: Batches, coins: Coins, state: States) -> 
         before @ weights,
         variance @ weights,
     )
+
+
+def first_errors(run: SarahRun) -> Array:
+    """E e_1^2 and E e_2^2 of a run, over all batches and coins of its steps 1 and 2."""
+    batches = all_batches(run.replacement)
+    return np.asarray(_first_errors(run, batches, _coins(run)))
+
+
+@jax.jit
+def _first_errors(run: SarahRun, batches: jax.Array, coins: Coins) -> jax.Array:
+    key = coins.keys[0]
+    first = _advance(run, run.init(key), batches[0], key)  # a full gradient, whatever the batch
+
+    def at_one(batch: jax.Array, coin: jax.Array) -> jax.Array:
+        return squared_error(run, _advance(run, first, batch, coin))
+
+    def at_two(batch: jax.Array, coin: jax.Array) -> jax.Array:
+        second = _advance(run, first, batch, coin)
+        return _expected(
+            lambda other, toss: squared_error(run, _advance(run, second, other, toss)),
+            batches,
+            coins,
+        )
+
+    return jnp.stack([_expected(after, batches, coins) for after in (at_one, at_two)])
 
 
 # --- One step of the method ---

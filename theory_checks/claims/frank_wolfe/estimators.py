@@ -29,6 +29,7 @@ from .enumeration import (
     SMALL,
     descent_step,
     estimator_moments,
+    first_errors,
     lyapunov_step,
     small,
 )
@@ -202,6 +203,36 @@ def _bounded() -> Case:
     )
 
 
+# --- F1b where it is attained ---
+
+FIRST_STEP, UNITS = (1.0, 0.01), {"sigma = 1": 1.0, "sigma = 0.1": 0.1, "sigma = 10": 10.0}
+"""From end to end of the interval, then hardly any further."""
+
+
+def _attained(noise: str) -> Case:
+    place = noise_tight(UNITS[noise], n=SAMPLES, noise=UNITS[noise])
+    steps = jnp.pad(jnp.array(FIRST_STEP), (0, 2))
+    setting = OnRun(
+        place,
+        place.sarah(steps, 0.2, BATCH, replacement=False),
+        rf"$f_i(x) = cx \pm \sigma x^2/2$ on $[-1, 1]$, $n = {SAMPLES}$, from the end",
+        chosen={"steps": "1 and 0.01"},
+    )
+
+    def check(**changes: float) -> ExactInequality:
+        def sides() -> Sides:
+            return first_errors(setting.run), lambda: setting.bound(F1B, FIRST_STEP, **changes)[1:]
+
+        return ExactInequality(sides, what="all batches and coins of the first steps")
+
+    return case(
+        setting,
+        check,
+        wrong("D divided by 1.1", "a false claim: a smaller set", D=2 / 1.1),
+        wrong("p times 1.1", "a false claim: more restarts", p=0.22),
+    )
+
+
 # --- F2 and F3b: one step, exactly ---
 
 CURVATURES = {"L = 0": 0.0, "L = 1/2": 0.5, "L = 2": 2.0}
@@ -298,6 +329,14 @@ CLAIMS: tuple[Claim, ...] = (
         title="The estimator's error is bounded",
         theorem=F1B,
         prepare=_bounded,
+    ),
+    Claim(
+        id="frank_wolfe/sarah/estimator/attained",
+        title="The bound of the estimator's error, where it is attained",
+        theorem=F1B,
+        prepare=grid(_attained, noise=UNITS),
+        x_label=CLOSEST_FIRST,
+        not_shown="More than two steps.",
     ),
     Claim(
         id="frank_wolfe/sarah/one-step/descent",

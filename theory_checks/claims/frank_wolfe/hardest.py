@@ -30,7 +30,7 @@ from .watches import AVERAGE_GAP
 
 __all__ = ["CLAIMS"]
 
-SAMPLES, HORIZON = 8, 160
+SAMPLES, HORIZON, NOISY = 8, 160, (2, 3, 4, 6)
 
 
 def _interval() -> Instance:
@@ -71,11 +71,15 @@ class Hard:
 
 HARD = {
     "linear": Hard(lambda: noise_tight(1.0, n=SAMPLES, noise=0.0), p=0.2, batch=1, at_once=False),
+    "linear, small": Hard(
+        lambda: noise_tight(0.01, n=SAMPLES, noise=0.0), p=0.2, batch=1, at_once=False
+    ),
     "simplex": Hard(lambda: sandwich(2000, SAMPLES)),
     "interval": Hard(_interval),
     # The noise of the first step is nearly all there is after it.
-    "noise": Hard(
-        lambda: noise_tight(1.85), 0.15, 1, eta=1.0, checkpoints=(2, 3, 4, 6), noisy=True
+    "noise": Hard(lambda: noise_tight(1.85), 0.15, 1, eta=1.0, checkpoints=NOISY, noisy=True),
+    "noise, small": Hard(
+        lambda: noise_tight(0.0185, noise=0.01), 0.15, 1, eta=1.0, checkpoints=NOISY, noisy=True
     ),
     "table of zeros": Hard(
         lambda: noise_tight(0.93, start=-1.0),
@@ -196,14 +200,17 @@ def _claim(
     )
 
 
-CONVEX, NONCONVEX = ("linear", "simplex"), ("linear", "interval", "noise")
-ANY_STEPS = (*CONVEX, "noise")
+# Some in two units of f, which tells powers apart.
+CONVEX = ("linear", "linear, small", "simplex")
+NONCONVEX = ("linear", "interval", "noise", "noise, small")
+ANY_STEPS = (*CONVEX, "noise", "noise, small")
+UNROLLED = "frank_wolfe/sarah/closed-form/unrolled"
 COLD = "table of zeros"
 
 CLAIMS: tuple[Claim, ...] = (
     _claim("sarah/convex", F3, _any_steps, *ANY_STEPS, partners=SARAH_PARTNERS),
     _claim("sarah/closed-form", F3A, _open_loop, *CONVEX, partners=SARAH_PARTNERS),
-    _claim("sarah/stich", F3B, _stich, *CONVEX, partners=SARAH_PARTNERS),
+    _claim("sarah/stich", F3B, _stich, *CONVEX, partners=(*SARAH_PARTNERS, UNROLLED)),
     _claim("sarah/nonconvex", F4, _gap, *NONCONVEX, partners=SARAH_PARTNERS),
     _claim("saga/convex", F6, _saga_any_steps, *ANY_STEPS, COLD, partners=SAGA_PARTNERS),
     _claim("saga/closed-form", F6A, _from_a_table, *CONVEX, partners=SAGA_PARTNERS),

@@ -10,6 +10,7 @@ SARAH_PARTNERS = (
     "frank_wolfe/sarah/one-step/descent",
     "frank_wolfe/sarah/estimator/identity",
     "frank_wolfe/sarah/estimator/bound",
+    "frank_wolfe/sarah/estimator/attained",
     "frank_wolfe/sarah/one-step/lyapunov",
     "frank_wolfe/sarah/scaling/smoothness",
     "frank_wolfe/sarah/scaling/diameter",

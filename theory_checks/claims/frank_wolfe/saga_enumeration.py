@@ -25,9 +25,9 @@ Array = NDArray[np.float64]
 SLOPE = 0.7
 
 
-def tight() -> Instance:
-    """f_i(x) = c x +- x^2 / 2 from the end x = 1, where F5 is attained."""
-    return noise_tight(SLOPE, n=SAMPLES)
+def tight(noise: float = 1.0) -> Instance:
+    """f_i(x) = c x +- sigma x^2 / 2 from the end x = 1, where F5 is attained."""
+    return noise_tight(SLOPE * noise, n=SAMPLES, noise=noise)
 
 
 class Outcome(NamedTuple):
@@ -110,7 +110,8 @@ def _attained(
     run = replace(run, steps=jnp.full(4, eta))
     signs = jnp.array([1.0, 1.0, -1.0, -1.0])
     old, x = jnp.ones(1), jnp.full(1, 1 - 2 * eta)
-    table = (SLOPE + signs * (1 + off))[:, None]
+    problem: Any = run.problem  # that of `tight`
+    table = (problem.slope + signs * (problem.noise + off))[:, None]
     start = _start(run, x, old, run.problem.gradient(old) + error, table)
     errors, stalenesses = jax.vmap(
         lambda batch: _error_and_staleness(run, run.advance(start, batch))

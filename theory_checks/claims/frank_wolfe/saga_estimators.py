@@ -113,9 +113,14 @@ def _identity(sampling: str, refresh: str) -> Case:
 # --- F5 after one step, where it is attained ---
 
 
-def _one_step(sampling: str, refresh: str) -> Case:
+NOISES = {"": 1.0, "a tenth of the noise": 0.1, "ten times the noise": 10.0}
+"""Other units of f, which tell powers apart."""
+
+
+def _one_step(sampling: str, refresh: str, noise: str) -> Case:
     new = refresh == "new gradients"
-    setting = _setting(tight(), f"{TIGHT}, rows equally stale", sampling, refresh)
+    text = f"{TIGHT}, rows equally stale{', ' if noise else ''}{noise}"
+    setting = _setting(tight(NOISES[noise]), text, sampling, refresh)
     nu, a = setting.constants["nu"].value, setting.constants["a"].value
 
     @cache
@@ -171,7 +176,7 @@ def _one_step(sampling: str, refresh: str) -> Case:
             ),
         )
     )
-    return case(setting, check, *changes)
+    return case(setting, check, *(() if noise else changes))
 
 
 # --- F5 along whole runs, all sequences of batches ---
@@ -307,7 +312,15 @@ CLAIMS: tuple[Claim, ...] = (
         id="frank_wolfe/saga/one-step/estimator",
         title="One step of error and staleness, where the bounds are attained",
         theorem=F5,
-        prepare=grid(_one_step, sampling=SAMPLINGS, refresh=REFRESHES),
+        prepare=grid(
+            _one_step,
+            where=lambda sampling, refresh, noise: (
+                not noise or (sampling, refresh) == (SAMPLINGS[0], "new gradients")
+            ),
+            sampling=SAMPLINGS,
+            refresh=REFRESHES,
+            noise=NOISES,
+        ),
         x_label=CLOSEST_FIRST,
         not_shown="One dimension, in which both inequalities are equalities.",
     ),

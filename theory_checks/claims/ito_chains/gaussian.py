@@ -5,11 +5,12 @@ from numpy.typing import NDArray
 
 import optzoo
 from optzoo import rademacher_noise
-from optzoo.problems import LinearDiffusion, bures
+from optzoo.problems import Constant, LinearDiffusion, bures
 from optzoo.theorems.ito_chains import (
     I1,
     I1_ALL_TIMES,
     I1_EXPONENT,
+    I1_STEP,
     I6,
     I6_EXPONENT,
     I6_GROWTH,
@@ -19,6 +20,7 @@ from ...checks import CLOSEST, ExactIdentity
 from ...claim import Case, Claim, grid
 from ...controls import Sides, exact_case, mutant, wrong
 from ...family import Family, members
+from ...setting import Stated, chosen
 from . import mutants
 from .distances import CORRELATED, STEP, beside_bounds, louder, slopes
 from .partners import PARTNERS
@@ -118,6 +120,13 @@ def _bound_case() -> Case:
         )
         for eta in (1 / 4, 1 / 16, 1 / 64, 1 / 256)
     )
+    # The units of time and of space are free, which tells powers apart.
+    chains += tuple(
+        LinearChain(gamma=gamma, eta=time / 16, rate=-1 / time, s=s, start=start, time=time)
+        for gamma in (0.0, 1.0)
+        for time in (0.01, 100.0)
+        for s, start in ((0.0, 0.01), (0.0, 100.0))
+    )
     text = "$b = -ax$, $a = \\pm 1$, $s$ from 0.01 to 10, $T$ from 1/4 to 2"
     drift_error = {"drift_error": 1.0, "alpha": 0.1}
     return beside_bounds(
@@ -127,6 +136,55 @@ def _bound_case() -> Case:
         louder(1.5),
         CORRELATED,
         wrong("drift error", r"gradients off by $\eta^{1/10}$", **drift_error),
+    )
+
+
+# --- I1: its local error ---
+
+SMALL = 0.01  # M eta
+
+
+def _coupled(eta: float, gamma: float, d: int, sizes: tuple[float, float]) -> Stated:
+    """One step on b(x) = Mx with M eta = SMALL, from |x_0| with noise of size s."""
+    (s, start), M, grown = sizes, SMALL / eta, np.expm1(2 * SMALL)
+    late = np.hypot(start * np.exp(SMALL), s * np.sqrt(d * eta**gamma * grown / (2 * M)))
+    return Stated(
+        f"$b(x) = Mx$, $M\\eta = {SMALL}$",
+        {
+            **chosen(eta=eta, gamma=gamma, T=eta, M=M, s=s, d=d),
+            "b_bar": Constant(float(M * late), "exact", derivation=r"at $\eta$"),
+        },
+        {"start": start},
+    )
+
+
+def _apart(step: Stated, *, louder: float = 1.0) -> float:
+    """The root of E|X_1 - Z_eta|^2 under one Brownian motion, in closed form."""
+    eta, M, s, d, gamma = (step.known[name].value for name in ("eta", "M", "s", "d", "gamma"))
+    mean = float(step.parameters["start"]) * (np.expm1(M * eta) - M * eta)
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+    kernel = np.exp(M * eta * (nodes + 1) / 2) - louder
+    return float(np.hypot(mean, s * np.sqrt(d * eta ** (1 + gamma) / 2 * (weights @ kernel**2))))
+
+
+def _all_apart(family: Family[Stated], **mistakes: float) -> Array:
+    return np.array([_apart(step, **mistakes) for step in family.members])
+
+
+def _step_case() -> Case:
+    steps = members(
+        _coupled,
+        eta=(0.01, 1.0, 100.0),
+        gamma=(0.0, 0.5, 1.0),
+        d=(1, 100),
+        sizes=((0.0, 0.01), (0.0, 100.0), (0.01, 0.0), (100.0, 0.0)),
+    )
+    return beside_bounds(
+        Family(steps[0].words, steps, (I1_STEP,)),
+        I1_STEP,
+        "three steps, gamma = 0, 1/2 and 1, d = 1 and 100, the drift or the noise alone",
+        louder(1.1),
+        measured=_all_apart,
     )
 
 
@@ -183,6 +241,13 @@ CLAIMS: tuple[Claim, ...] = (
         theorem=I6_EXPONENT,
         prepare=grid(_exponent_case, part=("mean", "deviation"), scaling=SCALINGS),
         x_label=STEP,
+    ),
+    Claim(
+        id="ito_chains/gaussian/one-step",
+        title=I1_STEP.title,
+        theorem=I1_STEP,
+        prepare=_step_case,
+        x_label=CLOSEST,
     ),
     Claim(
         id="ito_chains/gaussian/bound",

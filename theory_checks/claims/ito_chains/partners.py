@@ -10,4 +10,5 @@ PARTNERS = (
     "ito_chains/paths/linear",
     "ito_chains/window/constants",
     "ito_chains/gaussian/bound",
+    "ito_chains/gaussian/one-step",
 )

@@ -10,17 +10,18 @@ from optzoo.problems import Constant, Gaussian, wasserstein, weighted_sum_law
 from optzoo.theorems.ito_chains import (
     I3,
     I3_CONSTANT,
+    I3_GRONWALL,
     I3_LIMIT,
     WINDOW_CONSTANTS,
     Noise,
     Window,
 )
 
-from ...checks import CLOSEST, ExactIdentity
+from ...checks import CLOSEST, ExactIdentity, ExactInequality
 from ...claim import Case, Claim
 from ...controls import Sides, exact_case, wrong
 from ...family import Family, members
-from ...setting import Stated
+from ...setting import Stated, chosen
 from .distances import beside_bounds
 from .partners import PARTNERS
 from .settings import NOISES, LinearChain
@@ -117,7 +118,16 @@ def _bound_case() -> Case:
         rate=(0.0, 1e-3, 1.0, -1.0),
         eta=(1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32),
     )
-    text = r"$b = -ax$ with $a = 0, 0.001, 1, -1$; coins and skewed coins; $T = 1$"
+    # In another unit of time.
+    chains += members(
+        LinearChain,
+        noise=("skewed coin",),
+        gamma=(0.0, 1.0),
+        rate=(0.0, -0.01),
+        time=(200.0,),
+        eta=(200.0, 25.0),
+    )
+    text = r"$b = -ax$ with $a = 0, 0.001, 1, -1$; coins and skewed coins; $T = 1$; also $T = 200$"
     return beside_bounds(
         Family(text, chains, (I3,)),
         I3,
@@ -137,6 +147,59 @@ def _bound_case() -> Case:
     )
 
 
+# --- I3: its last step ---
+
+STEPS, WINDOW = 2000, 100
+
+
+def _errors(gamma: float, d: int, s: float, rate: tuple[float, float]) -> Stated:
+    """Errors of the sums of noise that are as large as they may be, on b(x) = Mx."""
+    M, time = rate
+    known = chosen(gamma=gamma, eta=time / STEPS, T=time, M=M, s=s, d=d, C_B=0.7)
+    return Stated(f"$b(x) = Mx$, {STEPS} steps in windows of {WINDOW}", known)
+
+
+def _grown(place: Stated, *, hidden: float = 1.0) -> float:
+    """X_k - Y_k for errors of one sign, those inside a window `hidden` times as large."""
+    constants = place.of(I3_GRONWALL)
+    unit = constants.s * constants.h
+    end = unit * constants.C_B * np.sqrt(STEPS / WINDOW)
+    inside = hidden * 2 * unit * np.sqrt(WINDOW * constants.d)
+    total, far = 0.0, 0.0
+    for j in range(STEPS + 1):
+        far = end + (inside if j % WINDOW else 0.0) + constants.M * constants.eta * total
+        total += far
+    return float(far)
+
+
+@cache
+def _all_grown(family: Family[Stated], hidden: float = 1.0) -> Array:
+    return np.array([_grown(place, hidden=hidden) for place in family.members])
+
+
+def _gronwall_sides(family: Family[Stated], **mistakes: float) -> Sides:
+    return _all_grown(family, **mistakes), lambda: [
+        place.bound(I3_GRONWALL, WINDOW) for place in family.members
+    ]
+
+
+def _gronwall_case() -> Case:
+    places = members(
+        _errors,
+        gamma=(0.0, 1.0),
+        d=(1, 100),
+        s=(0.01, 100.0),
+        rate=((1.0, 1.0), (1e-5, 1e5), (100.0, 0.01)),
+    )
+    return exact_case(
+        Family(places[0].words, places, (I3_GRONWALL,)),
+        _gronwall_sides,
+        ExactInequality,
+        wrong("longer inside", "errors 1.2 times as large inside a window", hidden=1.2),
+        what="the worst errors in three units of time, two of space, d = 1 and 100",
+    )
+
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="ito_chains/window/constants",
@@ -151,6 +214,13 @@ CLAIMS: tuple[Claim, ...] = (
         theorem=I3_LIMIT,
         prepare=_limit_case,
         x_label="noise",
+    ),
+    Claim(
+        id="ito_chains/window/gronwall",
+        title=I3_GRONWALL.title,
+        theorem=I3_GRONWALL,
+        prepare=_gronwall_case,
+        x_label=CLOSEST,
     ),
     Claim(
         id="ito_chains/window/bound",

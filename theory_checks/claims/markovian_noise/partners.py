@@ -10,4 +10,5 @@ PARTNERS = (
     "markovian_noise/estimator/second-moment",
     "markovian_noise/estimator/variance",
     "markovian_noise/estimator/bias",
+    "markovian_noise/estimator/independent",
 )

@@ -2,7 +2,17 @@
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import independence, laws, local_steps, messages, moments, one_step, rates, side_by_side
+from . import (
+    independence,
+    inexact,
+    laws,
+    local_steps,
+    messages,
+    moments,
+    one_step,
+    rates,
+    side_by_side,
+)
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
@@ -11,6 +21,7 @@ CLAIMS: tuple[Claim, ...] = (
     *messages.CLAIMS,
     *independence.CLAIMS,
     *local_steps.CLAIMS,
+    *inexact.CLAIMS,
     *moments.CLAIMS,
     *rates.CLAIMS,
     *laws.CLAIMS,

@@ -11,4 +11,5 @@ PARTNERS = (
     "three_pillars/one-step/messages",
     "three_pillars/one-step/local-steps",
     "three_pillars/one-step/inexact",
+    "three_pillars/one-step/server",
 )

@@ -257,7 +257,11 @@ CLAIMS: tuple[Claim, ...] = (
         title="A ball with the solution on its boundary, and all of space",
         theorem=V5,
         prepare=Grid(BALLS),
-        pairs_with=("three_pillars/one-step/constrained", *PARTNERS),
+        pairs_with=(
+            "three_pillars/one-step/constrained",
+            "three_pillars/moments/few-local-steps",
+            *PARTNERS,
+        ),
     ),
     Claim(
         id="three_pillars/monotone/minty",

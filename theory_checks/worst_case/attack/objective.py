@@ -3,9 +3,9 @@ r"""How hard an instance is: how close a theorem is to what is measured, as a wh
 .. math:: \max_k \frac{m_k}{B_k}, \qquad \max \Big\{ \frac1\varphi : m_k > B_k(c_j / \varphi)
     \text{ for some } k \Big\}
 
-with the mean m_k and the bound B_k. The second, the *share* of a constant, is one over the factor by
-which the constant could be better before this instance shows it. A linear function may attain a
-bound, and test nothing of it but its start: of the other constants it needs no share. Above 1
+with the mean m_k and the bound B_k. The second, the *share* of a constant, is one over the factor
+by which the constant could be better before this instance shows it. A linear function may attain
+a bound, and test nothing of it but its start: of the other constants it needs no share. Above 1
 either says that the theorem is violated, and both are above 1 then.
 """
 
@@ -126,8 +126,8 @@ def _scored(theorem: Theorem, case: Case, laboratory: Laboratory) -> Scores | No
 def _share(place: Place, means: Array, name: str, sign: float, ratio: float) -> float:
     """One over the factor of a constant that the means exceed; -inf where it has no part.
 
-    Linear in between: exact where the bound is linear in the constant. Where no factor will do it is
-    negative, and says by how much of the constant's part the means fall short.
+    Linear in between: exact where the bound is linear in the constant. Where no factor will do it
+    is negative, and says by how much of the constant's part the means fall short.
     """
     if ratio > 1:
         return ratio
