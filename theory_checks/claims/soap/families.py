@@ -1,0 +1,162 @@
+"""Families of instances for Shampoo's regret: what `theory-checks attack` searches.
+
+Streams of losses of a 2 x 2 matrix in which a few rounds, of any features and targets, come again
+and again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias, final
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+import optzoo
+from optzoo.problems import LeastDistancesStream, LeastSquaresStream, MatrixStream
+from optzoo.theorems import Theorem
+from optzoo.theorems.soap import S7, S8
+
+from ...checks import ExactInequality
+from ...claim import Case
+from ...worst_case.attack import InstanceFamily, OneOf, Real
+from .regret import sides
+from .settings import Game, Make, ShampooSetting, played
+
+__all__ = ["FAMILIES", "SearchedRegret", "stream"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+SIZE = 2
+"""The matrix is square."""
+ROUNDS = 4
+"""So many of them come again."""
+LOSSES = ("distances", "squares")
+
+
+def stream(
+    loss: str,
+    rounds: int,
+    features: Sequence[float],
+    targets: Sequence[float],
+    planted: Sequence[float],
+) -> MatrixStream:
+    """The stream in which a few rounds come in turn.
+
+    Args:
+        loss: one of `LOSSES`.
+        rounds: T.
+        features: x of each of the rounds, one after the other.
+        targets: y of each of them, for squares.
+        planted: W*, for distances: y = W* x.
+
+    Raises:
+        ValueError: if the loss has no such name.
+    """
+    turn = np.arange(rounds) % ROUNDS
+    x = np.asarray(features, dtype=np.float64).reshape(ROUNDS, -1, SIZE)[turn]
+    if loss == "distances":
+        best = np.asarray(planted, dtype=np.float64).reshape(SIZE, SIZE)
+        return LeastDistancesStream.of(jnp.asarray(x), jnp.asarray(best))
+    if loss == "squares":
+        y = np.asarray(targets, dtype=np.float64).reshape(ROUNDS, -1, SIZE)[turn]
+        return LeastSquaresStream(jnp.asarray(x), jnp.asarray(y))
+    raise ValueError(f"loss must be one of {LOSSES}, got {loss!r}")
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchedRegret(ShampooSetting):
+    """Shampoo on any stream.
+
+    Args:
+        matrices: the stream.
+        text: it in words.
+        eta: the step.
+        largest: D, if the step is made for it.
+
+    Raises:
+        ValueError: if the path is farther than D from the best matrix.
+    """
+
+    matrices: MatrixStream
+    text: str
+    eta: float
+    largest: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.largest is not None:
+            found = float(self.play().distances.max())
+            if not found <= self.largest:
+                raise ValueError(f"D must be at least {found:.6g}, got {self.largest:.6g}")
+
+    @property
+    def words(self) -> str:
+        return self.text
+
+    @property
+    def place(self) -> MatrixStream:
+        return self.matrices
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        return self.place.rounds // 4, self.place.rounds
+
+    @property
+    def given(self) -> float | None:
+        return None if self.largest is not None else self.eta
+
+    def play(self, method: Make = optzoo.shampoo) -> Game:
+        game = played(method, self.place, self.horizons, self.eta)
+        if self.largest is None:
+            return game
+        return game._replace(D=np.full(len(self.horizons), self.largest))
+
+
+def _case(
+    theorem: Theorem,
+    loss: str,
+    rounds: int,
+    *,
+    reach: float | None = None,
+    eta: float | None = None,
+    **numbers: Any,
+) -> Case:
+    """With any step, or with that for a D in units of the distance from the start to W*."""
+    place, D = stream(loss, rounds, **numbers), None
+    if eta is None:
+        assert reach is not None
+        D = reach * max(float(np.linalg.norm(place.best_fixed(T))) for T in (rounds // 4, rounds))
+        eta = D / float(np.sqrt(2 * place.rank))
+    setting = SearchedRegret(
+        matrices=place,
+        text=f"{loss} in {rounds} rounds for a matrix, {ROUNDS} of them in turn",
+        eta=eta,
+        largest=D,
+    )
+    return Case(
+        setting,
+        ExactInequality(
+            partial(sides, setting, theorem), tolerance=1e-9, what="two horizons, exactly"
+        ),
+    )
+
+
+def _families(theorem: Theorem, make: Callable[..., Case], step: dict[str, Real]) -> Any:
+    """With one feature a round, and with two."""
+    for batch in (1, 2):
+        varies = step | {
+            "features": Real(-1.0, 1.0, size=ROUNDS * batch * SIZE),
+            "targets": Real(-2.0, 2.0, size=ROUNDS * batch * SIZE),
+            "planted": Real(-2.0, 2.0, size=SIZE**2),
+            "loss": OneOf(*LOSSES),
+            "rounds": OneOf(4, 16, 64),
+        }
+        yield InstanceFamily(f"{theorem.label}, {batch} a round", make, varies, (theorem,))
+
+
+FAMILIES: tuple[InstanceFamily, ...] = (
+    *_families(S7, _case, {"reach": Real(1.0, 10.0, log=True)}),
+    *_families(S8, _case, {"eta": Real(0.02, 10.0, log=True)}),
+)
