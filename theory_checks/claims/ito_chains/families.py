@@ -5,7 +5,7 @@ Linear chains on the line and in the plane, geometric ones, and walks: both laws
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from ...worst_case.attack import InstanceFamily, OneOf, Real, Whole
 from .settings import AnyChain, GeometricChain, LinearChain, PlaneChain
 
 __all__ = ["FAMILIES"]
+
+Varies: TypeAlias = dict[str, Real | Whole | OneOf]
 
 
 def _case(
@@ -34,7 +36,7 @@ def _case(
     return Case(chain, check(sides, tolerance=tolerance, what="two laws on the line or the plane"))
 
 
-def _steps(time: float, k: int) -> dict[str, float]:
+def _steps(time: float, k: int) -> dict[str, Any]:
     return {"time": time, "eta": time / k}
 
 
@@ -83,21 +85,21 @@ def _window(theorem: Theorem, time: float, k: int, **numbers: Any) -> Case:
     return _case(theorem, chain, LinearChain.distance_to_gaussian_noise)
 
 
-TIME = {"time": Real(0.05, 5.0, log=True), "gamma": Real(0.0, 1.0)}
-STEPS = {"k": Whole(1, 64, log=True)}
-NOISE = {"s": Real(0.01, 10.0, log=True)}
-START = {"start": Real(-5.0, 5.0)}
-TWO = {"start": Real(-5.0, 5.0, size=2)}
-RATE = {"rate": Real(-2.0, 2.0)}
-COINS = {"noise": OneOf("coin", "skewed coin")}
+TIME: Varies = {"time": Real(0.05, 5.0, log=True), "gamma": Real(0.0, 1.0)}
+STEPS: Varies = {"k": Whole(1, 64, log=True)}
+NOISE: Varies = {"s": Real(0.01, 10.0, log=True)}
+START: Varies = {"start": Real(-5.0, 5.0)}
+TWO: Varies = {"start": Real(-5.0, 5.0, size=2)}
+RATE: Varies = {"rate": Real(-2.0, 2.0)}
+COINS: Varies = {"noise": OneOf("coin", "skewed coin")}
 CONTRACTING = Real(0.02, 5.0, log=True)
 
-LINE = TIME | STEPS | NOISE | START
-PLANE = TIME | STEPS | NOISE | TWO
-ERROR = {"drift_error": Real(-2.0, 2.0), "alpha": Real(0.1, 1.0)}
-GROWTH = {"growth": Real(0.0, 2.0), "s": Real(0.02, 1.0, log=True)}
-FEW = {"k": Whole(1, 12)}
-MANY = {"k": Whole(1, 2000, log=True)}
+LINE: Varies = TIME | STEPS | NOISE | START
+PLANE: Varies = TIME | STEPS | NOISE | TWO
+ERROR: Varies = {"drift_error": Real(-2.0, 2.0), "alpha": Real(0.1, 1.0)}
+GROWTH: Varies = {"growth": Real(0.0, 2.0), "s": Real(0.02, 1.0, log=True)}
+FEW: Varies = {"k": Whole(1, 12)}
+MANY: Varies = {"k": Whole(1, 2000, log=True)}
 
 FAMILIES: tuple[InstanceFamily, ...] = (
     InstanceFamily("I1 on the line", _linear, LINE | RATE, (I1,)),
@@ -118,9 +120,7 @@ FAMILIES: tuple[InstanceFamily, ...] = (
     ),
     InstanceFamily("I2, geometric", _geometric, TIME | STEPS | GROWTH, (I2,)),
     InstanceFamily("I3, few steps", _window, TIME | NOISE | RATE | FEW | COINS, (I3,)),
-    InstanceFamily(
-        "I3, walks", partial(_window, rate=0.0), TIME | NOISE | MANY | COINS, (I3,)
-    ),
+    InstanceFamily("I3, walks", partial(_window, rate=0.0), TIME | NOISE | MANY | COINS, (I3,)),
     InstanceFamily(
         "I4, walks of coins",
         partial(_linear, noise="coin", rate=0.0),

@@ -51,6 +51,7 @@ from .settings import (
 __all__ = ["FAMILIES", "AlongChain", "SearchedRun"]
 
 Array: TypeAlias = NDArray[np.float64]
+Varies: TypeAlias = dict[str, Real | Whole | OneOf]
 
 DIM = 2
 
@@ -92,7 +93,7 @@ def _centred_on(part: NDArray[np.bool_], chain: MarkovChain, values: Sequence[fl
     return off / np.abs(off).max()
 
 
-def _states(count: int) -> dict[str, Real]:
+def _states(count: int) -> Varies:
     return {
         "transition": Real(1e-3, 1.0, log=True, size=count**2),
         "values": Real(-1.0, 1.0, size=count),
@@ -220,14 +221,14 @@ def _operator(
     )
 
 
-PROBLEM = {
+PROBLEM: Varies = {
     "L": Real(0.1, 10.0, log=True),
     "flatness": Real(1e-3, 0.999, log=True),
     "angle": Real(0.0, math.pi / 2),
     "sigma": Real(0.01, 10.0, log=True),
     "factor": Real(0.01, 10.0, log=True),
 }
-RUN = {
+RUN: Varies = {
     "start": Real(-5.0, 5.0, size=DIM),
     "batch": Real(0.1, 64.0, log=True),
     "level": Whole(0, 6),
@@ -266,19 +267,17 @@ def _run(
     )
 
 
-def _methods(
-    theorem: Theorem, plan: Prescribed, metric: Metric
-) -> list[InstanceFamily]:
+def _methods(theorem: Theorem, plan: Prescribed, metric: Metric) -> list[InstanceFamily]:
     """On chains of two, three and four states."""
     extragradient = plan is EXTRAGRADIENT
-    more: dict[str, Any] = {"turn": Real(-3.0, 3.0), "first": RUN["batch"]} if extragradient else {}
+    more: Varies = {"turn": Real(-3.0, 3.0), "first": RUN["batch"]} if extragradient else {}
     made = partial(
         _run, plan=plan, metric=metric, problem=_operator if extragradient else _quadratic
     )
     found = []
     for count in (2, 3, 4):
-        noise = OneOf("additive", "factor") if count < 4 else OneOf("both")
-        varies = _states(count) | PROBLEM | RUN | more | {"noise": noise}
+        noise: Varies = {"noise": OneOf("both") if count == 4 else OneOf("additive", "factor")}
+        varies = _states(count) | PROBLEM | RUN | more | noise
         words = f"{theorem.label} on {count} states"
         found.append(InstanceFamily(words, made, varies, (theorem,)))
     return found
@@ -349,9 +348,7 @@ def _batch(
     setting = _along(transition, values, s, n=n)
     cuts = np.diff(np.round(np.linspace(0, n, len(weights) + 1))).astype(int)
     largest = max(np.abs(weights).max(), 1e-3)
-    segments = [
-        (weight / largest / n, int(cut)) for weight, cut in zip(weights, cuts, strict=True)
-    ]
+    segments = [(weight / largest / n, int(cut)) for weight, cut in zip(weights, cuts, strict=True)]
     found = weighted_sum_moments(setting.chain, setting.noise, segments)
     return _compared(setting, theorem, found.squared_norm, n, 1 / n)
 
@@ -381,9 +378,9 @@ def _squared_bias(found: PathMoments) -> Array:
 
 
 def _averages() -> list[InstanceFamily]:
-    size = {"s": Real(0.1, 10.0, log=True)}
-    length = {"n": Whole(1, 100_000, log=True), "weights": Real(-1.0, 1.0, size=4)}
-    levels = {"batch": RUN["batch"], "level": RUN["level"]}
+    size: Varies = {"s": Real(0.1, 10.0, log=True)}
+    length: Varies = {"n": Whole(1, 100_000, log=True), "weights": Real(-1.0, 1.0, size=4)}
+    levels: Varies = {"batch": RUN["batch"], "level": RUN["level"]}
     found = []
     for count in (2, 3):
         varies = _states(count) | size

@@ -53,9 +53,7 @@ Choice = Mapping[str, str]
 
 
 @lru_cache(maxsize=KEPT)
-def _curve(
-    setting: PrescribedRun, metric: Metric, sizes: tuple[int, ...], horizon: int
-) -> Array:
+def _curve(setting: PrescribedRun, metric: Metric, sizes: tuple[int, ...], horizon: int) -> Array:
     run = setting.moments(*sizes).run(setting.x0, range(horizon + 1))
     return metric(setting, run)
 

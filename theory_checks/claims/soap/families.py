@@ -4,14 +4,13 @@ Streams of losses of a 2 x 2 matrix in which a few rounds, of any features and t
 and again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, final
 
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 import optzoo
 from optzoo.problems import LeastDistancesStream, LeastSquaresStream, MatrixStream
@@ -20,13 +19,13 @@ from optzoo.theorems.soap import S7, S8
 
 from ...checks import ExactInequality
 from ...claim import Case
-from ...worst_case.attack import InstanceFamily, OneOf, Real
+from ...worst_case.attack import InstanceFamily, OneOf, Real, Whole
 from .regret import sides
 from .settings import Game, Make, ShampooSetting, played
 
 __all__ = ["FAMILIES", "SearchedRegret", "stream"]
 
-Array: TypeAlias = NDArray[np.float64]
+Varies: TypeAlias = dict[str, Real | Whole | OneOf]
 
 SIZE = 2
 """The matrix is square."""
@@ -143,20 +142,21 @@ def _case(
     )
 
 
-def _families(theorem: Theorem, make: Callable[..., Case], step: dict[str, Real]) -> Any:
+def _families(theorem: Theorem, step: Varies) -> Iterator[InstanceFamily]:
     """With one feature a round, and with two."""
     for batch in (1, 2):
-        varies = step | {
+        others: Varies = {
             "features": Real(-1.0, 1.0, size=ROUNDS * batch * SIZE),
             "targets": Real(-2.0, 2.0, size=ROUNDS * batch * SIZE),
             "planted": Real(-2.0, 2.0, size=SIZE**2),
             "loss": OneOf(*LOSSES),
             "rounds": OneOf(4, 16, 64),
         }
-        yield InstanceFamily(f"{theorem.label}, {batch} a round", make, varies, (theorem,))
+        words = f"{theorem.label}, {batch} a round"
+        yield InstanceFamily(words, _case, step | others, (theorem,))
 
 
 FAMILIES: tuple[InstanceFamily, ...] = (
-    *_families(S7, _case, {"reach": Real(1.0, 10.0, log=True)}),
-    *_families(S8, _case, {"eta": Real(0.02, 10.0, log=True)}),
+    *_families(S7, {"reach": Real(1.0, 10.0, log=True)}),
+    *_families(S8, {"eta": Real(0.02, 10.0, log=True)}),
 )

@@ -7,7 +7,6 @@ method are enumerated.
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeAlias
 
 import jax.numpy as jnp
@@ -41,6 +40,7 @@ from .settings import PillarsSetting, moments
 __all__ = ["FAMILIES", "operators"]
 
 Array: TypeAlias = NDArray[np.float64]
+Varies: TypeAlias = dict[str, Real | Whole | OneOf]
 Sides: TypeAlias = tuple[Any, Callable[[], Any]]
 
 LONGEST = math.sqrt(2.0)
@@ -117,8 +117,8 @@ def _setting(
 # --- What is varied ---
 
 
-def _place(n: int, d: int, *, monotone: bool = False) -> dict[str, Real]:
-    mu = {} if monotone else {"mu": Real(1e-3, 3.0, log=True)}
+def _place(n: int, d: int, *, monotone: bool = False) -> Varies:
+    mu: Varies = {} if monotone else {"mu": Real(1e-3, 3.0, log=True)}
     return mu | {
         "coupling": Real(-5.0, 5.0, size=d * (d - 1) // 2),
         "stretch": Real(0.0, 3.0, size=d),
@@ -127,7 +127,7 @@ def _place(n: int, d: int, *, monotone: bool = False) -> dict[str, Real]:
     }
 
 
-STEP = {"p": Real(0.02, 0.98, log=True), "step": Real(0.05, 0.999)}
+STEP: Varies = {"p": Real(0.02, 0.98, log=True), "step": Real(0.05, 0.999)}
 SIZES = {
     (2, 2): ("PermK", "one client", "RandK", "none"),
     (4, 2): ("one client", "two clients", "RandK", "none"),
@@ -332,7 +332,7 @@ def _into_the_ball(point: Array) -> Array:
 def _families(
     theorem: Theorem,
     make: Callable[..., Case],
-    more: dict[str, Any],
+    more: Varies,
     *,
     monotone: bool = False,
     states: tuple[str, ...] = (),
@@ -342,17 +342,17 @@ def _families(
     """One for each number of workers and dimension; `states` are points of R^d."""
     found = []
     for n, d in sizes:
-        points = {name: Real(-1.0, 1.0, size=d) for name in states}
-        messages = OneOf(*(compressors or SIZES[n, d]))
-        varies = _place(n, d, monotone=monotone) | STEP | points | more | {"compressor": messages}
+        points: Varies = {name: Real(-1.0, 1.0, size=d) for name in states}
+        messages: Varies = {"compressor": OneOf(*(compressors or SIZES[n, d]))}
+        varies = _place(n, d, monotone=monotone) | STEP | points | more | messages
         words = f"{theorem.label}: {n} workers, d = {d}"
         found.append(InstanceFamily(words, make, varies, (theorem,)))
     return found
 
 
-HORIZON = {"horizon": OneOf(1, 10, 100)}
-INEXACT = HORIZON | {"left": Real(0.01, 0.95)}
-BALL = {"radius": Real(0.1, 10.0, log=True)}
+HORIZON: Varies = {"horizon": OneOf(1, 10, 100)}
+INEXACT: Varies = HORIZON | {"left": Real(0.01, 0.95)}
+BALL: Varies = {"radius": Real(0.1, 10.0, log=True)}
 CLIENTS = ("one client", "two clients")
 
 FAMILIES: tuple[InstanceFamily, ...] = (
@@ -361,9 +361,7 @@ FAMILIES: tuple[InstanceFamily, ...] = (
     *_families(V2, _rate, {}),
     *_families(V3, _energy, {}),
     *_families(V4, _run, INEXACT, states=("start",)),
-    *_families(
-        V4_CLIENTS, _run, INEXACT, states=("start",), sizes=((4, 2),), compressors=CLIENTS
-    ),
+    *_families(V4_CLIENTS, _run, INEXACT, states=("start",), sizes=((4, 2),), compressors=CLIENTS),
     *_families(V4_STEP, _inexact, {"H": Whole(1, 400, log=True)}),
     *_families(V4_LOCAL, _local, {}, sizes=((2, 2), (2, 4)), compressors=("none",)),
     *_families(V5_STEP, _on_the_ball, BALL, states=("offset", "z", "m"), sizes=((2, 2),)),
