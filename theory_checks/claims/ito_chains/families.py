@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from optzoo.theorems import Theorem
 from optzoo.theorems.ito_chains import I1, I1_ALL_TIMES, I2, I3, I4, I5
 
@@ -40,8 +38,18 @@ def _steps(time: float, k: int) -> dict[str, Any]:
     return {"time": time, "eta": time / k}
 
 
+FLAT = 1e-3
+"""The least drift: below it both sides of I1 are round-off."""
+
+
 def _linear(theorem: Theorem, time: float, k: int, **numbers: Any) -> Case:
     return _case(theorem, LinearChain(**_steps(time, k), **numbers), LinearChain.distance)
+
+
+def _drifting(theorem: Theorem, rate: float, **numbers: Any) -> Case:
+    if abs(rate) < FLAT:
+        raise ValueError(f"rate must be at least {FLAT} in size, got {rate}")
+    return _linear(theorem, rate=rate, **numbers)
 
 
 def _plane(
@@ -53,30 +61,23 @@ def _plane(
     **numbers: Any,
 ) -> Case:
     first, second = rates
+    if max(map(abs, rates)) < FLAT:
+        raise ValueError(f"a rate must be at least {FLAT} in size, got {first} and {second}")
     x, y = start
     chain = PlaneChain(**_steps(time, k), rates=(first, second), start=(x, y), **numbers)
     return _case(theorem, chain, PlaneChain.distance)
 
 
-DEVIATIONS = 8.0
+DEVIATIONS = 12.0
 """A factor of a geometric chain that is negative is neglected: it is so many deviations away."""
-REACH = 4.0
-"""The logarithms of its law are kept up to this size."""
-CELL = 1e-3
-"""The least deviation of a factor that the cells of its law resolve."""
 
 
 def _geometric(theorem: Theorem, time: float, k: int, **numbers: Any) -> Case:
-    """The law of the chain on cells of its logarithm, where that resolves it."""
+    """Where the factors stay positive."""
     chain = GeometricChain(**_steps(time, k), **numbers)
     kick = chain.s * chain.eta ** ((1 + chain.gamma) / 2)
-    if kick < CELL:
-        raise ValueError(f"the noise of a step, {kick:.3g}, must be at least {CELL:g}")
     if 1 + chain.growth * chain.eta < DEVIATIONS * kick:
         raise ValueError(f"the noise of a step, {kick:.3g}, must leave its factor positive")
-    whole = chain.s * chain.eta ** (chain.gamma / 2) * np.sqrt(time)
-    if chain.growth * time + DEVIATIONS * whole > REACH:
-        raise ValueError(f"growth and noise up to T must stay below {REACH:g}")
     return _case(theorem, chain, GeometricChain.distance, tolerance=1e-4)
 
 
@@ -102,7 +103,7 @@ FEW: Varies = {"k": Whole(1, 12)}
 MANY: Varies = {"k": Whole(1, 2000, log=True)}
 
 FAMILIES: tuple[InstanceFamily, ...] = (
-    InstanceFamily("I1 on the line", _linear, LINE | RATE, (I1,)),
+    InstanceFamily("I1 on the line", _drifting, LINE | RATE, (I1,)),
     InstanceFamily(
         "I1 in the plane",
         _plane,
@@ -127,5 +128,5 @@ FAMILIES: tuple[InstanceFamily, ...] = (
         TIME | NOISE | MANY,
         (I4,),
     ),
-    InstanceFamily("I5, a drift error", _linear, LINE | RATE | ERROR, (I5,)),
+    InstanceFamily("I5, a drift error", _drifting, LINE | RATE | ERROR, (I5,)),
 )

@@ -238,7 +238,8 @@ def _sum_law(noise: str, coefficients: tuple[float, ...]) -> GridLaw:
 
 
 START = 1.0
-LOGS = 4.0 * np.arange(-(2**13), 2**13) / 2**13
+CELLS, REACH = 2**14, 10.0
+"""The logarithm's law is kept on so many cells, up to so many deviations from its middle."""
 
 
 @final
@@ -289,10 +290,12 @@ class GeometricChain(Chain):
 
         A factor below 0, eight deviations away, is neglected.
         """
-        noise = self.louder * self.s * self.eta ** ((1 + self.gamma) / 2)
-        masses = _log_power(1 + self.growth * self.eta, noise, self.steps)
-        h = LOGS[1] - LOGS[0]
-        return Histogram(START * np.exp(np.append(LOGS - h / 2, LOGS[-1] + h / 2)), masses)
+        centre = 1 + self.growth * self.eta
+        kick = self.s * self.eta ** ((1 + self.gamma) / 2) / centre
+        reach = REACH * kick * self.steps**0.5
+        masses = _log_power(self.louder * kick, self.steps, reach)
+        edges = reach * np.linspace(-1.0, 1.0, CELLS + 1) - reach / CELLS
+        return Histogram(START * centre**self.steps * np.exp(edges), masses)
 
     def goal(self, edges: Array) -> Histogram:
         """The law of Z_T on the cells."""
@@ -312,13 +315,13 @@ class GeometricChain(Chain):
 
 
 @lru_cache(maxsize=64)
-def _log_power(centre: float, noise: float, steps: int) -> Array:
-    """Masses on LOGS of the sum of `steps` independent log N(centre, noise^2)."""
-    h = LOGS[1] - LOGS[0]
-    far = (np.exp(LOGS) - centre) / noise
-    density = np.exp(LOGS - far**2 / 2) / (noise * np.sqrt(2 * np.pi))
+def _log_power(noise: float, steps: int, reach: float) -> Array:
+    """Masses of the sum of `steps` independent log N(1, noise^2), on cells from -reach to reach."""
+    logs, h = reach * np.arange(-CELLS // 2, CELLS // 2) / (CELLS // 2), 2 * reach / CELLS
+    far = (np.exp(logs) - 1) / noise
+    density = np.exp(logs - far**2 / 2) / (noise * np.sqrt(2 * np.pi))
     transform = np.fft.rfft(np.fft.ifftshift(density * h))
-    masses = np.fft.fftshift(np.fft.irfft(transform**steps, len(LOGS)))
+    masses = np.fft.fftshift(np.fft.irfft(transform**steps, CELLS))
     return np.where(masses > 1e-16, masses, 0.0)
 
 

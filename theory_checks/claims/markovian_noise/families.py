@@ -223,10 +223,10 @@ def _operator(
 
 PROBLEM: Varies = {
     "L": Real(0.1, 10.0, log=True),
-    "flatness": Real(1e-3, 0.999, log=True),
+    "flatness": Real(0.01, 0.999, log=True),
     "angle": Real(0.0, math.pi / 2),
     "sigma": Real(0.01, 10.0, log=True),
-    "factor": Real(0.01, 10.0, log=True),
+    "factor": Real(0.01, 3.0, log=True),
 }
 RUN: Varies = {
     "start": Real(-5.0, 5.0, size=DIM),

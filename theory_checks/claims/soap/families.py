@@ -150,7 +150,7 @@ def _families(theorem: Theorem, step: Varies) -> Iterator[InstanceFamily]:
             "targets": Real(-2.0, 2.0, size=ROUNDS * batch * SIZE),
             "planted": Real(-2.0, 2.0, size=SIZE**2),
             "loss": OneOf(*LOSSES),
-            "rounds": OneOf(4, 16, 64),
+            "rounds": OneOf(8, 64),
         }
         words = f"{theorem.label}, {batch} a round"
         yield InstanceFamily(words, _case, step | others, (theorem,))
