@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import jax
@@ -118,7 +119,7 @@ class PiecewiseQuadratic(FiniteSum):
         knots = np.asarray(host(self.knots), dtype=np.float64)
         ends = np.concatenate([[low], knots[(knots > low) & (knots < high)], [high]])
         found = [self.value_at(end) for end in ends]
-        for left, right in zip(ends[:-1], ends[1:], strict=True):
+        for left, right in itertools.pairwise(ends):
             curvature = self._mean_second[np.searchsorted(knots, (left + right) / 2)]
             if curvature > 0:
                 zero = left - self._mean_derivative(left) / curvature
@@ -140,7 +141,8 @@ class PiecewiseQuadratic(FiniteSum):
         y = check_point(x, 1)
         rows = check_indices(indices, self.num_samples)
         lengths = _lengths(self.knots, y[0])
-        return (self.slopes[rows] + self.second[rows] @ lengths)[:, None]
+        second, slopes = jnp.asarray(self.second), jnp.asarray(self.slopes)
+        return (slopes[rows] + second[rows] @ lengths)[:, None]
 
     def batch_gradient(self, x: jax.Array, indices: ArrayLike) -> jax.Array:
         return jnp.mean(self.sample_gradients(x, indices), axis=0)
@@ -163,8 +165,8 @@ class PiecewiseQuadratic(FiniteSum):
         """Re-derives every constant from the derivatives of the gradients inside all pieces."""
         knots = np.asarray(host(self.knots), dtype=np.float64)
         ends = np.concatenate([[knots[0] - 1], knots, [knots[-1] + 1]]) if knots.size else [-1, 1]
-        inside = [(a + b) / 2 for a, b in zip(ends[:-1], ends[1:], strict=True)]
-        each = [local_constants(self, [x]) for x in inside]
+        inside = [(a + b) / 2 for a, b in itertools.pairwise(ends)]
+        each = [local_constants(self, np.array([x])) for x in inside]
         for name, constant in self.constants.items():
             derived = max(one[name] for one in each)
             if abs(constant.value - derived) > 1e-7 * max(derived, constant.value, 1e-5):
