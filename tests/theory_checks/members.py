@@ -1,8 +1,9 @@
 """Random members of the families that an attack searches, and what must hold of every one."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from theory_checks.claim import Case
 from theory_checks.simulation.laboratory import Laboratory
 from theory_checks.worst_case.attack.objective import RATIO, NoInstanceError, objectives, scores
 
@@ -22,21 +23,25 @@ def random_parameters(family, count, *, choice=None, seed=0):
         yield family.at(choice or drawn, rng.random(family.dimension))
 
 
+def first_choice(family):
+    """The first of each choice, so that one program is enough."""
+    return {name: one.values[0] for name, one in family.choices.items()}
+
+
 def instances(family, count, **how):
-    """The cases of those that are instances; for each of the others a reason is given."""
-    theorem = family.theorems[0]
-    found = []
+    """The cases of those that are instances; the others say why they are none."""
+    found, reasons = [], []
     for parameters in random_parameters(family, count, **how):
         try:
-            found.append(family.case(theorem, parameters))
-        except ValueError as reason:
-            assert str(reason)
+            found.append(family.case(family.theorems[0], parameters))
+        except ValueError as error:
+            reasons.append(str(error))
+    assert all(reasons)
     return found
 
 
 def looked_at(theorem, cases, seeds=8):
     """The objectives of each case, or None where the theorem says that it does not apply."""
-    assert all(isinstance(case, Case) for case in cases)
     found = scores(theorem, cases, Laboratory(seeds=seeds))
     assert all(str(one) for one in found if isinstance(one, NoInstanceError))
     return [None if isinstance(one, NoInstanceError) else one for one in found]
@@ -54,8 +59,7 @@ def require_members(family, count=5, *, tolerance=1e-6, certified=1, **how):
     """
     theorem = family.theorems[0]
     cases = instances(family, count, **how)
-    found = looked_at(theorem, cases)
-    seen = [(case, one) for case, one in zip(cases, found, strict=True) if one is not None]
+    seen = [pair for pair in zip(cases, looked_at(theorem, cases), strict=True) if pair[1]]
     assert len(seen) >= count / 2
     for case, one in seen:
         assert set(one) == set(objectives(theorem))
@@ -68,7 +72,24 @@ def require_members(family, count=5, *, tolerance=1e-6, certified=1, **how):
 
 
 def ratio(family, theorem, parameters):
-    """How large a theorem makes the ratio on a member of a family of another theorem's."""
+    """How large the ratio of a theorem is on a member of the family."""
     assert family.fits(theorem)
     (found,) = looked_at(theorem, [family.case(theorem, parameters)])
     return found[RATIO]
+
+
+def require_caught(families, theorem, formula, **parameters):
+    """A member of the first family of a theorem refutes it with another formula, and not as it is.
+
+    Args:
+        families: of its paper.
+        theorem: as it stands.
+        formula: with a mistake in it.
+        **parameters: of the member; the others are in the middle of their range.
+    """
+    family = next(one for one in families if theorem in one.theorems)
+    middle = family.at(first_choice(family), np.full(family.dimension, 0.5))
+    assert set(parameters) <= set(middle)
+    wrong = replace(theorem, formula=formula)
+    assert ratio(family, wrong, middle | parameters) > 1 + 1e-6
+    assert ratio(family, theorem, middle | parameters) <= 1 + 1e-6

@@ -98,7 +98,7 @@ CONTRACTING = Real(0.02, 5.0, log=True)
 LINE: Varies = TIME | STEPS | NOISE | START
 PLANE: Varies = TIME | STEPS | NOISE | TWO
 ERROR: Varies = {"drift_error": Real(-2.0, 2.0), "alpha": Real(0.1, 1.0)}
-GROWTH: Varies = {"growth": Real(0.0, 2.0), "s": Real(0.02, 1.0, log=True)}
+GROWTH: Varies = {"growth": Real(0.0, 2.0), "s": Real(0.02, 0.5, log=True)}
 FEW: Varies = {"k": Whole(1, 12)}
 MANY: Varies = {"k": Whole(1, 2000, log=True)}
 

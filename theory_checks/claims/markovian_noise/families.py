@@ -5,7 +5,7 @@ and with four states both at once; in two dimensions, with exact expectations fr
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, final
@@ -110,7 +110,8 @@ class SearchedRun(PrescribedRun):
 
     Args:
         problem: of two dimensions.
-        start: x^0 less the solution.
+        away: |x^0 - x*|.
+        heading: the angle of x^0 - x*.
         batch: B in mixing times.
         first: B_0 in mixing times.
         level: m.
@@ -118,7 +119,8 @@ class SearchedRun(PrescribedRun):
     """
 
     problem: MarkovianProblem
-    start: Sequence[float]
+    away: float
+    heading: float
     batch: float
     level: int
     first: float
@@ -135,7 +137,8 @@ class SearchedRun(PrescribedRun):
 
     @property
     def x0(self) -> Array:
-        return np.asarray(self.place.solution + np.asarray(self.start))
+        towards = np.array([math.cos(self.heading), math.sin(self.heading)])
+        return np.asarray(self.place.solution + self.away * towards)
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -229,7 +232,8 @@ PROBLEM: Varies = {
     "factor": Real(0.01, 3.0, log=True),
 }
 RUN: Varies = {
-    "start": Real(-5.0, 5.0, size=DIM),
+    "away": Real(1e-3, 10.0, log=True),
+    "heading": Real(-math.pi / 2, math.pi / 2),
     "batch": Real(0.1, 64.0, log=True),
     "level": Whole(0, 6),
     "step": Real(0.02, 1.0, log=True),
@@ -241,8 +245,9 @@ def _run(
     *,
     plan: Prescribed,
     metric: Metric,
-    problem: Any,
-    start: Sequence[float],
+    problem: Callable[..., MarkovianProblem],
+    away: float,
+    heading: float,
     batch: float,
     level: int,
     step: float,
@@ -252,7 +257,8 @@ def _run(
     setting = SearchedRun(
         plan=plan,
         problem=problem(**numbers),
-        start=start,
+        away=away,
+        heading=heading,
         batch=batch,
         first=first,
         level=level,
@@ -361,7 +367,7 @@ def _estimate(
     batch: float,
     level: int,
     *,
-    metric: Any,
+    metric: Callable[[PathMoments], Array],
 ) -> Case:
     setting = _along(transition, values, s)
     B = max(1, round(batch * setting.chain.mixing_time))

@@ -4,11 +4,12 @@ Streams of losses of a 2 x 2 matrix in which a few rounds, of any features and t
 and again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, final
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,7 +24,7 @@ from ...worst_case.attack import InstanceFamily, OneOf, Real, Whole
 from .regret import sides
 from .settings import Game, Make, ShampooSetting, played
 
-__all__ = ["FAMILIES", "SearchedRegret", "stream"]
+__all__ = ["FAMILIES", "SearchedRegret", "distances", "squares"]
 
 Varies: TypeAlias = dict[str, Real | Whole | OneOf]
 
@@ -31,37 +32,34 @@ SIZE = 2
 """The matrix is square."""
 ROUNDS = 4
 """So many of them come again."""
-LOSSES = ("distances", "squares")
 
 
-def stream(
-    loss: str,
-    rounds: int,
-    features: Sequence[float],
-    targets: Sequence[float],
-    planted: Sequence[float],
-) -> MatrixStream:
-    """The stream in which a few rounds come in turn.
+def distances(rounds: int, features: Sequence[float], planted: Sequence[float]) -> MatrixStream:
+    """Losses |W x - W* x|, summed over a round.
 
     Args:
-        loss: one of `LOSSES`.
         rounds: T.
         features: x of each of the rounds, one after the other.
-        targets: y of each of them, for squares.
-        planted: W*, for distances: y = W* x.
-
-    Raises:
-        ValueError: if the loss has no such name.
+        planted: W*.
     """
-    turn = np.arange(rounds) % ROUNDS
-    x = np.asarray(features, dtype=np.float64).reshape(ROUNDS, -1, SIZE)[turn]
-    if loss == "distances":
-        best = np.asarray(planted, dtype=np.float64).reshape(SIZE, SIZE)
-        return LeastDistancesStream.of(jnp.asarray(x), jnp.asarray(best))
-    if loss == "squares":
-        y = np.asarray(targets, dtype=np.float64).reshape(ROUNDS, -1, SIZE)[turn]
-        return LeastSquaresStream(jnp.asarray(x), jnp.asarray(y))
-    raise ValueError(f"loss must be one of {LOSSES}, got {loss!r}")
+    best = np.asarray(planted, dtype=np.float64).reshape(SIZE, SIZE)
+    return LeastDistancesStream.of(_in_turn(rounds, features), jnp.asarray(best))
+
+
+def squares(rounds: int, features: Sequence[float], targets: Sequence[float]) -> MatrixStream:
+    """Losses |W x - y|^2 / 2, summed over a round.
+
+    Args:
+        rounds: T.
+        features: x of each of the rounds, one after the other.
+        targets: y of each of them.
+    """
+    return LeastSquaresStream(_in_turn(rounds, features), _in_turn(rounds, targets))
+
+
+def _in_turn(rounds: int, vectors: Sequence[float]) -> jax.Array:
+    each = np.asarray(vectors, dtype=np.float64).reshape(ROUNDS, -1, SIZE)
+    return jnp.asarray(each[np.arange(rounds) % ROUNDS])
 
 
 @final
@@ -115,22 +113,22 @@ class SearchedRegret(ShampooSetting):
 
 def _case(
     theorem: Theorem,
-    loss: str,
     rounds: int,
     *,
+    stream: Callable[..., MatrixStream],
     reach: float | None = None,
     eta: float | None = None,
     **numbers: Any,
 ) -> Case:
     """With any step, or with that for a D in units of the distance from the start to W*."""
-    place, D = stream(loss, rounds, **numbers), None
+    place, D = stream(rounds, **numbers), None
     if eta is None:
         assert reach is not None
         D = reach * max(float(np.linalg.norm(place.best_fixed(T))) for T in (rounds // 4, rounds))
         eta = D / float(np.sqrt(2 * place.rank))
     setting = SearchedRegret(
         matrices=place,
-        text=f"{loss} in {rounds} rounds for a matrix, {ROUNDS} of them in turn",
+        text=f"{stream.__name__} in {rounds} rounds for a matrix, {ROUNDS} of them in turn",
         eta=eta,
         largest=D,
     )
@@ -145,15 +143,15 @@ def _case(
 def _families(theorem: Theorem, step: Varies) -> Iterator[InstanceFamily]:
     """With one feature a round, and with two."""
     for batch in (1, 2):
-        others: Varies = {
-            "features": Real(-1.0, 1.0, size=ROUNDS * batch * SIZE),
-            "targets": Real(-2.0, 2.0, size=ROUNDS * batch * SIZE),
-            "planted": Real(-2.0, 2.0, size=SIZE**2),
-            "loss": OneOf(*LOSSES),
-            "rounds": OneOf(8, 64),
-        }
-        words = f"{theorem.label}, {batch} a round"
-        yield InstanceFamily(words, _case, step | others, (theorem,))
+        each = Real(-1.0, 1.0, size=ROUNDS * batch * SIZE)
+        for stream, best in (
+            (distances, {"planted": Real(-2.0, 2.0, size=SIZE**2)}),
+            (squares, {"targets": Real(-2.0, 2.0, size=ROUNDS * batch * SIZE)}),
+        ):
+            others: Varies = {"features": each, **best, "rounds": OneOf(8, 64)}
+            words = f"{theorem.label}, {stream.__name__}, {batch} a round"
+            made = partial(_case, stream=stream)
+            yield InstanceFamily(words, made, step | others, (theorem,))
 
 
 FAMILIES: tuple[InstanceFamily, ...] = (
