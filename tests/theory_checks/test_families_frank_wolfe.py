@@ -1,7 +1,5 @@
 """The instances that are searched for the Frank-Wolfe theorems."""
 
-from contextlib import suppress
-
 import numpy as np
 import pytest
 
@@ -17,15 +15,15 @@ SIMULATED = ("F3 on the line, n = 2", "F6 on the line, n = 4")
 
 @pytest.mark.parametrize("family", **by_name(FAMILIES))
 def test_random_members_are_instances_with_a_bound(family):
-    bounds = []
-    for case in instances(family, 5):
+    cases = instances(family, 5, choice=first_choice(family))
+    assert len(cases) == 5
+    for case in cases:
         place = case.setting.place
         assert place.f_star.value <= place.known["start"] + 1e-12
         assert case.setting.words
-        with suppress(ValueError):  # F7 needs a warm table
-            bounds.append(case.check.says(Laboratory(seeds=8), 8))
-    assert len(bounds) >= 3
-    assert all(np.all(np.isfinite(said) & (said > 0)) for said in bounds)
+        said = case.check.says(Laboratory(seeds=8), 8)
+        assert said.size
+        assert np.all(np.isfinite(said) & (said > 0))
 
 
 @pytest.mark.parametrize(
