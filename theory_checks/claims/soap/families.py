@@ -30,36 +30,40 @@ Varies: TypeAlias = dict[str, Real | Whole | OneOf]
 
 SIZE = 2
 """The matrix is square."""
-ROUNDS = 4
-"""So many of them come again."""
 
 
-def distances(rounds: int, features: Sequence[float], planted: Sequence[float]) -> MatrixStream:
+def distances(
+    rounds: int, features: Sequence[float], planted: Sequence[float], *, turns: int
+) -> MatrixStream:
     """Losses |W x - W* x|, summed over a round.
 
     Args:
         rounds: T.
         features: x of each of the rounds, one after the other.
         planted: W*.
+        turns: so many rounds come again and again.
     """
     best = np.asarray(planted, dtype=np.float64).reshape(SIZE, SIZE)
-    return LeastDistancesStream.of(_in_turn(rounds, features), jnp.asarray(best))
+    return LeastDistancesStream.of(_in_turn(rounds, features, turns), jnp.asarray(best))
 
 
-def squares(rounds: int, features: Sequence[float], targets: Sequence[float]) -> MatrixStream:
+def squares(
+    rounds: int, features: Sequence[float], targets: Sequence[float], *, turns: int
+) -> MatrixStream:
     """Losses |W x - y|^2 / 2, summed over a round.
 
     Args:
         rounds: T.
         features: x of each of the rounds, one after the other.
         targets: y of each of them.
+        turns: so many rounds come again and again.
     """
-    return LeastSquaresStream(_in_turn(rounds, features), _in_turn(rounds, targets))
+    return LeastSquaresStream(_in_turn(rounds, features, turns), _in_turn(rounds, targets, turns))
 
 
-def _in_turn(rounds: int, vectors: Sequence[float]) -> jax.Array:
-    each = np.asarray(vectors, dtype=np.float64).reshape(ROUNDS, -1, SIZE)
-    return jnp.asarray(each[np.arange(rounds) % ROUNDS])
+def _in_turn(rounds: int, vectors: Sequence[float], turns: int) -> jax.Array:
+    each = np.asarray(vectors, dtype=np.float64).reshape(turns, -1, SIZE)
+    return jnp.asarray(each[np.arange(rounds) % turns])
 
 
 @final
@@ -116,19 +120,20 @@ def _case(
     rounds: int,
     *,
     stream: Callable[..., MatrixStream],
+    turns: int,
     reach: float | None = None,
     eta: float | None = None,
     **numbers: Any,
 ) -> Case:
     """With any step, or with that for a D in units of the distance from the start to W*."""
-    place, D = stream(rounds, **numbers), None
+    place, D = stream(rounds, turns=turns, **numbers), None
     if eta is None:
         assert reach is not None
         D = reach * max(float(np.linalg.norm(place.best_fixed(T))) for T in (rounds // 4, rounds))
         eta = D / float(np.sqrt(2 * place.rank))
     setting = SearchedRegret(
         matrices=place,
-        text=f"{stream.__name__} in {rounds} rounds for a matrix, {ROUNDS} of them in turn",
+        text=f"{stream.__name__} in {rounds} rounds for a matrix, {turns} of them in turn",
         eta=eta,
         largest=D,
     )
@@ -141,16 +146,17 @@ def _case(
 
 
 def _families(theorem: Theorem, step: Varies) -> Iterator[InstanceFamily]:
-    """With one feature a round, and with two."""
-    for batch in (1, 2):
-        each = Real(-1.0, 1.0, size=ROUNDS * batch * SIZE)
+    """One round again and again, and four in turn, with one feature in a round or with two."""
+    for turns, batch in ((1, 1), (4, 1), (4, 2)):
+        vectors = turns * batch * SIZE
         for stream, best in (
             (distances, {"planted": Real(-2.0, 2.0, size=SIZE**2)}),
-            (squares, {"targets": Real(-2.0, 2.0, size=ROUNDS * batch * SIZE)}),
+            (squares, {"targets": Real(-2.0, 2.0, size=vectors)}),
         ):
-            others: Varies = {"features": each, **best, "rounds": OneOf(8, 64)}
-            words = f"{theorem.label}, {stream.__name__}, {batch} a round"
-            made = partial(_case, stream=stream)
+            features = {"features": Real(-1.0, 1.0, size=vectors)}
+            others: Varies = {**features, **best, "rounds": OneOf(8, 64)}
+            words = f"{theorem.label}, {stream.__name__}, {turns} in turn, {batch} a round"
+            made = partial(_case, stream=stream, turns=turns)
             yield InstanceFamily(words, made, step | others, (theorem,))
 
 
