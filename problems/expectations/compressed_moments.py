@@ -1,9 +1,10 @@
 r"""Exact second moments of Three Pillars on affine problems: no sampling, no enumeration.
 
-With w = (z - z*, m - z*) and an exact solution u of the sub-problem, a step is linear in w but for
-the messages, so that E w w' follows a linear recursion:
+With w = (z - z*, m - z*) and a solution u of the sub-problem, exact or by H steps of extragradient
+from z, a step is linear in w but for the messages, so that E w w' follows a linear recursion:
 
-    u - z* = R ((1 - tau) (z - z*) + (tau - gamma G) (m - z*)),     R = (I + gamma A_1)^{-1}
+    uhat - z* = R ((1 - tau) (z - z*) + (tau - gamma G) (m - z*)),  R = (I + gamma A_1)^{-1}
+    u - uhat  = P^H (z - uhat),   P = I - eta M (I - eta M),  M = A_1 + I / gamma
     z^+    = u + gamma xi,    E xi = G (m - u),    G = A - A_1
     m^+    = z with probability p, else m.
 
@@ -23,7 +24,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arguments import check_scalar, host
+from .._arguments import check_scalar, check_size, host
 from ..distributed.affine_operators import AffineOperators
 
 __all__ = ["CompressedMoments", "Messages"]
@@ -110,9 +111,12 @@ class CompressedMoments:
         momentum: tau.
         refresh_probability: p.
         messages: the compressor.
+        local_steps: H; an exact solution of the sub-problem if None.
+        local_step: eta, of those steps.
 
     Raises:
-        ValueError: if a number is out of range or the problem is constrained.
+        ValueError: if a number is out of range, the problem is constrained, or local steps have no
+            length.
 
     Example:
         >>> from optzoo.problems import bilinear_saddle
@@ -127,9 +131,19 @@ class CompressedMoments:
     momentum: float
     refresh_probability: float
     messages: Messages
+    local_steps: int | None = None
+    local_step: float | None = None
 
     def __post_init__(self) -> None:
         check_scalar("gamma", self.gamma, positive=True)
+        if (self.local_steps is None) != (self.local_step is None):
+            raise ValueError(
+                "local_steps and local_step belong together, got "
+                f"{self.local_steps!r} and {self.local_step!r}"
+            )
+        if self.local_steps is not None:
+            check_size("local_steps", self.local_steps)
+            check_scalar("local_step", self.local_step, positive=True)
         for name in ("momentum", "refresh_probability"):
             check_scalar(name, getattr(self, name), at_least=0.0, at_most=1.0)
         if self.problem.radius is not None:
@@ -146,7 +160,17 @@ class CompressedMoments:
             [(1 - tau) * identity, tau * identity - gamma * differences.mean(axis=0)]
         )
         u = np.linalg.solve(identity + gamma * server, target)
+        if self.local_steps is not None:
+            kept = np.linalg.matrix_power(self.local_error(), self.local_steps)
+            u = u + kept @ (np.hstack([identity, np.zeros((d, d))]) - u)
         return server, differences, u, np.hstack([np.zeros((d, d)), identity]) - u
+
+    def local_error(self) -> Array:
+        """P, by which a local step multiplies u - uhat, shape (d, d)."""
+        assert self.local_step is not None, "the solution is exact"
+        system = host(self.problem.matrices)[0] + np.eye(self.problem.dim) / self.gamma
+        step = self.local_step * system
+        return np.asarray(np.eye(len(step)) - step + step @ step)
 
     def step(self, second: Array) -> Array:
         """E w w' after a step.
@@ -197,6 +221,14 @@ class CompressedMoments:
         _, _, u, _ = self._maps
         product = host(self.problem.matrices).mean(axis=0) @ u
         return float(np.sum((product @ second) * product))
+
+    def squared_operator_form(self) -> tuple[Array, Array, Array]:
+        """The matrices of |F(u) - F(z*)|^2, of |u - z|^2 and of |u - m|^2, shape (2d, 2d) each."""
+        _, _, u, away = self._maps
+        product = host(self.problem.matrices).mean(axis=0) @ u
+        d = self.problem.dim
+        moved = u - np.hstack([np.eye(d), np.zeros((d, d))])
+        return product.T @ product, moved.T @ moved, away.T @ away
 
     def mean_square_operators(self, second: Array, horizons: tuple[int, ...]) -> list[float]:
         """The mean of E|F(u^k) - F(z*)|^2 over the steps k = 0, ..., K - 1, for every horizon K.

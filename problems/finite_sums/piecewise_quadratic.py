@@ -139,7 +139,8 @@ class PiecewiseQuadratic(FiniteSum):
         y = check_point(x, 1)
         rows = check_indices(indices, self.num_samples)
         lengths = _lengths(self.knots, y[0])
-        return (self.slopes[rows] + self.second[rows] @ lengths)[:, None]
+        second, slopes = jnp.asarray(self.second), jnp.asarray(self.slopes)
+        return (slopes[rows] + second[rows] @ lengths)[:, None]
 
     def batch_gradient(self, x: jax.Array, indices: ArrayLike) -> jax.Array:
         return jnp.mean(self.sample_gradients(x, indices), axis=0)

@@ -10,13 +10,14 @@ import pytest
 import optzoo
 from optzoo.problems import (
     additive_noise_quadratic,
+    extragradient_moments,
     lazy_resample,
     level_weights,
     masked_nesterov,
     two_state_switch,
 )
 from optzoo.theorems.any_estimate_constants import DistanceOfAny
-from optzoo.theorems.markovian_noise import D3A, D6, StronglyConvex, Switches
+from optzoo.theorems.markovian_noise import D3A, D5, D6, StronglyConvex, Switches
 from theory_checks.claims.markovian_noise import any_estimates, baselines, mutants, rates
 from theory_checks.claims.markovian_noise.lower_bounds import Switched, relative_distance
 from theory_checks.claims.markovian_noise.processes import (
@@ -200,6 +201,30 @@ def test_a_setting_shows_what_its_bound_ate(plan, spectrum, noise):
     # A longer step is refused, or is the longest of all.
     with pytest.raises(ValueError, match=r"must be|violated"):
         setting.of(plan.theorem, gamma=shown["gamma"] / 0.89)
+
+
+def test_extragradient_takes_the_batches_that_its_bound_believes_in():
+    """B_0 is that of the first half: with noise in one half alone the curve is another."""
+    curves = []
+    for batch in ("long, short first", "short, long first"):
+        setting = ExactRun(plan=EXTRAGRADIENT, chain="switch-14", batch=batch, start="solution")
+        B, m = setting.sizes
+        taken = setting.moments(B, m, setting.first_batch)
+        np.testing.assert_array_equal(
+            taken.matrix,
+            extragradient_moments(
+                setting.place,
+                setting.constants["gamma"].value,
+                first_batch_size=round(setting.constants["B_0"].value),
+                batch_size=round(setting.constants["B"].value),
+                max_level=m,
+            ).matrix,
+        )
+        measured, _ = rates.sides(setting, D5, distance)
+        again = distance(setting, taken.run(setting.x0, range(1, setting.horizon + 1)))
+        np.testing.assert_allclose(measured, again.ravel(), rtol=1e-12)
+        curves.append(measured[-1])
+    assert curves[1] > 10 * curves[0]
 
 
 def test_all_starts_and_iterations_are_held_against_the_bound():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from optzoo import bernoulli_noise, rademacher_noise
 from optzoo.problems import (
     Atoms,
+    CertificateError,
     Constant,
     DoubleWell,
     Gaussian,
@@ -40,7 +41,9 @@ __all__ = [
     "GeometricChain",
     "LinearChain",
     "Noise",
+    "PlaneChain",
     "PosteriorChain",
+    "VectorChain",
     "halved",
     "posterior",
 ]
@@ -91,6 +94,12 @@ class Chain(Setting):
     @abc.abstractmethod
     def distance(self) -> float:
         """W2(X_k, Z_T), from above."""
+
+
+def _require_below(name: str, constant: Constant, found: float) -> None:
+    """Refuses a supremum that something exceeds."""
+    if found > constant.value * (1 + 1e-9):
+        raise CertificateError(f"{name} is stated as {constant.value}, but {found} was found")
 
 
 AnyChain = TypeVar("AnyChain", bound=Chain)
@@ -152,6 +161,14 @@ class LinearChain(Chain):
         if self.drift_error != 0:
             known |= chosen(delta=self.drift_error, alpha=self.alpha)
         return known
+
+    def certify(self) -> None:
+        """The drift of the diffusion along the run, and long after it."""
+        ends = {"b_bar": self.time, "b_sup": 200 / abs(self.rate) if self.rate else self.time}
+        for name in ends.keys() & self.constants.keys():
+            laws = [self.diffusion.law(time) for time in np.linspace(0.0, ends[name], 65)]
+            found = max(abs(self.rate) * np.hypot(law.mean, law.deviation) for law in laws)
+            _require_below(name, self.constants[name], float(found))
 
     @property
     def diffusion(self) -> OrnsteinUhlenbeck:
@@ -221,7 +238,8 @@ def _sum_law(noise: str, coefficients: tuple[float, ...]) -> GridLaw:
 
 
 START = 1.0
-LOGS = 4.0 * np.arange(-(2**13), 2**13) / 2**13
+CELLS, REACH = 2**14, 10.0
+"""The logarithm's law is kept on so many cells, up to so many deviations from its middle."""
 
 
 @final
@@ -257,15 +275,27 @@ class GeometricChain(Chain):
             "s_hat": Constant(self.s * root, "exact", derivation=late),
         }
 
+    def certify(self) -> None:
+        """The second moments of the chain, step by step."""
+        square, largest = START**2, START**2
+        for _ in range(self.steps):
+            noise = self.s**2 * self.eta ** (1 + self.gamma)
+            square = square * (1 + self.growth * self.eta) ** 2 + noise * square
+            largest = max(largest, square)
+        for name, slope in (("b_hat", abs(self.growth)), ("s_hat", self.s)):
+            _require_below(name, self.constants[name], slope * float(np.sqrt(largest)))
+
     def law(self) -> Histogram:
         """The law of X_k: the logarithms of the factors are convolved.
 
         A factor below 0, eight deviations away, is neglected.
         """
-        noise = self.louder * self.s * self.eta ** ((1 + self.gamma) / 2)
-        masses = _log_power(1 + self.growth * self.eta, noise, self.steps)
-        h = LOGS[1] - LOGS[0]
-        return Histogram(START * np.exp(np.append(LOGS - h / 2, LOGS[-1] + h / 2)), masses)
+        centre = 1 + self.growth * self.eta
+        kick = self.s * self.eta ** ((1 + self.gamma) / 2) / centre
+        reach = REACH * kick * self.steps**0.5
+        masses = _log_power(self.louder * kick, self.steps, reach)
+        edges = reach * np.linspace(-1.0, 1.0, CELLS + 1) - reach / CELLS
+        return Histogram(START * centre**self.steps * np.exp(edges), masses)
 
     def goal(self, edges: Array) -> Histogram:
         """The law of Z_T on the cells."""
@@ -285,47 +315,117 @@ class GeometricChain(Chain):
 
 
 @lru_cache(maxsize=64)
-def _log_power(centre: float, noise: float, steps: int) -> Array:
-    """Masses on LOGS of the sum of `steps` independent log N(centre, noise^2)."""
-    h = LOGS[1] - LOGS[0]
-    far = (np.exp(LOGS) - centre) / noise
-    density = np.exp(LOGS - far**2 / 2) / (noise * np.sqrt(2 * np.pi))
+def _log_power(noise: float, steps: int, reach: float) -> Array:
+    """Masses of the sum of `steps` independent log N(1, noise^2), on cells from -reach to reach."""
+    logs, h = reach * np.arange(-CELLS // 2, CELLS // 2) / (CELLS // 2), 2 * reach / CELLS
+    far = (np.exp(logs) - 1) / noise
+    density = np.exp(logs - far**2 / 2) / (noise * np.sqrt(2 * np.pi))
     transform = np.fft.rfft(np.fft.ifftshift(density * h))
-    masses = np.fft.fftshift(np.fft.irfft(transform**steps, len(LOGS)))
+    masses = np.fft.fftshift(np.fft.irfft(transform**steps, CELLS))
     return np.where(masses > 1e-16, masses, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorChain(Chain):
+    """A chain with a linear drift in several dimensions, Gaussian noise in all of them; abstract.
+
+    Args:
+        s: size of the noise.
+    """
+
+    s: float
+
+    @property
+    @abc.abstractmethod
+    def process(self) -> LinearDiffusion:
+        """The diffusion."""
+
+    @cached_property
+    def constants(self) -> dict[str, Constant]:
+        """Of b(Z_t) the mean falls or grows at most like e^{-mt}, and the covariance grows."""
+        matrix, start = self.process.matrix, self.process.drift(self.process.start)
+        slowest = float(np.linalg.eigvalsh((matrix + matrix.T) / 2)[0])
+        M = float(np.linalg.norm(matrix, 2))
+        of_mean = float(start @ start) * max(1.0, float(np.exp(-2 * slowest * self.time)))
+
+        def drift(time: float) -> Constant:
+            covariance = self.process.law(time)[1]
+            grown = float(np.trace(matrix @ covariance @ matrix.T))
+            how = "its mean's largest, its covariance's largest"
+            return Constant(float(np.sqrt(of_mean + grown)), "certified", derivation=how)
+
+        known = {
+            **chosen(eta=self.eta, gamma=self.gamma, T=self.time, s=self.s, d=len(matrix)),
+            "M": Constant(M, "exact", derivation="a norm"),
+            "b_bar": drift(self.time),
+        }
+        if slowest > 0 and np.array_equal(matrix, matrix.T):
+            m = Constant(slowest, "exact", derivation="an eigenvalue")
+            known |= {"m": m, "b_sup": drift(200 / slowest)}
+        return known
+
+    def distance(self) -> float:
+        process = self.process
+        noise = self.louder * process.noise
+        chain = LinearDiffusion(process.matrix, process.offset, noise, process.start)
+        return bures(*chain.euler_law(self.eta, self.steps), *process.law(self.time))
+
+    def certify(self) -> None:
+        """The drift along the run."""
+        squares = []
+        for time in np.linspace(0.0, self.time, 65).tolist():
+            mean, covariance = self.process.law(time)
+            spread = np.trace(self.process.matrix @ covariance @ self.process.matrix.T)
+            squares.append(float(np.sum(self.process.drift(mean) ** 2) + spread))
+        _require_below("b_bar", self.constants["b_bar"], float(np.sqrt(max(squares))))
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class PosteriorChain(Chain):
+class PosteriorChain(VectorChain):
     """Langevin dynamics of the posterior of a linear model in three dimensions."""
+
+    s: float = 2**0.5
 
     @property
     def words(self) -> str:
         return "posterior of a linear model, $d = 3$, 6 observations"
 
-    @cached_property
-    def constants(self) -> dict[str, Constant]:
-        """Of E|b(Z_t)|^2 the mean's part falls from |c|^2 and the covariance's grows."""
-        process = posterior()
-        covariance = process.law(self.time)[1]
-        grown = np.trace(process.matrix @ covariance @ process.matrix)
-        drift = float(np.sqrt(process.offset @ process.offset + grown))
-        return {
-            **chosen(eta=self.eta, gamma=self.gamma, T=self.time, s=2**0.5, d=3),
-            "M": Constant(
-                float(np.linalg.eigvalsh(process.matrix)[-1]), "exact", derivation="an eigenvalue"
-            ),
-            "b_bar": Constant(
-                drift, "certified", derivation="its mean's largest, its covariance's largest"
-            ),
-        }
+    @property
+    def process(self) -> LinearDiffusion:
+        return posterior()
 
-    def distance(self) -> float:
-        process = posterior()
-        noise = self.louder * process.noise
-        chain = LinearDiffusion(process.matrix, process.offset, noise, process.start)
-        return bures(*chain.euler_law(self.eta, self.steps), *process.law(self.time))
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class PlaneChain(VectorChain):
+    """Drift -A x in the plane, A diagonal plus a rotation.
+
+    Args:
+        rates: the diagonal of A.
+        turn: the entry above it; that below has the other sign.
+        start: x_0 of both.
+    """
+
+    rates: tuple[float, float]
+    turn: float = 0.0
+    start: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def words(self) -> str:
+        a, b = self.rates
+        return (
+            f"$b = -Ax$ in the plane, $A$ with the diagonal ${a:.3g}$, ${b:.3g}$ and a rotation by "
+            f"${self.turn:.3g}$, $s = {self.s:.3g}$, $T = {self.time:.3g}$, Gaussian noise"
+        )
+
+    @cached_property
+    def process(self) -> LinearDiffusion:
+        (a, b), w = self.rates, self.turn
+        noise = self.s * self.eta ** (self.gamma / 2) * np.eye(2)
+        return LinearDiffusion(
+            np.array([[a, w], [-w, b]]), np.zeros(2), noise, np.asarray(self.start)
+        )
 
 
 @lru_cache

@@ -63,23 +63,28 @@ class Method:
         return self.shipped(**{NAMES[symbol]: constants[symbol] for symbol in self.takes})
 
     def moments(
-        self, problem: MarkovianProblem, constants: Mapping[str, float], **sizes: int
+        self,
+        problem: MarkovianProblem,
+        constants: Mapping[str, float],
+        *,
+        batch_size: int,
+        max_level: int,
+        first_batch_size: int | None = None,
     ) -> LinearMethodMoments:
-        """The recursion of its moments on an affine problem, from `batch_size` and `max_level`."""
+        """The recursion of its moments on an affine problem.
+
+        The first of two estimates takes a plain batch: of `batch_size` if no other is given.
+        """
         assert self.recursion is not None, f"{self.shipped} is not linear"
         named = {NAMES[symbol]: constants[symbol] for symbol in self.takes}
+        sizes = {"batch_size": batch_size, "max_level": max_level}
+        if self.estimates > 1:
+            sizes["first_batch_size"] = first_batch_size or batch_size
         return self.recursion(problem, **named, **sizes)
 
 
 def _plain_first_half(state: Any, batch_size: jax.Array, max_level: jax.Array) -> Any:
     return batch_size, jnp.where(state.phase == 0, 0, max_level)
-
-
-def _extragradient_moments(
-    problem: MarkovianProblem, learning_rate: float, **sizes: int
-) -> LinearMethodMoments:
-    first = sizes["batch_size"]
-    return extragradient_moments(problem, learning_rate, first_batch_size=first, **sizes)
 
 
 DESCENT = Method(optzoo.randomized_gd, randomized_gd_moments)
@@ -92,7 +97,7 @@ ACCELERATED = Method(
 )
 EXTRAGRADIENT = Method(
     optzoo.randomized_extragradient,
-    _extragradient_moments,
+    extragradient_moments,
     sizes=_plain_first_half,
     estimates=2,
 )

@@ -1,7 +1,7 @@
 r"""D3, D3a, D4 and D5 beside exact expectations, at every iteration from each starting state."""
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -34,10 +34,12 @@ from .settings import (
     DESCENT,
     EXTRAGRADIENT,
     FACTOR_CHAINS,
+    KEPT,
     NOISES,
     POLYAK,
     ExactRun,
     Prescribed,
+    PrescribedRun,
     mean_squared_gradient,
 )
 
@@ -50,14 +52,14 @@ Choice = Mapping[str, str]
 # --- The check ---
 
 
-@cache
-def _curve(setting: ExactRun, metric: Metric, sizes: tuple[int, int], horizon: int) -> Array:
+@lru_cache(maxsize=KEPT)
+def _curve(setting: PrescribedRun, metric: Metric, sizes: tuple[int, ...], horizon: int) -> Array:
     run = setting.moments(*sizes).run(setting.x0, range(horizon + 1))
     return metric(setting, run)
 
 
 def sides(
-    setting: ExactRun,
+    setting: PrescribedRun,
     theorem: Theorem,
     metric: Metric,
     *,
@@ -73,13 +75,15 @@ def sides(
         theorem: whose bound.
         metric: what it bounds.
         last_only: the last iteration alone, where the floor has been reached.
-        sizes: B and m that the method takes, in place of those that the bound believes in.
+        sizes: B and m that the method takes, in place of those that the bound believes in; the
+            plain batch of extragradient's first half is then B, too.
         horizon: at most so many iterations.
         **changes: of the constants in the bound.
     """
     last = min(setting.horizon, horizon or setting.horizon)
     k = np.arange(last if last_only else 1, last + 1)
-    curve = _curve(setting, metric, sizes or setting.sizes, last)[k]
+    taken = sizes or (*setting.sizes, setting.first_batch)
+    curve = _curve(setting, metric, taken, last)[k]
 
     def bound() -> Array:
         along = setting.bound(theorem, k, **changes)[:, None]

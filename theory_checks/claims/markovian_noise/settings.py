@@ -1,8 +1,9 @@
 """The chains, and the settings whose moments follow exact recursions from each starting state."""
 
+import abc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, final
 
 import jax.numpy as jnp
@@ -37,10 +38,12 @@ __all__ = [
     "DESCENT",
     "EXTRAGRADIENT",
     "FACTOR_CHAINS",
+    "KEPT",
     "POLYAK",
     "SMALL_CHAINS",
     "ExactRun",
     "Prescribed",
+    "PrescribedRun",
     "chain",
     "distance",
     "longest_step",
@@ -54,6 +57,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Metric = Callable[[Any, MethodMoments], Array]
+
+KEPT = 512
+"""So many settings keep what was computed for them: more than there are claims."""
 
 # --- Chains: mixing times from 14 to 1386, one of them not reversible ---
 
@@ -147,17 +153,17 @@ def _operator(name: str, factor: float, spectrum: str) -> MarkovianProblem:
 # --- What is observed: iterations 0, 1, ... from each starting state ---
 
 
-def distance(setting: "ExactRun", run: MethodMoments) -> Array:
+def distance(setting: "PrescribedRun", run: MethodMoments) -> Array:
     """E|x^k - x*|^2."""
     return run.squared_distance("x")
 
 
-def suboptimality(setting: "ExactRun", run: MethodMoments) -> Array:
+def suboptimality(setting: "PrescribedRun", run: MethodMoments) -> Array:
     """E f(x^k) - f*."""
     return run.quadratic(setting.hessian / 2)
 
 
-def mean_squared_gradient(setting: "ExactRun", run: MethodMoments) -> Array:
+def mean_squared_gradient(setting: "PrescribedRun", run: MethodMoments) -> Array:
     """(1/N) sum_{k < N} E|grad f(x^k)|^2 at N = 0, 1, ..., the first of them without meaning."""
     squares = run.quadratic(setting.hessian.T @ setting.hessian)
     counts = np.arange(1, len(squares))[:, None]
@@ -165,7 +171,7 @@ def mean_squared_gradient(setting: "ExactRun", run: MethodMoments) -> Array:
     return np.concatenate([np.full_like(averages[:1], np.nan), averages])
 
 
-def potential(setting: "ExactRun", run: MethodMoments) -> Array:
+def potential(setting: "PrescribedRun", run: MethodMoments) -> Array:
     """E Phi_k."""
     gap = run.quadratic(setting.hessian / 2, "x_f")
     return run.squared_distance("x") + 6 / setting.place.constants["mu"].value * gap
@@ -251,13 +257,84 @@ EXTRAGRADIENT = Prescribed(
 )
 
 
-@final
-@dataclass(frozen=True, kw_only=True)
-class ExactRun(Setting):
-    """A linear method on an affine problem, beside the recursion of its moments.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PrescribedRun(Setting):
+    """A linear method on an affine problem, beside the recursion of its moments; abstract.
 
     Args:
         plan: the method and its step.
+    """
+
+    plan: Prescribed
+
+    @property
+    @abc.abstractmethod
+    def place(self) -> MarkovianProblem:
+        """The problem."""
+
+    @property
+    @abc.abstractmethod
+    def hessian(self) -> Array:
+        """That of f, for quadratics."""
+
+    @property
+    @abc.abstractmethod
+    def x0(self) -> Array:
+        """Where all points start."""
+
+    @property
+    @abc.abstractmethod
+    def sizes(self) -> tuple[int, int]:
+        """B and m."""
+
+    @property
+    @abc.abstractmethod
+    def first_batch(self) -> int:
+        """B_0, the plain batch of extragradient's first half."""
+
+    @property
+    @abc.abstractmethod
+    def step_share(self) -> float:
+        """The step in units of the longest."""
+
+    @property
+    def constants(self) -> Mapping[str, Constant]:
+        return _constants(self)
+
+    @property
+    def parameters(self) -> dict[str, float | int | str]:
+        return values(self.constants, "gamma", "p", "B_0", "B", "m")
+
+    def certify(self) -> None:
+        self.place.certify()
+
+    @property
+    def horizon(self) -> int:
+        """Iterations until what is left of the start has fallen to e^-3, within limits."""
+        rate = self.of(self.plan.theorem).rate
+        return max(10, min(self.plan.most_iterations, round(3 / rate)))
+
+    def moments(
+        self, batch_size: int, max_level: int, first_batch: int | None = None
+    ) -> LinearMethodMoments:
+        """The recursion of the method at the theorem's step, with B, m and, if it has one, B_0."""
+        method, constants = self.plan.method, self.of(self.plan.theorem)
+        taken = {name: getattr(constants, name) for name in method.takes}
+        return method.moments(
+            self.place,
+            taken,
+            first_batch_size=first_batch,
+            batch_size=batch_size,
+            max_level=max_level,
+        )
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ExactRun(PrescribedRun):
+    """One of the problems, batches and starts that have a name.
+
+    Args:
         chain: its name, or "mixed-100" or "river-swim", which bring their own.
         noise: one of `NOISES`.
         spectrum: one of `SPECTRA`, for quadratics.
@@ -267,7 +344,6 @@ class ExactRun(Setting):
         step: one of `STEPS`.
     """
 
-    plan: Prescribed
     chain: str
     noise: str = "additive"
     spectrum: str = ""
@@ -294,7 +370,6 @@ class ExactRun(Setting):
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """B and m."""
         place = self.place
         tau, factor = place.chain.mixing_time, place.constants[place.noise_factor].value
         if place.noise_factor == "Delta":
@@ -306,12 +381,14 @@ class ExactRun(Setting):
         return round(16 * max(1.0, factor**2) * tau), self.plan.levels if factor > 0 else 4
 
     @property
-    def constants(self) -> Mapping[str, Constant]:
-        return _constants(self)
+    def first_batch(self) -> int:
+        if self.batch in HALVES:
+            return HALVES[self.batch][0] * self.place.chain.mixing_time
+        return self.sizes[0]
 
     @property
-    def parameters(self) -> dict[str, float | int | str]:
-        return values(self.constants, "gamma", "p", "B_0", "B", "m")
+    def step_share(self) -> float:
+        return STEPS[self.step]
 
     @property
     def words(self) -> str:
@@ -327,21 +404,9 @@ class ExactRun(Setting):
             instance = f"quadratic with eigenvalues {', '.join(map(str, SPECTRA[self.spectrum]))}"
         return f"{instance}, noise along {along}: {noise}; {afar}"
 
-    @property
-    def horizon(self) -> int:
-        """Iterations until what is left of the start has fallen to e^-3, within limits."""
-        rate = self.of(self.plan.theorem).rate
-        return max(10, min(self.plan.most_iterations, round(3 / rate)))
 
-    def moments(self, batch_size: int, max_level: int) -> LinearMethodMoments:
-        """The recursion of the method at the theorem's step, with this batch."""
-        method, constants = self.plan.method, self.of(self.plan.theorem)
-        taken = {name: getattr(constants, name) for name in method.takes}
-        return method.moments(self.place, taken, batch_size=batch_size, max_level=max_level)
-
-
-@cache
-def _constants(setting: ExactRun) -> Mapping[str, Constant]:
+@lru_cache(maxsize=KEPT)
+def _constants(setting: PrescribedRun) -> Mapping[str, Constant]:
     """Those of the problem, the batch and the start, and what the theorem prescribes."""
     place, theorem = setting.place, setting.plan.theorem
     error = setting.x0 - place.solution
@@ -355,10 +420,9 @@ def _constants(setting: ExactRun) -> Mapping[str, Constant]:
         "start": Constant(start, "exact", derivation="what the bound starts from, at x^0"),
     }
     if theorem is D5:
-        first = HALVES[setting.batch][0] * place.chain.mixing_time if setting.batch in HALVES else B
-        known |= chosen(B_0=first)
+        known |= chosen(B_0=setting.first_batch)
     L, mu = place.constants["L"].value, place.constants["mu"].value
-    longest = STEPS[setting.step] * setting.plan.longest(L, mu)
+    longest = setting.step_share * setting.plan.longest(L, mu)
     if theorem is D4:
         known |= chosen(gamma=longest)
         return known | _largest_scale(known)
@@ -385,6 +449,8 @@ def _largest_scale(constants: Mapping[str, Constant]) -> dict[str, Constant]:
     for _ in range(50 if low < high else 0):
         middle = (low + high) / 2
         low, high = (middle, high) if _allowed(D4, constants, p=middle) else (low, middle)
+    if low == 0:
+        raise ValueError("no momentum scale is small enough for (C)")
     return {"p": Constant(low, "exact", derivation="the largest that (C) allows")}
 
 

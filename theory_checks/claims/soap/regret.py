@@ -22,9 +22,9 @@ from ...controls import Change, Sides, exact_case, mutant, wrong
 from ...family import Family
 from ...setting import Setting, chosen
 from . import mutants
-from .settings import HORIZONS, STREAMS, Make, RegretSetting
+from .settings import STREAMS, Make, RegretSetting, ShampooSetting
 
-__all__ = ["CLAIMS"]
+__all__ = ["CLAIMS", "sides"]
 
 Array = NDArray[np.float64]
 
@@ -38,13 +38,20 @@ BITES: dict[tuple[str, float | None], tuple[Change, ...]] = {
 }
 
 
-def _sides(setting: RegretSetting, theorem: Theorem, method: Make = optzoo.shampoo) -> Sides:
+def sides(setting: ShampooSetting, theorem: Theorem, method: Make = optzoo.shampoo) -> Sides:
+    """The regrets at all horizons, and what the theorem says of them.
+
+    Args:
+        setting: where.
+        theorem: whose bound.
+        method: Shampoo, or a mutant.
+    """
     game = setting.play(method)
 
     def bounds() -> Array:
         each = [
             setting.bound(theorem, game.gradients[:horizon], D=D, eta=game.eta)
-            for horizon, D in zip(HORIZONS, game.D, strict=True)
+            for horizon, D in zip(setting.horizons, game.D, strict=True)
         ]
         return np.array(each)
 
@@ -55,7 +62,7 @@ def _case(theorem: Theorem, stream: str, eta: float | None = None) -> Case:
     """With the step of S7, or with any step."""
     return exact_case(
         RegretSetting(stream=stream, eta=eta),
-        partial(_sides, theorem=theorem),
+        partial(sides, theorem=theorem),
         ExactInequality,
         *BITES.get((stream, eta), ()),
         what="every horizon",

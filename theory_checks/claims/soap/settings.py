@@ -1,8 +1,9 @@
 """SOAP on given gradients, and Shampoo on online problems whose best fixed matrix is known."""
 
+import abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple, final
 
 import jax
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 import optzoo
 from optzoo.problems import (
+    CertificateError,
     Constant,
     LeastDistancesStream,
     LeastSquaresStream,
@@ -33,8 +35,10 @@ __all__ = [
     "Game",
     "Make",
     "RegretSetting",
+    "ShampooSetting",
     "SoapSetting",
     "drifting_gradients",
+    "played",
     "standardized",
 ]
 
@@ -207,10 +211,65 @@ class Game(NamedTuple):
     D: Array  # the one that the step was made for, or those distances
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ShampooSetting(Setting):
+    """Shampoo on a stream, from 0; abstract."""
+
+    @property
+    @abc.abstractmethod
+    def place(self) -> MatrixStream:
+        """The stream."""
+
+    @property
+    @abc.abstractmethod
+    def horizons(self) -> tuple[int, ...]:
+        """Where regrets are taken."""
+
+    @property
+    @abc.abstractmethod
+    def given(self) -> float | None:
+        """The step; None where it is that of S7."""
+
+    @abc.abstractmethod
+    def play(self, method: Make = optzoo.shampoo) -> Game:
+        """Shampoo, or a mutant, with its step."""
+
+    @property
+    def constants(self) -> dict[str, Constant]:
+        game = self.play()
+        step, how = "chosen", "the largest distance; an earlier horizon has its own"
+        if self.given is None:
+            step, how = r"$D / \sqrt{2r}$", "no distance exceeds it, verified on the path"
+        return {
+            "D": Constant(float(game.D.max()), "certified", derivation=how),
+            "r": Constant(self.rank, "exact", derivation="outer products in a gradient"),
+            "eta": Constant(game.eta, "exact", derivation=step),
+            **chosen(epsilon=EPSILON),
+        }
+
+    @property
+    def parameters(self) -> dict[str, float | int | str]:
+        return {"horizons": ", ".join(map(str, self.horizons))}
+
+    @property
+    def rank(self) -> int:
+        """R, which no gradient's rank exceeds."""
+        return self.place.rank
+
+    def certify(self) -> None:
+        """The distances and the ranks along the path."""
+        game = self.play()
+        if np.any(game.distances > game.D):
+            raise CertificateError(f"distances {game.distances} exceed D = {game.D}")
+        largest = int(np.linalg.matrix_rank(game.gradients).max())
+        if largest > self.rank:
+            raise CertificateError(f"a gradient has the rank {largest}, above r = {self.rank}")
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
-class RegretSetting(Setting):
-    """Shampoo on a stream, from 0.
+class RegretSetting(ShampooSetting):
+    """One of the streams that have a name.
 
     Args:
         stream: one of `STREAMS`.
@@ -226,47 +285,38 @@ class RegretSetting(Setting):
         return f"{size}: {STREAMS[self.stream]}"
 
     @property
-    def constants(self) -> dict[str, Constant]:
-        game = self.play()
-        step, how = "chosen", "the largest distance; an earlier horizon has its own"
-        if self.eta is None:
-            step, how = r"$D / \sqrt{2r}$", "no distance exceeds it, verified on the path"
-        return {
-            "D": Constant(float(game.D.max()), "certified", derivation=how),
-            "r": Constant(self.rank, "exact", derivation="outer products in a gradient"),
-            "eta": Constant(game.eta, "exact", derivation=step),
-            **chosen(epsilon=EPSILON),
-        }
+    def place(self) -> MatrixStream:
+        return _streams()[self.stream]
 
     @property
-    def parameters(self) -> dict[str, float | int | str]:
-        return {"horizons": ", ".join(map(str, HORIZONS))}
+    def horizons(self) -> tuple[int, ...]:
+        return HORIZONS
 
     @property
-    def rank(self) -> int:
-        """R, which no gradient's rank exceeds."""
-        return _streams()[self.stream].rank
+    def given(self) -> float | None:
+        return self.eta
 
     def play(self, method: Make = optzoo.shampoo) -> Game:
         """Shampoo, or a mutant; the prescribed step is for the first D of a grid that fits."""
         if self.eta is not None:
-            return _played(method, self.stream, self.eta)
+            return played(method, self.place, self.horizons, self.eta)
         for D in (1.2 ** np.arange(40)).tolist():
-            game = _played(method, self.stream, float(D / np.sqrt(2 * self.rank)))
+            eta = float(D / np.sqrt(2 * self.rank))
+            game = played(method, self.place, self.horizons, eta)
             if game.distances.max() <= D:
-                return game._replace(D=np.full(len(HORIZONS), D))
+                return game._replace(D=np.full(len(self.horizons), D))
         raise ValueError(f"no D fits the path on the stream {self.stream!r}")
 
 
-@cache
-def _played(method: Make, name: str, eta: float) -> Game:
-    stream = _streams()[name]
+@lru_cache(maxsize=512)
+def played(method: Make, stream: MatrixStream, horizons: tuple[int, ...], eta: float) -> Game:
+    """What a method does on a stream with this step, and D as its own distances."""
     path, gradients = (np.asarray(part) for part in _play(method, eta, stream))
-    regrets = [stream.regret(jnp.asarray(path), horizon) for horizon in HORIZONS]
+    regrets = [stream.regret(jnp.asarray(path), horizon) for horizon in horizons]
     distances = np.array(
         [
             np.max(np.linalg.norm(path[:horizon] - stream.best_fixed(horizon), axis=(1, 2)))
-            for horizon in HORIZONS
+            for horizon in horizons
         ]
     )
     return Game(eta, gradients, np.array(regrets), distances, distances)

@@ -79,8 +79,10 @@ def terms(
     problem, star = run.problem, np.asarray(run.z_star)
     after = after_messages(run, z, m)
     u = after.u
-    at_u, at_m = (np.asarray(_operators(problem, jnp.asarray(points))) for points in (u, m))
-    operator, at_star = at_u.mean(axis=1), np.asarray(problem.operator(run.z_star))
+    at_u, at_m, at_star = (
+        np.asarray(_operators(problem, jnp.asarray(points))) for points in (u, m, star[None])
+    )
+    operator, of_star = at_u.mean(axis=1), at_star.mean(axis=1)
     raw = at_m - at_u
     sent = raw - raw[:, :1]  # a_i
     a, b = (energy or run.compressor).variance_constants(problem.dim)
@@ -94,7 +96,7 @@ def terms(
         "u": squared(u - star),
         "u_z": squared(u - z),
         "u_m": squared(u - m),
-        "progress": np.sum((operator - at_star) * (u - star), axis=1),
+        "progress": np.sum((operator - of_star) * (u - star), axis=1),
         "operator": squared(operator),
         "energy": a * squared(sent).mean(axis=1) + (1 - b) * squared(sent.mean(axis=1)),
         "after": squared(after.z - star).mean(axis=1),

@@ -117,6 +117,9 @@ class PillarsSetting(Setting):
             "compressor": str(self.compressor),
         }
 
+    def certify(self) -> None:
+        self.problem.certify()
+
     def value(self, name: str) -> float:
         """A constant's value."""
         return self.constants[name].value
@@ -315,10 +318,13 @@ COMPRESSORS: dict[str, Compressor] = {
 }
 
 
-def moments(setting: PillarsSetting, *, permuted: bool = False) -> CompressedMoments:
-    """The recursion of the second moments, of an affine problem over R^d with exact solutions.
+def moments(
+    setting: PillarsSetting, *, permuted: bool = False, exact: bool = True
+) -> CompressedMoments:
+    """The recursion of the second moments, of an affine problem over R^d.
 
-    With `permuted` it is that of PermK with a uniform permutation for its uniform shift.
+    With `permuted` it is that of PermK with a uniform permutation for its uniform shift; without
+    `exact` the sub-problems are solved by the setting's local steps.
     """
     problem, compressor = setting.problem, setting.compressor
     if not isinstance(problem, AffineOperators):
@@ -331,4 +337,5 @@ def moments(setting: PillarsSetting, *, permuted: bool = False) -> CompressedMom
     elif isinstance(compressor, RandK):
         messages = Messages("coordinates", compressor.num_coordinates)
     p = setting.value("p")
-    return CompressedMoments(problem, setting.value("gamma"), p, p, messages)
+    local = (None, None) if exact else (int(setting.value("H")), setting.eta)
+    return CompressedMoments(problem, setting.value("gamma"), p, p, messages, *local)
