@@ -48,9 +48,9 @@ class PiecewiseQuadratic(FiniteSum):
         (1.0, 0.0)
     """
 
-    knots: jax.Array
-    second: jax.Array
-    slopes: jax.Array
+    knots: jax.Array | np.ndarray
+    second: jax.Array | np.ndarray
+    slopes: jax.Array | np.ndarray
 
     def __post_init__(self) -> None:
         for name in ("knots", "second", "slopes"):
@@ -218,13 +218,13 @@ def _ends(knots: Any, module: Any) -> tuple[Any, Any]:
     return module.concatenate([-infinite, knots]), module.concatenate([knots, infinite])
 
 
-def _lengths(knots: jax.Array, x: jax.Array) -> jax.Array:
+def _lengths(knots: jax.Array | np.ndarray, x: jax.Array) -> jax.Array:
     """How much of each piece lies between 0 and x, signed."""
     left, right = _ends(knots, jnp)
     return jnp.clip(x, left, right) - jnp.clip(0.0, left, right)
 
 
-def _areas(knots: jax.Array, x: jax.Array) -> jax.Array:
+def _areas(knots: jax.Array | np.ndarray, x: jax.Array) -> jax.Array:
     """The integrals of those lengths from 0 to x."""
     left, right = _ends(knots, jnp)
 

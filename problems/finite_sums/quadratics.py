@@ -40,8 +40,8 @@ class Quadratics(FiniteSum):
         (0.0, True)
     """
 
-    hessians: jax.Array
-    slopes: jax.Array
+    hessians: jax.Array | np.ndarray
+    slopes: jax.Array | np.ndarray
 
     def __post_init__(self) -> None:
         for name in ("hessians", "slopes"):

@@ -7,6 +7,7 @@ from typing import Any, final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import optzoo
 from optzoo.lmo import ConstraintSet
@@ -59,7 +60,7 @@ class Instance:
     words: str
     problem: FiniteSum
     constraint: ConstraintSet
-    x0: jax.Array
+    x0: jax.Array | np.ndarray
     f_star: Constant
     known: Mapping[str, float] = field(default_factory=dict)
     """D, and the value f(x^0), where they are known without evaluating anything."""
@@ -69,7 +70,9 @@ class Instance:
         """L, L_tilde, L_pm, D, f* and r_0, with their certificates."""
         known = self.known
         diameter = known["D"] if "D" in known else float(self.constraint.diameter(self.x0))
-        start = known["start"] if "start" in known else float(self.problem.value(self.x0))
+        start = (
+            known["start"] if "start" in known else float(self.problem.value(jnp.asarray(self.x0)))
+        )
         return {
             **self.problem.constants,
             "D": Constant(diameter, "exact", derivation="closed form for the set"),

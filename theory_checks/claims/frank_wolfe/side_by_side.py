@@ -52,7 +52,7 @@ def _methods(place: Instance) -> dict[str, FiniteSumRun]:
 def _compare(problem: str, laboratory: Laboratory) -> Outcome:
     place = instance(problem, "l1_ball")
     n, d = place.problem.num_samples, place.problem.dim
-    start = float(place.problem.value(place.x0)) - place.f_star.value
+    start = place.constants["r_0"].value
     steps = np.asarray(CHECKPOINTS, dtype=np.float64)
     by_gradients, by_calls = [], []
     for label, run in _methods(place).items():

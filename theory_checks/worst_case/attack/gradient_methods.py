@@ -386,7 +386,7 @@ def gradient_families(
     least = 1e-3 if is_convex else -1.0
     at = {"horizon": OneOf(*horizons)}
     most = 3
-    quadratic = {
+    quadratic: dict[str, Real | OneOf] = {
         "spectrum": Real(least, 1.0, size=most, log=is_convex),
         "apart": Real(-1.0, 1.0, size=most),
         "angle": Real(0.0, 1.6),
@@ -395,14 +395,14 @@ def gradient_families(
         "dim": OneOf(2, 1, most),
         "n": OneOf(2, 4, 16),
     }
-    line = {
+    line: dict[str, Real | OneOf] = {
         "mean": Real(0.0 if is_convex else -1.0, 1.0, size=PIECES),
         "apart": Real(-1.0, 1.0, size=PIECES),
         "noise": Real(-1.0, 1.0),
         "start": Real(-3.0, 3.0),
         "n": OneOf(2, 4, 16),
     }
-    chain = {"damping": Real(1e-4, 1.0, log=True), "length": OneOf(20, 5)}
+    chain: dict[str, Real | OneOf] = {"damping": Real(1e-4, 1.0, log=True), "length": OneOf(20, 5)}
     if batch_size == 0:  # then all sees the mean alone
         quadratic = {name: quadratic[name] for name in ("spectrum", "start", "dim")}
         line = {name: line[name] for name in ("mean", "start")}
@@ -411,7 +411,7 @@ def gradient_families(
         line = {name: one for name, one in line.items() if name not in _MATRICES}
     still = {"apart": [0.0] * most, "angle": 0.0, "noise": [0.0] * most, "n": 1}
     flat = {"apart": [0.0] * PIECES, "noise": 0.0, "n": 1}
-    made = {
+    made: dict[str, tuple[Callable[..., OnGradients], Mapping[str, Real | OneOf]]] = {
         "quadratic functions": (
             partial(_quadratic, each_convex=each, **_fixed(still, quadratic)),
             quadratic,
@@ -423,7 +423,7 @@ def gradient_families(
         "Nesterov's chain": (_chain, chain),
     }
     return tuple(
-        InstanceFamily(name, partial(case, make), ranges | at | further, (theorem,))
+        InstanceFamily(name, partial(case, make), {**ranges, **at, **further}, (theorem,))
         for name, (make, ranges) in made.items()
         if is_convex or make is not _chain
     )

@@ -248,7 +248,7 @@ class InstanceFamily:
         return self.make(theorem, **parameters)
 
 
-def _form(theorem: Theorem) -> tuple[Hashable, ...]:
+def _form(theorem: Theorem) -> tuple[object, ...]:
     return (
         theorem.constants,
         theorem.algorithm,
