@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REPORT := results/quick
 
-.PHONY: verify test test-long honesty mutation test-browser screenshot browser setup lint types notebooks test-newest bench clean help
+.PHONY: verify test test-long honesty mutation test-browser screenshot browser setup lint types notebooks test-newest bench attack-bench clean help
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ mutation: setup  ## plant known faults in a copy; the cheap tests must notice 95
 bench: setup  ## every benchmark, side by side in one run
 	$(PIP) --no-build-isolation --editable '.[bench]'
 	$(BIN)/python -m benchmarks
+
+attack-bench: setup  ## wrong theorems and true ones attacked, two minutes each (an hour and more)
+	$(BIN)/python -m benchmarks attack
 
 clean:  ## remove what the commands above made
 	rm -rf .venv .venv-newest build results

@@ -53,6 +53,7 @@ jax.config.update("jax_enable_x64", True)
 # which may be $n$ times as large.
 
 # %%
+PAPER = Paper("an example")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ class Rate(Constants):
 THEOREM = Theorem(
     label="T",
     title="Stochastic gradient descent forgets its start",
-    paper=Paper("an example"),
+    paper=PAPER,
     source="the text above",
     algorithm="sgd",
     statement=r"$$E|x^k - x^\star|^2 \le (1 - \eta\mu)^k |x^0 - x^\star|^2$$",
@@ -127,6 +128,7 @@ assert easy.verdict == "CONSISTENT"
 # curvatures that are not negative will do.
 
 # %%
+CURVATURE = Real(0.01, 1.0, log=True)
 
 
 def parabolas(theorem, n, curvature, others, share):
@@ -138,8 +140,8 @@ FAMILY = InstanceFamily(
     parabolas,
     {
         "n": OneOf(2, 4, 8),
-        "curvature": Real(0.01, 1.0, log=True),
-        "others": Real(0.01, 1.0, log=True),
+        "curvature": CURVATURE,
+        "others": CURVATURE,
         "share": Real(0.1, 1.0),
     },
 )
@@ -215,6 +217,7 @@ for n in (2, 3, 4):
 # is how tight the theorem is.
 
 # %%
+NAME = "parabolas, careful"
 
 
 def careful(theorem, n, curvature, others, share):
@@ -223,7 +226,7 @@ def careful(theorem, n, curvature, others, share):
     return on_the_line(theorem, curvatures, share * np.mean(curvatures) / max(curvatures))
 
 
-MENDED = replace(FAMILY, name="parabolas, careful", make=careful)
+MENDED = replace(FAMILY, name=NAME, make=careful)
 again = Search(THEOREM, [MENDED], seed=0)
 again.run(3.0)
 hardest = again.hardest("ratio")

@@ -90,7 +90,6 @@ def line_instance(
     if len(curves) > len(_LINES):
         raise ValueError(f"at most {len(_LINES)} curves can be told apart, got {len(curves)}")
     points = np.asarray(x, dtype=np.float64)
-    ax.axhline(0.0, color=COLOURS["grid"], linewidth=0.9, label="_zero")
     for (label, values), (colour, dashes) in zip(curves.items(), _LINES, strict=False):
         height = np.asarray(values, dtype=np.float64)
         ax.plot(points, height, color=COLOURS[colour], linestyle=dashes, label=label)
@@ -104,9 +103,6 @@ def line_instance(
         markersize=6,
         label="start",
     )
-    for line in list(ax.get_lines()):
-        if str(line.get_label()).startswith("_"):
-            line.set_zorder(0)
     return ax
 
 

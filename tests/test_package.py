@@ -97,7 +97,7 @@ ALLOWED = {
     "plots": {"matplotlib", "numpy"},
     "theory_checks": {
         *("jax", "optax", "numpy", "scipy", "matplotlib"),
-        *("optzoo", "tqdm", "jinja2", "markupsafe", "latex2mathml"),
+        *("optzoo", "tqdm", "jinja2", "markupsafe", "latex2mathml", "cmaes"),
         *("PEPit", "cvxpy"),  # of the extra `pep`, inside functions
     },
 }
@@ -272,7 +272,8 @@ def test_the_command_line_without_its_extra_names_it(bare):
     done = bare("sys.argv[1:] = ['list']\nfrom theory_checks.cli import main; exit(main())")
     assert done.returncode == 2
     assert done.stderr == (
-        "theory-checks: not installed: scikit-learn, matplotlib, tqdm, jinja2, latex2mathml, pot; "
+        "theory-checks: not installed: cmaes, scikit-learn, matplotlib, tqdm, jinja2, "
+        "latex2mathml, pot; "
         'the command line needs the extra `checks`: pip install "optzoo[checks]"\n'
     )
 

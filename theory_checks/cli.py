@@ -10,7 +10,6 @@ for (`--strict`), coverage was lost. Of an attack: 0 nothing refutes the theorem
 import argparse
 import difflib
 import fnmatch
-import importlib.metadata
 import io
 import os
 import secrets
@@ -19,8 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
+from .devices import use_all_cores
 from .options import factor, minutes, seconds, seed, seeds
 from .presets import MASTER_SEED, PRESETS, DataFolderError
+from .progress import RunProgress
 from .requirements import missing_packages
 
 __all__ = ["exit_status", "main", "program", "select"]
@@ -147,7 +148,7 @@ def exit_status(
 
 
 def _list(options: argparse.Namespace) -> int:
-    _use_all_cores()
+    use_all_cores()
     from .claim import Claim
     from .registration import collected, registered
 
@@ -177,7 +178,7 @@ def _list_coverage(directory: Path, ids: set[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    _use_all_cores()
+    use_all_cores()
     from .claim import Claim
     from .records.lock import only_run
     from .registration import collected, registered
@@ -254,7 +255,7 @@ def _run_in(
         seeds=per_look, master_seed=environment["master_seed"], protocol=protocol
     )
     done = {one["id"] for one in (*earlier["claims"], *earlier["comparisons"])}
-    with _Progress(len(chosen), sum(one.id in done for one in chosen)) as progress:
+    with RunProgress(len(chosen), sum(one.id in done for one in chosen)) as progress:
         laboratory.on_block = progress.detail
         records, failures = run_claims(
             [one for one in chosen if isinstance(one, Claim)],
@@ -291,7 +292,7 @@ def _run_in(
 
 
 def _attack(options: argparse.Namespace) -> int:
-    _use_all_cores()
+    use_all_cores()
     from .claim import Claim
     from .registration import collected, registered
     from .worst_case.attack.command import AttackError, attack
@@ -432,7 +433,7 @@ def _resumed(
 
 
 def _conformance(options: argparse.Namespace) -> int:
-    _use_all_cores()
+    use_all_cores()
     from .conformance import TargetError, print_conformance, rows_of
 
     # A module beside the caller is found, as by `python -m`.
@@ -443,45 +444,6 @@ def _conformance(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     conforming = print_conformance(rows, strict=options.strict)
     return OK if conforming else UNEXPECTED
-
-
-class _Progress:
-    """A bar on a terminal, a line a claim otherwise."""
-
-    def __init__(self, total: int, done: int) -> None:
-        from tqdm import tqdm
-
-        self._bar = tqdm(total=total, initial=done, unit="check", disable=not sys.stderr.isatty())
-        self._total, self._done = total, done
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.close()
-
-    def detail(self, line: str) -> None:
-        self._bar.set_postfix_str(line[:60])
-
-    def claim_finished(self, claim: dict[str, Any]) -> None:
-        controls = claim["controls"]
-        killed = sum(control["killed"] for control in controls)
-        self._line(claim, claim["verdict"], f"controls {killed}/{len(controls)}")
-
-    def side_by_side_finished(self, beside: dict[str, Any]) -> None:
-        self._line(beside, "side by side", f"panels {len(beside['panels'])}")
-
-    def _line(self, found: dict[str, Any], outcome: str, detail: str) -> None:
-        self._done += 1
-        line = (
-            f"[{self._done}/{self._total}] {outcome:<12} {found['id']} "
-            f"({detail}, {found['seconds']:.1f} s)"
-        )
-        self._bar.update()
-        if self._bar.disable:
-            print(line, flush=True)
-        else:
-            self._bar.write(line)
 
 
 def _print_outcome(summary: dict[str, Any], gradient_calls: float) -> None:
@@ -496,24 +458,6 @@ def _print_outcome(summary: dict[str, Any], gradient_calls: float) -> None:
     )
     if summary["without_controls"]:
         print(f"claims without a control of their own: {summary['without_controls']}")
-
-
-def _use_all_cores() -> None:
-    """One device a core, and float64; before jax is imported, which reads the flags once."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    flags = {"--xla_force_host_platform_device_count": str(cores)}
-    # Most of the time is compilation. A program in one piece costs less than in pieces side by
-    # side, and the emitters of this release cost a third more than its older ones; other releases
-    # may not know that flag, and jax ends on one that it does not know.
-    flags["--xla_cpu_parallel_codegen_split_count"] = "1"
-    if importlib.metadata.version("jaxlib").startswith("0.10."):
-        flags["--xla_cpu_use_fusion_emitters"] = "false"
-    given = os.environ.get("XLA_FLAGS", "")
-    added = [f"{flag}={value}" for flag, value in flags.items() if flag not in given]
-    os.environ["XLA_FLAGS"] = " ".join([given, *added]).strip()
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -289,7 +289,6 @@ WRONG: tuple[Entry, ...] = (
         FLOOR,
         _floor_of_a_coordinate,
         partial(_additive, metric="squared distance"),
-        dim=1,
     ),
     _wrong(
         "SGD, half the noise of gradients",

@@ -53,7 +53,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("smallest = float(np.min(verdict.mean * bound))", "smallest = float(np.max(verdict.mean * bound))"),
             ("sample[:, -len(points) :] / bound", "sample[:, : len(points)] / bound"),
             ("return points[-1:] if self.last_only else points", "return points[:1] if self.last_only else points"),
-            ("np.asarray(self.cap) / bound", "np.asarray(self.cap)"),
+            ("numbers(self.cap) / bound", "numbers(self.cap)"),
             ("                certain=self.certain,\n", ""),
             ("np.logical_or.accumulate(np.isposinf(values), axis=1)", "np.isposinf(values).any(axis=1, keepdims=True)"),
             ("np.logical_or.accumulate(np.isposinf(values), axis=1)", "np.isinf(values)"),
@@ -419,7 +419,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         "theory_checks/registration.py": [("if name not in known or name == one.id:", "if name not in holders or name == one.id:")],
     },
     (f"{_T}/test_runner.py::test_flags_that_the_user_gave_are_kept",): {
-        "theory_checks/cli.py": [
+        "theory_checks/devices.py": [
             ("if flag not in given]", "if flag]"),
             ("startswith(\"0.10.\")", "startswith(\"0.\")"),
         ],

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from optzoo.problems import Constant
-from theory_checks import cli
+from theory_checks import cli, devices
 from theory_checks.checks import ExactIdentity, ExactInequality, UpperBound
 from theory_checks.claim import Case, Claim, Control
 from theory_checks.claims import CLAIMS, SIDE_BY_SIDE
@@ -245,7 +245,7 @@ def test_what_a_metric_rests_on_must_be_known_well():
 
 def test_flags_that_the_user_gave_are_kept(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=7")
-    cli._use_all_cores()
+    devices.use_all_cores()
     flags = os.environ["XLA_FLAGS"].split()
     assert [flag for flag in flags if "device_count" in flag] == [
         "--xla_force_host_platform_device_count=7"
@@ -253,7 +253,7 @@ def test_flags_that_the_user_gave_are_kept(monkeypatch):
     assert "--xla_cpu_parallel_codegen_split_count=1" in flags
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.11.0")
     monkeypatch.setenv("XLA_FLAGS", "")
-    cli._use_all_cores()
+    devices.use_all_cores()
     assert "emitters" not in os.environ["XLA_FLAGS"], "another release may end on it"
 
 

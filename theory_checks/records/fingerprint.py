@@ -29,7 +29,15 @@ __all__ = ["fingerprint"]
 
 _VERSIONS = ("jax", "jaxlib", "optax", "numpy", "scipy", "scikit-learn", "pot")
 _HERE = Path(__file__).resolve().parents[1]
-_APART = {"report", "records", "conformance", "conformance.py", "cli.py", "options.py"}
+_APART = {
+    "report",
+    "records",
+    "conformance",
+    "conformance.py",
+    "cli.py",
+    "options.py",
+    "progress.py",
+}
 """Parts of the packages that take no part in a number."""
 
 

@@ -60,7 +60,9 @@ def constants_read(theorem: Theorem) -> tuple[str, ...]:
     if theorem.constants is None or theorem.formula is None:
         return ()
     read = _reached(theorem).fields
-    return tuple(name for name in theorem.constants.directions() if name in read)
+    known = tuple(theorem.constants.directions())
+    # A formula that hands its constants to code of another place may read any of them.
+    return tuple(name for name in known if name in read) or known
 
 
 def known_source(theorem: Theorem) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -199,9 +199,8 @@ def betting(ratios, seeds):
 def sampled(share=SHARE, points=AT):
     one, where, at = level(), setting(), np.array(points)
     table = np.tile(share * np.asarray(where.bound(one, at)), (64, 1))
-    check = UpperBound(
-        experiment(points), "metric", lambda: where.bound(one, at), certain=len(points)
-    )
+    highest = 0.9 * np.asarray(where.bound(one, at))
+    check = UpperBound(experiment(points), "metric", lambda: where.bound(one, at), cap=highest)
     return one, check, Given({"metric": table})
 
 
@@ -217,6 +216,15 @@ def test_factors_of_a_sampled_bound():
         assert phi <= found[name]["factor"] <= phi * (1 + RESOLUTION)
     assert found["sigma"]["factor"] is None
     assert betting(SHARE * LEVEL / (8 / K), 32) < 1000, "nothing else was to be expected"
+
+
+def test_what_is_certain_needs_no_bets():
+    """Where all seeds agree by construction the factor is that of the numbers themselves."""
+    one, check, laboratory = sampled()
+    by_bets = covered(one, laboratory, case=check)["coverage"]["L"]["factor"]
+    certain = covered(one, laboratory, case=replace(check, certain=len(AT)))
+    exact = float(np.min(8 / (K * (SHARE * LEVEL - 0.1))))
+    assert exact <= certain["coverage"]["L"]["factor"] <= exact * (1 + RESOLUTION) < by_bets
 
 
 def test_round_off_is_no_evidence_however_small_the_bound_is_made():

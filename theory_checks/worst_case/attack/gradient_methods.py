@@ -109,6 +109,8 @@ METRICS: Mapping[str, Watch] = {
     "mean squared gradient": Mean(_squared_gradient),
 }
 """What can be bounded: of x^k, of the mean of x^0, ..., x^{k-1}, or the mean over them."""
+_FROM_THE_START = ("suboptimality of the average", "mean squared gradient")
+"""At k = 1 these are of x^0 alone."""
 
 
 # --- Where it is evaluated ---
@@ -376,8 +378,8 @@ def gradient_families(
             (lambda: says(theorem, setting))
             if says is not None
             else (lambda: setting.bound(theorem, np.asarray(setting.checkpoints))),
-            # Where the method sees full gradients all seeds agree.
-            certain=0 if batch_size else len(setting.checkpoints),
+            # Where the method sees full gradients all seeds agree; so they do at the start.
+            certain=len(setting.checkpoints) if not batch_size else int(metric in _FROM_THE_START),
             looks=4 if batch_size else 1,
         )
         return Case(setting, check)

@@ -20,6 +20,7 @@ from optzoo.theorems import Theorem
 from ...checks.restatable import Measured
 from ...claim import Case
 from ...simulation.laboratory import Laboratory
+from ...statistics.verdict import TOLERANCE
 from ..coverage import Place
 from ..misreadings import constants_read, moved
 
@@ -112,11 +113,12 @@ def _scored(theorem: Theorem, case: Case, laboratory: Laboratory) -> Scores | No
     sign = 1.0 if theorem.side == "above" else -1.0
     # Of two instances the one that is known to be harder, not the one that was luckier.
     means = means - sign * CAUTION * np.where(np.isfinite(errors), errors, 0.0)
-    size = np.maximum(np.abs(place.said), np.finfo(np.float64).tiny)
-    ratio = float(np.max(1 + sign * (means - place.said) / size))
-    if theorem.side == "below":
-        # A metric at the b-th part of its bound from below violates it b times.
-        ratio = float(np.max(place.said / np.maximum(means, np.finfo(np.float64).tiny)))
+    tiny = np.finfo(np.float64).tiny
+    with np.errstate(over="ignore"):
+        ratio = float(np.max(1 + sign * (means - place.said) / np.maximum(abs(place.said), tiny)))
+        if theorem.side == "below":
+            # A metric at the b-th part of its bound from below violates it b times.
+            ratio = float(np.max(place.said / np.maximum(means, tiny)))
     found = {RATIO: ratio}
     for name in constants_read(theorem):
         found[name] = _share(place, means, name, sign, ratio)
@@ -129,7 +131,7 @@ def _share(place: Place, means: Array, name: str, sign: float, ratio: float) -> 
     Linear in between: exact where the bound is linear in the constant. Where no factor will do it
     is negative, and says by how much of the constant's part the means fall short.
     """
-    if ratio > 1:
+    if ratio > 1 + TOLERANCE:
         return ratio
     u_before, short = 1.0, sign * (means - place.said)
     part = np.zeros_like(short)

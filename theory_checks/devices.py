@@ -1,0 +1,24 @@
+"""What jax is told before it is imported: the command line's devices, precision and compiler."""
+
+import importlib.metadata
+import os
+
+__all__ = ["use_all_cores"]
+
+
+def use_all_cores() -> None:
+    """One device a core, and float64; before jax is imported, which reads the flags once."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    flags = {"--xla_force_host_platform_device_count": str(cores)}
+    # Most of the time is compilation. A program in one piece costs less than in pieces side by
+    # side, and the emitters of this release cost a third more than its older ones; other releases
+    # may not know that flag, and jax ends on one that it does not know.
+    flags["--xla_cpu_parallel_codegen_split_count"] = "1"
+    if importlib.metadata.version("jaxlib").startswith("0.10."):
+        flags["--xla_cpu_use_fusion_emitters"] = "false"
+    given = os.environ.get("XLA_FLAGS", "")
+    added = [f"{flag}={value}" for flag, value in flags.items() if flag not in given]
+    os.environ["XLA_FLAGS"] = " ".join([given, *added]).strip()
+    import jax
+
+    jax.config.update("jax_enable_x64", True)

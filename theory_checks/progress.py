@@ -1,0 +1,45 @@
+"""How far a run has come: a bar on a terminal, a line a claim otherwise."""
+
+import sys
+from typing import Any
+
+__all__ = ["RunProgress"]
+
+
+class RunProgress:
+    """A bar on a terminal, a line a claim otherwise."""
+
+    def __init__(self, total: int, done: int) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=total, initial=done, unit="check", disable=not sys.stderr.isatty())
+        self._total, self._done = total, done
+
+    def __enter__(self) -> "RunProgress":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def detail(self, line: str) -> None:
+        self._bar.set_postfix_str(line[:60])
+
+    def claim_finished(self, claim: dict[str, Any]) -> None:
+        controls = claim["controls"]
+        killed = sum(control["killed"] for control in controls)
+        self._line(claim, claim["verdict"], f"controls {killed}/{len(controls)}")
+
+    def side_by_side_finished(self, beside: dict[str, Any]) -> None:
+        self._line(beside, "side by side", f"panels {len(beside['panels'])}")
+
+    def _line(self, found: dict[str, Any], outcome: str, detail: str) -> None:
+        self._done += 1
+        line = (
+            f"[{self._done}/{self._total}] {outcome:<12} {found['id']} "
+            f"({detail}, {found['seconds']:.1f} s)"
+        )
+        self._bar.update()
+        if self._bar.disable:
+            print(line, flush=True)
+        else:
+            self._bar.write(line)
