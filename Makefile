@@ -13,7 +13,12 @@ help:  ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Minutes together, and what they find is seldom new: before a release, or a change of theirs.
-LONG = tests/optzoo/lmo/test_every_context.py tests/optzoo/test_wrappers.py tests/benchmarks
+LONG = tests/optzoo/lmo/test_every_context.py tests/optzoo/test_wrappers.py tests/benchmarks \
+	tests/optzoo/lmo/test_spectral.py tests/optzoo/lmo/test_polytopes.py \
+	tests/optzoo/test_soap_training.py tests/optzoo/test_soap_optax_suite.py \
+	tests/optzoo/test_three_pillars_communication.py \
+	tests/problems/finite_sums/test_optimum.py tests/theory_checks/test_honesty.py \
+	tests/theory_checks/worst_case/pep/test_attained.py
 
 verify: setup  ## check every theorem (quick preset) and write the report
 	$(BIN)/python -m theory_checks run --preset quick --out $(REPORT) --overwrite
@@ -21,7 +26,7 @@ verify: setup  ## check every theorem (quick preset) and write the report
 test: setup  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/browser $(LONG:%=--ignore=%)
 
-test-long: setup  ## run the tests that take longest: every set as users compile it, every wrapper, the benchmarks
+test-long: setup  ## run the tests that take longest: before a release, or a change of what they test
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(LONG)
 
 test-browser: browser  ## run the tests of the report's page in a headless Chromium

@@ -24,8 +24,7 @@ PAGES = (
 CHOSEN = {
     "frank_wolfe": (
         "sarah/one-step/descent", "sarah/closed-form/unrolled", "sarah/scaling/diameter",
-        "sarah/convex/worst-case", "sarah/one-step/worst-case", "saga/closed-form/unrolled",
-        "saga/counts",
+        "saga/closed-form/unrolled", "saga/counts",
     ),
     "ito_chains": ("one-step/law", "gaussian/exact", "window/edgeworth", "lattice/floor"),
     "markovian_noise": (

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optzoo.theorems.frank_wolfe import F3, F4
@@ -16,12 +16,14 @@ UNIT = st.floats(0.0, 1.0)
 
 
 class TestRanges:
+    @settings(max_examples=30, deadline=None)
     @given(UNIT)
     def test_a_value_and_its_unit_are_inverse(self, u):
         for one in (Real(-2.0, 3.0), Real(1e-3, 10.0, log=True)):
             assert one.low <= one.at([u]) <= one.high
             assert one.unit(one.at([u]))[0] == pytest.approx(u, abs=1e-12)
 
+    @settings(max_examples=30, deadline=None)
     @given(UNIT)
     def test_whole_numbers_are_whole_and_in_range(self, u):
         for one in (Whole(1, 7), Whole(1, 1000, log=True)):
