@@ -6,7 +6,7 @@ too little. The steps of theorems that allow any are searched, too.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -21,51 +21,15 @@ from optzoo.theorems.frank_wolfe import F3, F3A, F3B, F4, F6, F6A, F7, index_pro
 from ...checks import UpperBound
 from ...claim import Case
 from ...worst_case.attack import InstanceFamily, OneOf, Real
-from .instances import SEED, Instance
+from .instances import PIECES, SEED, Instance, on_the_line
 from .rates import CAPS
 from .settings import OnRun
 from .watches import AVERAGE_GAP
 
-__all__ = ["FAMILIES", "on_the_line", "on_the_simplex"]
+__all__ = ["FAMILIES", "on_the_simplex"]
 
 Array: TypeAlias = NDArray[np.float64]
 Steps = Callable[[dict[str, Any], int], Any]
-
-KNOTS = (-0.5, 0.0, 0.5)
-PIECES = len(KNOTS) + 1
-
-
-def on_the_line(
-    mean: Sequence[float],
-    deviations: Sequence[float],
-    slope: float,
-    slopes: Sequence[float],
-    start: float,
-) -> Instance:
-    """A finite sum on [-1, 1] of functions in pairs that deviate from their mean in opposite ways.
-
-    Args:
-        mean: second derivative of f on each piece; all non-negative where f is convex.
-        deviations: of the second derivatives of each pair, pair by pair.
-        slope: f'(0).
-        slopes: deviations of the derivatives at 0, one a pair.
-        start: x^0.
-    """
-    apart = np.asarray(deviations, dtype=float).reshape(len(slopes), PIECES)
-    second = np.concatenate([np.asarray(mean) + apart, np.asarray(mean) - apart])
-    first = slope + np.concatenate([slopes, np.negative(slopes)])
-    problem = PiecewiseQuadratic(np.asarray(KNOTS), second, first)
-    return Instance(
-        name="line",
-        words=rf"$n = {problem.num_samples}$ piecewise quadratic functions on $[-1, 1]$",
-        problem=problem,
-        constraint=optzoo.lmo.box(-1.0, 1.0),
-        x0=np.full(1, start),
-        known={"D": 2.0, "start": problem.value_at(start)},
-        f_star=Constant(
-            problem.least(-1.0, 1.0), "exact", derivation="at an end, a knot or a zero of f'"
-        ),
-    )
 
 
 def on_the_simplex(dim: int, samples: int, noise: float) -> Instance:

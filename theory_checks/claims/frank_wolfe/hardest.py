@@ -1,7 +1,8 @@
 """The hardest instances known for each rate: where one term of its bound is nearly all there is.
 
 Without noise: f linear, of which only the start is left; |x|^2 / 2 over the simplex, where a vertex
-a step is too little; x^2 / 2 on an interval, which constant steps cross back and forth. With noise:
+a step is too little; a parabola that a full step leaves at its minimum; x^2 / 2 on an interval,
+which constant steps cross back and forth, the longest from end to end. With noise:
 a first step from end to end of an interval, after which a batch points the wrong way half the time,
 and a slope just below what it takes to be wrong; and a table of zeros, with which the first batch
 does.
@@ -21,7 +22,7 @@ from optzoo.theorems.frank_wolfe import F3, F3A, F3B, F4, F6, F6A, F7
 from ...checks import UpperBound
 from ...claim import Case, Claim, grid
 from ...simulation import Watch
-from .instances import SEED, Instance, noise_tight, sandwich
+from .instances import PIECES, SEED, Instance, noise_tight, on_the_line, sandwich
 from .partners import SAGA_PARTNERS, SARAH_PARTNERS
 from .processes import step_table
 from .rates import CAPS
@@ -42,6 +43,11 @@ def _interval() -> Instance:
         x0=jnp.ones(1),
         f_star=Constant(0.0, "exact", derivation="at 0"),
     )
+
+
+def _parabola(slope: float, start: float) -> Instance:
+    """x^2 / 2 + slope x on [-1, 1], twice."""
+    return on_the_line([1.0] * PIECES, [0.0] * PIECES, slope, [0.0], start)
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,9 @@ HARD = {
     ),
     "simplex": Hard(lambda: sandwich(2000, SAMPLES)),
     "interval": Hard(_interval),
+    # Found by a search: a first step, or every step, that ends where the bound says.
+    "full step": Hard(lambda: _parabola(0.9999, -1.0), batch=2, checkpoints=(1, 2, 5, 10)),
+    "end to end": Hard(lambda: _parabola(0.0, 1.0), batch=2, eta=1.0),
     # The noise of the first step is nearly all there is after it.
     "noise": Hard(lambda: noise_tight(1.85), 0.15, 1, eta=1.0, checkpoints=NOISY, noisy=True),
     "noise, small": Hard(
@@ -202,8 +211,8 @@ def _claim(
 
 # Some in two units of f, which tells powers apart.
 CONVEX = ("linear", "linear, small", "simplex")
-NONCONVEX = ("linear", "interval", "noise", "noise, small")
-ANY_STEPS = (*CONVEX, "noise", "noise, small")
+NONCONVEX = ("linear", "interval", "end to end", "noise", "noise, small")
+ANY_STEPS = (*CONVEX, "full step", "noise", "noise, small")
 UNROLLED = "frank_wolfe/sarah/closed-form/unrolled"
 COLD = "table of zeros"
 

@@ -1,6 +1,6 @@
 """The finite sums over sets on which the Frank-Wolfe theorems are evaluated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, final
@@ -16,6 +16,7 @@ from optzoo.problems import (
     FiniteSum,
     LogisticRegression,
     NoiseTight,
+    PiecewiseQuadratic,
     SigmoidLoss,
     breast_cancer,
     libsvm,
@@ -32,12 +33,14 @@ from .processes import Method, SagaRun, SarahRun
 
 __all__ = [
     "NONCONVEX",
+    "PIECES",
     "PROBLEMS",
     "SETS",
     "Instance",
     "instance",
     "least_squares",
     "noise_tight",
+    "on_the_line",
     "sandwich",
 ]
 
@@ -206,6 +209,43 @@ def noise_tight(slope: float, *, n: int = 64, noise: float = 1.0, start: float =
         constraint=optzoo.lmo.box(-1.0, 1.0),
         x0=jnp.full(1, start),
         f_star=Constant(0.0 - slope, "exact", derivation="at the other end"),  # never -0.0
+    )
+
+
+KNOTS = (-0.5, 0.0, 0.5)
+PIECES = len(KNOTS) + 1
+
+
+def on_the_line(
+    mean: Sequence[float],
+    deviations: Sequence[float],
+    slope: float,
+    slopes: Sequence[float],
+    start: float,
+) -> Instance:
+    """A finite sum on [-1, 1] of functions in pairs that deviate from their mean in opposite ways.
+
+    Args:
+        mean: second derivative of f on each piece; all non-negative where f is convex.
+        deviations: of the second derivatives of each pair, pair by pair.
+        slope: f'(0).
+        slopes: deviations of the derivatives at 0, one a pair.
+        start: x^0.
+    """
+    apart = np.asarray(deviations, dtype=float).reshape(len(slopes), PIECES)
+    second = np.concatenate([np.asarray(mean) + apart, np.asarray(mean) - apart])
+    first = slope + np.concatenate([slopes, np.negative(slopes)])
+    problem = PiecewiseQuadratic(np.asarray(KNOTS), second, first)
+    return Instance(
+        name="line",
+        words=rf"$n = {problem.num_samples}$ piecewise quadratic functions on $[-1, 1]$",
+        problem=problem,
+        constraint=optzoo.lmo.box(-1.0, 1.0),
+        x0=np.full(1, start),
+        known={"D": 2.0, "start": problem.value_at(start)},
+        f_star=Constant(
+            problem.least(-1.0, 1.0), "exact", derivation="at an end, a knot or a zero of f'"
+        ),
     )
 
 
