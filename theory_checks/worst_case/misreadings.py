@@ -61,8 +61,23 @@ def constants_read(theorem: Theorem) -> tuple[str, ...]:
         return ()
     read = _reached(theorem).fields
     known = tuple(theorem.constants.directions())
-    # A formula that hands its constants to code of another place may read any of them.
-    return tuple(name for name in known if name in read) or known
+    if not read and _hands_on(theorem):
+        return known
+    return tuple(name for name in known if name in read)
+
+
+def _hands_on(theorem: Theorem) -> bool:
+    """Whether the formula gives its constants as a whole to code that may read any of them."""
+    formula = theorem.formula
+    function = _tree(formula) if isinstance(formula, types.FunctionType) else None
+    if function is None or not function.args.args:
+        return False
+    name = function.args.args[0].arg
+    read = {id(node.value) for node in ast.walk(function) if isinstance(node, ast.Attribute)}
+    return any(
+        isinstance(node, ast.Name) and node.id == name and id(node) not in read
+        for node in ast.walk(function)
+    )
 
 
 def known_source(theorem: Theorem) -> bool:
