@@ -55,3 +55,17 @@ def test_on_the_simplex_the_centre_is_best():
     place.problem.certify()
     assert float(place.problem.value(np.full(6, 1 / 6))) == pytest.approx(place.f_star.value)
     assert float(place.problem.value(place.x0)) == pytest.approx(place.known["start"])
+
+
+@pytest.mark.parametrize("name", ["F3 on the line, n = 2", "F7 on the line, n = 2"])
+def test_what_is_said_to_be_certain_is(name):
+    """A check refuses seeds that differ where they are declared to agree."""
+    (family,) = (one for one in FAMILIES if one.name == name)
+    quiet = 0
+    for start in family.starts:
+        warm = {"table": "warm"} if "table" in start else {}
+        case = family.case(family.theorems[0], start | warm | {"horizon": 8})
+        found = case.check.run(Laboratory(seeds=8))
+        assert found.verdict != "REFUTED"
+        quiet += case.check.certain > 0
+    assert quiet == (3 if name.startswith("F3") else 0)

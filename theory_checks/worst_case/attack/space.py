@@ -13,7 +13,7 @@ from optzoo.theorems import Theorem
 
 from ...claim import Case
 
-__all__ = ["InstanceFamily", "OneOf", "Parameters", "Real", "Whole"]
+__all__ = ["InstanceFamily", "OneOf", "Parameters", "Real", "Whole", "form"]
 
 Array = NDArray[np.float64]
 Parameters: TypeAlias = dict[str, Any]
@@ -212,7 +212,7 @@ class InstanceFamily:
 
     def fits(self, theorem: Theorem) -> bool:
         """Whether the theorem speaks of what the family's own theorems speak of."""
-        return any(theorem is own or _form(theorem) == _form(own) for own in self.theorems)
+        return any(theorem is own or form(theorem) == form(own) for own in self.theorems)
 
     @property
     def numbers(self) -> dict[str, Real | Whole]:
@@ -248,7 +248,23 @@ class InstanceFamily:
         return self.make(theorem, **parameters)
 
 
-def _form(theorem: Theorem) -> tuple[object, ...]:
+def form(theorem: Theorem) -> tuple[object, ...]:
+    """What a theorem speaks of, without what it says of it: one with a mistake has the same form.
+
+    Args:
+        theorem: any.
+
+    Returns:
+        Its constants, algorithm, metric, output, side and assumptions.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from optzoo.theorems.frank_wolfe import F3, F4
+        >>> form(F3) == form(replace(F3, formula=lambda constants, steps: 0.0))
+        True
+        >>> form(F3) == form(F4)
+        False
+    """
     return (
         theorem.constants,
         theorem.algorithm,
