@@ -157,8 +157,9 @@ def _evaluated(
             share = case["tightness"]
             low, high = case["tightness_lower"], case["tightness_upper"]
             between = "" if low is None or high is None else f" [{low:.4g}, {high:.4g}]"
+            ratio = case["decided"] if share is None else f"measured / bound = {share:.4g}{between}"
             name = case.get("name") or one["case"]
-            say(f"hardest for {name}: measured / bound = {share:.4g}{between}, {case['problem']}")
+            say(f"hardest for {name}: {ratio}, {case['problem']}")
         factors = {
             name: "never" if caught["factor"] is None else f"{caught['factor']:.3g}"
             for name, caught in one["coverage"].items()
