@@ -210,5 +210,6 @@ class TestSearch:
             (HILL,),
         )
         search = Search(HILL, [family], seed=0)
-        search.run(0.3)
+        for number in range(12):
+            search._restart(number, math.inf, lambda: 0.0, lambda seconds, best: None)
         assert search.hardest("L").parameters == {"x": 0.5}
