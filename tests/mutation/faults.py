@@ -415,6 +415,37 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("for name, other in others if other > self.stated}", "for name, other in others}"),
         ],
     },
+    (f"{_T}/worst_case/attack/test_search.py", f"{_T}/worst_case/attack/test_space.py"): {
+        "attack/objective.py": [
+            ("means = means - sign * CAUTION *", "means = means + sign * CAUTION *"),
+            ("    if ratio > 1 + TOLERANCE:\n        return ratio\n", ""),
+            ("way = -short[crosses] / (now - short)[crosses]", "way = 1.0"),
+            ("has = part > _PART * np.abs(place.said)", "has = part > -1.0"),
+        ],
+        "attack/search.py": [
+            ("6 / (math.pi * test) ** 2", "1.0"),
+            ("known.scores[name] < _ATTAINED", "known.scores[name] < 9.0"),
+            ("        if not self.restarts:\n            self._begin()\n", ""),
+            ("self._forget(candidate, again)\n", "pass\n"),
+            ("losses = [-value if math.isfinite(value)", "losses = [value if math.isfinite(value)"),
+        ],
+        "attack/space.py": [
+            ("low * (high / low) ** u", "low + (high - low) * u"),
+            ("theorem.metric,\n", ""),
+            ("start += one.count", "start += 1"),
+        ],
+    },
+    (f"{_T}/worst_case/attack/test_command.py",): {
+        "attack/outcome.py": [
+            ("search.tests = record[\"tests\"]\n", "search.tests = 0\n"),
+            ("chosen[search.refuted[0]] = [\"violation\"]", "pass"),
+            ("return tuple(claim.families) or tuple(fitting)", "return tuple(fitting)"),
+        ],
+        "attack/command.py": [
+            ("    if interrupted:\n        raise KeyboardInterrupt\n", ""),
+            ("return search.refuted is not None", "return False"),
+        ],
+    },
     (f"{_T}/test_registration.py::test_a_partner_is_a_claim",): {
         "theory_checks/registration.py": [("if name not in known or name == one.id:", "if name not in holders or name == one.id:")],
     },

@@ -10,7 +10,8 @@ from theory_checks.records.read import load_results
 from theory_checks.registration import RegistrationError
 from theory_checks.worst_case.attack import load
 from theory_checks.worst_case.attack.command import AttackError, attack
-from theory_checks.worst_case.attack.outcome import families_of, read
+from theory_checks.worst_case.attack.outcome import families_of, read, resumed
+from theory_checks.worst_case.attack.search import Search
 
 from .hills import FAMILY, HILL, WRONG, claim
 
@@ -84,6 +85,15 @@ class TestOutcome:
         after = read(tmp_path / "attack.json")
         assert after["restarts"][: len(before["restarts"])] == before["restarts"]
         assert after["evaluations"] > before["evaluations"]
+
+    def test_all_that_it_takes_is_in_the_file(self, finished):
+        record = read(finished[0] / "attack.json") | {"tests": 3}
+        again = Search(HILL, [FAMILY], seed=1)
+        resumed(again, record)
+        assert again.tests == 3
+        assert again.evaluations == record["evaluations"]
+        kept = {(one["family"], one["objective"]): one["parameters"] for one in record["best"]}
+        assert {place: one.parameters for place, one in again.best.items()} == kept
 
     def test_another_search_is_not_gone_on_with(self, finished):
         with pytest.raises(AttackError, match="has seed = 1, this one 2"):

@@ -1,6 +1,7 @@
 """Families of instances: their ranges, and the points in them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +71,8 @@ class TestFamily:
         assert FAMILY.fits(HILL)
         assert FAMILY.fits(WRONG)
         assert not FAMILY.fits(F3)
+        for other in ({"metric": "n_k"}, {"output": "average"}, {"side": "below"}):
+            assert not FAMILY.fits(replace(HILL, **other))
         assert not InstanceFamily("", FAMILY.make, FAMILY.varies, (F3,)).fits(F4)
 
     def test_the_theorem_is_handed_in(self):
