@@ -12,7 +12,7 @@ does not depend on the number of devices, and so neither do its numbers.
 
 import hashlib
 import zlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -242,6 +242,21 @@ def _mesh(devices: tuple[jax.Device, ...]) -> Mesh:
     return Mesh(np.array(devices), ("replicates",))
 
 
+_OnKeys = Callable[[Any, jax.Array, jax.Array], jax.Array]
+
+
+def _on_each_device(mesh: Mesh) -> Callable[[_OnKeys], _OnKeys]:
+    """Runs a function of processes, keys and checkpoints with each device's share of the keys."""
+    everywhere, spread = PartitionSpec(), PartitionSpec("replicates")
+    return partial(
+        jax.shard_map,
+        mesh=mesh,
+        in_specs=(everywhere, spread, everywhere),
+        out_specs=spread,
+        check_vma=False,
+    )
+
+
 @partial(jax.jit, static_argnames=("watches", "mesh", "lanes"))
 def _replicates(
     process: Process,
@@ -252,15 +267,8 @@ def _replicates(
     lanes: int,
 ) -> jax.Array:
     """What is watched, shape (replicates, checkpoints, watches)."""
-    everywhere, spread = PartitionSpec(), PartitionSpec("replicates")
 
-    @partial(
-        jax.shard_map,
-        mesh=mesh,
-        in_specs=(everywhere, spread, everywhere),
-        out_specs=spread,
-        check_vma=False,
-    )
+    @_on_each_device(mesh)
     def on_a_device(process: Process, keys: jax.Array, checkpoints: jax.Array) -> jax.Array:
         return jax.lax.map(
             lambda key: _replicate(process, key, checkpoints, watches),
@@ -276,15 +284,8 @@ def _population(
     processes: Process, keys: jax.Array, checkpoints: jax.Array, watches: Watches, mesh: Mesh
 ) -> jax.Array:
     """What is watched, shape (replicates, processes, checkpoints, watches)."""
-    everywhere, spread = PartitionSpec(), PartitionSpec("replicates")
 
-    @partial(
-        jax.shard_map,
-        mesh=mesh,
-        in_specs=(everywhere, spread, everywhere),
-        out_specs=spread,
-        check_vma=False,
-    )
+    @_on_each_device(mesh)
     def on_a_device(processes: Process, keys: jax.Array, checkpoints: jax.Array) -> jax.Array:
         return jax.vmap(
             lambda key: jax.vmap(lambda process: _replicate(process, key, checkpoints, watches))(

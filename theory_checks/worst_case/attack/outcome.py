@@ -222,6 +222,7 @@ def resumed(search: Search, record: Mapping[str, Any]) -> None:
         record: see `found`.
     """
     search.tests = record["tests"]
+    search.known = record["evaluations"] - sum(one["evaluations"] for one in record["restarts"])
     for number, one in enumerate(record["restarts"]):
         path = tuple(-math.inf if value is None else value for value in one["path"])
         search.restarts.append(

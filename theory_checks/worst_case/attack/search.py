@@ -113,6 +113,8 @@ class Search:
     devices: Sequence[Any] | None = None
     restarts: list[Restart] = field(default_factory=list)
     best: dict[tuple[str, str], Candidate] = field(default_factory=dict)
+    known: int = 0
+    """Instances looked at before the first restart."""
     tests: int = 0
     refuted: tuple[Candidate, Finding] | None = None
 
@@ -144,7 +146,7 @@ class Search:
     @property
     def evaluations(self) -> int:
         """Instances looked at so far."""
-        return sum(restart.evaluations for restart in self.restarts)
+        return self.known + sum(restart.evaluations for restart in self.restarts)
 
     def hardest(self, objective: str) -> Candidate | None:
         """The best of all families for an objective, on the numbers it was found on."""
@@ -189,11 +191,8 @@ class Search:
             if family.starts and self.refuted is None:
                 key = int(np.random.default_rng([self.seed, _FIRST]).integers(2**31))
                 seen = self.look(family, family.starts, key)
-                found = [one for one in seen if isinstance(one, Candidate)]
-                self._keep(found)
-                violating = [one for one in found if one.scores[RATIO] > 1 + TOLERANCE]
-                if violating:
-                    self._violates(max(violating, key=lambda one: one.scores[RATIO]))
+                self.known += len(seen)
+                self._take(seen)
 
     # --- One restart ---
 
@@ -224,19 +223,16 @@ class Search:
             ]
             population.tell(values)
             found = [one for one in seen if isinstance(one, Candidate)]
-            self._keep(found)
             self._require_any(family, seen, found)
             leader = max(found, key=lambda one: one.scores[objective], default=None)
             before = -math.inf if best is None else best.scores[objective]
             if leader is not None and leader.scores[objective] > before:
                 best = leader
             path.append(-math.inf if best is None else best.scores[objective])
+            broken = self._take(seen)
             ratio = self.hardest(RATIO)
             on_generation(passed(), 0.0 if ratio is None else ratio.scores[RATIO])
-            violating = [one for one in found if one.scores[RATIO] > 1 + TOLERANCE]
-            if violating and self._violates(max(violating, key=lambda one: one.scores[RATIO])):
-                break
-            if passed() >= seconds or _stalls(path):
+            if broken or passed() >= seconds or _stalls(path):
                 break
         return Restart(
             number,
@@ -324,6 +320,14 @@ class Search:
                 score if isinstance(score, NoInstanceError) else Candidate(family.name, one, score)
             )
         return seen
+
+    def _take(self, seen: Sequence[Candidate | NoInstanceError]) -> bool:
+        """Keeps the best of a generation; whether one of it violates the theorem."""
+        found = [one for one in seen if isinstance(one, Candidate)]
+        self._keep(found)
+        hardest = max(found, key=lambda one: one.scores[RATIO], default=None)
+        looks_so = hardest is not None and hardest.scores[RATIO] > 1 + TOLERANCE
+        return hardest is not None and looks_so and self._violates(hardest)
 
     def _keep(self, found: Sequence[Candidate]) -> None:
         for one in found:

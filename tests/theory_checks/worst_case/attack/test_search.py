@@ -155,7 +155,7 @@ class TestSearch:
         search = Search(HILL, [known], seed=0)
         search.run(0.0)
         assert search.hardest("L").parameters == start
-        assert search.evaluations == 0
+        assert search.evaluations == 1
 
     def test_an_evolution_goes_uphill(self):
         target = np.array([0.3, 0.6, 0.7, 0.2])
