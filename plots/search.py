@@ -54,6 +54,7 @@ def search_path(ax: Axes, paths: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike
             np.asarray(x, dtype=np.float64),
             heights,
             where="post",
+            marker=".",  # a search may have come to one point alone
             color=COLOURS[colour],
             linestyle=dashes,
             label=label,
