@@ -76,18 +76,23 @@ def power_step(gram_matrix: jax.Array, basis: jax.Array) -> Attempt:
     ridge = jnp.where(trace > 0, relative * trace, 1)
     order = jnp.argsort(rayleigh, descending=True)
     slots = jnp.argsort(order)
-    return _unless_it_fails(_qr((images + ridge * basis)[order].T).T[slots], basis)
+    descending = _rows(images + ridge * basis, order)
+    return _unless_it_fails(_rows(_qr(descending.T).T, slots), basis)
+
+
+def _rows(matrix: jax.Array, places: jax.Array) -> jax.Array:
+    return matrix.at[places].get(mode="promise_in_bounds")
 
 
 def _unless_it_fails(new: jax.Array, otherwise: jax.Array) -> Attempt:
-    failed = ~jnp.all(jnp.isfinite(new))
+    # The sum of an orthogonal matrix is finite, and that of one with a NaN is not.
+    failed = ~jnp.isfinite(jnp.sum(new))
     return jnp.where(failed, otherwise, new), failed
 
 
 # Bases of one size share a program, because compiling one for every axis would take most of the
 # time before the first step. It needs them stacked: a copy, too large where the axes are long.
 _LONGEST_STACKED = 256
-_STACKS_OF_A_SIZE = 4  # decomposed side by side
 
 
 def decomposed(
@@ -123,11 +128,7 @@ def _groups(matrices: Sequence[jax.Array]) -> list[list[int]]:
     for place, matrix in enumerate(matrices):
         shareable = matrix.ndim == 2 and len(matrix) <= _LONGEST_STACKED
         alike[matrix.shape, str(matrix.dtype), None if shareable else place].append(place)
-    return [
-        places[start::_STACKS_OF_A_SIZE]
-        for places in alike.values()
-        for start in range(min(len(places), _STACKS_OF_A_SIZE))
-    ]
+    return list(alike.values())
 
 
 def sharding_of(x: jax.Array) -> Any:

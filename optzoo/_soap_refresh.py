@@ -1,6 +1,7 @@
 """What a call of SOAP does to the bases: nothing, a power step, or at the first eigenvectors."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,29 @@ def phase_of(t: jax.Array, frequency: Any) -> jax.Array:
     """What happens to the bases: nothing, a power step, or at the first call eigenvectors."""
     due = t % jnp.asarray(frequency).astype(t.dtype) == 0
     return jnp.where(due, jnp.where(t == 0, FIRST, REFRESH), KEEP).astype(jnp.int32)
+
+
+_GROUPS = 4
+
+
+def in_groups(bases: list[Factors]) -> list[list[int]]:
+    """The places of the leaves whose bases are refreshed together, one group after the other.
+
+    A refresh holds several copies of the bases and momenta of all its leaves. In groups it needs
+    so much less memory, and leaves enough decompositions next to each other for two cores: leaves
+    are dealt by descending cost, in pairs.
+    """
+    order = sorted(range(len(bases)), key=lambda place: -cost_of(bases[place]))
+    groups = [
+        order[2 * first :: 2 * _GROUPS] + order[2 * first + 1 :: 2 * _GROUPS]
+        for first in range(_GROUPS)
+    ]
+    return [sorted(group) for group in groups if group]
+
+
+def cost_of(bases: Factors) -> int:
+    """Of a refresh of these bases, up to a factor: a decomposition takes the cube of the length."""
+    return sum(math.prod(basis.shape) * basis.shape[-1] for basis in bases if basis is not None)
 
 
 def refreshed(
