@@ -1,4 +1,4 @@
-"""Gram matrices and their eigenbases: rotations, the power step, and the groups it runs in.
+"""Gram matrices and their eigenbases: rotations, the power step, and the stacks it runs in.
 
 A basis is a matrix R = Q^T with the eigenvectors in its rows, in the order of the slots that the
 second moment uses. LAPACK returns Q column by column, which is R row by row: rows need no
@@ -69,19 +69,69 @@ def power_step(gram_matrix: jax.Array, basis: jax.Array) -> Attempt:
     an embedding that were never looked up, and for gradients that vanished, it makes the QR
     return the old vectors instead of arbitrary ones.
     """
-    images = jnp.matmul(basis, gram_matrix, precision=jax.lax.Precision.HIGHEST)
+    relative = float(tv.finfo(basis.dtype).eps) / len(basis)
+    return _orthogonalized(_images(gram_matrix, basis), basis, relative, _qr)
+
+
+def power_step_by_products(gram_matrix: jax.Array, basis: jax.Array) -> Attempt:
+    """`power_step` from products of matrices and Cholesky factors alone.
+
+    The ridge is larger, 16 eps tr A, because a matrix that is singular to all digits has no such
+    factors: eigenvectors of eigenvalues below that are resolved more slowly.
+    """
+    relative = 16 * float(tv.finfo(basis.dtype).eps)
+    return _orthogonalized(_images(gram_matrix, basis), basis, relative, _cholesky_qr)
+
+
+def off_diagonal_share(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
+    """The part of |A|^2 off the diagonal in the basis: |Q^T A Q - diag|^2 / |A|^2."""
+    rayleigh = jnp.sum(_images(gram_matrix, basis) * basis, axis=1)
+    largest = jnp.max(jnp.abs(gram_matrix))  # squares of small numbers would vanish
+    scale = jnp.where(largest > 0, largest, 1)
+    whole = jnp.sum(jnp.square(gram_matrix / scale))
+    diagonal = jnp.sum(jnp.square(rayleigh / scale))
+    return jnp.where(largest > 0, jnp.maximum(1 - diagonal / whole, 0), 0)
+
+
+def _images(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
+    """Rows A q_i."""
+    return _product(basis, gram_matrix)
+
+
+def _orthogonalized(
+    images: jax.Array, basis: jax.Array, relative: float, qr: Callable[[jax.Array], jax.Array]
+) -> Attempt:
     rayleigh = jnp.sum(images * basis, axis=1)
     trace = jnp.sum(rayleigh)
-    relative = float(tv.finfo(basis.dtype).eps) / len(basis)
     ridge = jnp.where(trace > 0, relative * trace, 1)
     order = jnp.argsort(rayleigh, descending=True)
     slots = jnp.argsort(order)
     descending = _rows(images + ridge * basis, order)
-    return _unless_it_fails(_rows(_qr(descending.T).T, slots), basis)
+    return _unless_it_fails(_rows(qr(descending.T).T, slots), basis)
 
 
 def _rows(matrix: jax.Array, places: jax.Array) -> jax.Array:
     return matrix.at[places].get(mode="promise_in_bounds")
+
+
+def _cholesky_qr(matrix: jax.Array) -> jax.Array:
+    """The orthogonal factor, by Cholesky factors of Gram matrices: shifted CholeskyQR3.
+
+    The factor of X is that of X D for every positive diagonal D, and of X T^-1 for every upper
+    triangle T. So columns are scaled to length 1, and T is three times the Cholesky factor of
+    what is left; the first time of a shifted matrix, which is positive whatever round-off does.
+    What does not become orthogonal so, because it was singular to all digits, is a NaN.
+    """
+    _, scaled = tv.scale_by_largest(matrix)
+    lengths = jnp.sqrt(jnp.sum(jnp.square(scaled), axis=0))
+    x = scaled / jnp.where(lengths > 0, lengths, 1)
+    eye = jnp.eye(len(x), dtype=x.dtype)
+    shift = float(tv.finfo(x.dtype).eps) * len(x)
+    for shifted in (shift, 0.0, 0.0):
+        square = _product(x.T, x)
+        x = _divided_by_factor(x, square + shifted * eye)
+    off = jnp.max(jnp.abs(square - eye))  # of the last one, before it is mended once more
+    return jnp.where(off < 0.1, x, jnp.nan)
 
 
 def _unless_it_fails(new: jax.Array, otherwise: jax.Array) -> Attempt:
@@ -145,6 +195,10 @@ def replicated(x: jax.Array) -> Any:
     return jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec())
 
 
+def _product(x: jax.Array, y: jax.Array) -> jax.Array:
+    return jnp.matmul(x, y, precision=jax.lax.Precision.HIGHEST)
+
+
 # This rule of vmap keeps LAPACK unbatched under the user's own vmap.
 _one_at_a_time: Any = jax.custom_batching.sequential_vmap
 
@@ -157,6 +211,13 @@ def _eigh(matrix: jax.Array) -> jax.Array:
 @_one_at_a_time  # type: ignore[untyped-decorator]
 def _qr(matrix: jax.Array) -> jax.Array:
     return jax.lax.linalg.qr(matrix, full_matrices=False)[0]
+
+
+@_one_at_a_time  # type: ignore[untyped-decorator]
+def _divided_by_factor(x: jax.Array, square: jax.Array) -> jax.Array:
+    """X T^-1, T^T T the square."""
+    lower = jax.lax.linalg.cholesky(square, symmetrize_input=False)
+    return jax.lax.linalg.triangular_solve(lower, x, lower=True, transpose_a=True)
 
 
 def _letters(x: jax.Array, batched: bool) -> tuple[str, str]:

@@ -3,25 +3,63 @@
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from ._arguments import require_in
 from ._soap_axes import View
-from ._soap_basis import Attempt, decomposed, eigenvectors, power_step, rotate
+from ._soap_basis import (
+    Attempt,
+    decomposed,
+    eigenvectors,
+    off_diagonal_share,
+    power_step,
+    power_step_by_products,
+    rotate,
+)
 from ._soap_factors import Factors
 from ._soap_gradients import narrow, wide_dtype
 
 __all__: list[str] = []
 
 KEEP, REFRESH, FIRST = 0, 1, 2
+BASES = ("qr", "adaptive", "cholesky")
+TOLERANCE = 0.01
+
+
+class Turning(NamedTuple):
+    """How bases follow their Gram matrices, and when."""
+
+    basis: str  # one of BASES
+    tolerance: Any  # of "adaptive": the share of A off the diagonal that is left alone
+    slots: int | None  # refreshes are spread over so many calls; None: all in one
+
+
+def require_turning(basis: Any, tolerance: Any) -> None:
+    """Raises what is wrong with the arguments `basis` and `basis_tolerance`."""
+    if basis not in BASES:
+        raise ValueError(f"basis must be one of {', '.join(map(repr, BASES))}, got {basis!r}.")
+    if tolerance is None:
+        return
+    if basis != "adaptive":
+        raise ValueError(
+            f"basis_tolerance goes with basis='adaptive' alone, got {tolerance!r} with basis="
+            f"{basis!r}."
+        )
+    require_in("basis_tolerance", tolerance, 0.0, 1.0)
 
 
 def phase_of(t: jax.Array, frequency: Any) -> jax.Array:
     """What happens to the bases: nothing, a power step, or at the first call eigenvectors."""
     due = t % jnp.asarray(frequency).astype(t.dtype) == 0
     return jnp.where(due, jnp.where(t == 0, FIRST, REFRESH), KEEP).astype(jnp.int32)
+
+
+def phase_of_slot(t: jax.Array, slot: int, slots: int) -> jax.Array:
+    """The same for the leaves of a slot, whose bases begin as the coordinates."""
+    return jnp.where(t % slots == slot, REFRESH, KEEP).astype(jnp.int32)
 
 
 _GROUPS = 4
@@ -42,12 +80,24 @@ def in_groups(bases: list[Factors]) -> list[list[int]]:
     return [sorted(group) for group in groups if group]
 
 
+def in_slots(bases: list[Factors], slots: int) -> list[list[int]]:
+    """The places of the leaves of every slot, of about one cost: the next goes where least is."""
+    members: list[list[int]] = [[] for _ in range(slots)]
+    costs = [0] * slots
+    for place in sorted(range(len(bases)), key=lambda place: -cost_of(bases[place])):
+        least = costs.index(min(costs))
+        members[least].append(place)
+        costs[least] += cost_of(bases[place])
+    return members
+
+
 def cost_of(bases: Factors) -> int:
     """Of a refresh of these bases, up to a factor: a decomposition takes the cube of the length."""
     return sum(math.prod(basis.shape) * basis.shape[-1] for basis in bases if basis is not None)
 
 
 def refreshed(
+    turning: Turning,
     phase: jax.Array,
     grams: list[Factors],
     bases: list[Factors],
@@ -60,18 +110,46 @@ def refreshed(
         return bases, mu, jnp.zeros([], jnp.int32)
 
     def power_steps(bases: list[Factors], mu: list[jax.Array]) -> Any:
-        new, failures = _decomposed(power_step, grams, bases)
+        step = power_step_by_products if turning.basis == "cholesky" else power_step
+        new, failures = _decomposed(step, grams, bases)
         transported = [
             _transport(m, old, turned, view)
             for m, old, turned, view in zip(mu, bases, new, leaf_views, strict=True)
         ]
         return new, transported, failures
 
+    def power_steps_where_needed(bases: list[Factors], mu: list[jax.Array]) -> Any:
+        turned, transported, failures = [], [], jnp.zeros([], jnp.int32)
+        for a, r, m, view in zip(grams, bases, mu, leaf_views, strict=True):
+            one = functools.partial(refreshed, turning._replace(basis="qr"))
+            phase_of_leaf = jnp.where(_is_off(a, r, turning.tolerance), REFRESH, KEEP)
+            (factors,), (moved,), failed = one(phase_of_leaf, [a], [r], [m], [view])
+            turned.append(factors)
+            transported.append(moved)
+            failures += failed
+        return turned, transported, failures
+
     def first(bases: list[Factors], mu: list[jax.Array]) -> Any:
         new, failures = _decomposed(eigenvectors, grams)
         return new, mu, failures  # M is still zero
 
-    return jax.lax.switch(phase, (keep, power_steps, first), bases, mu)
+    turn = power_steps_where_needed if turning.basis == "adaptive" else power_steps
+    # Bases in slots begin as the coordinates: eigenvectors of all at once would be a spike.
+    branches = (keep, turn) if turning.slots else (keep, turn, first)
+    return jax.lax.switch(phase, branches, bases, mu)
+
+
+def _is_off(grams: Factors, bases: Factors, tolerance: Any) -> jax.Array:
+    """Whether a basis of the leaf is further from diagonalizing its matrix than is tolerated."""
+    limit = TOLERANCE if tolerance is None else tolerance
+    shares = [
+        jax.lax.map(lambda pair: off_diagonal_share(*pair), (a, r))
+        if a.ndim > 2
+        else off_diagonal_share(a, r)
+        for a, r in zip(grams, bases, strict=True)
+        if a is not None and r is not None
+    ]
+    return jnp.any(jnp.stack([jnp.max(share, initial=0) > limit for share in shares] or [False]))
 
 
 def _decomposed(

@@ -58,7 +58,17 @@ from ._soap_axes import (
 from ._soap_basis import gram, rotate
 from ._soap_factors import Factors, by_axis, by_leaf
 from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
-from ._soap_refresh import KEEP, in_groups, phase_of, refreshed
+from ._soap_moment import averaged, is_factored, whole, zero_margins
+from ._soap_refresh import (
+    KEEP,
+    Turning,
+    in_groups,
+    in_slots,
+    phase_of,
+    phase_of_slot,
+    refreshed,
+    require_turning,
+)
 from ._state_layout import require_own_state
 
 __all__ = ["SoapState", "scale_by_soap", "soap"]
@@ -97,6 +107,10 @@ def soap(
     precondition_1d: bool = False,
     *,
     one_sided: bool = False,
+    factored: bool = False,
+    basis: str = "qr",
+    basis_tolerance: jax.typing.ArrayLike | None = None,
+    stagger: bool = False,
     weight_dimension_numbers: WeightDimensionNumbers = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""SOAP with decoupled weight decay: Adam in the eigenbasis of Shampoo's preconditioner.
@@ -179,10 +193,15 @@ def soap(
         max_precond_dim,
         precondition_1d,
         one_sided=one_sided,
+        factored=factored,
+        basis=basis,
+        basis_tolerance=basis_tolerance,
+        stagger=stagger,
         weight_dimension_numbers=weight_dimension_numbers,
     )
     numbers = _Hyperparameters(b1, b2, shampoo_beta, eps, precondition_frequency)
     structure = Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers)
+    turning = _turning(basis, basis_tolerance, stagger, precondition_frequency)
     never_decays = concrete_number("weight_decay", weight_decay) == 0.0
 
     def init_fn(params: optax.Params) -> SoapState:
@@ -202,7 +221,9 @@ def soap(
             raise ValueError(
                 "soap: `params` is missing; weight decay needs it: update(grads, state, params)."
             )
-        directions, new_state = _direction(updates, state, params, numbers, structure)
+        directions, new_state = _direction(
+            updates, state, params, numbers, structure, factored, turning
+        )
         calls = state.count + state.skipped
         eta = learning_rate(calls) if callable(learning_rate) else learning_rate
         moves = (state.count > 0) & (new_state.count > state.count)
@@ -237,6 +258,10 @@ def scale_by_soap(
     precondition_1d: bool = False,
     *,
     one_sided: bool = False,
+    factored: bool = False,
+    basis: str = "qr",
+    basis_tolerance: jax.typing.ArrayLike | None = None,
+    stagger: bool = False,
     weight_dimension_numbers: WeightDimensionNumbers = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""The direction of `soap`, for chains: without a learning rate, a sign or a decay.
@@ -288,8 +313,10 @@ def scale_by_soap(
         require_integer("max_precond_dim", max_precond_dim, 0)
     _require_bool("precondition_1d", precondition_1d)
     _require_bool("one_sided", one_sided)
+    _require_bool("factored", factored)
     numbers = _Hyperparameters(b1, b2, shampoo_beta, eps, precondition_frequency)
     structure = Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers)
+    turning = _turning(basis, basis_tolerance, stagger, precondition_frequency)
 
     def init_fn(params: optax.Params) -> SoapState:
         require_real_floating(params)
@@ -305,7 +332,9 @@ def scale_by_soap(
             skipped=jnp.zeros([], jnp.int32),
             failed=jnp.zeros([], jnp.int32),
             mu=jax.tree.map(jnp.zeros_like, params),
-            nu=jax.tree.map(jnp.zeros_like, params),
+            nu=_second_moments(params, leaf_views, jnp.zeros)
+            if factored
+            else jax.tree.map(jnp.zeros_like, params),
             gram=structure.field(params, leaf_views, jnp.zeros),
             basis=structure.field(params, leaf_views, _coordinates),
         )
@@ -317,10 +346,34 @@ def scale_by_soap(
         **extra_args: Any,
     ) -> tuple[optax.Updates, SoapState]:
         del extra_args
-        directions, new_state = _direction(updates, state, params, numbers, structure)
+        directions, new_state = _direction(
+            updates, state, params, numbers, structure, factored, turning
+        )
         return jax.tree.map(lambda u, m: u.astype(m.dtype), directions, state.mu), new_state
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _turning(basis: str, tolerance: Any, stagger: bool, frequency: Any) -> Turning:
+    require_turning(basis, tolerance)
+    _require_bool("stagger", stagger)
+    if not stagger:
+        return Turning(basis, tolerance, None)
+    if not isinstance(frequency, int) or isinstance(frequency, bool):
+        raise TypeError(
+            "precondition_frequency must be an int where stagger=True, because it decides which "
+            f"leaves are refreshed together, got {frequency!r}; under inject_hyperparams pass "
+            'static_args=("precondition_frequency",).'
+        )
+    return Turning(basis, tolerance, frequency)
+
+
+def _second_moments(params: optax.Params, leaf_views: list[tuple[View, bool]], make: Any) -> Any:
+    leaves, treedef = jax.tree.flatten(params)
+    views = [view for view, _ in leaf_views]
+    return by_axis(
+        treedef, [zero_margins(leaf, view, make) for leaf, view in zip(leaves, views, strict=True)]
+    )
 
 
 def _coordinates(shape: tuple[int, ...], dtype: Any) -> jax.Array:
@@ -333,18 +386,25 @@ def _direction(
     params: optax.Params | None,
     numbers: _Hyperparameters,
     structure: Structure,
+    factored: bool,
+    turning: Turning,
 ) -> tuple[optax.Updates, SoapState]:
     """U, at least in float32, and the state after the call."""
     updates = tv.as_floating("updates", updates)
     like = tv.as_floating("params", getattr(state, "mu", updates) if params is None else params)
     require_matching_tree("updates", updates, like)
     found = structure.views(like)
-    _require_own_state(state, like, found, structure)
+    _require_own_state(state, like, found, structure, factored)
 
     treedef: Any = jax.tree.structure(updates)
     leaf_views = [view for view, _ in found]
     ranks = [len(view.sizes) for view in leaf_views]
-    old_mu, old_nu = jax.tree.leaves(state.mu), jax.tree.leaves(state.nu)
+    old_mu = jax.tree.leaves(state.mu)
+    old_nu: list[Any] = (
+        by_leaf(treedef, state.nu, [2 if is_factored(view) else 1 for view in leaf_views])
+        if factored
+        else jax.tree.leaves(state.nu)
+    )
     old_gram, old_basis = (by_leaf(treedef, field, ranks) for field in (state.gram, state.basis))
     gradients = [
         g.astype(wide_dtype(m)) for g, m in zip(jax.tree.leaves(updates), old_mu, strict=True)
@@ -354,14 +414,17 @@ def _direction(
     t = state.count
     # A branch, because its result is computed once. A plain expression would be fused into each of
     # the kernels that need it, whose code would then grow with the square of the leaves.
-    finite, moves, phase = jax.lax.cond(
+    if turning.slots is None:
+        groups = in_groups(old_basis)
+        phases_now = (phase_of(t, numbers.precondition_frequency),) * len(groups)
+    else:
+        groups = in_slots(old_basis, turning.slots)
+        phases_now = tuple(phase_of_slot(t, k, turning.slots) for k in range(turning.slots))
+    kept = (jnp.array(KEEP, jnp.int32),) * len(groups)
+    finite, moves, phases = jax.lax.cond(
         finite,
-        lambda: (
-            jnp.array(True),
-            t > 0,
-            phase_of(t, numbers.precondition_frequency),
-        ),
-        lambda: (jnp.array(False), jnp.array(False), jnp.array(KEEP, jnp.int32)),
+        lambda: (jnp.array(True), t > 0, phases_now),
+        lambda: (jnp.array(False), jnp.array(False), kept),
     )
 
     # What happens to one leaf is jitted, so that it is traced once for all leaves of its shape.
@@ -376,9 +439,9 @@ def _direction(
         grams.append(_averaged_grams(g, factors, view, finite, numbers))
 
     bases, failures = list(old_basis), jnp.zeros([], jnp.int32)
-    for group in in_groups(old_basis):
+    for phase, group in zip(phases, groups, strict=True):
         turned, transported, failed = refreshed(
-            phase, *([field[i] for i in group] for field in (grams, bases, mu, leaf_views))
+            turning, phase, *([field[i] for i in group] for field in (grams, bases, mu, leaf_views))
         )
         failures += failed
         for i, factors, m in zip(group, turned, transported, strict=True):
@@ -388,7 +451,7 @@ def _direction(
         skipped=jnp.where(finite, state.skipped, optax.safe_increment(state.skipped)),
         failed=state.failed + failures,
         mu=treedef.unflatten(mu),
-        nu=treedef.unflatten(nu),
+        nu=by_axis(treedef, nu) if factored else treedef.unflatten(nu),
         gram=by_axis(treedef, grams),
         basis=by_axis(treedef, bases),
     )
@@ -400,43 +463,47 @@ def _require_own_state(
     params: optax.Params,
     leaf_views: list[tuple[View, bool]],
     structure: Structure,
+    factored: bool,
 ) -> None:
     number: Any = jax.ShapeDtypeStruct((), jnp.int32)
     unknown = () if structure.is_known else ("gram", "basis")
     factors = None if unknown else structure.field(params, leaf_views, jax.ShapeDtypeStruct)
-    fresh = SoapState(number, number, number, params, params, factors, factors)
+    nu = _second_moments(params, leaf_views, jax.ShapeDtypeStruct) if factored else params
+    fresh = SoapState(number, number, number, params, nu, factors, factors)
     settings = structure._asdict()
-    require_own_state(state, fresh, {"gram": settings, "basis": settings}, unknown)
+    layouts = {"nu": {"factored": factored}, "gram": settings, "basis": settings}
+    require_own_state(state, fresh, layouts, unknown)
 
 
 @functools.partial(jax.jit, static_argnames="view")
 def _adam(
     g: jax.Array,
     m: jax.Array,
-    v: jax.Array,
+    v: Any,
     bases: Factors,
     view: View,
     t: jax.Array,
     moves: jax.Array,
     numbers: _Hyperparameters,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
+) -> tuple[jax.Array, Any, jax.Array]:
     """M and V after the call, and U."""
     b1, b2, eps = (jnp.asarray(x, g.dtype) for x in (numbers.b1, numbers.b2, numbers.eps))
 
     # G' = Q_L^T G Q_R,  M = b1 M + (1 - b1) G',  V = b2 V + (1 - b2) G'^2
     rotated = view.back(rotate(view.of(g), bases, batched=view.batched), g)
-    m_wide, v_wide = m.astype(g.dtype), v.astype(g.dtype)
+    m_wide = m.astype(g.dtype)
     m_wide = jnp.where(moves, b1 * m_wide + (1 - b1) * rotated, m_wide)
-    v_wide = jnp.where(moves, b2 * v_wide + (1 - b2) * jnp.square(rotated), v_wide)
+    v_wide = averaged(v, jnp.square(rotated), b2, moves, view)
 
     # U = sqrt(1 - b2^t) / (1 - b1^t) Q_L [M / (sqrt(V) + eps)] Q_R^T
     power = jnp.maximum(t, 1).astype(g.dtype)
     correction = jnp.sqrt(1 - b2**power) / (1 - b1**power)
     # In float16 V underflows where M does not; it is then at least the smallest number there is.
-    adam = m_wide / (jnp.sqrt(jnp.maximum(v_wide, _smallest_positive(v))) + eps)
+    smallest = _smallest_positive(jax.tree.leaves(v)[0])
+    adam = m_wide / (jnp.sqrt(jnp.maximum(whole(v_wide, g, view), smallest)) + eps)
     adam = adam * jnp.where(moves, correction, 0)
     u = view.back(rotate(view.of(adam), bases, batched=view.batched, back=True), g)
-    return narrow(m_wide, m), narrow(v_wide, v), u
+    return narrow(m_wide, m), jax.tree.map(narrow, v_wide, v), u
 
 
 @functools.partial(jax.jit, static_argnames="view")
