@@ -124,7 +124,7 @@ def _cholesky_qr(matrix: jax.Array) -> jax.Array:
     """
     _, scaled = tv.scale_by_largest(matrix)
     lengths = jnp.sqrt(jnp.sum(jnp.square(scaled), axis=0))
-    x = scaled / jnp.where(lengths > 0, lengths, 1)
+    x = scaled / jnp.where(lengths > 0, lengths, 1)[None, :]
     eye = jnp.eye(len(x), dtype=x.dtype)
     shift = float(tv.finfo(x.dtype).eps) * len(x)
     for shifted in (shift, 0.0, 0.0):

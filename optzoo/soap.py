@@ -26,6 +26,13 @@ Where this differs in form, not in substance, from the paper and its code:
  4. The decay W *= 1 - eta lambda acts after the step. As one additive update it is
     u (1 - eta lambda) - eta lambda W, with u the step.
 
+Options that the paper has: `one_sided`, and `factored`, its rank-one V. Options of our own:
+ 5. `stagger`: the bases of different leaves are refreshed in different calls. Because eigenvectors
+    of everything at the first call would be the longest call of all, bases then begin as Q = I.
+ 6. `basis="adaptive"`: a leaf whose bases still diagonalize its matrices is not refreshed.
+ 7. `basis="cholesky"`: the Q of the QR by Cholesky factors of Gram matrices (shifted CholeskyQR3;
+    Fukaya, Kannan, Nakatsukasa, Yamamoto, Yanagisawa 2020, arXiv:1809.11085).
+
 References:
   Vyas, Morwani, Zhao, Kwun, Shapira, Brandfonbrener, Janson, Kakade, "SOAP: Improving and
   Stabilizing Shampoo using Adam", ICLR 2025, arXiv:2409.11321.
@@ -81,7 +88,7 @@ class SoapState(NamedTuple):
     skipped: jax.Array  # calls whose gradient was not finite, int32
     failed: jax.Array  # decompositions that failed and left their basis, int32
     mu: optax.Updates  # M in the current bases, shapes and dtypes of the parameters
-    nu: optax.Updates  # V, likewise
+    nu: Any  # V, likewise; if factored, (A, C), each a tree like the parameters, or V and None
     gram: Any  # (L, R, ...), a tree like the parameters for each matrix axis, at least float32
     basis: Any  # (Q_L^T, Q_R^T, ...), likewise, eigenvectors in rows; None: no basis for that axis
 
@@ -146,6 +153,19 @@ def soap(
       max_precond_dim: axes longer than this have no basis; 10 000 if None.
       precondition_1d: whether leaves with one axis have a basis.
       one_sided: whether only the shortest of the axes that could have a basis has one.
+      factored: whether V of a matrix is kept as the outer product of the means of its rows and of
+        its columns, as Adafactor keeps it. Together with `one_sided` the state of a transformer
+        is smaller than Adam's.
+      basis: how a basis follows its Gram matrix. "qr" takes a power step with a QR decomposition
+        at every refresh. "adaptive" leaves a leaf alone while in the bases it has no more than a
+        share of `basis_tolerance` of |A|^2 is off the diagonal, |Q^T A Q - diag|^2 / |A|^2.
+        "cholesky" takes the step of "qr" by products of matrices and Cholesky factors, which
+        accelerators are fast at; eigenvalues below 16 eps tr A are told apart more slowly.
+      basis_tolerance: in [0, 1), of "adaptive" alone; 0.01 if None.
+      stagger: whether refreshes are spread over the calls of a period, about the same work in
+        each, so that no call takes much longer than others. Bases then begin as the coordinates
+        and take their first power step in the first period; `precondition_frequency` must be a
+        Python int.
       weight_dimension_numbers: which axes are matrix axes, as in `optax.contrib.muon`: an
         `optax.contrib.MuonDimensionNumbers`, a tree prefix of the parameters with them, or a
         function from the parameters to one. The axes of `reduction_axis` are merged to the left
@@ -278,6 +298,10 @@ def scale_by_soap(
       max_precond_dim: axes longer than this have no basis; 10 000 if None.
       precondition_1d: whether leaves with one axis have a basis.
       one_sided: whether only the shortest of the axes that could have a basis has one.
+      factored: whether V of a matrix is an outer product; see `soap`.
+      basis: "qr", "adaptive" or "cholesky"; see `soap`.
+      basis_tolerance: of "adaptive" alone; see `soap`.
+      stagger: whether refreshes are spread over the calls; see `soap`.
       weight_dimension_numbers: which axes are matrix axes; see `soap`.
 
     Returns:

@@ -25,8 +25,28 @@ SHAPES = {
 }
 
 
-def soap_in_numpy(p, gradients, f, lr=1e-2, b1=0.9, b2=0.95, s=0.97, eps=1e-8, wd=0.1, axes=()):
-    """The authors' loop for one parameter: columns sorted, V permuted, M rotated out and in."""
+def soap_in_numpy(
+    p,
+    gradients,
+    f,
+    lr=1e-2,
+    b1=0.9,
+    b2=0.95,
+    s=0.97,
+    eps=1e-8,
+    wd=0.1,
+    axes=(),
+    slot=None,
+    factored=False,
+    tolerance=None,
+    refreshes=None,
+):
+    """The authors' loop for one parameter: columns sorted, V permuted, M rotated out and in.
+
+    With a slot, bases begin as the coordinates and are refreshed at t = slot mod f; factored, the
+    margins of V are averaged; with a tolerance, a refresh waits until some basis is off by more.
+    The calls of the refreshes are noted in the list `refreshes`.
+    """
 
     def fold(x, matrix, k):  # axis k multiplied by the transposed matrix
         return np.moveaxis(np.tensordot(x, matrix, axes=(k, 0)), -1, k)
@@ -49,21 +69,40 @@ def soap_in_numpy(p, gradients, f, lr=1e-2, b1=0.9, b2=0.95, s=0.97, eps=1e-8, w
     momentum, second = np.zeros_like(p), np.zeros_like(p)
     for k in axes:
         grams[k] = (1 - s) * unfolding(gradients[0], k) @ unfolding(gradients[0], k).T
-        q[k] = np.linalg.eigh(grams[k])[1][:, ::-1]
+        q[k] = np.eye(len(grams[k])) if slot is not None else np.linalg.eigh(grams[k])[1][:, ::-1]
+
+    def share(k):
+        turned = q[k].T @ grams[k] @ q[k]
+        return np.sum((turned - np.diag(np.diag(turned))) ** 2) / np.sum(turned**2)
+
+    def refresh(t, second):
+        if tolerance is not None and all(share(k) <= tolerance for k in axes):
+            return second
+        if refreshes is not None:
+            refreshes.append(t)
+        for k in axes:
+            order = np.argsort(-np.diag(q[k].T @ grams[k] @ q[k]))
+            second = np.take(second, order, axis=k)
+            q[k] = np.linalg.qr(grams[k] @ q[k][:, order])[0]
+        return second
+
+    if slot == 0:
+        refresh(0, second)
     for t, g in enumerate(gradients[1:], start=1):
         rotated = into(g)
         momentum = b1 * momentum + (1 - b1) * rotated
         second = b2 * second + (1 - b2) * rotated**2
         step = lr * np.sqrt(1 - b2**t) / (1 - b1**t)
-        p = p - step * out(momentum / (np.sqrt(second) + eps))
+        whole = second
+        if factored:
+            whole = np.outer(second.mean(1), second.mean(0)) / second.mean()
+        p = p - step * out(momentum / (np.sqrt(whole) + eps))
         p = p - lr * wd * p
         original = out(momentum)
         for k in axes:
             grams[k] = s * grams[k] + (1 - s) * unfolding(g, k) @ unfolding(g, k).T
-            if t % f == 0:
-                order = np.argsort(-np.diag(q[k].T @ grams[k] @ q[k]))
-                second = np.take(second, order, axis=k)
-                q[k] = np.linalg.qr(grams[k] @ q[k][:, order])[0]
+        if t % f == (slot or 0):
+            second = refresh(t, second)
         momentum = into(original)
         trajectory.append(p.copy())
     return np.stack(trajectory)
