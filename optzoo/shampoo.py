@@ -57,7 +57,7 @@ class ShampooState(NamedTuple):
     failed: jax.Array  # decompositions that failed and left their root, int32
     momentum: optax.Updates  # running average of the gradients, like the parameters; None without
     gram: Any  # (L, R, ...), a tree like the parameters for each axis, at least float32
-    root: Any  # ((L + eps I)^-p, ...), p = 1/(2k) by default, likewise, of the last call that took roots
+    root: Any  # ((L + eps I)^-p, ...), p = 1/(2k) or `power`, likewise, of the last call with roots
     graft: Any  # state of the method whose lengths are borrowed; None without
 
 

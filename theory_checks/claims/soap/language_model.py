@@ -172,9 +172,7 @@ def curve_of(make: Make, given: Any, size: Size, rate: float, seed: int) -> Arra
     start_key, data_key = jax.random.split(jax.random.key(seed))
     texts = (jnp.asarray(train), jnp.asarray(unseen))
     numbers = (jnp.float32(rate), given, data_key)
-    return np.asarray(
-        _run(make, size, *texts, size.model.init(start_key), *numbers), np.float64
-    )
+    return np.asarray(_run(make, size, *texts, size.model.init(start_key), *numbers), np.float64)
 
 
 def final_loss(curve: Array) -> float:

@@ -88,9 +88,7 @@ def seen(
     return {f"plane {i}": sums[:, place] for i, place in enumerate(places)}
 
 
-def _sides(
-    setting: Stated, *, said: Mapping[str, Any] | None = None, **changes: Any
-) -> Sides:
+def _sides(setting: Stated, *, said: Mapping[str, Any] | None = None, **changes: Any) -> Sides:
     measured = seen(int(setting.constants["f"].value), **changes)
     numbers = [dict(zip(("large", "small", "theta"), plane, strict=True)) for plane in PLANES]
     closed = {
@@ -124,7 +122,7 @@ def _case(f: int) -> Case:
         mutant(mutants.bases_without_lag),
         wrong("averages", "Gram matrices that remember, $s = 1/2$", s=0.5),
         null("turned the other way", "the planes turn by $-\\theta$: the same sums", turned=-1.0),
-        tolerance=1e-9,
+        tolerance=1e-11,
         bites=f == CONTROLLED,
         what=f"the shipped V, three planes, {CALLS} calls",
     )
