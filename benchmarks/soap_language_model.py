@@ -25,7 +25,7 @@ from theory_checks.claims.soap.language_model import (
 from .progress import progress
 from .report import machine, table
 
-__all__ = ["SIZES", "measure"]
+__all__ = ["SIZES", "interval", "measure"]
 
 Array = NDArray[np.float64]
 
@@ -97,15 +97,15 @@ def _rows(
         yield (
             name,
             f"{best[name]:g}{edge}",
-            _interval(np.array([final_loss(c) for c in curves[name]]), "{:.3f}"),
-            missed + _interval(share, "{:.2f}"),
-            _interval(cost, "{:.2f}"),
-            missed + _interval(share * cost, "{:.2f}"),
+            interval(np.array([final_loss(c) for c in curves[name]]), "{:.3f}"),
+            missed + interval(share, "{:.2f}"),
+            interval(cost, "{:.2f}"),
+            missed + interval(share * cost, "{:.2f}"),
         )
 
 
-def _interval(values: Array, shape: str) -> str:
-    """The mean with its bootstrap interval."""
+def interval(values: Array, shape: str) -> str:
+    """The mean with its bootstrap interval, as text."""
     weights = np.random.default_rng(0).multinomial(
         len(values), np.full(len(values), 1 / len(values)), size=2000
     )

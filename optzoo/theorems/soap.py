@@ -17,12 +17,14 @@ W* = the best fixed matrix of an online problem, D = the largest distance |W_t -
  S6  every iterate is that of Algorithm 3, which stands here as a loop
  S7  Shampoo's regret, with the step that the theorem prescribes
  S8  Shampoo's regret with any step
+ S9  S1 with momentum, iterate by iterate
+ S10 the stale spectrum: what an old basis takes for the eigenvalues
 
 Derivations: docs/theory/soap.md.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +43,14 @@ __all__ = [
     "S6",
     "S7",
     "S8",
+    "S9",
+    "S10",
     "SHAMPOO_PAPER",
     "Kronecker",
+    "Momentum",
     "Regret",
     "Soap",
+    "Turning",
 ]
 
 Array = NDArray[np.float64]
@@ -55,7 +61,8 @@ PAPER = Paper(
     known=(
         "Claim 1 and Algorithm 3 are the paper's; the order of the operations, the skipped first "
         "call, the place of epsilon and the sorting at a refresh are those of the authors' code, "
-        "as described. S2 to S5 are consequences that we state."
+        "as described. That S1 holds with momentum is the paper's remark; S9 is our form of it. S2 "
+        "to S5 and S10 are consequences that we state."
     ),
 )
 
@@ -94,12 +101,18 @@ class Kronecker(Constants):
             The steps, of the same shape.
         """
         g = np.asarray(gradients, dtype=np.float64)
+        return self._preconditioned(g, g)
+
+    def _preconditioned(self, moved: Array, gradients: Array) -> Array:
+        """H^{-power} vec(X) for all X of `moved`, H that of the gradients."""
+        g = gradients
         left = np.einsum("bij,bkj->ik", g, g) / len(g)
         right = np.einsum("bij,bik->jk", g, g) / len(g)
         h = np.kron(left, right) / (np.trace(left) if self.by_the_trace else 1.0)
         values, vectors = np.linalg.eigh(h)
-        rows = g.reshape(len(g), -1)
-        return np.asarray(((rows @ vectors) * values**-self.power @ vectors.T).reshape(g.shape))
+        rows = moved.reshape(len(moved), -1)
+        steps = (rows @ vectors) * values**-self.power @ vectors.T
+        return np.asarray(steps.reshape(moved.shape))
 
 
 S1 = Theorem(
@@ -412,4 +425,187 @@ S8 = Theorem(
         r"(r\epsilon I + \sum g g^\top)^{1/2} \preceq \sqrt r H_t$."
     ),
     not_shown="Which step is best.",
+)
+
+# --- Shampoo and Adafactor with momentum ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class Momentum(Kronecker):
+    r"""Shampoo with averages over gradients and a momentum over time.
+
+    Args:
+        eta: learning rate.
+        beta_1: decay of the momentum.
+
+    Example:
+        >>> numbers = Momentum(eta=0.5, beta_1=0.5)
+        >>> numbers.iterates([[3.0]], lambda w: w[None], 2).round(12).tolist()
+        [[[2.75]], [[2.363636363636]]]
+    """
+
+    eta: float = constant("learning rate", weakens=None)
+    beta_1: float = constant("decay of $M$", weakens=None, most=1.0)
+
+    def iterates(
+        self, start: ArrayLike, gradients: Callable[[Array], ArrayLike], calls: int
+    ) -> Array:
+        """S9: W -= eta H_t^{-1/2} vec(M_t), M_t the momentum of the mean gradients.
+
+        Args:
+            start: the matrix before the first call.
+            gradients: of a matrix, those of all batches there, shape (batches, m, n).
+            calls: so many.
+
+        Returns:
+            The matrix after every call, shape (calls, m, n).
+        """
+        w = np.asarray(start, dtype=np.float64)
+        m, path = np.zeros_like(w), []
+        for _ in range(calls):
+            g = np.asarray(gradients(w), dtype=np.float64)
+            m = self.beta_1 * m + (1 - self.beta_1) * g.mean(axis=0)
+            w = w - self.eta * self._preconditioned(m[None], g)[0]
+            path.append(w)
+        return np.stack(path)
+
+
+S9 = Theorem(
+    label="S9",
+    title="Shampoo with momentum is Adafactor with momentum",
+    paper=PAPER,
+    source="Claim 1 with momentum, S9",
+    algorithm="shampoo",
+    statement=(
+        r"$$W_{t+1} = W_t - \eta H_t^{-1/2} \mathrm{vec}(M_t) = W_t - \eta\, Q_L^{(t)} "
+        r"\frac{M'_t}{\sqrt{V_t}} Q_R^{(t)\top}$$ with $H_t$, $V_t$ and the bases those of S1 for "
+        r"the gradients at $W_t$, $M_t = \beta_1 M_{t-1} + (1-\beta_1) E_B[G_B]$, and $M'_t = "
+        r"\beta_1 Q_L^{(t)\top} Q_L^{(t-1)} M'_{t-1} Q_R^{(t-1)\top} Q_R^{(t)} + (1-\beta_1) "
+        r"E_B[G'_B]$"
+    ),
+    assumptions=(
+        Assumption(r"$L_t$ and $R_t$ are invertible at every call"),
+        Assumption(r"$\epsilon = 0$"),
+        Assumption(
+            "the momentum is one of gradients and is preconditioned afterwards, in both methods"
+        ),
+        Assumption("the momentum is rotated along when the bases change"),
+    ),
+    metric=r"\text{an entry of } W_t",
+    output="every iterate",
+    side="equal",
+    unit="call",
+    constants=Momentum,
+    formula=Momentum.iterates,
+    proof=(
+        r"$M'_t = Q_L^{(t)\top} M_t Q_R^{(t)}$ by induction: rotated out and in, $M'_{t-1}$ is "
+        r"$Q_L^{(t)\top} M_{t-1} Q_R^{(t)}$. S1 is linear in what is preconditioned, $H_t$ "
+        "being given; so it holds for $M_t$ in the place of $G$."
+    ),
+    not_shown=(
+        "A momentum of preconditioned gradients, which is another method unless $H_t$ is constant; "
+        "Gram matrices and second moments averaged over time in bases that lag behind."
+    ),
+)
+
+# --- What an old basis sees ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turning(Constants):
+    r"""Gram matrices whose eigenvectors turn in a plane, and SOAP's basis that runs after them.
+
+    A_t = R(theta t) diag(large, small) R(theta t)^T.
+
+    Args:
+        theta: the angle by which they turn at a call.
+        large: the eigenvalue of the first vector.
+        small: that of the second.
+        f: calls between refreshes of the basis.
+
+    Example:
+        >>> import math
+        >>> place = Turning(theta=math.pi / 12, large=5.0, small=1.0, f=2)
+        >>> place.diagonal(2).round(12).tolist()  # k = 1 and k = 2 calls after the eigenvectors
+        [[4.732050807569, 1.267949192431], [4.0, 2.0]]
+    """
+
+    theta: float = constant("angle of a call", weakens=None)
+    large: float = constant("larger eigenvalue", weakens=None, positive=True)
+    small: float = constant("smaller eigenvalue", weakens=None)
+    f: int = constant("calls between refreshes", weakens=None, least=1)
+
+    def angles(self, calls: int) -> Array:
+        r"""The angle between basis and eigenvectors at calls 1, ..., T: delta_j + theta k.
+
+        Args:
+            calls: T.
+
+        Returns:
+            Of shape (calls,).
+        """
+        found, angle = [], 0.0
+        for t in range(1, calls + 1):
+            angle += self.theta
+            found.append(angle)
+            if t % self.f == 0:
+                angle = math.atan(self.small / self.large * math.tan(angle))
+        return np.array(found)
+
+    def diagonal(self, calls: int) -> Array:
+        r"""S10: diag(Q^T A_t Q) at calls 1, ..., T, Q the basis that the call finds.
+
+        Args:
+            calls: T.
+
+        Returns:
+            Of shape (calls, 2): large and small, less and more (large - small) sin^2 of the angle.
+        """
+        error = (self.large - self.small) * np.sin(self.angles(calls)) ** 2
+        return np.stack([self.large - error, self.small + error], axis=1)
+
+
+S10 = Theorem(
+    label="S10",
+    title="The stale spectrum",
+    paper=PAPER,
+    source="the spectrum that an old basis shows, S10",
+    algorithm="soap",
+    statement=(
+        r"$$\sum_j V_{ij} = (Q_L^\top A_t Q_L)_{ii} = \lambda_i \mp (\lambda_1 - \lambda_2) "
+        r"\sin^2(\delta_j + k \theta), \qquad \tan \delta_{j+1} = \frac{\lambda_2}{\lambda_1} "
+        r"\tan(\delta_j + f \theta), \quad \delta_0 = 0$$ at the $k$-th call after refresh $j$, "
+        r"$1 \le k \le f$, where $A_t = G_t G_t^\top$ has the eigenvalues $\lambda_1 > \lambda_2$ "
+        r"in a plane that turns by $\theta$ a call"
+    ),
+    assumptions=(
+        FLOAT64,
+        Assumption(r"$s = 0$ and $\beta_2 = 0$: Gram matrices and $V$ are those of the last call"),
+        Assumption("the space is a sum of such planes, and $A_t$ has full rank"),
+        Assumption(
+            r"$0 \le \delta_j + k\theta < \pi/4$",
+            lambda one, calls: bool(np.max(one.angles(calls)) < math.pi / 4),
+        ),
+    ),
+    metric=r"\sum_j V_{ij}",
+    output="every call",
+    side="equal",
+    unit="call",
+    constants=Turning,
+    formula=Turning.diagonal,
+    proof=(
+        r"In a plane, with $q_1$ at the angle $\phi$ to the first eigenvector, $q_1^\top A q_1 = "
+        r"\lambda_1 \cos^2 \phi + \lambda_2 \sin^2 \phi$, and $A q_1 \propto (\lambda_1 \cos\phi, "
+        r"\lambda_2 \sin\phi)$ has the angle $\arctan(\tan(\phi) \lambda_2 / \lambda_1)$; below "
+        r"$\pi/4$ it comes first in its plane, and QR leaves $q_2$ orthogonal to it. Images of "
+        r"other planes are orthogonal to both. $Q_R$ is orthogonal, so that rows of $V = G'^2$ sum "
+        r"to the diagonal. The map from $\delta_j$ to $\delta_{j+1}$ increases in $\delta_j$ and "
+        r"in $f$: so does the largest angle between two refreshes, $\delta_j + f\theta$. It is "
+        r"least for $f = 1$, and there still at least $\theta$: a gradient is seen in the basis of "
+        "the calls before."
+    ),
+    not_shown=(
+        r"Averages over calls ($s > 0$), whose own spectrum lags behind and is smoother; what the "
+        "wrong spectrum does to the loss."
+    ),
 )

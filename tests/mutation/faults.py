@@ -303,6 +303,8 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         "theorems/soap.py": [
             ("return math.sqrt(2 * self.r) * self.D * self.traces(gradients)", "return math.sqrt(self.r) * self.D * self.traces(gradients)"),
             ("(self.D**2 / (2 * self.eta) + self.eta * self.r) * self.traces(gradients)", "(self.D**2 / self.eta + self.eta * self.r) * self.traces(gradients)"),
+            ("m = self.beta_1 * m + (1 - self.beta_1) * g.mean(axis=0)", "m = self.beta_1 * m + g.mean(axis=0)"),
+            ("angle = math.atan(self.small / self.large * math.tan(angle))", "angle = 0.0"),
         ],
     },
     ("tests/optzoo/test_compressors.py",): {

@@ -2,14 +2,16 @@
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import adafactor, parity, regret, side_by_side, symmetries
+from . import adafactor, momentum, parity, regret, side_by_side, stale_spectrum, symmetries
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
 CLAIMS: tuple[Claim, ...] = (
     *adafactor.CLAIMS,
+    *momentum.CLAIMS,
     *symmetries.CLAIMS,
     *parity.CLAIMS,
+    *stale_spectrum.CLAIMS,
     *regret.CLAIMS,
 )
 

@@ -14,6 +14,7 @@ import optzoo
 from ...mutants import Call, altered
 
 __all__ = [
+    "bases_without_lag",
     "bias_correction_off_by_one",
     "columns_sorted",
     "decay_before_the_step",
@@ -69,6 +70,30 @@ def the_basis_leaks(call: Call) -> Result:
     mu = _reexpressed(call.state.mu, call.state.basis, basis)
     updates, new = call.step(state=call.state._replace(basis=basis, mu=mu))
     return updates, new._replace(basis=basis, mu=_reexpressed(new.mu, new.basis, basis))
+
+
+@altered(optzoo.soap)
+def bases_without_lag(call: Call) -> Result:
+    """A refresh takes the eigenvectors of the Gram matrices, instead of one power step."""
+    updates, new = call.step()
+    bases = []
+    for before, after, grams in zip(
+        *(matrices_of(field, new.mu) for field in (call.state.basis, new.basis, new.gram)),
+        strict=True,
+    ):
+        turned: list[Any] = []
+        for was, now, gram in zip(before, after, grams, strict=True):
+            if now is None:
+                turned.append(None)
+                continue
+            vectors = jnp.linalg.eigh(gram)[1].T
+            nearest = jnp.argmax(jnp.abs(was @ vectors.T), axis=1)
+            refreshed = jnp.any(was != now) & (call.state.count > 0)
+            turned.append(jnp.where(refreshed, vectors[nearest], now))
+        bases.append(tuple(turned))
+    basis = field_of(bases, new.mu)
+    mu = _reexpressed(new.mu, new.basis, basis)
+    return updates, new._replace(mu=mu, basis=basis)
 
 
 @altered(optzoo.soap)
