@@ -201,8 +201,7 @@ def _initial(rule: Rule, structure: Structure, params: optax.Params) -> Any:
             "are; under inject_hyperparams run `init` outside jit or pass "
             'static_args=("max_precond_dim",).'
         )
-    zero = jnp.zeros([], jnp.int32)
-    return _state(rule, structure, params, jnp.zeros_like, jnp.zeros, _coordinates, zero)
+    return _state(rule, structure, params, jnp.zeros_like, jnp.zeros, _coordinates)
 
 
 def _state(
@@ -212,7 +211,6 @@ def _state(
     like: Callable[[Any], Any],
     zeros: Callable[..., Any],
     coordinates: Callable[..., Any],
-    number: Any,
 ) -> Any:
     """A state of arrays, or of their shapes."""
     leaf_views = structure.views(params)
@@ -221,9 +219,9 @@ def _state(
     if not rule.moments_in_bases:
         nu = _where_no_factor(params, leaf_views, factors, nu)
     return rule.state(
-        count=number,
-        skipped=number,
-        failed=number,
+        count=zeros((), jnp.int32),
+        skipped=zeros((), jnp.int32),
+        failed=zeros((), jnp.int32),
         mu=jax.tree.map(like, params),
         nu=nu,
         gram=factors,
@@ -250,7 +248,6 @@ def _coordinates(shape: tuple[int, ...], dtype: Any) -> jax.Array:
 
 
 def _require_own_state(rule: Rule, structure: Structure, state: Any, params: optax.Params) -> None:
-    number: Any = jax.ShapeDtypeStruct((), jnp.int32)
     decided = ("gram", "basis", "eigenvalues") + (() if rule.moments_in_bases else ("nu",))
     known = structure if structure.is_known else structure._replace(max_precond_dim=0)
 
@@ -258,7 +255,7 @@ def _require_own_state(rule: Rule, structure: Structure, state: Any, params: opt
         return leaf
 
     shapes = jax.ShapeDtypeStruct
-    fresh = _state(rule, known, params, itself, shapes, shapes, number)
+    fresh = _state(rule, known, params, itself, shapes, shapes)
     settings = dict.fromkeys(decided, structure._asdict())
     require_own_state(state, fresh, settings, () if structure.is_known else decided)
 

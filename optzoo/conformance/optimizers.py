@@ -152,7 +152,7 @@ ROWS: tuple[Row, ...] = (
     _Row(
         "scale_by_kl_soap",
         scale_by_kl_soap,
-        {"precondition_frequency": 3, "precondition_1d": True, "eps": 1e-3},
+        {"max_precond_dim": 2, "precondition_frequency": 3, "eps": 1e-3},
         needs_params=False,
         factor=-0.01,
     ),

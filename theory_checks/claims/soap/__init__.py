@@ -1,8 +1,8 @@
-"""Claims on SOAP: what it is, step by step, and what it cannot see; and on Shampoo's regret."""
+"""Claims on SOAP: what it is and cannot see; on Shampoo's regret, and KL-Shampoo's factors."""
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import adafactor, parity, regret, side_by_side, symmetries
+from . import adafactor, kl, parity, regret, side_by_side, symmetries
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
@@ -11,6 +11,7 @@ CLAIMS: tuple[Claim, ...] = (
     *symmetries.CLAIMS,
     *parity.CLAIMS,
     *regret.CLAIMS,
+    *kl.CLAIMS,
 )
 
 SIDE_BY_SIDE: tuple[SideBySide, ...] = side_by_side.SIDE_BY_SIDE
