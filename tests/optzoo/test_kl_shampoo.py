@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from optax.contrib import MuonDimensionNumbers
 
 import optzoo
@@ -153,6 +154,29 @@ def test_a_step_is_in_the_units_of_the_parameters():
     path, _ = run(method, start, {"w": roots[0] @ noise @ roots[1]})
     steps = np.diff(path["w"], axis=0)[-100:]
     np.testing.assert_allclose(np.sqrt(np.mean(steps**2, axis=0)), 1.0, atol=0.5)
+
+
+@BOTH
+def test_a_leaf_split_over_devices_keeps_its_sharding_and_its_numbers(make):
+    start, gradients = start_and_gradients({"w": (4, 6), "s": (2, 4, 3)}, 6)
+    numbers = {"w": MuonDimensionNumbers(), "s": MuonDimensionNumbers(1, 2)}
+    method = make(0.1, precondition_frequency=2, weight_dimension_numbers=numbers)
+    expected, _ = run(method, start, gradients)
+    mesh = jax.make_mesh((2,), ("x",), axis_types=(AxisType.Explicit,))
+    specs = {"w": ("x", None), "s": (None, "x", None)}
+    shardings = {k: NamedSharding(mesh, PartitionSpec(*spec)) for k, spec in specs.items()}
+    with jax.set_mesh(mesh):
+        params = jax.device_put(start, shardings)
+        state, step = method.init(params), jax.jit(method.update)
+        kinds = jax.tree.map(jax.typeof, state)
+        for call in range(6):
+            g = jax.device_put({name: g[call] for name, g in gradients.items()}, shardings)
+            updates, state = step(g, state, params)
+            params = optax.apply_updates(params, updates)
+        assert jax.tree.map(jax.typeof, state) == kinds
+    for name, sharding in shardings.items():
+        assert params[name].sharding.is_equivalent_to(sharding, params[name].ndim)
+        np.testing.assert_allclose(params[name], expected[name][-1], atol=1e-12)
 
 
 # What can go wrong.

@@ -29,7 +29,7 @@ __all__ = ["CLAIMS"]
 Array = NDArray[np.float64]
 
 SHAPE = (4, 3)
-CALLS = 500  # until nothing moves
+CALLS = 800  # until nothing moves
 MISTAKES = (
     mutants.opposite_factor_dropped,
     mutants.instantaneous_eigenvalues,
@@ -101,7 +101,7 @@ def _stationary() -> Case:
         _stationary_sides,
         ExactIdentity,
         *map(mutant, MISTAKES),
-        null("s = 0.9", "slower averages end at factors that solve the equations, too", s=0.9),
+        null("s = 0.7", "slower averages end at factors that solve the equations, too", s=0.7),
         tolerance=1e-12,
         round_off=1e-12,
         what="every row of both factors, and of both that are inverted",
