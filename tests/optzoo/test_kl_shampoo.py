@@ -158,7 +158,7 @@ def test_a_step_is_in_the_units_of_the_parameters():
 
 @BOTH
 def test_a_leaf_split_over_devices_keeps_its_sharding_and_its_numbers(make):
-    start, gradients = start_and_gradients({"w": (4, 6), "s": (2, 4, 3)}, 6)
+    start, gradients = start_and_gradients({"w": (4, 4), "s": (2, 4, 4)}, 6)
     numbers = {"w": MuonDimensionNumbers(), "s": MuonDimensionNumbers(1, 2)}
     method = make(0.1, precondition_frequency=2, weight_dimension_numbers=numbers)
     expected, _ = run(method, start, gradients)
