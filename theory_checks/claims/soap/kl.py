@@ -202,8 +202,8 @@ def _design() -> Array:
 def _recovery_sides(setting: Stated, method: Make = optzoo.kl_shampoo, **changes: Any) -> Sides:
     found = _limit(_design(), method, **changes)
     measured = {
-        "factors": np.kron(found["S_a"], found["S_b"]),
-        "inverted": np.kron(found["inverted for S_a"], found["inverted for S_b"]),
+        "factors": np.asarray(np.kron(found["S_a"], found["S_b"])),
+        "inverted": np.asarray(np.kron(found["inverted for S_a"], found["inverted for S_b"])),
     }
     exact = setting.bound(S11, *_planted())
     return farthest(measured, dict.fromkeys(measured, exact), window=1)
