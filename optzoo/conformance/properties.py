@@ -151,16 +151,16 @@ def _takes_shapes(subject: Subject) -> None:
             )
     marked = optax.tree_utils.tree_map_params(method, lambda leaf: "param", state)
     found = [leaf for leaf in jax.tree.leaves(marked) if isinstance(leaf, str)]
-    parts = jax.tree.leaves(state, is_leaf=_is_masked)
+    parts = jax.tree.leaves(state, is_leaf=_is_absent)
     require(
-        len(found) % len(TARGET) == 0 or any(map(_is_masked, parts)),
+        len(found) % len(TARGET) == 0 or any(map(_is_absent, parts)),
         f"{len(found)} leaves of the state follow the {len(TARGET)} parameters",
     )
 
 
-def _is_masked(node: Any) -> bool:
-    """A part of the parameters that another optimizer has, as in `optax.partition`."""
-    return isinstance(node, optax.MaskedNode)
+def _is_absent(node: Any) -> bool:
+    """A parameter that another optimizer has, as in `optax.partition`, or without such a part."""
+    return node is None or isinstance(node, optax.MaskedNode)
 
 
 def _state_of_arrays(subject: Subject) -> None:

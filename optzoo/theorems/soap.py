@@ -1,13 +1,15 @@
-r"""SOAP and Shampoo: what SOAP is, call by call, what it cannot see, and Shampoo's regret.
+r"""SOAP, Shampoo and KL-Shampoo: what SOAP is and cannot see, Shampoo's regret, fitted factors.
 
 For a matrix of parameters W with gradients G_t, SOAP keeps the averages L of G G^T and R of G^T G,
 bases Q_L and Q_R near their eigenvectors, and Adam's moments M and V of G' = Q_L^T G Q_R. Leaves
 with more axes have one Gram matrix and one basis an axis. Shampoo sums L_T = eps I + sum G G^T and
-R_T likewise, and steps along L^{-1/4} G R^{-1/4}.
+R_T likewise, and steps along L^{-1/4} G R^{-1/4}. KL-Shampoo averages G S_b^{-1} G^T / d_b and
+G^T S_a^{-1} G / d_a, of gradients of shape d_a x d_b, and steps along S_a^{-1/2} M S_b^{-1/2}.
 
 Notation: eta = learning rate, lambda = weight decay, beta_1 and beta_2 = decays of M and V, s =
 decay of the Gram matrices, f = calls between refreshes of the bases, t = calls after the first,
-W* = the best fixed matrix of an online problem, D = the largest distance |W_t - W*|_F.
+W* = the best fixed matrix of an online problem, D = the largest distance |W_t - W*|_F, S_a and S_b
+= the factors of KL-Shampoo, A and B = those of a covariance A kron B.
 
  S1  Shampoo with power 1/2 is Adafactor in the eigenbasis of its preconditioner
  S2  rotated gradients, rotated iterates
@@ -19,6 +21,9 @@ W* = the best fixed matrix of an online problem, D = the largest distance |W_t -
  S8  Shampoo's regret with any step
  S9  S1 with momentum, iterate by iterate
  S10 the stale spectrum: what an old basis takes for the eigenvalues
+ S11 where KL-Shampoo's factors stay: the two equations of the likeliest ones
+ S12 one factor larger and the other smaller: the same iterates
+ S13 the factors of a Kronecker covariance are found
 
 Derivations: docs/theory/soap.md.
 """
@@ -34,6 +39,7 @@ from numpy.typing import ArrayLike, NDArray
 from .theorem import Assumption, Constants, Paper, Theorem, constant
 
 __all__ = [
+    "KL_PAPER",
     "PAPER",
     "S1",
     "S2",
@@ -45,8 +51,12 @@ __all__ = [
     "S8",
     "S9",
     "S10",
+    "S11",
+    "S12",
+    "S13",
     "SHAMPOO_PAPER",
     "Kronecker",
+    "MatrixNormal",
     "Momentum",
     "Regret",
     "Soap",
@@ -70,6 +80,16 @@ SHAMPOO_PAPER = Paper(
     'Gupta, Koren, Singer, "Shampoo: Preconditioned Stochastic Tensor Optimization", ICML 2018, '
     "arXiv:1802.09568",
     known="Theorem 7 is the paper's, with its constants; S8 is the last but one line of its proof.",
+)
+
+KL_PAPER = Paper(
+    'Lin, Lowe, Dangel, Eschenhagen, Xu, Grosse, "Understanding and Improving Shampoo and SOAP via '
+    'Kullback-Leibler Minimization", ICLR 2026, arXiv:2509.03378',
+    known=(
+        "The averages that have the two equations of S11 as their fixed points are those of the "
+        "authors' program, as described. That averages in bases that lag behind end there, S12 and "
+        "S13 are consequences that we state."
+    ),
 )
 
 # --- Shampoo and Adafactor ---
@@ -608,4 +628,125 @@ S10 = Theorem(
         r"Averages over calls ($s > 0$), whose own spectrum lags behind and is smoother; what the "
         "wrong spectrum does to the loss."
     ),
+)
+
+# --- KL-Shampoo's factors ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixNormal(Constants):
+    r"""Gaussian matrices of shape d_a x d_b with the covariance S_a kron S_b, row by row.
+
+    Args:
+        c: what S_a is multiplied with and S_b divided by.
+
+    Example:
+        >>> pair = MatrixNormal().likeliest([[[2.0]], [[4.0]]], [[5.0]], [[2.0]])
+        >>> {name: side.tolist() for name, side in pair.items()}
+        {'S_a': [[5.0]], 'S_b': [[2.0]]}
+    """
+
+    c: float = constant("$S_a$ over itself, $S_b$ under", weakens=None, positive=True, default=1.0)
+
+    def likeliest(
+        self, gradients: ArrayLike, left: ArrayLike, right: ArrayLike
+    ) -> dict[str, Array]:
+        """S11: E[G S_b^{-1} G^T] / d_b and E[G^T S_a^{-1} G] / d_a, for S_a = left, S_b = right.
+
+        Args:
+            gradients: all values of G, equally likely, shape (number, d_a, d_b).
+            left, right: the factors.
+        """
+        g = np.asarray(gradients, dtype=np.float64)
+        number, rows, columns = g.shape
+        by_left, by_right = (np.linalg.inv(np.asarray(one)) for one in (left, right))
+        return {
+            "S_a": np.einsum("tij,jk,tlk->il", g, by_right, g) / (number * columns),
+            "S_b": np.einsum("tij,ik,tkl->jl", g, by_left, g) / (number * rows),
+        }
+
+    def planted(self, left: ArrayLike, right: ArrayLike) -> Array:
+        """S13: A kron B, whatever multiple of A the one factor is, for A = left and B = right."""
+        one, other = self.c * np.asarray(left), np.asarray(right) / self.c
+        return np.asarray(np.kron(one, other))
+
+
+_OF_FACTORS: dict[str, Any] = {
+    "paper": KL_PAPER,
+    "algorithm": "kl_shampoo",
+    "side": "equal",
+    "unit": "call",
+    "constants": MatrixNormal,
+}
+WHOLE_EXPECTATION = Assumption(
+    "every call has all values of $G$ at once, as a stack whose axis has no factor: the average "
+    "over them is the expectation itself"
+)
+
+S11 = Theorem(
+    label="S11",
+    title="Where KL-Shampoo's factors stay",
+    source="the optimal joint solution of the KL minimization, S11",
+    statement=(
+        r"$$S_a = \frac{1}{d_b} E[G S_b^{-1} G^\top], \qquad S_b = \frac{1}{d_a} "
+        r"E[G^\top S_a^{-1} G]$$ for the limit of the averages, although each is weighed with the "
+        r"inverse of the other in a basis and with eigenvalues that lag behind it"
+    ),
+    assumptions=(WHOLE_EXPECTATION, Assumption("$0 < s < 1$ and a refresh at every call")),
+    metric=r"\text{an entry of } S_a, S_b \text{ and of } Q \mathrm{diag}(\lambda) Q^\top",
+    output="the limit",
+    formula=MatrixNormal.likeliest,
+    form="paper",
+    proof=(
+        r"Where bases and eigenvalues stay, $Q$ diagonalizes $S$ and $\lambda$ is its spectrum, so "
+        r"that $S = s S + (1-s) \Delta$ is $S = \Delta$. These are the zeros of the gradient of "
+        r"$E[\mathrm{tr}(S_a^{-1} G S_b^{-1} G^\top)] + d_b \log\det S_a + d_a \log\det S_b$, "
+        r"twice the negative likelihood."
+    ),
+    not_shown=(
+        "Convergence from any start or how fast it is, and how far averages over gradients that "
+        "come one by one are from the limit."
+    ),
+    **_OF_FACTORS,
+)
+
+S12 = Theorem(
+    label="S12",
+    title="One factor larger, the other smaller: the same iterates",
+    source="invariance of the product, S12",
+    statement=(
+        r"$$W_t(c S_a, S_b / c, c \lambda_a, \lambda_b / c) = W_t(S_a, S_b, \lambda_a, \lambda_b), "
+        r"\qquad c > 0,$$ whenever the state is changed so"
+    ),
+    assumptions=(FLOAT64,),
+    metric=r"\text{an entry of } W_t",
+    output="every iterate",
+    proof=(
+        r"$\Delta_a$ has $S_b^{-1}$ and becomes $c \Delta_a$, $\Delta_b$ becomes $\Delta_b / c$; "
+        r"so the averages stay changed by these factors, bases do not change, and the step has the "
+        r"product $\lambda_a \lambda_b^\top$ alone."
+    ),
+    not_shown="Anything about the speed at which the factors settle.",
+    **_OF_FACTORS,
+)
+
+S13 = Theorem(
+    label="S13",
+    title="The factors of a Kronecker covariance are found",
+    source="the optimal joint solution of the KL minimization, S13",
+    statement=(
+        r"$$S_a \otimes S_b = A \otimes B \quad \text{in the limit, if} \quad "
+        r"G = A^{1/2} E B^{1/2}, \quad E[\mathrm{vec}(E) \mathrm{vec}(E)^\top] = I$$"
+    ),
+    assumptions=(WHOLE_EXPECTATION, Assumption("$A$ and $B$ are positive definite")),
+    metric=r"\text{an entry of } S_a \otimes S_b",
+    output="the limit",
+    formula=MatrixNormal.planted,
+    proof=(
+        r"$E[G X G^\top] = A\, \mathrm{tr}(B X)$. With $S_b = B / c$ the first equation of S11 is "
+        r"$S_a = A\, \mathrm{tr}(c I) / d_b = c A$, and the second likewise; the likelihood has no "
+        r"other maximum up to $c$."
+    ),
+    not_shown="That gradients have such a covariance.",
+    **_OF_FACTORS,
 )

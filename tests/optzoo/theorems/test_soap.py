@@ -17,7 +17,11 @@ from optzoo.theorems.soap import (
     S8,
     S9,
     S10,
+    S11,
+    S12,
+    S13,
     Kronecker,
+    MatrixNormal,
     Momentum,
     Regret,
     Soap,
@@ -158,6 +162,39 @@ def test_constants_weaken_the_regret_as_they_say():
         assert weaker.any_step(GRADIENTS) > Regret(**place).any_step(GRADIENTS)
 
 
+def test_likeliest_factors_of_s11_by_the_gradient_of_the_likelihood():
+    """Twice the negative likelihood has no slope in one factor where it is its equation's side."""
+    rng = np.random.default_rng(1)
+    left, right = (np.eye(d) + 0.3 * np.ones((d, d)) for d in (3, 2))
+    sides = S11.bound(MatrixNormal(), GRADIENTS, left, right)
+
+    def loss(one, other):
+        fit = [np.trace(np.linalg.solve(one, g) @ np.linalg.solve(other, g.T)) for g in GRADIENTS]
+        logs = 2 * np.linalg.slogdet(one)[1] + 3 * np.linalg.slogdet(other)[1]
+        return np.mean(fit) + logs
+
+    for of, at in (
+        (lambda x: loss(x, right), sides["S_a"]),
+        (lambda x: loss(left, x), sides["S_b"]),
+    ):
+        direction = rng.standard_normal(at.shape)
+        direction = 1e-5 * (direction + direction.T)
+        slope = (of(at + direction) - of(at - direction)) / 2e-5
+        assert abs(slope) < 1e-6
+        assert of(at + 100 * direction) > of(at), "a minimum"
+
+
+def test_the_covariance_of_s13_is_that_of_the_design():
+    """E[vec(G) vec(G)^T] of A^(1/2) E B^(1/2) over the design, rows first."""
+    rng = np.random.default_rng(2)
+    roots = [np.tril(rng.standard_normal((d, d))) for d in (3, 2)]
+    design = np.sqrt(6) * np.eye(6).reshape(6, 3, 2)
+    g = (roots[0] @ design @ roots[1].T).reshape(6, 6)
+    a, b = (root @ root.T for root in roots)
+    for c in (1.0, 7.0):
+        np.testing.assert_allclose(S13.bound(MatrixNormal(c=c), a, b), g.T @ g / 6, atol=1e-12)
+
+
 @pytest.mark.parametrize(("theorem", "condition"), [(S3, "no decay"), (S5, "epsilon = 0")])
 def test_a_violated_condition_is_refused(theorem, condition):
     with pytest.raises(ValueError, match=condition):
@@ -169,7 +206,7 @@ DERIVATIONS = Path(__file__).parents[3] / "docs" / "theory" / "soap.md"
 
 def test_labels_are_unique_and_each_has_its_derivation():
     labels = [theorem.label for theorem in theorems_of(vars(page))]
-    assert labels == [f"S{number}" for number in range(1, 11)]
+    assert labels == [f"S{number}" for number in range(1, 14)]
     headings = [
         line for line in DERIVATIONS.read_text(encoding="utf-8").splitlines() if line[:3] == "## "
     ]

@@ -1,8 +1,8 @@
-"""Claims on SOAP: what it is, step by step, and what it cannot see; and on Shampoo's regret."""
+"""Claims on SOAP: what it is and cannot see; on Shampoo's regret, and KL-Shampoo's factors."""
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import adafactor, momentum, parity, regret, side_by_side, stale_spectrum, symmetries
+from . import adafactor, kl, momentum, parity, regret, side_by_side, stale_spectrum, symmetries
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
@@ -13,6 +13,7 @@ CLAIMS: tuple[Claim, ...] = (
     *parity.CLAIMS,
     *stale_spectrum.CLAIMS,
     *regret.CLAIMS,
+    *kl.CLAIMS,
 )
 
 SIDE_BY_SIDE: tuple[SideBySide, ...] = side_by_side.SIDE_BY_SIDE

@@ -1,4 +1,4 @@
-"""A small language model and its training by SOAP, Shampoo and AdamW.
+"""A small language model and its training by SOAP, Shampoo, their KL kin and AdamW.
 
 The model and its text are `optzoo.problems.CharacterModel` and `python_documentation`. Every
 method has its learning rate tuned on one seed, at f = 10, and is then run on several others, all
@@ -37,7 +37,7 @@ Make = Callable[[Any, Any], optax.GradientTransformationExtraArgs]
 
 B1 = B2 = 0.95
 PRECEDING = 0.05  # share of the steps in which the learning rate rises
-TUNED = ("AdamW", "SOAP, f = 10", "Shampoo, f = 10")
+TUNED = ("AdamW", "SOAP, f = 10", "Shampoo, f = 10", "KL-Shampoo, f = 10", "KL-SOAP, f = 10")
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,21 @@ def _shampoo(schedule: Any, frequency: Any) -> optax.GradientTransformationExtra
     )
 
 
+def _kl_shampoo(schedule: Any, frequency: Any) -> optax.GradientTransformationExtraArgs:
+    return optzoo.kl_shampoo(schedule, B1, B2, weight_decay=0.0, precondition_frequency=frequency)
+
+
+def _kl_soap(schedule: Any, frequency: Any) -> optax.GradientTransformationExtraArgs:
+    return optzoo.kl_soap(schedule, B1, B2, weight_decay=0.0, precondition_frequency=frequency)
+
+
 FREQUENCIES = (1, 10, 100)
 METHODS: dict[str, tuple[Make, int]] = {
     "AdamW": (_adamw, 1),
     **{f"SOAP, f = {f}": (_soap, f) for f in FREQUENCIES},
     **{f"Shampoo, f = {f}": (_shampoo, f) for f in FREQUENCIES},
+    **{f"KL-Shampoo, f = {f}": (_kl_shampoo, f) for f in (1, 10)},
+    **{f"KL-SOAP, f = {f}": (_kl_soap, f) for f in (1, 10)},
 }
 
 
