@@ -21,13 +21,12 @@ from ._arguments import (
     require_matching_tree,
 )
 from ._decay_mask import require_mask, spread_mask
-from ._kronecker_bases import bases_after
 from ._kronecker_factors import averaged, eigenvalue_field
 from ._soap_axes import Structure, View, WeightDimensionNumbers, require_real_floating
 from ._soap_basis import rotate
 from ._soap_factors import Factors, by_axis, by_leaf
 from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
-from ._soap_refresh import KEEP, REFRESH, phase_of
+from ._soap_refresh import KEEP, phase_of, refreshed
 from ._state_layout import require_own_state
 
 __all__: list[str] = []
@@ -310,17 +309,9 @@ def _called(
         nu.append(v_new)
         found.append(u)
 
-    bases, failures = bases_after(phase, grams, old_basis)
-    if rule.moments_in_bases:
-        mu = jax.lax.cond(
-            phase == REFRESH,
-            lambda mu: [
-                _transported(m, *one)
-                for m, *one in zip(mu, old_basis, bases, leaf_views, strict=True)
-            ],
-            lambda mu: mu,
-            mu,
-        )
+    to_turn = mu if rule.moments_in_bases else [None] * len(mu)
+    bases, turned, failures = refreshed(phase, grams, old_basis, to_turn, leaf_views)
+    mu = turned if rule.moments_in_bases else mu
     new_state = rule.state(
         count=jnp.where(finite, optax.safe_increment(t), t),
         skipped=jnp.where(finite, state.skipped, optax.safe_increment(state.skipped)),
@@ -358,12 +349,3 @@ def _leaf_called(
         new = averaged(x, rotated, *(factors, bases, eigenvalues), numbers.s, batched=view.batched)
         kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, kept)
     return kept, rule.direction(Leaf(view, g, rotated, m, v, bases, kept[1], t, moves), numbers)
-
-
-@functools.partial(jax.jit, static_argnames="view")
-def _transported(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Array:
-    """M, out of the old basis and into the new one."""
-    if not _has_any(old):
-        return m
-    original = rotate(view.of(m.astype(wide_dtype(m))), old, batched=view.batched, back=True)
-    return narrow(view.back(rotate(original, new, batched=view.batched), m), m)

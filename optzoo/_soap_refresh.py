@@ -27,14 +27,14 @@ def phase_of(t: jax.Array, frequency: Any) -> jax.Array:
 _GROUPS = 4
 
 
-def in_groups(bases: list[Factors]) -> list[list[int]]:
+def _in_groups(bases: list[Factors]) -> list[list[int]]:
     """The places of the leaves whose bases are refreshed together, one group after the other.
 
     A refresh holds several copies of the bases and momenta of all its leaves. In groups it needs
     so much less memory, and leaves enough decompositions next to each other for two cores: leaves
     are dealt by descending cost, in pairs.
     """
-    order = sorted(range(len(bases)), key=lambda place: -cost_of(bases[place]))
+    order = sorted(range(len(bases)), key=lambda place: -_cost_of(bases[place]))
     groups = [
         order[2 * first :: 2 * _GROUPS] + order[2 * first + 1 :: 2 * _GROUPS]
         for first in range(_GROUPS)
@@ -42,7 +42,7 @@ def in_groups(bases: list[Factors]) -> list[list[int]]:
     return [sorted(group) for group in groups if group]
 
 
-def cost_of(bases: Factors) -> int:
+def _cost_of(bases: Factors) -> int:
     """Of a refresh of these bases, up to a factor: a decomposition takes the cube of the length."""
     return sum(math.prod(basis.shape) * basis.shape[-1] for basis in bases if basis is not None)
 
@@ -51,15 +51,42 @@ def refreshed(
     phase: jax.Array,
     grams: list[Factors],
     bases: list[Factors],
-    mu: list[jax.Array],
+    mu: list[Any],
     leaf_views: list[View],
-) -> tuple[list[Factors], list[jax.Array], jax.Array]:
-    """The bases after the call, M in them, and the number of decompositions that failed."""
+) -> tuple[list[Factors], list[Any], jax.Array]:
+    """The bases after the call, M in them, and the number of decompositions that failed.
 
-    def keep(bases: list[Factors], mu: list[jax.Array]) -> Any:
+    Args:
+      phase: what `phase_of` says, or KEEP.
+      grams: of every leaf, after the call.
+      bases: of every leaf, before it.
+      mu: of every leaf; None where it is not kept in the bases.
+      leaf_views: of every leaf.
+    """
+    turned, transported, failures = list(bases), list(mu), jnp.zeros([], jnp.int32)
+    for group in _in_groups(bases):
+        new_bases, new_mu, failed = _refreshed_together(
+            phase, *([field[i] for i in group] for field in (grams, bases, mu, leaf_views))
+        )
+        failures += failed
+        for i, factors, m in zip(group, new_bases, new_mu, strict=True):
+            turned[i], transported[i] = factors, m
+    return turned, transported, failures
+
+
+def _refreshed_together(
+    phase: jax.Array,
+    grams: list[Factors],
+    bases: list[Factors],
+    mu: list[Any],
+    leaf_views: list[View],
+) -> tuple[list[Factors], list[Any], jax.Array]:
+    """As `refreshed`, for one group."""
+
+    def keep(bases: list[Factors], mu: list[Any]) -> Any:
         return bases, mu, jnp.zeros([], jnp.int32)
 
-    def power_steps(bases: list[Factors], mu: list[jax.Array]) -> Any:
+    def power_steps(bases: list[Factors], mu: list[Any]) -> Any:
         new, failures = _decomposed(power_step, grams, bases)
         transported = [
             _transport(m, old, turned, view)
@@ -67,7 +94,7 @@ def refreshed(
         ]
         return new, transported, failures
 
-    def first(bases: list[Factors], mu: list[jax.Array]) -> Any:
+    def first(bases: list[Factors], mu: list[Any]) -> Any:
         new, failures = _decomposed(eigenvectors, grams)
         return new, mu, failures  # M is still zero
 
@@ -84,9 +111,9 @@ def _decomposed(
 
 
 @functools.partial(jax.jit, static_argnames="view")
-def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Array:
+def _transport(m: Any, old: Factors, new: Factors, view: View) -> Any:
     """M, out of the old basis and into the new one."""
-    if not jax.tree.leaves(old):
+    if m is None or not jax.tree.leaves(old):
         return m
     original = rotate(view.of(m.astype(wide_dtype(m))), old, batched=view.batched, back=True)
     return narrow(view.back(rotate(original, new, batched=view.batched), m), m)

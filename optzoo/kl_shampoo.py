@@ -23,8 +23,9 @@ Differs from the paper and its authors' program:
  2. Where it is inverted, an eigenvalue counts as at least 10^-6 of its axis' largest. The program
     bounds 1 / sqrt(l) by max(10, min(d, 4000)), whatever the unit, and paper and program have a
     damping of the factors as an option, which is not here.
- 3. The step divides by eigenvalues that this call's gradient has entered, as the paper writes it;
-    the program divides by those of the call before. Bases are those of the call before in both.
+ 3. The step divides by eigenvalues that this call's gradient has entered, the program
+    divides by those of the call before: a gradient in a direction that has had none is then not
+    divided by next to nothing. Bases are those of the call before in both.
  4. Columns are ordered by their Rayleigh quotients before a QR, as in SOAP, and their vectors
     return to their slots. The program does not order them.
  5. A leaf has a factor for every matrix axis, whatever their number: D_k has the inverses of all

@@ -58,7 +58,7 @@ from ._soap_axes import (
 from ._soap_basis import gram, rotate
 from ._soap_factors import Factors, by_axis, by_leaf
 from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
-from ._soap_refresh import KEEP, in_groups, phase_of, refreshed
+from ._soap_refresh import KEEP, phase_of, refreshed
 from ._state_layout import require_own_state
 
 __all__ = ["SoapState", "scale_by_soap", "soap"]
@@ -375,14 +375,7 @@ def _direction(
         directions.append(u)
         grams.append(_averaged_grams(g, factors, view, finite, numbers))
 
-    bases, failures = list(old_basis), jnp.zeros([], jnp.int32)
-    for group in in_groups(old_basis):
-        turned, transported, failed = refreshed(
-            phase, *([field[i] for i in group] for field in (grams, bases, mu, leaf_views))
-        )
-        failures += failed
-        for i, factors, m in zip(group, turned, transported, strict=True):
-            bases[i], mu[i] = factors, m
+    bases, mu, failures = refreshed(phase, grams, old_basis, mu, leaf_views)
     new_state = SoapState(
         count=jnp.where(finite, optax.safe_increment(t), t),
         skipped=jnp.where(finite, state.skipped, optax.safe_increment(state.skipped)),

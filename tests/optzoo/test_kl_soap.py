@@ -11,34 +11,26 @@ import pytest
 import optzoo
 
 from .kl_in_numpy import kl_in_numpy
-from .test_kl_shampoo import NUMBERS, SHAPES, run, start_and_gradients
+from .test_kl_shampoo import NUMBERS, SHAPES, path_and_nu, run, start_and_gradients
 
 
-@pytest.mark.parametrize(
-    ("f", "axes"),
-    [
-        (1, {"square": (0, 1), "cube": (0, 1, 2), "vector": (), "number": ()}),
-        (7, {"square": (0, 1), "cube": (0, 1, 2)}),
-    ],
-)
-def test_every_iterate_is_that_of_the_independent_statement(f, axes):
+@pytest.mark.parametrize("f", [1, 7])
+def test_every_iterate_is_that_of_the_independent_statement(f):
+    axes = {"square": (0, 1), "cube": (0, 1, 2), "vector": (), "number": ()}
     start, gradients = start_and_gradients({name: SHAPES[name] for name in axes}, 100)
-    path, _ = run(optzoo.kl_soap(**NUMBERS, precondition_frequency=f), start, gradients)
+    path, _ = path_and_nu(optzoo.kl_soap, start, gradients, f)
     for name, of_leaf in axes.items():
         expected = kl_in_numpy(start[name], gradients[name], f, soap=True, axes=of_leaf)
         assert np.abs(expected[-1] - start[name]).max() > 0.02
         np.testing.assert_allclose(path[name], expected, atol=1e-10, err_msg=name)
 
 
-def test_with_one_factor_a_leaf_it_is_soap_and_with_two_it_is_not():
-    start, gradients = start_and_gradients({"wide": (3, 8), "cube": (3, 2, 4)}, 40)
-    keywords = {**NUMBERS, "precondition_frequency": 3}
-    for one_sided in (True, False):
-        soap, _ = run(optzoo.soap(**keywords, one_sided=one_sided), start, gradients)
-        path, _ = run(optzoo.kl_soap(**keywords, one_sided=one_sided), start, gradients)
-        for name in start:
-            apart = np.abs(np.asarray(path[name] - soap[name])).max()
-            assert (apart < 1e-10) == one_sided, (name, apart)
+def test_with_one_factor_a_leaf_it_is_soap():
+    start, gradients = start_and_gradients({"wide": (3, 8)}, 40)
+    keywords = {**NUMBERS, "precondition_frequency": 3, "one_sided": True}
+    soap, _ = run(optzoo.soap(**keywords), start, gradients)
+    path, _ = run(optzoo.kl_soap(**keywords), start, gradients)
+    np.testing.assert_allclose(path["wide"], soap["wide"], atol=1e-10)
 
 
 def test_without_factors_both_are_adam_from_the_second_gradient_on():

@@ -18,7 +18,6 @@ from optzoo.theorems.soap import (
     S9,
     S10,
     S11,
-    S12,
     S13,
     Kronecker,
     MatrixNormal,
