@@ -322,7 +322,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("return x if sharding_of(x) is None else jax.sharding.reshard(x, replicated(x))", "return x"),
         ],
         "optzoo/_kronecker_method.py": [
-            ("            phase == REFRESH,", "            phase == KEEP,"),
+            ("mu = turned if rule.moments_in_bases else mu", "pass"),
             ("jnp.where(finite, a, b), new, kept", "a, new, kept"),
             ("s = b2 if shampoo_beta is None else shampoo_beta", "s = b2"),
         ],
