@@ -66,7 +66,11 @@ def refreshed(
     turned, transported, failures = list(bases), list(mu), jnp.zeros([], jnp.int32)
     for group in _in_groups(bases):
         new_bases, new_mu, failed = _refreshed_together(
-            phase, *([field[i] for i in group] for field in (grams, bases, mu, leaf_views))
+            phase,
+            [grams[i] for i in group],
+            [bases[i] for i in group],
+            [mu[i] for i in group],
+            [leaf_views[i] for i in group],
         )
         failures += failed
         for i, factors, m in zip(group, new_bases, new_mu, strict=True):

@@ -14,7 +14,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from optax.contrib import MuonDimensionNumbers
 
 import optzoo
-from optzoo import _soap_basis
+from optzoo import _kronecker_factors, _soap_basis
 
 from .kl_in_numpy import kl_in_numpy
 
@@ -202,6 +202,12 @@ def test_an_entry_of_a_stack_begins_with_its_first_gradient_that_is_not_zero():
     assert np.all((steps[7:] > 1e-5) & (steps[7:] < 0.1)), steps
     for of_axis in state.eigenvalues:
         assert np.all((of_axis["w"][1] > 1e-8) & (of_axis["w"][1] < 1e-3))
+
+
+def test_an_eigenvalue_counts_as_a_millionth_of_the_largest_at_least():
+    found = _kronecker_factors.roots((jnp.array([4.0, 4e-3, 0.0]), None))
+    np.testing.assert_allclose(found[0], [2.0, np.sqrt(4e-3), 2e-3], rtol=1e-12)
+    assert found[1] is None
 
 
 def test_a_direction_without_gradients_for_long_is_no_division_by_zero():
