@@ -26,6 +26,7 @@ NAMES = (
     "oracles",
     "soap",
     "soap_language_model",
+    "soap_power_and_grafting",
     "multilevel_stream",
 )
 

@@ -1,4 +1,4 @@
-"""SOAP, Shampoo and AdamW on a small language model: iterations and seconds to AdamW's loss.
+"""SOAP, Shampoo, KL and AdamW on a small language model: iterations and seconds to AdamW's loss.
 
 python -m benchmarks.soap_language_model quick|medium|full      # prints alone
 """
@@ -25,7 +25,7 @@ from theory_checks.claims.soap.language_model import (
 from .progress import progress
 from .report import machine, table
 
-__all__ = ["SIZES", "measure"]
+__all__ = ["SIZES", "interval", "measure"]
 
 Array = NDArray[np.float64]
 
@@ -68,12 +68,13 @@ def measure(size: Size = SIZES["medium"]) -> str:
         f"{size.length} characters) on {len(train):,} characters of `pydoc_data.topics`; "
         f"batches of {size.batch * size.length:,} characters, {size.steps} steps, float32, no "
         f"decay, the rate of {len(size.rates)} with the least final loss on a seed of its own, "
-        "SOAP's and Shampoo's at f = 10. "
+        "for all but AdamW at f = 10. "
         "Final loss: nats a character on held-out text, the last tenth of a run. Iterations and "
         "wall clock: to AdamW's final loss of the same seed, over AdamW's own whole run; time of a "
         f"step: over AdamW's, within a seed. Means over {size.seeds} seeds with 95% intervals "
         'that resample the seeds; ">" where some runs did not get there and count with their '
-        "whole length. Shampoo has Adam's length of step in every leaf (grafting) and power 1/4. "
+        "whole length. Shampoo has Adam's length of step in every leaf (grafting) and power 1/4; "
+        "KL-Shampoo has power 1/2 and no length borrowed in leaves with two axes or more. "
         "The paper, on models a thousand times as large: SOAP at f = 10 takes at least 40% fewer "
         "iterations and 35% less wall clock than AdamW."
     )
@@ -105,7 +106,7 @@ def _rows(
 
 
 def interval(values: Array, shape: str) -> str:
-    """The mean with its bootstrap interval."""
+    """The mean with its bootstrap interval, as text."""
     weights = np.random.default_rng(0).multinomial(
         len(values), np.full(len(values), 1 / len(values)), size=2000
     )

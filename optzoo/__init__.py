@@ -28,6 +28,8 @@ from .frank_wolfe import (
     sarah_frank_wolfe,
 )
 from .ito_chain import ItoChainState, ito_chain, minibatch_diffusion
+from .kl_shampoo import KlShampooState, kl_shampoo, scale_by_kl_shampoo
+from .kl_soap import KlSoapState, kl_soap, scale_by_kl_soap
 from .markovian_noise import MarkovianNoise, MultilevelBatch
 from .markovian_parameters import (
     AcceleratedGDBound,
@@ -107,6 +109,8 @@ __all__ = [
     "ExtragradientBound",
     "FrankWolfeState",
     "ItoChainState",
+    "KlShampooState",
+    "KlSoapState",
     "MLMCInfo",
     "MLMCStream",
     "MLMCStreamState",
@@ -143,6 +147,8 @@ __all__ = [
     "gaussian_noise",
     "gradient_calls",
     "ito_chain",
+    "kl_shampoo",
+    "kl_soap",
     "lmo",
     "master_weights",
     "minibatch_diffusion",
@@ -159,6 +165,8 @@ __all__ = [
     "saga_warm_start",
     "sampled_noise",
     "sarah_frank_wolfe",
+    "scale_by_kl_shampoo",
+    "scale_by_kl_soap",
     "scale_by_soap",
     "sgld",
     "shampoo",

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -35,6 +35,9 @@ class Turning(NamedTuple):
     basis: str  # one of BASES
     tolerance: Any  # of "adaptive": the share of A off the diagonal that is left alone
     slots: int | None  # refreshes are spread over so many calls; None: all in one
+
+
+QR = Turning("qr", None, None)
 
 
 def require_turning(basis: Any, tolerance: Any) -> None:
@@ -98,18 +101,54 @@ def cost_of(bases: Factors) -> int:
 
 def refreshed(
     turning: Turning,
+    phases: Sequence[jax.Array],
+    groups: Sequence[Sequence[int]],
+    grams: list[Factors],
+    bases: list[Factors],
+    mu: list[Any],
+    leaf_views: list[View],
+) -> tuple[list[Factors], list[Any], jax.Array]:
+    """The bases after the call, M in them, and the number of decompositions that failed.
+
+    Args:
+      turning: how.
+      phases: of every group, what `phase_of` says, or KEEP.
+      groups: the places of their leaves.
+      grams: of every leaf, after the call.
+      bases: of every leaf, before it.
+      mu: of every leaf; None where it is not kept in the bases.
+      leaf_views: of every leaf.
+    """
+    turned, transported, failures = list(bases), list(mu), jnp.zeros([], jnp.int32)
+    for phase, group in zip(phases, groups, strict=True):
+        new_bases, new_mu, failed = _refreshed_together(
+            turning,
+            phase,
+            [grams[i] for i in group],
+            [bases[i] for i in group],
+            [mu[i] for i in group],
+            [leaf_views[i] for i in group],
+        )
+        failures += failed
+        for i, factors, m in zip(group, new_bases, new_mu, strict=True):
+            turned[i], transported[i] = factors, m
+    return turned, transported, failures
+
+
+def _refreshed_together(
+    turning: Turning,
     phase: jax.Array,
     grams: list[Factors],
     bases: list[Factors],
-    mu: list[jax.Array],
+    mu: list[Any],
     leaf_views: list[View],
-) -> tuple[list[Factors], list[jax.Array], jax.Array]:
-    """The bases after the call, M in them, and the number of decompositions that failed."""
+) -> tuple[list[Factors], list[Any], jax.Array]:
+    """As `refreshed`, for one group."""
 
-    def keep(bases: list[Factors], mu: list[jax.Array]) -> Any:
+    def keep(bases: list[Factors], mu: list[Any]) -> Any:
         return bases, mu, jnp.zeros([], jnp.int32)
 
-    def power_steps(bases: list[Factors], mu: list[jax.Array]) -> Any:
+    def power_steps(bases: list[Factors], mu: list[Any]) -> Any:
         step = power_step_by_products if turning.basis == "cholesky" else power_step
         new, failures = _decomposed(step, grams, bases)
         transported = [
@@ -118,10 +157,10 @@ def refreshed(
         ]
         return new, transported, failures
 
-    def power_steps_where_needed(bases: list[Factors], mu: list[jax.Array]) -> Any:
+    def power_steps_where_needed(bases: list[Factors], mu: list[Any]) -> Any:
         turned, transported, failures = [], [], jnp.zeros([], jnp.int32)
         for a, r, m, view in zip(grams, bases, mu, leaf_views, strict=True):
-            one = functools.partial(refreshed, turning._replace(basis="qr"))
+            one = functools.partial(_refreshed_together, turning._replace(basis="qr"))
             phase_of_leaf = jnp.where(_is_off(a, r, turning.tolerance), REFRESH, KEEP)
             (factors,), (moved,), failed = one(phase_of_leaf, [a], [r], [m], [view])
             turned.append(factors)
@@ -129,7 +168,7 @@ def refreshed(
             failures += failed
         return turned, transported, failures
 
-    def first(bases: list[Factors], mu: list[jax.Array]) -> Any:
+    def first(bases: list[Factors], mu: list[Any]) -> Any:
         new, failures = _decomposed(eigenvectors, grams)
         return new, mu, failures  # M is still zero
 
@@ -162,9 +201,9 @@ def _decomposed(
 
 
 @functools.partial(jax.jit, static_argnames="view")
-def _transport(m: jax.Array, old: Factors, new: Factors, view: View) -> jax.Array:
+def _transport(m: Any, old: Factors, new: Factors, view: View) -> Any:
     """M, out of the old basis and into the new one."""
-    if not jax.tree.leaves(old):
+    if m is None or not jax.tree.leaves(old):
         return m
     original = rotate(view.of(m.astype(wide_dtype(m))), old, batched=view.batched, back=True)
     return narrow(view.back(rotate(original, new, batched=view.batched), m), m)

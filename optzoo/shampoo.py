@@ -13,8 +13,8 @@ Differs from the paper:
  2. Axes that are too long have no Gram matrix, where the paper keeps its diagonal, and k counts
     the others.
  3. What training of deep networks added later is there on request, and nowhere by default: Gram
-    matrices as running averages, momentum, roots taken every f calls, and the length of every
-    leaf's step borrowed from another method ("grafting").
+    matrices as running averages, momentum, roots taken every f calls, another power, and the
+    length of every leaf's step borrowed from another method ("grafting").
 
 References:
   Gupta, Koren, Singer, "Shampoo: Preconditioned Stochastic Tensor Optimization", ICML 2018,
@@ -38,6 +38,7 @@ from ._arguments import (
     require_integer,
     require_learning_rate,
     require_matching_tree,
+    require_probability,
 )
 from ._soap_axes import require_real_floating
 from ._soap_basis import gram, rotate
@@ -56,7 +57,7 @@ class ShampooState(NamedTuple):
     failed: jax.Array  # decompositions that failed and left their root, int32
     momentum: optax.Updates  # running average of the gradients, like the parameters; None without
     gram: Any  # (L, R, ...), a tree like the parameters for each axis, at least float32
-    root: Any  # ((L + eps I)^(-1/(2k)), ...), likewise, of the last call that took roots
+    root: Any  # ((L + eps I)^-p, ...), p = 1/(2k) or `power`, likewise, of the last call with roots
     graft: Any  # state of the method whose lengths are borrowed; None without
 
 
@@ -69,6 +70,7 @@ def shampoo(
     precondition_frequency: jax.typing.ArrayLike = 1,
     max_precond_dim: int | None = None,
     graft: optax.GradientTransformation | None = None,
+    power: jax.typing.ArrayLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Shampoo (Algorithms 1 and 2), with what makes it a baseline for deep networks on request.
 
@@ -100,6 +102,10 @@ def shampoo(
         any has its gradient as its direction.
       graft: a transformation whose update has the length that the step is given in every leaf,
         such as `optax.scale_by_adam()`.
+      power: in (0, 1]: p of (L + eps I)^-p, for every Gram matrix of a leaf; the theorem's
+        1/(2k) if None, for k of them. 1/2 is the optimal Kronecker approximation of full-matrix
+        AdaGrad up to a scalar, 1/2.5 a common choice for language models. Steps other than those
+        of 1/(2k) depend on the scale of the gradients, unless they have borrowed their length.
 
     Returns:
       A transformation with a `ShampooState`. Updates have the shapes and dtypes of the parameters;
@@ -129,6 +135,8 @@ def shampoo(
     for name, value in (("beta", beta), ("momentum", momentum)):
         if value is not None:
             require_in(name, value, 0.0, 1.0)
+    if power is not None:
+        require_probability("power", power)
     require_integer("precondition_frequency", precondition_frequency, 1)
     if max_precond_dim is not None:
         require_integer("max_precond_dim", max_precond_dim, 0)
@@ -228,7 +236,7 @@ def shampoo(
         grams = unless_skipped(grams, old_grams)
         roots, failures = jax.lax.cond(
             takes_roots,
-            lambda: _inverse_roots(grams, old_roots, eps),
+            lambda: _inverse_roots(grams, old_roots, eps, power),
             lambda: (old_roots, jnp.zeros([], jnp.int32)),
         )
 
@@ -308,9 +316,9 @@ def _averaged(old: jax.Array, new: jax.Array, beta: Any) -> jax.Array:
 
 
 def _inverse_roots(
-    grams: list[Factors], old: list[Factors], eps: Any
+    grams: list[Factors], old: list[Factors], eps: Any, power: Any
 ) -> tuple[list[Factors], jax.Array]:
-    """(L + eps I)^(-1/(2k)) for each of the k Gram matrices of a leaf, and how many failed."""
+    """(L + eps I)^-p for each of the k Gram matrices of a leaf, and how many failed."""
     failures = jnp.zeros([], jnp.int32)
     roots: list[Factors] = []
     for factors, old_roots in zip(grams, old, strict=True):
@@ -320,7 +328,7 @@ def _inverse_roots(
             if a is None or old_root is None:
                 found.append(None)
                 continue
-            root = _inverse_root(a, eps, 2 * order)
+            root = _inverse_root(a, eps, 1 / (2 * order) if power is None else power)
             failed = ~jnp.all(jnp.isfinite(root))
             failures += failed.astype(jnp.int32)
             found.append(jnp.where(failed, old_root, root))
@@ -328,10 +336,10 @@ def _inverse_roots(
     return roots, failures
 
 
-def _inverse_root(a: jax.Array, eps: Any, power: int) -> jax.Array:
+def _inverse_root(a: jax.Array, eps: Any, power: Any) -> jax.Array:
     vectors, values = _eigh(a)
     # Round-off makes eigenvalues of a singular matrix slightly negative.
-    powers = (jnp.maximum(values, 0) + jnp.asarray(eps, a.dtype)) ** (-1 / power)
+    powers = (jnp.maximum(values, 0) + jnp.asarray(eps, a.dtype)) ** -jnp.asarray(power, a.dtype)
     return jnp.matmul(vectors * powers[None, :], vectors.T, precision=jax.lax.Precision.HIGHEST)
 
 

@@ -462,14 +462,7 @@ def _direction(
         directions.append(u)
         grams.append(_averaged_grams(g, factors, view, finite, numbers))
 
-    bases, failures = list(old_basis), jnp.zeros([], jnp.int32)
-    for phase, group in zip(phases, groups, strict=True):
-        turned, transported, failed = refreshed(
-            turning, phase, *([field[i] for i in group] for field in (grams, bases, mu, leaf_views))
-        )
-        failures += failed
-        for i, factors, m in zip(group, turned, transported, strict=True):
-            bases[i], mu[i] = factors, m
+    bases, mu, failures = refreshed(turning, phases, groups, grams, old_basis, mu, leaf_views)
     new_state = SoapState(
         count=jnp.where(finite, optax.safe_increment(t), t),
         skipped=jnp.where(finite, state.skipped, optax.safe_increment(state.skipped)),

@@ -149,18 +149,19 @@ def _takes_shapes(subject: Subject) -> None:
                 f"init gives {old.dtype}{list(old.shape)} for arrays, "
                 f"{new.dtype}{list(new.shape)} for their shapes",
             )
-    marked = optax.tree_utils.tree_map_params(method, lambda leaf: "param", state)
+    marked = optax.tree_utils.tree_map_params(
+        method, lambda leaf: "param", state, is_leaf=_is_absent
+    )
     found = [leaf for leaf in jax.tree.leaves(marked) if isinstance(leaf, str)]
-    parts = jax.tree.leaves(state, is_leaf=_is_masked)
     require(
-        len(found) % len(TARGET) == 0 or any(map(_is_masked, parts)),
-        f"{len(found)} leaves of the state follow the {len(TARGET)} parameters",
+        len(found) % len(TARGET) == 0,
+        f"{len(found)} places of the state follow the {len(TARGET)} parameters",
     )
 
 
-def _is_masked(node: Any) -> bool:
-    """A part of the parameters that another optimizer has, as in `optax.partition`."""
-    return isinstance(node, optax.MaskedNode)
+def _is_absent(node: Any) -> bool:
+    """The place of a parameter that has no such part, or, as in `optax.partition`, none at all."""
+    return node is None or isinstance(node, optax.MaskedNode)
 
 
 def _state_of_arrays(subject: Subject) -> None:

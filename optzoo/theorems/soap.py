@@ -1,13 +1,15 @@
-r"""SOAP and Shampoo: what SOAP is, call by call, what it cannot see, and Shampoo's regret.
+r"""SOAP, Shampoo and KL-Shampoo: what SOAP is and cannot see, Shampoo's regret, fitted factors.
 
 For a matrix of parameters W with gradients G_t, SOAP keeps the averages L of G G^T and R of G^T G,
 bases Q_L and Q_R near their eigenvectors, and Adam's moments M and V of G' = Q_L^T G Q_R. Leaves
 with more axes have one Gram matrix and one basis an axis. Shampoo sums L_T = eps I + sum G G^T and
-R_T likewise, and steps along L^{-1/4} G R^{-1/4}.
+R_T likewise, and steps along L^{-1/4} G R^{-1/4}. KL-Shampoo averages G S_b^{-1} G^T / d_b and
+G^T S_a^{-1} G / d_a, of gradients of shape d_a x d_b, and steps along S_a^{-1/2} M S_b^{-1/2}.
 
 Notation: eta = learning rate, lambda = weight decay, beta_1 and beta_2 = decays of M and V, s =
 decay of the Gram matrices, f = calls between refreshes of the bases, t = calls after the first,
-W* = the best fixed matrix of an online problem, D = the largest distance |W_t - W*|_F.
+W* = the best fixed matrix of an online problem, D = the largest distance |W_t - W*|_F, S_a and S_b
+= the factors of KL-Shampoo, A and B = those of a covariance A kron B.
 
  S1  Shampoo with power 1/2 is Adafactor in the eigenbasis of its preconditioner
  S2  rotated gradients, rotated iterates
@@ -17,12 +19,17 @@ W* = the best fixed matrix of an online problem, D = the largest distance |W_t -
  S6  every iterate is that of Algorithm 3, which stands here as a loop
  S7  Shampoo's regret, with the step that the theorem prescribes
  S8  Shampoo's regret with any step
+ S9  S1 with momentum, iterate by iterate
+ S10 the stale spectrum: what an old basis takes for the eigenvalues
+ S11 where KL-Shampoo's factors stay: the two equations of the likeliest ones
+ S12 one factor larger and the other smaller: the same iterates
+ S13 the factors of a Kronecker covariance are found
 
 Derivations: docs/theory/soap.md.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +39,7 @@ from numpy.typing import ArrayLike, NDArray
 from .theorem import Assumption, Constants, Paper, Theorem, constant
 
 __all__ = [
+    "KL_PAPER",
     "PAPER",
     "S1",
     "S2",
@@ -41,10 +49,18 @@ __all__ = [
     "S6",
     "S7",
     "S8",
+    "S9",
+    "S10",
+    "S11",
+    "S12",
+    "S13",
     "SHAMPOO_PAPER",
     "Kronecker",
+    "MatrixNormal",
+    "Momentum",
     "Regret",
     "Soap",
+    "Turning",
 ]
 
 Array = NDArray[np.float64]
@@ -55,7 +71,8 @@ PAPER = Paper(
     known=(
         "Claim 1 and Algorithm 3 are the paper's; the order of the operations, the skipped first "
         "call, the place of epsilon and the sorting at a refresh are those of the authors' code, "
-        "as described. S2 to S5 are consequences that we state."
+        "as described. That S1 holds with momentum is the paper's remark; S9 is our form of it. S2 "
+        "to S5 and S10 are consequences that we state."
     ),
 )
 
@@ -63,6 +80,16 @@ SHAMPOO_PAPER = Paper(
     'Gupta, Koren, Singer, "Shampoo: Preconditioned Stochastic Tensor Optimization", ICML 2018, '
     "arXiv:1802.09568",
     known="Theorem 7 is the paper's, with its constants; S8 is the last but one line of its proof.",
+)
+
+KL_PAPER = Paper(
+    'Lin, Lowe, Dangel, Eschenhagen, Xu, Grosse, "Understanding and Improving Shampoo and SOAP via '
+    'Kullback-Leibler Minimization", ICLR 2026, arXiv:2509.03378',
+    known=(
+        "The averages that have the two equations of S11 as their fixed points are those of the "
+        "authors' program, as described. That averages in bases that lag behind end there, S12 and "
+        "S13 are consequences that we state."
+    ),
 )
 
 # --- Shampoo and Adafactor ---
@@ -94,12 +121,18 @@ class Kronecker(Constants):
             The steps, of the same shape.
         """
         g = np.asarray(gradients, dtype=np.float64)
+        return self._preconditioned(g, g)
+
+    def _preconditioned(self, moved: Array, gradients: Array) -> Array:
+        """H^{-power} vec(X) for all X of `moved`, H that of the gradients."""
+        g = gradients
         left = np.einsum("bij,bkj->ik", g, g) / len(g)
         right = np.einsum("bij,bik->jk", g, g) / len(g)
         h = np.kron(left, right) / (np.trace(left) if self.by_the_trace else 1.0)
         values, vectors = np.linalg.eigh(h)
-        rows = g.reshape(len(g), -1)
-        return np.asarray(((rows @ vectors) * values**-self.power @ vectors.T).reshape(g.shape))
+        rows = moved.reshape(len(moved), -1)
+        steps = (rows @ vectors) * values**-self.power @ vectors.T
+        return np.asarray(steps.reshape(moved.shape))
 
 
 S1 = Theorem(
@@ -412,4 +445,308 @@ S8 = Theorem(
         r"(r\epsilon I + \sum g g^\top)^{1/2} \preceq \sqrt r H_t$."
     ),
     not_shown="Which step is best.",
+)
+
+# --- Shampoo and Adafactor with momentum ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class Momentum(Kronecker):
+    r"""Shampoo with averages over gradients and a momentum over time.
+
+    Args:
+        eta: learning rate.
+        beta_1: decay of the momentum.
+
+    Example:
+        >>> numbers = Momentum(eta=0.5, beta_1=0.5)
+        >>> numbers.iterates([[3.0]], lambda w: w[None], 2).round(12).tolist()
+        [[[2.75]], [[2.363636363636]]]
+    """
+
+    eta: float = constant("learning rate", weakens=None)
+    beta_1: float = constant("decay of $M$", weakens=None, most=1.0)
+
+    def iterates(
+        self, start: ArrayLike, gradients: Callable[[Array], ArrayLike], calls: int
+    ) -> Array:
+        """S9: W -= eta H_t^{-1/2} vec(M_t), M_t the momentum of the mean gradients.
+
+        Args:
+            start: the matrix before the first call.
+            gradients: of a matrix, those of all batches there, shape (batches, m, n).
+            calls: so many.
+
+        Returns:
+            The matrix after every call, shape (calls, m, n).
+        """
+        w = np.asarray(start, dtype=np.float64)
+        m, path = np.zeros_like(w), []
+        for _ in range(calls):
+            g = np.asarray(gradients(w), dtype=np.float64)
+            m = self.beta_1 * m + (1 - self.beta_1) * g.mean(axis=0)
+            w = w - self.eta * self._preconditioned(m[None], g)[0]
+            path.append(w)
+        return np.stack(path)
+
+
+S9 = Theorem(
+    label="S9",
+    title="Shampoo with momentum is Adafactor with momentum",
+    paper=PAPER,
+    source="Claim 1 with momentum, S9",
+    algorithm="shampoo",
+    statement=(
+        r"$$W_{t+1} = W_t - \eta H_t^{-1/2} \mathrm{vec}(M_t) = W_t - \eta\, Q_L^{(t)} "
+        r"\frac{M'_t}{\sqrt{V_t}} Q_R^{(t)\top}$$ with $H_t$, $V_t$ and the bases those of S1 for "
+        r"the gradients at $W_t$, $M_t = \beta_1 M_{t-1} + (1-\beta_1) E_B[G_B]$, and $M'_t = "
+        r"\beta_1 Q_L^{(t)\top} Q_L^{(t-1)} M'_{t-1} Q_R^{(t-1)\top} Q_R^{(t)} + (1-\beta_1) "
+        r"E_B[G'_B]$"
+    ),
+    assumptions=(
+        Assumption(r"$L_t$ and $R_t$ are invertible at every call"),
+        Assumption(r"$\epsilon = 0$"),
+        Assumption(
+            "the momentum is one of gradients and is preconditioned afterwards, in both methods"
+        ),
+        Assumption("the momentum is rotated along when the bases change"),
+    ),
+    metric=r"\text{an entry of } W_t",
+    output="every iterate",
+    side="equal",
+    unit="call",
+    constants=Momentum,
+    formula=Momentum.iterates,
+    proof=(
+        r"$M'_t = Q_L^{(t)\top} M_t Q_R^{(t)}$ by induction: rotated out and in, $M'_{t-1}$ is "
+        r"$Q_L^{(t)\top} M_{t-1} Q_R^{(t)}$. S1 is linear in what is preconditioned, $H_t$ "
+        "being given; so it holds for $M_t$ in the place of $G$."
+    ),
+    not_shown=(
+        "A momentum of preconditioned gradients, which is another method unless $H_t$ is constant; "
+        "Gram matrices and second moments averaged over time in bases that lag behind."
+    ),
+)
+
+# --- What an old basis sees ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turning(Constants):
+    r"""Gram matrices whose eigenvectors turn in a plane, and SOAP's basis that runs after them.
+
+    A_t = R(theta t) diag(large, small) R(theta t)^T.
+
+    Args:
+        theta: the angle by which they turn at a call.
+        large: the eigenvalue of the first vector.
+        small: that of the second.
+        f: calls between refreshes of the basis.
+
+    Example:
+        >>> import math
+        >>> place = Turning(theta=math.pi / 12, large=5.0, small=1.0, f=2)
+        >>> place.diagonal(2).round(12).tolist()  # k = 1 and k = 2 calls after the eigenvectors
+        [[4.732050807569, 1.267949192431], [4.0, 2.0]]
+    """
+
+    theta: float = constant("angle of a call", weakens=None)
+    large: float = constant("larger eigenvalue", weakens=None, positive=True)
+    small: float = constant("smaller eigenvalue", weakens=None)
+    f: int = constant("calls between refreshes", weakens=None, least=1)
+
+    def angles(self, calls: int) -> Array:
+        r"""The angle between basis and eigenvectors at calls 1, ..., T: delta_j + theta k.
+
+        Args:
+            calls: T.
+
+        Returns:
+            Of shape (calls,).
+        """
+        found, angle = [], 0.0
+        for t in range(1, calls + 1):
+            angle += self.theta
+            found.append(angle)
+            if t % self.f == 0:
+                angle = math.atan(self.small / self.large * math.tan(angle))
+        return np.array(found)
+
+    def diagonal(self, calls: int) -> Array:
+        r"""S10: diag(Q^T A_t Q) at calls 1, ..., T, Q the basis that the call finds.
+
+        Args:
+            calls: T.
+
+        Returns:
+            Of shape (calls, 2): large and small, less and more (large - small) sin^2 of the angle.
+        """
+        error = (self.large - self.small) * np.sin(self.angles(calls)) ** 2
+        return np.stack([self.large - error, self.small + error], axis=1)
+
+
+S10 = Theorem(
+    label="S10",
+    title="The stale spectrum",
+    paper=PAPER,
+    source="the spectrum that an old basis shows, S10",
+    algorithm="soap",
+    statement=(
+        r"$$\sum_j V_{ij} = (Q_L^\top A_t Q_L)_{ii} = \lambda_i \mp (\lambda_1 - \lambda_2) "
+        r"\sin^2(\delta_j + k \theta), \qquad \tan \delta_{j+1} = \frac{\lambda_2}{\lambda_1} "
+        r"\tan(\delta_j + f \theta), \quad \delta_0 = 0$$ at the $k$-th call after refresh $j$, "
+        r"$1 \le k \le f$, where $A_t = G_t G_t^\top$ has the eigenvalues $\lambda_1 > \lambda_2$ "
+        r"in a plane that turns by $\theta$ a call"
+    ),
+    assumptions=(
+        FLOAT64,
+        Assumption(r"$s = 0$ and $\beta_2 = 0$: Gram matrices and $V$ are those of the last call"),
+        Assumption("the space is a sum of such planes, and $A_t$ has full rank"),
+        Assumption(
+            r"$0 \le \delta_j + k\theta < \pi/4$",
+            lambda one, calls: bool(np.max(one.angles(calls)) < math.pi / 4),
+        ),
+    ),
+    metric=r"\sum_j V_{ij}",
+    output="every call",
+    side="equal",
+    unit="call",
+    constants=Turning,
+    formula=Turning.diagonal,
+    proof=(
+        r"In a plane, with $q_1$ at the angle $\phi$ to the first eigenvector, $q_1^\top A q_1 = "
+        r"\lambda_1 \cos^2 \phi + \lambda_2 \sin^2 \phi$, and $A q_1 \propto (\lambda_1 \cos\phi, "
+        r"\lambda_2 \sin\phi)$ has the angle $\arctan(\tan(\phi) \lambda_2 / \lambda_1)$; below "
+        r"$\pi/4$ it comes first in its plane, and QR leaves $q_2$ orthogonal to it. Images of "
+        r"other planes are orthogonal to both. $Q_R$ is orthogonal, so that rows of $V = G'^2$ sum "
+        r"to the diagonal. The map from $\delta_j$ to $\delta_{j+1}$ increases in $\delta_j$ and "
+        r"in $f$: so does the largest angle between two refreshes, $\delta_j + f\theta$. It is "
+        r"least for $f = 1$, and there still at least $\theta$: a gradient is seen in the basis of "
+        "the calls before."
+    ),
+    not_shown=(
+        r"Averages over calls ($s > 0$), whose own spectrum lags behind and is smoother; what the "
+        "wrong spectrum does to the loss."
+    ),
+)
+
+# --- KL-Shampoo's factors ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixNormal(Constants):
+    r"""Gaussian matrices of shape d_a x d_b with the covariance S_a kron S_b, row by row.
+
+    Args:
+        c: what S_a is multiplied with and S_b divided by.
+
+    Example:
+        >>> pair = MatrixNormal().likeliest([[[2.0]], [[4.0]]], [[5.0]], [[2.0]])
+        >>> {name: side.tolist() for name, side in pair.items()}
+        {'S_a': [[5.0]], 'S_b': [[2.0]]}
+    """
+
+    c: float = constant("$S_a$ over itself, $S_b$ under", weakens=None, positive=True, default=1.0)
+
+    def likeliest(
+        self, gradients: ArrayLike, left: ArrayLike, right: ArrayLike
+    ) -> dict[str, Array]:
+        """S11: E[G S_b^{-1} G^T] / d_b and E[G^T S_a^{-1} G] / d_a, for S_a = left, S_b = right.
+
+        Args:
+            gradients: all values of G, equally likely, shape (number, d_a, d_b).
+            left, right: the factors.
+        """
+        g = np.asarray(gradients, dtype=np.float64)
+        number, rows, columns = g.shape
+        by_left, by_right = (np.linalg.inv(np.asarray(one)) for one in (left, right))
+        return {
+            "S_a": np.einsum("tij,jk,tlk->il", g, by_right, g) / (number * columns),
+            "S_b": np.einsum("tij,ik,tkl->jl", g, by_left, g) / (number * rows),
+        }
+
+    def planted(self, left: ArrayLike, right: ArrayLike) -> Array:
+        """S13: A kron B, whatever multiple of A the one factor is, for A = left and B = right."""
+        one, other = self.c * np.asarray(left), np.asarray(right) / self.c
+        return np.asarray(np.kron(one, other))
+
+
+_OF_FACTORS: dict[str, Any] = {
+    "paper": KL_PAPER,
+    "algorithm": "kl_shampoo",
+    "side": "equal",
+    "unit": "call",
+    "constants": MatrixNormal,
+}
+WHOLE_EXPECTATION = Assumption(
+    "every call has all values of $G$ at once, as a stack whose axis has no factor: the average "
+    "over them is the expectation itself"
+)
+
+S11 = Theorem(
+    label="S11",
+    title="Where KL-Shampoo's factors stay",
+    source="the optimal joint solution of the KL minimization, S11",
+    statement=(
+        r"$$S_a = \frac{1}{d_b} E[G S_b^{-1} G^\top], \qquad S_b = \frac{1}{d_a} "
+        r"E[G^\top S_a^{-1} G]$$ for the limit of the averages, although each is weighed with the "
+        r"inverse of the other in a basis and with eigenvalues that lag behind it"
+    ),
+    assumptions=(WHOLE_EXPECTATION, Assumption("$0 < s < 1$ and a refresh at every call")),
+    metric=r"\text{an entry of } S_a, S_b \text{ and of } Q \mathrm{diag}(\lambda) Q^\top",
+    output="the limit",
+    formula=MatrixNormal.likeliest,
+    form="paper",
+    proof=(
+        r"Where bases and eigenvalues stay, $Q$ diagonalizes $S$ and $\lambda$ is its spectrum, so "
+        r"that $S = s S + (1-s) \Delta$ is $S = \Delta$. These are the zeros of the gradient of "
+        r"$E[\mathrm{tr}(S_a^{-1} G S_b^{-1} G^\top)] + d_b \log\det S_a + d_a \log\det S_b$, "
+        r"twice the negative likelihood."
+    ),
+    not_shown=(
+        "Convergence from any start or how fast it is, and how far averages over gradients that "
+        "come one by one are from the limit."
+    ),
+    **_OF_FACTORS,
+)
+
+S12 = Theorem(
+    label="S12",
+    title="One factor larger, the other smaller: the same iterates",
+    source="invariance of the product, S12",
+    statement=(
+        r"$$W_t(c S_a, S_b / c, c \lambda_a, \lambda_b / c) = W_t(S_a, S_b, \lambda_a, \lambda_b), "
+        r"\qquad c > 0,$$ whenever the state is changed so"
+    ),
+    assumptions=(FLOAT64,),
+    metric=r"\text{an entry of } W_t",
+    output="every iterate",
+    proof=(
+        r"$\Delta_a$ has $S_b^{-1}$ and becomes $c \Delta_a$, $\Delta_b$ becomes $\Delta_b / c$; "
+        r"so the averages stay changed by these factors, bases do not change, and the step has the "
+        r"product $\lambda_a \lambda_b^\top$ alone."
+    ),
+    not_shown="Anything about the speed at which the factors settle.",
+    **_OF_FACTORS,
+)
+
+S13 = Theorem(
+    label="S13",
+    title="The factors of a Kronecker covariance are found",
+    source="the optimal joint solution of the KL minimization, S13",
+    statement=(
+        r"$$S_a \otimes S_b = A \otimes B \quad \text{in the limit, if} \quad "
+        r"G = A^{1/2} E B^{1/2}, \quad E[\mathrm{vec}(E) \mathrm{vec}(E)^\top] = I$$"
+    ),
+    assumptions=(WHOLE_EXPECTATION, Assumption("$A$ and $B$ are positive definite")),
+    metric=r"\text{an entry of } S_a \otimes S_b",
+    output="the limit",
+    formula=MatrixNormal.planted,
+    proof=(
+        r"$E[G X G^\top] = A\, \mathrm{tr}(B X)$. With $S_b = B / c$ the first equation of S11 is "
+        r"$S_a = A\, \mathrm{tr}(c I) / d_b = c A$, and the second likewise; the likelihood has no "
+        r"other maximum up to $c$."
+    ),
+    not_shown="That gradients have such a covariance.",
+    **_OF_FACTORS,
 )

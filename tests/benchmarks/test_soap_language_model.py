@@ -32,7 +32,7 @@ def test_every_method_has_its_row(monkeypatch):
     rows = {
         cells[0]: cells[1:]
         for line in benchmark.measure(size).splitlines()
-        if re.match(r"\| (AdamW|SOAP|Shampoo)", line)
+        if re.match(r"\| (AdamW|(KL-)?SOAP|(KL-)?Shampoo)", line)
         for cells in [[cell.strip() for cell in line.split("|")[1:-1]]]
     }
     assert list(rows) == list(language_model.METHODS)

@@ -303,6 +303,32 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         "theorems/soap.py": [
             ("return math.sqrt(2 * self.r) * self.D * self.traces(gradients)", "return math.sqrt(self.r) * self.D * self.traces(gradients)"),
             ("(self.D**2 / (2 * self.eta) + self.eta * self.r) * self.traces(gradients)", "(self.D**2 / self.eta + self.eta * self.r) * self.traces(gradients)"),
+            ("m = self.beta_1 * m + (1 - self.beta_1) * g.mean(axis=0)", "m = self.beta_1 * m + g.mean(axis=0)"),
+            ("angle = math.atan(self.small / self.large * math.tan(angle))", "angle = 0.0"),
+            ('"S_b": np.einsum("tij,ik,tkl->jl", g, by_left, g) / (number * rows)', '"S_b": np.einsum("tij,ik,tkl->jl", g, by_left, g) / (number * columns)'),
+            ("np.asarray(right) / self.c", "np.asarray(right)"),
+        ],
+    },
+    ("tests/optzoo/test_kl_shampoo.py", "tests/optzoo/test_kl_soap.py"): {
+        "optzoo/_kronecker_factors.py": [
+            ("jnp.maximum(of_axis, LEAST_SHARE * _largest(of_axis))", "jnp.maximum(of_axis, 1e-30)"),
+            ("LEAST_SHARE = 1e-6", "LEAST_SHARE = 1e-1"),
+            ("start = size ** (2 / len(kept))", "start = size"),
+            ("jnp.where(begins, before, s * before + (1 - s) * diagonal)", "s * before + (1 - s) * diagonal"),
+            ("jnp.where(begins, before, s * before + (1 - s) * diagonal)", "jnp.where(begins, before, diagonal)"),
+            ("s * factor + (1 - s) / others_size * gram", "s * factor + (1 - s) * gram"),
+            ("_without(bases, axis), batched=batched), others, batched=batched", "bases, batched=batched), others, batched=batched"),
+            ("most = math.sqrt(float(tv.finfo(x.dtype).max) / (4 * max(x.size, 1)))", "most = math.inf"),
+            ("return x if sharding_of(x) is None else jax.sharding.reshard(x, replicated(x))", "return x"),
+        ],
+        "optzoo/_kronecker_method.py": [
+            ("mu = turned if rule.moments_in_bases else mu", "pass"),
+            ("jnp.where(finite, a, b), new, kept", "a, new, kept"),
+            ("s = b2 if shampoo_beta is None else shampoo_beta", "s = b2"),
+        ],
+        "optzoo/kl_shampoo.py": [
+            ("        roots(leaf.eigenvalues),", "        leaf.eigenvalues,"),
+            ("return narrow(m, leaf.m), None, jnp.where(leaf.moves, u, 0)", "return narrow(m, leaf.m), None, u"),
         ],
     },
     ("tests/optzoo/test_compressors.py",): {

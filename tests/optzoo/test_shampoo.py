@@ -39,7 +39,7 @@ def _steps(method, gradients, params=None):
     return jax.tree.map(np.asarray, run(given))
 
 
-def _shampoo_in_numpy(gradients, eps, *, beta=None, momentum=None, f=1, longest=10):
+def _shampoo_in_numpy(gradients, eps, *, beta=None, momentum=None, f=1, longest=10, power=None):
     """Algorithm 2 for one leaf; powers of the dense Kronecker product for few entries."""
     shape = gradients.shape[1:] or (1,)
     axes = [k for k, d in enumerate(shape) if d <= longest]
@@ -56,7 +56,8 @@ def _shampoo_in_numpy(gradients, eps, *, beta=None, momentum=None, f=1, longest=
                 factor = grams[k] + eps * np.eye(d) if k in axes else np.eye(d)
                 root = np.kron(root, factor)
             values, vectors = np.linalg.eigh(root)
-            root = vectors * values ** (-1 / (2 * len(axes))) @ vectors.T if axes else root
+            exponent = power or 1 / (2 * max(len(axes), 1))
+            root = vectors * values**-exponent @ vectors.T if axes else root
         average = g if momentum is None else momentum * average + (1 - momentum) * g
         steps.append((root @ average.ravel()).reshape(gradients.shape[1:]))
     return -0.1 * np.stack(steps)
@@ -68,8 +69,9 @@ def _shampoo_in_numpy(gradients, eps, *, beta=None, momentum=None, f=1, longest=
         {},
         {"beta": 0.9, "momentum": 0.8, "precondition_frequency": 4},
         {"max_precond_dim": 4},
+        {"power": 0.4, "max_precond_dim": 5},
     ],
-    ids=["paper", "averages", "long-axes"],
+    ids=["paper", "averages", "long-axes", "power"],
 )
 def test_every_update_is_that_of_the_independent_statement(options):
     gradients = _gradients()
@@ -302,6 +304,7 @@ def test_a_state_made_with_other_settings_is_refused(made_with, given_to, words)
         ),
         ({"precondition_frequency": 1.5}, TypeError, "precondition_frequency must be an integer"),
         ({"max_precond_dim": -1}, ValueError, "max_precond_dim must be an integer of at least 0"),
+        ({"power": 0.0}, ValueError, r"power must lie in \(0, 1\], got 0"),
         ({"graft": "adam"}, TypeError, "graft must be an optax.GradientTransformation or None"),
     ],
 )

@@ -41,7 +41,11 @@ def test_it_counts_iterations_to_adamw_s_loss(monkeypatch):
     losses, against = outcome.panels
     assert [c.label for c in losses.curves][:2] == ["AdamW", "SOAP, f = 1"]
     np.testing.assert_allclose(losses.curves[0].mean[-1], 5.0 - 1.5)
-    soap, shampoo = against.curves
+    soap, shampoo, *fitted = against.curves
+    assert [(c.label, c.x.tolist()) for c in fitted] == [
+        ("KL-Shampoo", [1, 10]),
+        ("KL-SOAP", [1, 10]),
+    ]
     assert soap.x.tolist() == shampoo.x.tolist() == [1, 10, 100]
     # AdamW's last tenth averages its loss at step 95.5, which is half as far at twice the speed.
     np.testing.assert_allclose(soap.mean, [0.4775, 1, 1], rtol=1e-12)

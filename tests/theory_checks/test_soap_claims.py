@@ -8,7 +8,7 @@ import pytest
 
 import optzoo
 from optzoo.theorems.soap import S6
-from theory_checks.claims.soap import mutants, regret
+from theory_checks.claims.soap import momentum, mutants, regret, stale_spectrum
 from theory_checks.claims.soap.settings import (
     EPSILON,
     RegretSetting,
@@ -69,6 +69,49 @@ def test_what_a_setting_shows_is_what_its_run_and_its_loop_take():
         np.testing.assert_allclose(found, loop, rtol=1e-12)
         moved = np.abs(found - start["w"]).max(axis=1)
         np.testing.assert_allclose(moved[:2], [0, (shown | changes)["eta"]], rtol=1e-6)
+
+
+def test_the_planes_of_the_stream_turn_as_the_theorem_has_them():
+    gradients = stale_spectrum.stream(10)
+    grams = gradients @ gradients.transpose(0, 2, 1)
+    eigenvalues = np.sort(np.array([plane[:2] for plane in stale_spectrum.PLANES]).ravel())
+    np.testing.assert_allclose(np.linalg.eigvalsh(grams), [eigenvalues] * 11, rtol=1e-10)
+    # <A_0, A_t>, the cosines of twice the angles.
+    inner = np.einsum("ij,tij->t", grams[0], grams)
+    expected = sum(
+        ((large + small) ** 2 + (large - small) ** 2 * np.cos(2 * theta * np.arange(11))) / 2
+        for large, small, theta in stale_spectrum.PLANES
+    )
+    np.testing.assert_allclose(inner, expected, rtol=1e-12)
+
+
+def test_what_soap_takes_for_the_spectrum_is_worse_with_rarer_refreshes():
+    largest = [
+        float(np.max(100.0 - stale_spectrum.seen(f)["plane 0"][:, 0]))
+        for f in stale_spectrum.FREQUENCIES
+    ]
+    assert np.all(np.diff(largest) > 0)
+    assert 60.0 * np.sin(0.015) ** 2 < largest[0] < 0.05
+    assert largest[-1] > 14.0
+
+
+def test_gradients_of_the_regression_by_finite_differences():
+    w, (x, y) = np.full(momentum.SHAPE, 0.3), momentum._data()
+
+    def loss(w):
+        return 0.5 * np.mean(np.sum((np.einsum("ij,bsj->bsi", w, x) - y) ** 2, axis=2), axis=1)
+
+    change = 1e-4 * np.eye(w.size).reshape(-1, *w.shape)
+    found = [(loss(w + h) - loss(w - h)) / 2e-4 for h in change]
+    np.testing.assert_allclose(
+        np.array(found).T.reshape(-1, *w.shape), momentum.gradients(w), atol=1e-9
+    )
+
+
+def test_the_condition_that_the_setting_of_s9_names_is_reached():
+    g = momentum.gradients(np.zeros(momentum.SHAPE))
+    condition = np.linalg.cond(np.einsum("bij,bik->jk", g, g))
+    assert 0.99 * momentum.CONDITION < condition < 1.01 * momentum.CONDITION
 
 
 def test_the_prescribed_step_belongs_to_a_distance_that_no_iterate_exceeds():

@@ -113,6 +113,16 @@ FAULTS = {
         "init takes shapes and placeholders",
         "ShapeDtypeStruct",
     ),
+    "a part for one parameter alone": (
+        lambda: faulty(
+            state=lambda params: (
+                {"w": jnp.zeros_like(params["w"])} if isinstance(params, dict) else params
+            ),
+            following=lambda state, updates, params: state,
+        ),
+        "init takes shapes and placeholders",
+        "1 places of the state follow the 2 parameters",
+    ),
     "an eps that is 0 in 16 bits": (
         lambda: faulty(step=lambda g, state: -0.1 * g / (jnp.abs(g) + 1e-9)),
         "loops and branches, float16",

@@ -18,7 +18,7 @@ from ...setting import Stated, chosen
 from ...simulation.iterates import farthest
 from .settings import INPUTS, OUTPUTS, standardized
 
-__all__ = ["CLAIMS"]
+__all__ = ["BATCHES", "CLAIMS", "SIZE", "Bases", "eigenbases", "in_batches"]
 
 Array = NDArray[np.float64]
 
@@ -26,31 +26,51 @@ BATCHES, SIZE, TOLERANCE = 71, 8, 1e-12
 
 
 @cache
-def _gradients() -> Array:
-    """G_B for all batches: gradients of the mean of |W x - y|^2 / 2 at W = 0, (batches, 4, 6)."""
+def in_batches() -> tuple[Array, Array]:
+    """The features x, shape (batches, size, 6), and what is predicted, y, (batches, size, 4)."""
     columns = standardized()
     rows = np.random.default_rng(0).permutation(len(columns))[: BATCHES * SIZE]
     batches = columns[rows].reshape(BATCHES, SIZE, -1)
-    return np.asarray(
-        -np.einsum("bsi,bsj->bij", batches[..., OUTPUTS], batches[..., INPUTS]) / SIZE
-    )
+    return batches[..., INPUTS], batches[..., OUTPUTS]
 
 
 @cache
-def _bases() -> tuple[Array, Array]:
+def _gradients() -> Array:
+    """G_B for all batches: gradients of the mean of |W x - y|^2 / 2 at W = 0, (batches, 4, 6)."""
+    x, y = in_batches()
+    return np.asarray(-np.einsum("bsi,bsj->bij", y, x) / SIZE)
+
+
+Bases = tuple[Array, Array]
+
+
+def eigenbases(gradients: Array) -> Bases:
     """Q_L and Q_R as the shipped transformation finds them, from one call.
 
     All gradients are one leaf. Its axis of batches is too long for a basis, so that the Gram
     matrices of the others are sums over the batches.
+
+    Args:
+        gradients: of all batches, more of them than rows or columns.
+
+    Returns:
+        Eigenvectors in columns.
     """
-    stack = jnp.asarray(_gradients())
-    method = optzoo.scale_by_soap(max_precond_dim=max(len(INPUTS), len(OUTPUTS)))
-    _, state = jax.jit(method.update)(stack, method.init(stack))
-    _, left, right = state.basis
+    left, right = _first_call(jnp.asarray(gradients))
     return np.asarray(left).T, np.asarray(right).T
 
 
-Bases = tuple[Array, Array]
+@jax.jit
+def _first_call(stack: jax.Array) -> tuple[jax.Array, jax.Array]:
+    method = optzoo.scale_by_soap(max_precond_dim=max(stack.shape[1:]))
+    _, state = method.update(stack, method.init(stack))
+    _, left, right = state.basis
+    return left, right
+
+
+@cache
+def _bases() -> Bases:
+    return eigenbases(_gradients())
 
 
 def _adafactor(bases: Bases, *, factored: bool = True) -> Array:

@@ -1,4 +1,4 @@
-"""A small language model and its training by SOAP, Shampoo and AdamW.
+"""A small language model and its training by SOAP, Shampoo, their KL kin and AdamW.
 
 The model and its text are `optzoo.problems.CharacterModel` and `python_documentation`. Every
 method has its learning rate tuned on one seed, at f = 10, and is then run on several others, all
@@ -24,6 +24,7 @@ __all__ = [
     "METHODS",
     "TUNED",
     "Size",
+    "curve_of",
     "final_loss",
     "passage",
     "training_curve",
@@ -36,7 +37,7 @@ Make = Callable[[Any, Any], optax.GradientTransformationExtraArgs]
 
 B1 = B2 = 0.95
 PRECEDING = 0.05  # share of the steps in which the learning rate rises
-TUNED = ("AdamW", "SOAP, f = 10", "Shampoo, f = 10")
+TUNED = ("AdamW", "SOAP, f = 10", "Shampoo, f = 10", "KL-Shampoo, f = 10", "KL-SOAP, f = 10")
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,21 @@ def _shampoo(schedule: Any, frequency: Any) -> optax.GradientTransformationExtra
     )
 
 
+def _kl_shampoo(schedule: Any, frequency: Any) -> optax.GradientTransformationExtraArgs:
+    return optzoo.kl_shampoo(schedule, B1, B2, weight_decay=0.0, precondition_frequency=frequency)
+
+
+def _kl_soap(schedule: Any, frequency: Any) -> optax.GradientTransformationExtraArgs:
+    return optzoo.kl_soap(schedule, B1, B2, weight_decay=0.0, precondition_frequency=frequency)
+
+
 FREQUENCIES = (1, 10, 100)
 METHODS: dict[str, tuple[Make, int]] = {
     "AdamW": (_adamw, 1),
     **{f"SOAP, f = {f}": (_soap, f) for f in FREQUENCIES},
     **{f"Shampoo, f = {f}": (_shampoo, f) for f in FREQUENCIES},
+    **{f"KL-Shampoo, f = {f}": (_kl_shampoo, f) for f in (1, 10)},
+    **{f"KL-SOAP, f = {f}": (_kl_soap, f) for f in (1, 10)},
 }
 
 
@@ -108,7 +119,7 @@ def _run(
     unseen: jax.Array,
     params: Params,
     rate: jax.Array,
-    f: jax.Array,
+    given: Any,
     key: jax.Array,
 ) -> jax.Array:
     """The loss on `unseen` sequences after every `every` steps, shape (steps / every,)."""
@@ -118,7 +129,7 @@ def _run(
     def schedule(k: jax.Array) -> jax.Array:
         return rate * jnp.minimum((k + 1) / rising, 1)
 
-    method = make(schedule, f)
+    method = make(schedule, given)
 
     def step(carry: tuple[Params, Any], k: jax.Array) -> tuple[tuple[Params, Any], None]:
         params, state = carry
@@ -151,13 +162,27 @@ def training_curve(name: str, size: Size, rate: float, seed: int) -> Array:
         Nats a character, shape (steps / every,).
     """
     make, frequency = METHODS[name]
+    return curve_of(make, jnp.int32(frequency), size, rate, seed)
+
+
+def curve_of(make: Make, given: Any, size: Size, rate: float, seed: int) -> Array:
+    """The same for a method that has no name.
+
+    Args:
+        make: makes the method from the schedule of its learning rate and what it is given.
+        given: frequency of refreshes or other numbers; one program is compiled for all of them.
+        size, rate, seed: as in `training_curve`.
+
+    Returns:
+        Nats a character, shape (steps / every,).
+    """
     train, held_out, _ = python_documentation()
     starts = np.linspace(0, len(held_out) - size.length - 1, 2 * size.batch).astype(np.int32)
     unseen = held_out[starts[:, None] + np.arange(size.length + 1)]
     start_key, data_key = jax.random.split(jax.random.key(seed))
-    given = (jnp.asarray(train), jnp.asarray(unseen), size.model.init(start_key))
-    numbers = (jnp.float32(rate), jnp.int32(frequency), data_key)
-    return np.asarray(_run(make, size, *given, *numbers), np.float64)
+    texts = (jnp.asarray(train), jnp.asarray(unseen))
+    numbers = (jnp.float32(rate), given, data_key)
+    return np.asarray(_run(make, size, *texts, size.model.init(start_key), *numbers), np.float64)
 
 
 def final_loss(curve: Array) -> float:

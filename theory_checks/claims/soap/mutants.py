@@ -1,7 +1,7 @@
 """Mistakes that implementations of SOAP and Shampoo make, and the authors' own arrangement.
 
 Those of SOAP are for leaves whose axes all have a basis or none; those of Shampoo are for one
-matrix.
+matrix, those of KL-Shampoo for one leaf.
 """
 
 from typing import Any, TypeAlias
@@ -14,14 +14,18 @@ import optzoo
 from ...mutants import Call, altered
 
 __all__ = [
+    "bases_without_lag",
     "bias_correction_off_by_one",
     "columns_sorted",
     "decay_before_the_step",
     "field_of",
     "first_call_not_skipped",
     "gram_matrices_not_accumulated",
+    "instantaneous_eigenvalues",
     "matrices_of",
     "momentum_not_rotated",
+    "not_divided_by_the_other_size",
+    "opposite_factor_dropped",
     "power_one_half",
     "second_moment_at_refreshes_only",
     "second_moment_not_permuted",
@@ -69,6 +73,30 @@ def the_basis_leaks(call: Call) -> Result:
     mu = _reexpressed(call.state.mu, call.state.basis, basis)
     updates, new = call.step(state=call.state._replace(basis=basis, mu=mu))
     return updates, new._replace(basis=basis, mu=_reexpressed(new.mu, new.basis, basis))
+
+
+@altered(optzoo.soap)
+def bases_without_lag(call: Call) -> Result:
+    """A refresh takes the eigenvectors of the Gram matrices, instead of one power step."""
+    updates, new = call.step()
+    bases = []
+    for before, after, grams in zip(
+        *(matrices_of(field, new.mu) for field in (call.state.basis, new.basis, new.gram)),
+        strict=True,
+    ):
+        turned: list[Any] = []
+        for was, now, gram in zip(before, after, grams, strict=True):
+            if now is None:
+                turned.append(None)
+                continue
+            vectors = jnp.linalg.eigh(gram)[1].T
+            nearest = jnp.argmax(jnp.abs(was @ vectors.T), axis=1)
+            refreshed = jnp.any(was != now) & (call.state.count > 0)
+            turned.append(jnp.where(refreshed, vectors[nearest], now))
+        bases.append(tuple(turned))
+    basis = field_of(bases, new.mu)
+    mu = _reexpressed(new.mu, new.basis, basis)
+    return updates, new._replace(mu=mu, basis=basis)
 
 
 @altered(optzoo.soap)
@@ -122,6 +150,50 @@ def power_one_half(call: Call) -> Result:
     once, new = call.step()
     left, right = new.root
     return left @ once @ right, new
+
+
+# --- KL-Shampoo ---
+
+
+@altered(optzoo.kl_shampoo)
+def opposite_factor_dropped(call: Call) -> Result:
+    r"""The factors are Shampoo's $G G^\top / d_b$, without the inverse of the other."""
+    s, old = call.arguments["shampoo_beta"], call.state.eigenvalues
+    ones = jax.tree.map(jnp.ones_like, old)
+    updates, new = call.step(state=call.state._replace(eigenvalues=ones))
+    values = jax.tree.map(lambda a, b: a + s * (b - 1), new.eigenvalues, old)
+    return updates, new._replace(eigenvalues=values)
+
+
+@altered(optzoo.kl_shampoo)
+def instantaneous_eigenvalues(call: Call) -> Result:
+    """Eigenvalues are those of the last gradient in place of the average."""
+    s, old = call.arguments["shampoo_beta"], call.state.eigenvalues
+    updates, new = call.step()
+    values = jax.tree.map(lambda a, b: (a - s * b) / (1 - s), new.eigenvalues, old)
+    first = call.state.count == 0
+    return updates, new._replace(eigenvalues=_chosen(first, new.eigenvalues, values))
+
+
+@altered(optzoo.kl_shampoo)
+def not_divided_by_the_other_size(call: Call) -> Result:
+    r"""The factors are $E[G S_b^{-1} G^\top]$, without the division by $d_b$."""
+    s, old = call.arguments["shampoo_beta"], call.state
+    updates, new = call.step()
+
+    def multiplied(now: Any, before: Any) -> Any:
+        sides = [len(of_axis) for of_axis in now if of_axis is not None]
+        return tuple(
+            a if a is None else s * b + (a - s * b) * (sum(sides) - len(a))
+            for a, b in zip(now, before, strict=True)
+        )
+
+    return updates, new._replace(
+        gram=multiplied(new.gram, old.gram),
+        eigenvalues=_chosen(
+            old.count == 0, new.eigenvalues, multiplied(new.eigenvalues, old.eigenvalues)
+        ),
+    )
 
 
 # --- What they are made of ---

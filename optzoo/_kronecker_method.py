@@ -1,0 +1,353 @@
+"""What KL-Shampoo and KL-SOAP share: arguments, a state's fields, a call, and steps of directions.
+
+They differ in what they do in the bases with a gradient, which each hands in as its `Rule`.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from . import _tree_vector as tv
+from ._arguments import (
+    concrete_number,
+    require_in,
+    require_integer,
+    require_learning_rate,
+    require_matching_tree,
+)
+from ._decay_mask import require_mask, spread_mask
+from ._kronecker_factors import averaged, eigenvalue_field
+from ._soap_axes import Structure, View, WeightDimensionNumbers, require_real_floating
+from ._soap_basis import rotate
+from ._soap_factors import Factors, by_axis, by_leaf
+from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
+from ._soap_refresh import KEEP, QR, in_groups, phase_of, refreshed
+from ._state_layout import require_own_state
+
+__all__: list[str] = []
+
+
+class Hyperparameters(NamedTuple):
+    """What may be traced."""
+
+    b1: Any
+    b2: Any
+    s: Any
+    eps: Any
+    precondition_frequency: Any
+
+
+class Leaf(NamedTuple):
+    """A leaf in a call: what a rule makes its direction of."""
+
+    view: View
+    g: jax.Array
+    rotated: jax.Array  # the gradient in the bases, as viewed
+    m: jax.Array
+    v: Any  # None where the rule keeps none
+    bases: Factors
+    eigenvalues: Factors  # with this call's gradient in them
+    t: jax.Array
+    moves: jax.Array  # whether this call is one after the first, and not skipped
+
+
+Direction = tuple[jax.Array, Any, jax.Array]  # M and V after the call, and U
+
+
+class Rule(NamedTuple):
+    """A method, by what it does in the bases."""
+
+    state: Callable[..., Any]  # a NamedTuple with count, skipped, failed, mu, nu, gram, ...
+    moments_in_bases: bool  # M is kept in them, and V for every leaf; else V for leaves without
+    direction: Callable[[Leaf, Hyperparameters], Direction]
+
+
+def required(
+    b1: Any,
+    b2: Any,
+    shampoo_beta: Any,
+    eps: Any,
+    precondition_frequency: Any,
+    max_precond_dim: Any,
+    precondition_1d: bool,
+    one_sided: bool,
+    weight_dimension_numbers: WeightDimensionNumbers,
+) -> tuple[Hyperparameters, Structure]:
+    """The arguments, checked, as numbers and as what decides which factors there are."""
+    require_in("b1", b1, 0.0, 1.0)
+    require_in("b2", b2, 0.0, 1.0)
+    if shampoo_beta is not None:
+        require_in("shampoo_beta", shampoo_beta, 0.0, 1.0)
+    require_in("eps", eps, 0.0, math.inf)
+    require_integer("precondition_frequency", precondition_frequency, 1)
+    if max_precond_dim is not None:
+        require_integer("max_precond_dim", max_precond_dim, 0)
+    for name, value in (("precondition_1d", precondition_1d), ("one_sided", one_sided)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, got {value!r}.")
+    s = b2 if shampoo_beta is None else shampoo_beta
+    return (
+        Hyperparameters(b1, b2, s, eps, precondition_frequency),
+        Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers),
+    )
+
+
+def directions(
+    rule: Rule, numbers: Hyperparameters, structure: Structure
+) -> optax.GradientTransformationExtraArgs:
+    """The transformation whose updates are directions, without a learning rate or a sign."""
+
+    def update_fn(
+        updates: optax.Updates,
+        state: Any,
+        params: optax.Params | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, Any]:
+        del extra_args
+        found, new_state = _called(rule, updates, state, params, numbers, structure)
+        return jax.tree.map(lambda u, m: u.astype(m.dtype), found, state.mu), new_state
+
+    return optax.GradientTransformationExtraArgs(
+        functools.partial(_initial, rule, structure), update_fn
+    )
+
+
+def steps(
+    name: str,
+    rule: Rule,
+    numbers: Hyperparameters,
+    structure: Structure,
+    learning_rate: optax.ScalarOrSchedule,
+    weight_decay: Any,
+    mask: Any,
+) -> optax.GradientTransformationExtraArgs:
+    """The method: W -= eta U, then W *= 1 - eta lambda, as one additive update."""
+    require_learning_rate("learning_rate", learning_rate)
+    require_in("weight_decay", weight_decay, 0.0, math.inf)
+    require_mask(mask)
+    never_decays = concrete_number("weight_decay", weight_decay) == 0.0
+
+    def init_fn(params: optax.Params) -> Any:
+        state = _initial(rule, structure, params)
+        if jax.tree.leaves(params):  # a placeholder matches no mask
+            spread_mask(mask, params)
+        return state
+
+    def update_fn(
+        updates: optax.Updates,
+        state: Any,
+        params: optax.Params | None = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, Any]:
+        del extra_args
+        if params is None and not never_decays:
+            raise ValueError(
+                f"{name}: `params` is missing; weight decay needs it: update(grads, state, params)."
+            )
+        found, new_state = _called(rule, updates, state, params, numbers, structure)
+        calls = state.count + state.skipped
+        eta = learning_rate(calls) if callable(learning_rate) else learning_rate
+        moves = (state.count > 0) & (new_state.count > state.count)
+
+        @functools.partial(jax.jit, static_argnames="decays")
+        def step(u: jax.Array, m: jax.Array, decays: bool, p: Any) -> jax.Array:
+            rate = jnp.asarray(eta, u.dtype)
+            u = -rate * u
+            if decays:
+                # (1 - eta lambda) (p + u) - p
+                shrink = jnp.where(moves, rate * jnp.asarray(weight_decay, u.dtype), 0)
+                u = u * (1 - shrink) - shrink * p.astype(u.dtype)
+            return u.astype(m.dtype)
+
+        if never_decays:
+            decays = jax.tree.map(lambda _: False, found)
+            params = found
+        else:
+            decays = spread_mask(mask, params)
+        return jax.tree.map(step, found, state.mu, decays, params), new_state
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def adam(leaf: Leaf, g: jax.Array, numbers: Hyperparameters) -> Direction:
+    """Adam in whatever coordinates the gradient is given in, with SOAP's place for eps."""
+    b1, b2, eps = (jnp.asarray(x, g.dtype) for x in (numbers.b1, numbers.b2, numbers.eps))
+    m, v = leaf.m.astype(g.dtype), leaf.v.astype(g.dtype)
+    m = jnp.where(leaf.moves, b1 * m + (1 - b1) * g, m)
+    v = jnp.where(leaf.moves, b2 * v + (1 - b2) * jnp.square(g), v)
+    power = jnp.maximum(leaf.t, 1).astype(g.dtype)
+    correction = jnp.sqrt(1 - b2**power) / (1 - b1**power)
+    # In float16 V underflows where M does not; it is then at least the smallest number there is.
+    info = tv.finfo(leaf.v.dtype)
+    least = info.smallest_subnormal if leaf.v.dtype == jnp.float16 else info.tiny
+    u = m / (jnp.sqrt(jnp.maximum(v, float(least))) + eps)
+    return narrow(m, leaf.m), narrow(v, leaf.v), u * jnp.where(leaf.moves, correction, 0)
+
+
+# --- The state ---
+
+
+def _initial(rule: Rule, structure: Structure, params: optax.Params) -> Any:
+    require_real_floating(params)
+    if not structure.is_known:
+        raise TypeError(
+            "max_precond_dim must be known in `init`, because it decides which factors there "
+            "are; under inject_hyperparams run `init` outside jit or pass "
+            'static_args=("max_precond_dim",).'
+        )
+    return _state(rule, structure, params, jnp.zeros_like, jnp.zeros, _coordinates)
+
+
+def _state(
+    rule: Rule,
+    structure: Structure,
+    params: optax.Params,
+    like: Callable[[Any], Any],
+    zeros: Callable[..., Any],
+    coordinates: Callable[..., Any],
+) -> Any:
+    """A state of arrays, or of their shapes."""
+    leaf_views = structure.views(params)
+    nu = jax.tree.map(like, params)
+    factors = structure.field(params, leaf_views, zeros)
+    if not rule.moments_in_bases:
+        nu = _where_no_factor(params, leaf_views, factors, nu)
+    return rule.state(
+        count=zeros((), jnp.int32),
+        skipped=zeros((), jnp.int32),
+        failed=zeros((), jnp.int32),
+        mu=jax.tree.map(like, params),
+        nu=nu,
+        gram=factors,
+        basis=structure.field(params, leaf_views, coordinates),
+        eigenvalues=eigenvalue_field(structure, params, leaf_views, zeros),
+    )
+
+
+def _where_no_factor(
+    params: optax.Params, leaf_views: list[tuple[View, bool]], field: Any, tree: Any
+) -> Any:
+    treedef: Any = jax.tree.structure(params)
+    ranks = [len(view.sizes) for view, _ in leaf_views]
+    leaves = zip(jax.tree.leaves(tree), by_leaf(treedef, field, ranks), strict=True)
+    return treedef.unflatten([None if _has_any(one) else leaf for leaf, one in leaves])
+
+
+def _has_any(factors: Factors) -> bool:
+    return any(one is not None for one in factors)
+
+
+def _coordinates(shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    return jnp.broadcast_to(jnp.eye(shape[-1], dtype=dtype), shape)
+
+
+def _require_own_state(rule: Rule, structure: Structure, state: Any, params: optax.Params) -> None:
+    decided = ("gram", "basis", "eigenvalues") + (() if rule.moments_in_bases else ("nu",))
+    known = structure if structure.is_known else structure._replace(max_precond_dim=0)
+
+    def itself(leaf: Any) -> Any:
+        return leaf
+
+    shapes = jax.ShapeDtypeStruct
+    fresh = _state(rule, known, params, itself, shapes, shapes)
+    settings = dict.fromkeys(decided, structure._asdict())
+    require_own_state(state, fresh, settings, () if structure.is_known else decided)
+
+
+# --- A call ---
+
+
+def _called(
+    rule: Rule,
+    updates: optax.Updates,
+    state: Any,
+    params: optax.Params | None,
+    numbers: Hyperparameters,
+    structure: Structure,
+) -> tuple[optax.Updates, Any]:
+    """U, at least in float32, and the state after the call."""
+    updates = tv.as_floating("updates", updates)
+    like = tv.as_floating("params", getattr(state, "mu", updates) if params is None else params)
+    require_matching_tree("updates", updates, like)
+    _require_own_state(rule, structure, state, like)
+
+    treedef: Any = jax.tree.structure(updates)
+    leaf_views = [view for view, _ in structure.views(like)]
+    ranks = [len(view.sizes) for view in leaf_views]
+    old_mu, old_nu = jax.tree.leaves(state.mu), treedef.flatten_up_to(state.nu)
+    old_gram, old_basis, old_eigenvalues = (
+        by_leaf(treedef, field, ranks) for field in (state.gram, state.basis, state.eigenvalues)
+    )
+    gradients = [
+        g.astype(wide_dtype(m)) for g, m in zip(jax.tree.leaves(updates), old_mu, strict=True)
+    ]
+
+    finite = all_finite(squared_norms(gradients))
+    t = state.count
+    # A branch, so that it is computed once and not in each of the kernels that need it.
+    finite, moves, phase = jax.lax.cond(
+        finite,
+        lambda: (jnp.array(True), t > 0, phase_of(t, numbers.precondition_frequency)),
+        lambda: (jnp.array(False), jnp.array(False), jnp.array(KEEP, jnp.int32)),
+    )
+
+    mu, nu, grams, eigenvalues, found = [], [], [], [], []
+    for g, m, v, factors, bases, numbers_of_axes, view in zip(
+        gradients, old_mu, old_nu, old_gram, old_basis, old_eigenvalues, leaf_views, strict=True
+    ):
+        kept, (m_new, v_new, u) = _leaf_called(
+            rule, view, g, m, v, factors, bases, numbers_of_axes, t, finite, moves, numbers
+        )
+        grams.append(kept[0])
+        eigenvalues.append(kept[1])
+        mu.append(m_new)
+        nu.append(v_new)
+        found.append(u)
+
+    to_turn = mu if rule.moments_in_bases else [None] * len(mu)
+    groups = in_groups(old_basis)
+    phases = [phase] * len(groups)
+    bases, turned, failures = refreshed(QR, phases, groups, grams, old_basis, to_turn, leaf_views)
+    mu = turned if rule.moments_in_bases else mu
+    new_state = rule.state(
+        count=jnp.where(finite, optax.safe_increment(t), t),
+        skipped=jnp.where(finite, state.skipped, optax.safe_increment(state.skipped)),
+        failed=state.failed + failures,
+        mu=treedef.unflatten(mu),
+        nu=treedef.unflatten(nu),
+        gram=by_axis(treedef, grams),
+        basis=by_axis(treedef, bases),
+        eigenvalues=by_axis(treedef, eigenvalues),
+    )
+    return treedef.unflatten(found), new_state
+
+
+# Jitted, so that it is traced once for all leaves of one shape.
+@functools.partial(jax.jit, static_argnames=("rule", "view"))
+def _leaf_called(
+    rule: Rule,
+    view: View,
+    g: jax.Array,
+    m: jax.Array,
+    v: Any,
+    factors: Factors,
+    bases: Factors,
+    eigenvalues: Factors,
+    t: jax.Array,
+    finite: jax.Array,
+    moves: jax.Array,
+    numbers: Hyperparameters,
+) -> tuple[tuple[Factors, Factors], Direction]:
+    """The factors and their eigenvalues after the call, and what the rule makes of them."""
+    x = view.of(g)
+    rotated = rotate(x, bases, batched=view.batched)
+    kept = (factors, eigenvalues)
+    if _has_any(factors):
+        new = averaged(x, rotated, *(factors, bases, eigenvalues), numbers.s, batched=view.batched)
+        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, kept)
+    return kept, rule.direction(Leaf(view, g, rotated, m, v, bases, kept[1], t, moves), numbers)
