@@ -204,6 +204,16 @@ def test_an_entry_of_a_stack_begins_with_its_first_gradient_that_is_not_zero():
         assert np.all((of_axis["w"][1] > 1e-8) & (of_axis["w"][1] < 1e-3))
 
 
+def test_the_first_call_has_the_likeliest_multiples_of_the_identity_as_the_other_factors():
+    start, gradients = start_and_gradients({"square": (4, 4)}, 1)
+    path, state = run(optzoo.kl_shampoo(0.1, weight_decay=0.5), start, gradients)
+    np.testing.assert_array_equal(path["square"][0], start["square"])
+    g = gradients["square"][0]
+    first = np.sqrt(np.mean(g**2))
+    for outer, of_axis in zip((g @ g.T, g.T @ g), state.gram, strict=True):
+        np.testing.assert_allclose(of_axis["square"], 0.05 * outer / (4 * first), rtol=1e-12)
+
+
 def test_an_eigenvalue_counts_as_a_millionth_of_the_largest_at_least():
     found = _kronecker_factors.roots((jnp.array([4.0, 4e-3, 0.0]), None))
     np.testing.assert_allclose(found[0], [2.0, np.sqrt(4e-3), 2e-3], rtol=1e-12)
