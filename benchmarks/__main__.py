@@ -27,6 +27,7 @@ NAMES = (
     "soap",
     "soap_language_model",
     "soap_power_and_grafting",
+    "soap_variants",
     "multilevel_stream",
 )
 

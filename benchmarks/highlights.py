@@ -194,11 +194,23 @@ def _language_model(tables: Tables) -> str:
         )
         return f"{one}, {ten} and {hundred}"
 
+    def share(method: str, column: str) -> float:
+        return tables.value("soap_language_model", f"{method}, f = 10", column=column)
+
+    fewer = 1 - share("SOAP", "iterations")
+    sooner = 1 - share("SOAP", "wall clock")
+    before = 1 - share("SOAP", "iterations") / share("Shampoo", "iterations")
     return f"""
         A small language model, 5 seeds, all learning rates tuned: to AdamW's final loss `soap`
         needs {three("SOAP", "iterations")} of AdamW's iterations (refreshed at every call, every
         10 and every 100 calls) and {three("SOAP", "wall clock")} of its wall clock; `shampoo`
-        {three("Shampoo", "iterations")}, and {three("Shampoo", "wall clock")}."""
+        {three("Shampoo", "iterations")}, and {three("Shampoo", "wall clock")}. At f = 10 these are
+        {fewer:.0%} fewer iterations and {sooner:.0%} less time than AdamW's, and {before:.0%} fewer
+        iterations than Shampoo's. The paper's headline for f = 10: at least 40% and 35%, and about
+        20%, by a fit of final losses over lengths of training, on models of 360 and 660 million
+        parameters and batches of 2 million tokens. Ours is read off one curve, on 83 thousand
+        parameters and batches of 4,096 characters; and at f = 1, where the paper finds SOAP and
+        Shampoo level, ours is ahead."""
 
 
 def _oracles(tables: Tables) -> str:

@@ -1,10 +1,9 @@
-"""What SOAP's options cost and save: state, time of a step, and the loss of a small language model.
+"""What SOAP's options save and lose: bytes of state, and the loss of a small language model.
 
 python -m benchmarks.soap_variants quick|medium      # prints alone
 """
 
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,19 +70,14 @@ def measure(size: Size = SIZES["medium"], figure: Path | None = FIGURE) -> str:
     """
     where = machine(("jax", "optax"))
     curves: dict[str, list[Array]] = {name: [] for name in METHODS}
-    seconds: dict[str, list[float]] = {name: [] for name in METHODS}
     with jax.enable_x64(False):
         params = size.model.init(jax.random.key(0))
         bytes_held = {
             name: _bytes_of_state(make(1e-3, None), params) for name, make in METHODS.items()
         }
-        for make in METHODS.values():
-            curve_of(make, None, size, RATE, 1000)  # compiles
         for seed in progress(range(size.seeds), "seed"):
             for name, make in METHODS.items():
-                start = time.perf_counter()
                 curves[name].append(curve_of(make, None, size, RATE, seed))
-                seconds[name].append(time.perf_counter() - start)
     count = sum(x.size for x in params.values())
     if figure is not None:
         _draw(figure, size, curves, {name: held / count for name, held in bytes_held.items()})
@@ -102,20 +96,18 @@ def measure(size: Size = SIZES["medium"], figure: Path | None = FIGURE) -> str:
                 interval(losses, "{:.3f}"),
                 interval(losses - reference, "{:+.3f}"),
                 interval(np.minimum(steps, size.steps) / size.steps, "{:.2f}"),
-                interval(np.array(seconds[name]) / np.array(seconds["SOAP"]), "{:.2f}"),
             )
         )
     header = (
         *("method", "state (B/param)", "final loss", "less that of SOAP"),
-        *("iterations to AdamW's", "time of a run"),
+        "iterations to AdamW's",
     )
     return (
         f"{where}\n\n{table(header, body)}\n\n"
         f"The language model, the text and the columns of `soap_language_model`: {count:,} "
         f"parameters, {size.steps} steps, f = {FREQUENCY}, the rate {RATE:g} for all. Differences "
-        f"and times are within a seed, times over SOAP's. Means over {size.seeds} seeds with 95% "
-        "intervals that resample the seeds."
-        + ("\n\n![](../docs/soap_variants.png)" if figure is not None else "")
+        f"are within a seed. Means over {size.seeds} seeds with 95% intervals that resample the "
+        "seeds." + ("\n\n![](../docs/soap_variants.png)" if figure is not None else "")
     )
 
 

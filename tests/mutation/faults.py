@@ -331,6 +331,27 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("return narrow(m, leaf.m), None, jnp.where(leaf.moves, u, 0)", "return narrow(m, leaf.m), None, u"),
         ],
     },
+    ("tests/optzoo/test_soap_options.py",): {
+        "optzoo/_soap_refresh.py": [
+            ("least = costs.index(min(costs))", "least = place % slots"),
+            ("jnp.where(t % slots == slot, REFRESH, KEEP)", "jnp.where(t % slots == slots - 1 - slot, REFRESH, KEEP)"),
+            ("jnp.max(share, initial=0) > limit for share", "jnp.max(share, initial=0) < limit for share"),
+            ("branches = (keep, turn) if turning.slots else (keep, turn, first)", "branches = (keep, turn, first)"),
+            ("limit = TOLERANCE if tolerance is None else tolerance", "limit = TOLERANCE"),
+        ],
+        "optzoo/_soap_moment.py": [
+            ("average(columns, jnp.mean(viewed, -2))", "average(columns, jnp.sum(viewed, -2))"),
+            ("share = rows / jnp.where(mean > 0, mean, 1)", "share = rows"),
+            ("return len(view.sizes) == 2", "return len(view.sizes) >= 2"),
+        ],
+        "optzoo/_soap_basis.py": [
+            ("for shifted in (shift, 0.0, 0.0):", "for shifted in (0.0,):"),
+            ("for shifted in (shift, 0.0, 0.0):", "for shifted in (shift,):"),
+            ("relative = 16 * float(tv.finfo(basis.dtype).eps)", "relative = 1e-3 * float(tv.finfo(basis.dtype).eps) / len(basis)"),
+            ("jnp.where(largest > 0, jnp.maximum(1 - diagonal / whole, 0), 0)", "jnp.maximum(1 - diagonal / whole, 0)"),
+            ("whole = jnp.sum(jnp.square(gram_matrix / scale))", "whole = jnp.sum(jnp.square(gram_matrix))"),
+        ],
+    },
     ("tests/optzoo/test_compressors.py",): {
         "compressors/sparsification.py": [
             ("return (dimension / self.num_coordinates - 1) / self.num_workers, 0.0", "return dimension / self.num_coordinates / self.num_workers, 0.0"),
