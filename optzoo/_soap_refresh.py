@@ -69,13 +69,13 @@ _GROUPS = 4
 
 
 def in_groups(bases: list[Factors]) -> list[list[int]]:
-    """The places of the leaves whose bases are refreshed together, one group after the other.
+    """The places of the leaves with bases that are refreshed together, group after group.
 
     A refresh holds several copies of the bases and momenta of all its leaves. In groups it needs
     so much less memory, and leaves enough decompositions next to each other for two cores: leaves
     are dealt by descending cost, in pairs.
     """
-    order = sorted(range(len(bases)), key=lambda place: -cost_of(bases[place]))
+    order = _by_descending_cost(bases)
     groups = [
         order[2 * first :: 2 * _GROUPS] + order[2 * first + 1 :: 2 * _GROUPS]
         for first in range(_GROUPS)
@@ -84,14 +84,20 @@ def in_groups(bases: list[Factors]) -> list[list[int]]:
 
 
 def in_slots(bases: list[Factors], slots: int) -> list[list[int]]:
-    """The places of the leaves of every slot, of about one cost: the next goes where least is."""
+    """The places of the leaves with bases of every slot: the next goes where the cost is least."""
     members: list[list[int]] = [[] for _ in range(slots)]
     costs = [0] * slots
-    for place in sorted(range(len(bases)), key=lambda place: -cost_of(bases[place])):
+    for place in _by_descending_cost(bases):
         least = costs.index(min(costs))
         members[least].append(place)
         costs[least] += cost_of(bases[place])
     return members
+
+
+def _by_descending_cost(bases: list[Factors]) -> list[int]:
+    """The places of the leaves that have bases."""
+    costs = [cost_of(of_leaf) for of_leaf in bases]
+    return sorted((k for k, cost in enumerate(costs) if cost), key=lambda k: -costs[k])
 
 
 def cost_of(bases: Factors) -> int:

@@ -436,8 +436,6 @@ def _direction(
 
     finite = all_finite(squared_norms(gradients))
     t = state.count
-    # A branch, because its result is computed once. A plain expression would be fused into each of
-    # the kernels that need it, whose code would then grow with the square of the leaves.
     if turning.slots is None:
         groups = in_groups(old_basis)
         phases_now = (phase_of(t, numbers.precondition_frequency),) * len(groups)
@@ -445,6 +443,8 @@ def _direction(
         groups = in_slots(old_basis, turning.slots)
         phases_now = tuple(phase_of_slot(t, k, turning.slots) for k in range(turning.slots))
     kept = (jnp.array(KEEP, jnp.int32),) * len(groups)
+    # A branch, because its result is computed once. A plain expression would be fused into each of
+    # the kernels that need it, whose code would then grow with the square of the leaves.
     finite, moves, phases = jax.lax.cond(
         finite,
         lambda: (jnp.array(True), t > 0, phases_now),
