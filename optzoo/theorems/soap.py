@@ -1,15 +1,13 @@
 r"""SOAP, Shampoo and KL-Shampoo: what SOAP is and cannot see, Shampoo's regret, fitted factors.
 
 For a matrix of parameters W with gradients G_t, SOAP keeps the averages L of G G^T and R of G^T G,
-bases Q_L and Q_R near their eigenvectors, and Adam's moments M and V of G' = Q_L^T G Q_R. Leaves
-with more axes have one Gram matrix and one basis an axis. Shampoo sums L_T = eps I + sum G G^T and
-R_T likewise, and steps along L^{-1/4} G R^{-1/4}. KL-Shampoo averages G S_b^{-1} G^T / d_b and
-G^T S_a^{-1} G / d_a, of gradients of shape d_a x d_b, and steps along S_a^{-1/2} M S_b^{-1/2}.
+bases Q_L and Q_R near their eigenvectors, and Adam's moments M and V of G' = Q_L^T G Q_R. Shampoo
+sums L_T = eps I + sum G G^T and R_T likewise, and steps along L^{-1/4} G R^{-1/4}. KL-Shampoo
+averages G S_b^{-1} G^T / d_b and G^T S_a^{-1} G / d_a, and steps along S_a^{-1/2} M S_b^{-1/2}.
 
 Notation: eta = learning rate, lambda = weight decay, beta_1 and beta_2 = decays of M and V, s =
-decay of the Gram matrices, f = calls between refreshes of the bases, t = calls after the first,
-W* = the best fixed matrix of an online problem, D = the largest distance |W_t - W*|_F, S_a and S_b
-= the factors of KL-Shampoo, A and B = those of a covariance A kron B.
+that of the Gram matrices, f = calls between refreshes, t = calls after the first, W* = the best
+fixed matrix, D = largest |W_t - W*|_F, S_a, S_b = KL-Shampoo's factors, A kron B = a covariance.
 
  S1  Shampoo with power 1/2 is Adafactor in the eigenbasis of its preconditioner
  S2  rotated gradients, rotated iterates
