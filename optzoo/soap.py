@@ -155,7 +155,7 @@ def soap(
       one_sided: whether only the shortest of the axes that could have a basis has one.
       factored: whether V of a matrix is kept as the outer product of the means of its rows and of
         its columns, as Adafactor keeps it. Together with `one_sided` the state of a transformer
-        is smaller than Adam's.
+        whose hidden layers are four times as wide as its stream is below Adam's.
       basis: how a basis follows its Gram matrix. "qr" takes a power step with a QR decomposition
         at every refresh. "adaptive" leaves a leaf alone while in the bases it has no more than a
         share of `basis_tolerance` of |A|^2 is off the diagonal, |Q^T A Q - diag|^2 / |A|^2.
@@ -164,8 +164,8 @@ def soap(
       basis_tolerance: in [0, 1), of "adaptive" alone; 0.01 if None.
       stagger: whether refreshes are spread over the calls of a period, about the same work in
         each, so that no call takes much longer than others. Bases then begin as the coordinates
-        and take their first power step in the first period; `precondition_frequency` must be a
-        Python int.
+        and take their first power step in the first period, which costs some of the loss of a
+        short run; `precondition_frequency` must be a Python int.
       weight_dimension_numbers: which axes are matrix axes, as in `optax.contrib.muon`: an
         `optax.contrib.MuonDimensionNumbers`, a tree prefix of the parameters with them, or a
         function from the parameters to one. The axes of `reduction_axis` are merged to the left
