@@ -336,7 +336,6 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("least = costs.index(min(costs))", "least = place % slots"),
             ("jnp.where(t % slots == slot, REFRESH, KEEP)", "jnp.where(t % slots == slots - 1 - slot, REFRESH, KEEP)"),
             ("jnp.max(share, initial=0) > limit for share", "jnp.max(share, initial=0) < limit for share"),
-            ("branches = (keep, turn) if turning.slots else (keep, turn, first)", "branches = (keep, turn, first)"),
             ("limit = TOLERANCE if tolerance is None else tolerance", "limit = TOLERANCE"),
         ],
         "optzoo/_soap_moment.py": [
