@@ -12,15 +12,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from . import _decoupled_decay
 from . import _tree_vector as tv
-from ._arguments import (
-    concrete_number,
-    require_in,
-    require_integer,
-    require_learning_rate,
-    require_matching_tree,
-)
-from ._decay_mask import require_mask, spread_mask
+from ._arguments import require_in, require_integer, require_matching_tree
 from ._kronecker_factors import averaged, eigenvalue_field
 from ._soap_axes import Structure, View, WeightDimensionNumbers, require_real_floating
 from ._soap_basis import rotate
@@ -126,52 +120,13 @@ def steps(
     weight_decay: Any,
     mask: Any,
 ) -> optax.GradientTransformationExtraArgs:
-    """The method: W -= eta U, then W *= 1 - eta lambda, as one additive update."""
-    require_learning_rate("learning_rate", learning_rate)
-    require_in("weight_decay", weight_decay, 0.0, math.inf)
-    require_mask(mask)
-    never_decays = concrete_number("weight_decay", weight_decay) == 0.0
+    """The method, with a learning rate and a decay."""
 
-    def init_fn(params: optax.Params) -> Any:
-        state = _initial(rule, structure, params)
-        if jax.tree.leaves(params):  # a placeholder matches no mask
-            spread_mask(mask, params)
-        return state
+    def called(updates: Any, state: Any, params: Any) -> tuple[Any, Any]:
+        return _called(rule, updates, state, params, numbers, structure)
 
-    def update_fn(
-        updates: optax.Updates,
-        state: Any,
-        params: optax.Params | None = None,
-        **extra_args: Any,
-    ) -> tuple[optax.Updates, Any]:
-        del extra_args
-        if params is None and not never_decays:
-            raise ValueError(
-                f"{name}: `params` is missing; weight decay needs it: update(grads, state, params)."
-            )
-        found, new_state = _called(rule, updates, state, params, numbers, structure)
-        calls = state.count + state.skipped
-        eta = learning_rate(calls) if callable(learning_rate) else learning_rate
-        moves = (state.count > 0) & (new_state.count > state.count)
-
-        @functools.partial(jax.jit, static_argnames="decays")
-        def step(u: jax.Array, m: jax.Array, decays: bool, p: Any) -> jax.Array:
-            rate = jnp.asarray(eta, u.dtype)
-            u = -rate * u
-            if decays:
-                # (1 - eta lambda) (p + u) - p
-                shrink = jnp.where(moves, rate * jnp.asarray(weight_decay, u.dtype), 0)
-                u = u * (1 - shrink) - shrink * p.astype(u.dtype)
-            return u.astype(m.dtype)
-
-        if never_decays:
-            decays = jax.tree.map(lambda _: False, found)
-            params = found
-        else:
-            decays = spread_mask(mask, params)
-        return jax.tree.map(step, found, state.mu, decays, params), new_state
-
-    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+    init = functools.partial(_initial, rule, structure)
+    return _decoupled_decay.steps(name, init, called, learning_rate, weight_decay, mask)
 
 
 def adam(leaf: Leaf, g: jax.Array, numbers: Hyperparameters) -> Direction:

@@ -48,14 +48,8 @@ import jax.numpy as jnp
 import optax
 
 from . import _tree_vector as tv
-from ._arguments import (
-    concrete_number,
-    require_in,
-    require_integer,
-    require_learning_rate,
-    require_matching_tree,
-)
-from ._decay_mask import require_mask, spread_mask
+from ._arguments import require_in, require_integer, require_matching_tree
+from ._decoupled_decay import steps
 from ._soap_axes import (
     Structure,
     View,
@@ -201,9 +195,6 @@ def soap(
       Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ICLR 2025,
       arXiv:2409.11321.
     """
-    require_learning_rate("learning_rate", learning_rate)
-    require_in("weight_decay", weight_decay, 0.0, math.inf)
-    require_mask(mask)
     directions_only = scale_by_soap(
         b1,
         b2,
@@ -222,50 +213,11 @@ def soap(
     numbers = _Hyperparameters(b1, b2, shampoo_beta, eps, precondition_frequency)
     structure = Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers)
     turning = _turning(basis, basis_tolerance, stagger, precondition_frequency)
-    never_decays = concrete_number("weight_decay", weight_decay) == 0.0
 
-    def init_fn(params: optax.Params) -> SoapState:
-        state: SoapState = directions_only.init(params)
-        if jax.tree.leaves(params):  # a placeholder matches no mask
-            spread_mask(mask, params)
-        return state
+    def called(updates: Any, state: SoapState, params: Any) -> tuple[optax.Updates, SoapState]:
+        return _direction(updates, state, params, numbers, structure, factored, turning)
 
-    def update_fn(
-        updates: optax.Updates,
-        state: SoapState,
-        params: optax.Params | None = None,
-        **extra_args: Any,
-    ) -> tuple[optax.Updates, SoapState]:
-        del extra_args
-        if params is None and not never_decays:
-            raise ValueError(
-                "soap: `params` is missing; weight decay needs it: update(grads, state, params)."
-            )
-        directions, new_state = _direction(
-            updates, state, params, numbers, structure, factored, turning
-        )
-        calls = state.count + state.skipped
-        eta = learning_rate(calls) if callable(learning_rate) else learning_rate
-        moves = (state.count > 0) & (new_state.count > state.count)
-
-        @functools.partial(jax.jit, static_argnames="decays")
-        def step(u: jax.Array, m: jax.Array, decays: bool, p: Any) -> jax.Array:
-            rate = jnp.asarray(eta, u.dtype)
-            u = -rate * u
-            if decays:
-                # (1 - eta lambda) (p + u) - p
-                shrink = jnp.where(moves, rate * jnp.asarray(weight_decay, u.dtype), 0)
-                u = u * (1 - shrink) - shrink * p.astype(u.dtype)
-            return u.astype(m.dtype)
-
-        if never_decays:
-            decays = jax.tree.map(lambda _: False, directions)
-            params = directions
-        else:
-            decays = spread_mask(mask, params)
-        return jax.tree.map(step, directions, state.mu, decays, params), new_state
-
-    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+    return steps("soap", directions_only.init, called, learning_rate, weight_decay, mask)
 
 
 def scale_by_soap(
