@@ -71,7 +71,7 @@ from .saga_frank_wolfe import (
 from .schedules import open_loop_schedule, stich_schedule
 from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
-from .soap import SoapState, scale_by_soap, soap
+from .soap import SoapState, scale_by_soap, soap, soap_shardings
 from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
 from .three_pillars_parameters import ThreePillarsParameters, three_pillars_parameters
 from .three_pillars_partial_participation import three_pillars_partial_participation
@@ -171,6 +171,7 @@ __all__ = [
     "sgld",
     "shampoo",
     "soap",
+    "soap_shardings",
     "stich_schedule",
     "stochastic_gradient_boosting",
     "student_noise",

@@ -20,6 +20,7 @@ from ._soap_axes import Structure, View, WeightDimensionNumbers, require_real_fl
 from ._soap_basis import rotate
 from ._soap_factors import Factors, by_axis, by_leaf
 from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
+from ._soap_places import on_one_device
 from ._soap_refresh import KEEP, QR, in_groups, phase_of, refreshed
 from ._state_layout import require_own_state
 
@@ -265,9 +266,13 @@ def _called(
         found.append(u)
 
     to_turn = mu if rule.moments_in_bases else [None] * len(mu)
-    groups = in_groups(old_basis)
+    places = [
+        on_one_device(view, tuple(basis is not None for basis in of_leaf))
+        for view, of_leaf in zip(leaf_views, old_basis, strict=True)
+    ]
+    groups = in_groups(places)
     phases = [phase] * len(groups)
-    bases, turned, failures = refreshed(QR, phases, groups, grams, old_basis, to_turn, leaf_views)
+    bases, turned, failures = refreshed(QR, phases, groups, grams, old_basis, to_turn, places)
     mu = turned if rule.moments_in_bases else mu
     new_state = rule.state(
         count=jnp.where(finite, optax.safe_increment(t), t),

@@ -44,6 +44,19 @@ class View(NamedTuple):
     permuted_shape: tuple[int, ...]
     shape: tuple[int, ...]
     batched: bool
+    merged: tuple[int, ...]  # how many axes of the leaf there are in each of them
+
+    def first_leaf_axis(self, axis: int) -> int:
+        """The axis of the leaf that is the outermost of those merged in an axis of the view."""
+        return self.permutation[sum(self.merged[:axis])]
+
+    def part(self, axis: int, count: int) -> "View":
+        """The view of one of `count` equal parts of the leaf along the axis `first_leaf_axis`."""
+        first = sum(self.merged[:axis])
+        return self._replace(
+            permuted_shape=_divided(self.permuted_shape, first, count),
+            shape=_divided(self.shape, axis, count),
+        )
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -165,7 +178,7 @@ def _for_every_leaf(specification: WeightDimensionNumbers, tree: optax.Params) -
 def _view(name: str, shape: tuple[int, ...], numbers: Any) -> View:
     identity = tuple(range(len(shape)))
     if not isinstance(numbers, MuonDimensionNumbers):
-        return View(identity, shape, shape, batched=False)
+        return View(identity, shape, shape, batched=False, merged=(1,) * len(shape))
     reduction = _axes(name, shape, "reduction_axis", numbers.reduction_axis)
     output = _axes(name, shape, "output_axis", numbers.output_axis)
     if set(reduction) & set(output) or not reduction or not output:
@@ -175,13 +188,18 @@ def _view(name: str, shape: tuple[int, ...], numbers: Any) -> View:
         )
     batch = tuple(axis for axis in identity if axis not in (*reduction, *output))
     permutation = batch + reduction + output
-    merged = tuple(math.prod(shape[a] for a in axes) for axes in (batch, reduction, output))
+    groups = (batch, reduction, output) if batch else (reduction, output)
     return View(
         permutation,
         tuple(shape[axis] for axis in permutation),
-        merged if batch else merged[1:],
+        tuple(math.prod(shape[axis] for axis in group) for group in groups),
         batched=bool(batch),
+        merged=tuple(map(len, groups)),
     )
+
+
+def _divided(shape: tuple[int, ...], axis: int, by: int) -> tuple[int, ...]:
+    return tuple(size // by if place == axis else size for place, size in enumerate(shape))
 
 
 def _axes(

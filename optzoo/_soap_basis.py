@@ -21,12 +21,16 @@ _AXES = "abcdefghijklmnopqrstuvwxy"
 _BATCH = "z"
 
 
-def gram(x: jax.Array, axis: int, *, batched: bool) -> jax.Array:
-    """X_(k) X_(k)^T, the sum over all other axes; one for every entry of a batch axis."""
+def gram(x: jax.Array, axis: int, *, batched: bool, rows: jax.Array | None = None) -> jax.Array:
+    """X_(k) X_(k)^T, the sum over all other axes; one for every entry of a batch axis.
+
+    Of its rows those that belong to `rows`, a part of X along the axis; all if None.
+    """
     letters, batch = _letters(x, batched)
     other = letters.replace(letters[axis], "A")
+    of_rows = x if rows is None else rows
     return _contract(
-        f"{batch}{letters},{batch}{other}->{batch}{letters[axis]}A", x, x, replicated(x)
+        f"{batch}{letters},{batch}{other}->{batch}{letters[axis]}A", of_rows, x, replicated(x)
     )
 
 

@@ -1,15 +1,14 @@
 """What a call of SOAP does to the bases: nothing, a power step, or at the first eigenvectors."""
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from . import _soap_places as on
 from ._arguments import require_in
-from ._soap_axes import View
 from ._soap_basis import (
     Attempt,
     decomposed,
@@ -17,10 +16,11 @@ from ._soap_basis import (
     off_diagonal_share,
     power_step,
     power_step_by_products,
-    rotate,
 )
+from ._soap_exchange import decomposed_by_owners, largest_by_owners
 from ._soap_factors import Factors
 from ._soap_gradients import narrow, wide_dtype
+from ._soap_places import Place
 
 __all__: list[str] = []
 
@@ -61,48 +61,43 @@ def phase_of(t: jax.Array, frequency: Any) -> jax.Array:
 
 
 def phase_of_slot(t: jax.Array, slot: int, slots: int) -> jax.Array:
-    """The same for the leaves of a slot, whose bases begin as the coordinates."""
-    return jnp.where(t % slots == slot, REFRESH, KEEP).astype(jnp.int32)
+    """The same for the leaves of a slot; FIRST, if their bases are the coordinates until now."""
+    due = t % slots == slot
+    return jnp.where(due, jnp.where(t < slots, FIRST, REFRESH), KEEP).astype(jnp.int32)
 
 
-_GROUPS = 4
+GROUPS = 4
 
 
-def in_groups(bases: list[Factors]) -> list[list[int]]:
-    """The places of the leaves with bases that are refreshed together, group after group.
+def in_groups(places: Sequence[Place], count: int = GROUPS) -> list[list[int]]:
+    """The numbers of the leaves with bases that are refreshed together, group after group.
 
     A refresh holds several copies of the bases and momenta of all its leaves. In groups it needs
     so much less memory, and leaves enough decompositions next to each other for two cores: leaves
     are dealt by descending cost, in pairs.
     """
-    order = _by_descending_cost(bases)
+    order = _by_descending_cost(places)
     groups = [
-        order[2 * first :: 2 * _GROUPS] + order[2 * first + 1 :: 2 * _GROUPS]
-        for first in range(_GROUPS)
+        order[2 * first :: 2 * count] + order[2 * first + 1 :: 2 * count] for first in range(count)
     ]
     return [sorted(group) for group in groups if group]
 
 
-def in_slots(bases: list[Factors], slots: int) -> list[list[int]]:
-    """The places of the leaves with bases of every slot: the next goes where the cost is least."""
+def in_slots(places: Sequence[Place], slots: int) -> list[list[int]]:
+    """The numbers of the leaves with bases of every slot: the next goes where the cost is least."""
     members: list[list[int]] = [[] for _ in range(slots)]
     costs = [0] * slots
-    for place in _by_descending_cost(bases):
+    for leaf in _by_descending_cost(places):
         least = costs.index(min(costs))
-        members[least].append(place)
-        costs[least] += cost_of(bases[place])
+        members[least].append(leaf)
+        costs[least] += places[leaf].cost
     return members
 
 
-def _by_descending_cost(bases: list[Factors]) -> list[int]:
-    """The places of the leaves that have bases."""
-    costs = [cost_of(of_leaf) for of_leaf in bases]
-    return sorted((k for k, cost in enumerate(costs) if cost), key=lambda k: -costs[k])
-
-
-def cost_of(bases: Factors) -> int:
-    """Of a refresh of these bases, up to a factor: a decomposition takes the cube of the length."""
-    return sum(math.prod(basis.shape) * basis.shape[-1] for basis in bases if basis is not None)
+def _by_descending_cost(places: Sequence[Place]) -> list[int]:
+    """The numbers of the leaves that have bases."""
+    with_bases = [leaf for leaf, place in enumerate(places) if place.cost]
+    return sorted(with_bases, key=lambda leaf: -places[leaf].cost)
 
 
 def refreshed(
@@ -112,7 +107,7 @@ def refreshed(
     grams: list[Factors],
     bases: list[Factors],
     mu: list[Any],
-    leaf_views: list[View],
+    places: list[Place],
 ) -> tuple[list[Factors], list[Any], jax.Array]:
     """The bases after the call, M in them, and the number of decompositions that failed.
 
@@ -123,7 +118,7 @@ def refreshed(
       grams: of every leaf, after the call.
       bases: of every leaf, before it.
       mu: of every leaf; None where it is not kept in the bases.
-      leaf_views: of every leaf.
+      places: of every leaf.
     """
     turned, transported, failures = list(bases), list(mu), jnp.zeros([], jnp.int32)
     for phase, group in zip(phases, groups, strict=True):
@@ -133,7 +128,7 @@ def refreshed(
             [grams[i] for i in group],
             [bases[i] for i in group],
             [mu[i] for i in group],
-            [leaf_views[i] for i in group],
+            [places[i] for i in group],
         )
         failures += failed
         for i, factors, m in zip(group, new_bases, new_mu, strict=True):
@@ -147,46 +142,68 @@ def _refreshed_together(
     grams: list[Factors],
     bases: list[Factors],
     mu: list[Any],
-    leaf_views: list[View],
+    places: list[Place],
 ) -> tuple[list[Factors], list[Any], jax.Array]:
     """As `refreshed`, for one group."""
 
     def keep(bases: list[Factors], mu: list[Any]) -> Any:
         return bases, mu, jnp.zeros([], jnp.int32)
 
+    step = power_step_by_products if turning.basis == "cholesky" else power_step
+
     def power_steps(bases: list[Factors], mu: list[Any]) -> Any:
-        step = power_step_by_products if turning.basis == "cholesky" else power_step
-        new, failures = _decomposed(step, grams, bases)
+        new, failures = _decomposed(step, places, grams, bases)
         transported = [
-            _transport(m, old, turned, view)
-            for m, old, turned, view in zip(mu, bases, new, leaf_views, strict=True)
+            _transport(m, old, turned, place)
+            for m, old, turned, place in zip(mu, bases, new, places, strict=True)
         ]
         return new, transported, failures
 
     def power_steps_where_needed(bases: list[Factors], mu: list[Any]) -> Any:
+        off = _are_off(places, grams, bases, turning.tolerance)
+        if on_several_devices(places):
+            new, failures = decomposed_by_owners(step, places, grams, bases, wanted=off)
+            transported = [
+                jax.lax.cond(is_off, functools.partial(_transport, place=place), _kept, m, old, now)
+                for is_off, m, old, now, place in zip(off, mu, bases, new, places, strict=True)
+            ]
+            return new, transported, failures
         turned, transported, failures = [], [], jnp.zeros([], jnp.int32)
-        for a, r, m, view in zip(grams, bases, mu, leaf_views, strict=True):
-            one = functools.partial(_refreshed_together, turning._replace(basis="qr"))
-            phase_of_leaf = jnp.where(_is_off(a, r, turning.tolerance), REFRESH, KEEP)
-            (factors,), (moved,), failed = one(phase_of_leaf, [a], [r], [m], [view])
+        one = functools.partial(_refreshed_together, turning._replace(basis="qr"))
+        for is_off, a, r, m, place in zip(off, grams, bases, mu, places, strict=True):
+            phase_of_leaf = jnp.where(is_off, REFRESH, KEEP)
+            (factors,), (moved,), failed = one(phase_of_leaf, [a], [r], [m], [place])
             turned.append(factors)
             transported.append(moved)
             failures += failed
         return turned, transported, failures
 
     def first(bases: list[Factors], mu: list[Any]) -> Any:
-        new, failures = _decomposed(eigenvectors, grams)
+        new, failures = _decomposed(eigenvectors, places, grams)
         return new, mu, failures  # M is still zero
 
     turn = power_steps_where_needed if turning.basis == "adaptive" else power_steps
     # Bases in slots begin as the coordinates: eigenvectors of all at once would be a spike.
-    branches = (keep, turn) if turning.slots else (keep, turn, first)
+    branches = (keep, turn, power_steps if turning.slots else first)
     return jax.lax.switch(phase, branches, bases, mu)
 
 
-def _is_off(grams: Factors, bases: Factors, tolerance: Any) -> jax.Array:
-    """Whether a basis of the leaf is further from diagonalizing its matrix than is tolerated."""
+def on_several_devices(places: Sequence[Place]) -> bool:
+    return any(place.mesh_axes for place in places)
+
+
+def _are_off(
+    places: Sequence[Place], grams: list[Factors], bases: list[Factors], tolerance: Any
+) -> list[jax.Array]:
+    """Whether a basis of a leaf is further from diagonalizing its matrix than is tolerated."""
     limit = TOLERANCE if tolerance is None else tolerance
+    if on_several_devices(places):
+        shares = largest_by_owners(off_diagonal_share, places, grams, bases)
+        return [share > limit for share in shares]
+    return [_is_off(of_leaf, r, limit) for of_leaf, r in zip(grams, bases, strict=True)]
+
+
+def _is_off(grams: Factors, bases: Factors, limit: Any) -> jax.Array:
     shares = [
         jax.lax.map(lambda pair: off_diagonal_share(*pair), (a, r))
         if a.ndim > 2
@@ -198,18 +215,25 @@ def _is_off(grams: Factors, bases: Factors, tolerance: Any) -> jax.Array:
 
 
 def _decomposed(
-    decomposition: Callable[..., Attempt], *operands: list[Factors]
+    decomposition: Callable[..., Attempt], places: Sequence[Place], *operands: list[Factors]
 ) -> tuple[list[Factors], jax.Array]:
     """The decomposition for every axis with a basis, and the number of failures."""
+    if on_several_devices(places):
+        return decomposed_by_owners(decomposition, places, *operands)
     treedef: Any = jax.tree.structure(operands[0])
     new, failures = decomposed(decomposition, *map(jax.tree.leaves, operands))
     return treedef.unflatten(new), failures
 
 
-@functools.partial(jax.jit, static_argnames="view")
-def _transport(m: Any, old: Factors, new: Factors, view: View) -> Any:
+def _kept(m: Any, old: Factors, new: Factors) -> Any:
+    del old, new
+    return m
+
+
+@functools.partial(jax.jit, static_argnames="place")
+def _transport(m: Any, old: Factors, new: Factors, place: Place) -> Any:
     """M, out of the old basis and into the new one."""
     if m is None or not jax.tree.leaves(old):
         return m
-    original = rotate(view.of(m.astype(wide_dtype(m))), old, batched=view.batched, back=True)
-    return narrow(view.back(rotate(original, new, batched=view.batched), m), m)
+    x = place.part.of(m.astype(wide_dtype(m)))
+    return narrow(place.part.back(on.moved(place, x, old, new), m), m)

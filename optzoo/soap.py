@@ -29,6 +29,8 @@ Where this differs in form, not in substance, from the paper and its code:
 Options that the paper has: `one_sided`, and `factored`, its rank-one V. Options of our own:
  5. `stagger`: the bases of different leaves are refreshed in different calls. Because eigenvectors
     of everything at the first call would be the longest call of all, bases then begin as Q = I.
+    Their first power step leads far from there, and V is made anew: its sums over rows and over
+    columns in the new bases are known from L and R. See `optzoo._soap_moment.anew`.
  6. `basis="adaptive"`: a leaf whose bases still diagonalize its matrices is not refreshed.
  7. `basis="cholesky"`: the Q of the QR by Cholesky factors of Gram matrices (shifted CholeskyQR3;
     Fukaya, Kannan, Nakatsukasa, Yamamoto, Yanagisawa 2020, arXiv:1809.11085).
@@ -46,33 +48,35 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import NamedSharding, PartitionSpec
 
+from . import _soap_places as on
 from . import _tree_vector as tv
 from ._arguments import require_in, require_integer, require_matching_tree
 from ._decoupled_decay import steps
-from ._soap_axes import (
-    Structure,
-    View,
-    WeightDimensionNumbers,
-    require_real_floating,
-)
-from ._soap_basis import gram, rotate
-from ._soap_factors import Factors, by_axis, by_leaf
+from ._soap_axes import Structure, WeightDimensionNumbers, require_real_floating
+from ._soap_factors import Factors
 from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
-from ._soap_moment import averaged, is_factored, whole, zero_margins
+from ._soap_moment import anew, averaged, whole
+from ._soap_places import Place, mesh_of, on_all_devices, placed_like, zero_from
 from ._soap_refresh import (
+    FIRST,
+    GROUPS,
     KEEP,
     Turning,
     in_groups,
     in_slots,
+    on_several_devices,
     phase_of,
     phase_of_slot,
     refreshed,
     require_turning,
 )
+from ._soap_state import Fields, fresh, shapes, shardings, specs, views
+from ._soap_state import places as places_of
 from ._state_layout import require_own_state
 
-__all__ = ["SoapState", "scale_by_soap", "soap"]
+__all__ = ["SoapState", "scale_by_soap", "soap", "soap_shardings"]
 
 
 class SoapState(NamedTuple):
@@ -302,18 +306,8 @@ def scale_by_soap(
                 "are; under inject_hyperparams run `init` outside jit or pass "
                 'static_args=("max_precond_dim",).'
             )
-        leaf_views = structure.views(params)
-        return SoapState(
-            count=jnp.zeros([], jnp.int32),
-            skipped=jnp.zeros([], jnp.int32),
-            failed=jnp.zeros([], jnp.int32),
-            mu=jax.tree.map(jnp.zeros_like, params),
-            nu=_second_moments(params, leaf_views, jnp.zeros)
-            if factored
-            else jax.tree.map(jnp.zeros_like, params),
-            gram=structure.field(params, leaf_views, jnp.zeros),
-            basis=structure.field(params, leaf_views, _coordinates),
-        )
+        zero = zero_from(params)
+        return SoapState(zero, zero, zero, *fresh(params, structure, factored))
 
     def update_fn(
         updates: optax.Updates,
@@ -330,6 +324,81 @@ def scale_by_soap(
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
+def soap_shardings(
+    params: optax.Params,
+    *,
+    max_precond_dim: int | None = None,
+    precondition_1d: bool = False,
+    one_sided: bool = False,
+    factored: bool = False,
+    weight_dimension_numbers: WeightDimensionNumbers = None,
+) -> SoapState:
+    r"""Where the state of `soap` lies for parameters on a mesh, for `jit` and for checkpoints.
+
+    Whatever the shardings of the parameters, the devices of the mesh hold the state once. Let S be
+    their number. What has an axis whose size S divides is split along the first such axis, over
+    all axes of the mesh together: M and V, and by rows the Gram matrices and the bases. Stacks of
+    matrices are split along the batch, if S divides it, and then no basis crosses a device. Where
+    S divides nothing, every device has all of it.
+
+    In a call between refreshes the devices send, of an m x n matrix with both bases, m n numbers in
+    each of: an all-gather of the gradient (none where it is replicated), an all-gather of G Q_R,
+    two reduce-scatters, and an all-gather of the update where the parameter is replicated. No basis
+    and no Gram matrix is sent. At a refresh the rows of both go to the device that decomposes
+    them, and the rows of the bases come back.
+
+    Args:
+      params: on a mesh; `jax.ShapeDtypeStruct` with shardings will do.
+      max_precond_dim: as given to `soap`; so for the others.
+      precondition_1d: as given to `soap`.
+      one_sided: as given to `soap`.
+      factored: as given to `soap`.
+      weight_dimension_numbers: as given to `soap`.
+
+    Returns:
+      A `SoapState` with a sharding in the place of every array.
+
+    Raises:
+      ValueError: if no leaf of the parameters has a sharding.
+      TypeError: if an argument or a leaf has the wrong type.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optzoo
+      >>> mesh = jax.make_mesh((jax.device_count(),), ("data",))
+      >>> everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+      >>> params = jax.device_put({"w": jnp.zeros((64, 32))}, everywhere)
+      >>> shardings = optzoo.soap_shardings(params)
+      >>> state = jax.jit(optzoo.soap(1e-3).init, out_shardings=shardings)(params)
+      >>> state.basis[0]["w"].sharding == shardings.basis[0]["w"]
+      True
+
+    References:
+      Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ICLR 2025,
+      arXiv:2409.11321.
+    """
+    require_real_floating(params)
+    _require_bool("precondition_1d", precondition_1d)
+    _require_bool("one_sided", one_sided)
+    _require_bool("factored", factored)
+    if max_precond_dim is not None:
+        require_integer("max_precond_dim", max_precond_dim, 0)
+    structure = Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers)
+    found = [getattr(leaf, "sharding", None) for leaf in jax.tree.leaves(params)]
+    known = [sharding for sharding in found if sharding is not None]
+    if not known:
+        raise ValueError("params must be on devices: no leaf of them has a sharding.")
+    mesh = mesh_of(params)
+    if mesh is None:
+        of_device = getattr(known[0], "mesh", None)
+        whole = NamedSharding(of_device, PartitionSpec()) if of_device else known[0]
+        everything = jax.tree.map(lambda _: whole, shapes(params, structure, factored))
+        return SoapState(whole, whole, whole, *everything)
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    return SoapState(
+        everywhere, everywhere, everywhere, *shardings(params, structure, factored, mesh)
+    )
+
+
 def _turning(basis: str, tolerance: Any, stagger: bool, frequency: Any) -> Turning:
     require_turning(basis, tolerance)
     _require_bool("stagger", stagger)
@@ -342,18 +411,6 @@ def _turning(basis: str, tolerance: Any, stagger: bool, frequency: Any) -> Turni
             'static_args=("precondition_frequency",).'
         )
     return Turning(basis, tolerance, frequency)
-
-
-def _second_moments(params: optax.Params, leaf_views: list[tuple[View, bool]], make: Any) -> Any:
-    leaves, treedef = jax.tree.flatten(params)
-    views = [view for view, _ in leaf_views]
-    return by_axis(
-        treedef, [zero_margins(leaf, view, make) for leaf, view in zip(leaves, views, strict=True)]
-    )
-
-
-def _coordinates(shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    return jnp.broadcast_to(jnp.eye(shape[-1], dtype=dtype), shape)
 
 
 def _direction(
@@ -369,31 +426,66 @@ def _direction(
     updates = tv.as_floating("updates", updates)
     like = tv.as_floating("params", getattr(state, "mu", updates) if params is None else params)
     require_matching_tree("updates", updates, like)
-    found = structure.views(like)
-    _require_own_state(state, like, found, structure, factored)
+    _require_own_state(state, like, structure, factored)
 
     treedef: Any = jax.tree.structure(updates)
-    leaf_views = [view for view, _ in found]
-    ranks = [len(view.sizes) for view in leaf_views]
-    old_mu = jax.tree.leaves(state.mu)
-    old_nu: list[Any] = (
-        by_leaf(treedef, state.nu, [2 if is_factored(view) else 1 for view in leaf_views])
-        if factored
-        else jax.tree.leaves(state.nu)
-    )
-    old_gram, old_basis = (by_leaf(treedef, field, ranks) for field in (state.gram, state.basis))
+    leaf_views = views(like, structure)
+    trees = Fields(state.mu, state.nu, state.gram, state.basis)
+    old = trees.by_leaf(treedef, leaf_views, factored)
+    mesh = mesh_of(like)
+    places = places_of(old, leaf_views, mesh)
     gradients = [
-        g.astype(wide_dtype(m)) for g, m in zip(jax.tree.leaves(updates), old_mu, strict=True)
+        g.astype(wide_dtype(m)) for g, m in zip(jax.tree.leaves(updates), old.mu, strict=True)
     ]
-
-    finite = all_finite(squared_norms(gradients))
-    t = state.count
-    if turning.slots is None:
-        groups = in_groups(old_basis)
-        phases_now = (phase_of(t, numbers.precondition_frequency),) * len(groups)
+    called = functools.partial(_called, places=places, turning=turning)
+    if mesh is None:
+        result = called(state.count, gradients, old, numbers)
     else:
-        groups = in_slots(old_basis, turning.slots)
+        whole = PartitionSpec()
+        parts = specs(places, old)
+        result = on_all_devices(
+            mesh,
+            called,
+            (state.count, gradients, old, numbers),
+            (
+                whole,
+                [place.spec_of_gradient() for place in places],
+                parts,
+                jax.tree.map(lambda _: whole, numbers),
+            ),
+            (parts.mu, parts, whole, whole),
+        )
+    directions, new, finite, failures = result
+    t = state.count
+    new_state = SoapState(
+        jnp.where(finite, optax.safe_increment(t), t),
+        jnp.where(finite, state.skipped, optax.safe_increment(state.skipped)),
+        state.failed + failures,
+        *new.as_trees(treedef, factored),
+    )
+    directions = treedef.unflatten(directions)
+    return placed_like(directions, updates if params is None else params), new_state
+
+
+def _called(
+    t: jax.Array,
+    gradients: list[jax.Array],
+    old: Fields,
+    numbers: _Hyperparameters,
+    places: list[Place],
+    turning: Turning,
+) -> tuple[list[jax.Array], Fields, jax.Array, jax.Array]:
+    """U and the fields after call t, whether it was accepted, and how many decompositions failed.
+
+    Fields are by leaf. On several devices everything is what `places` says of it.
+    """
+    finite = all_finite(_squared_norms(gradients, places))
+    if turning.slots is not None:
+        groups = in_slots(places, turning.slots)
         phases_now = tuple(phase_of_slot(t, k, turning.slots) for k in range(turning.slots))
+    else:
+        groups = in_groups(places, 1 if on_several_devices(places) else GROUPS)
+        phases_now = (phase_of(t, numbers.precondition_frequency),) * len(groups)
     kept = (jnp.array(KEEP, jnp.int32),) * len(groups)
     # A branch, because its result is computed once. A plain expression would be fused into each of
     # the kernels that need it, whose code would then grow with the square of the leaves.
@@ -405,52 +497,53 @@ def _direction(
 
     # What happens to one leaf is jitted, so that it is traced once for all leaves of its shape.
     mu, nu, grams, directions = [], [], [], []
-    for g, m, v, factors, bases, view in zip(
-        gradients, old_mu, old_nu, old_gram, old_basis, leaf_views, strict=True
-    ):
-        m_new, v_new, u = _adam(g, m, v, bases, view, t, moves, numbers)
+    for g, m, v, factors, bases, place in zip(gradients, *old, places, strict=True):
+        m_new, v_new, u = _adam(g, m, v, bases, place, t, moves, numbers)
         mu.append(m_new)
         nu.append(v_new)
         directions.append(u)
-        grams.append(_averaged_grams(g, factors, view, finite, numbers))
+        grams.append(_averaged_grams(g, factors, place, finite, numbers))
 
-    bases, mu, failures = refreshed(turning, phases, groups, grams, old_basis, mu, leaf_views)
-    new_state = SoapState(
-        count=jnp.where(finite, optax.safe_increment(t), t),
-        skipped=jnp.where(finite, state.skipped, optax.safe_increment(state.skipped)),
-        failed=state.failed + failures,
-        mu=treedef.unflatten(mu),
-        nu=by_axis(treedef, nu) if factored else treedef.unflatten(nu),
-        gram=by_axis(treedef, grams),
-        basis=by_axis(treedef, bases),
+    bases, mu, failures = refreshed(turning, phases, groups, grams, old.basis, mu, places)
+    if turning.slots is not None:
+        for phase, group in zip(phases, groups, strict=True):
+            for leaf in group:
+                nu[leaf] = _anew(phase == FIRST, nu[leaf], grams[leaf], bases[leaf], places[leaf])
+    return directions, Fields(mu, nu, grams, bases), finite, failures
+
+
+def _squared_norms(gradients: list[jax.Array], places: list[Place]) -> list[jax.Array]:
+    """As `squared_norms`, of the whole gradient."""
+    if not on_several_devices(places):
+        return squared_norms(gradients)
+    with_places = list(zip(gradients, places, strict=True))
+    whole = squared_norms(
+        [g for g, place in with_places if place.needs_whole or place.split is None]
     )
-    return treedef.unflatten(directions), new_state
+    parts = squared_norms(
+        [g for g, place in with_places if not place.needs_whole and place.split is not None]
+    )
+    return whole + jax.lax.psum(parts, places[0].mesh_axes)
 
 
 def _require_own_state(
-    state: SoapState,
-    params: optax.Params,
-    leaf_views: list[tuple[View, bool]],
-    structure: Structure,
-    factored: bool,
+    state: SoapState, params: optax.Params, structure: Structure, factored: bool
 ) -> None:
     number: Any = jax.ShapeDtypeStruct((), jnp.int32)
-    unknown = () if structure.is_known else ("gram", "basis")
-    factors = None if unknown else structure.field(params, leaf_views, jax.ShapeDtypeStruct)
-    nu = _second_moments(params, leaf_views, jax.ShapeDtypeStruct) if factored else params
-    fresh = SoapState(number, number, number, params, nu, factors, factors)
+    fresh_state = SoapState(number, number, number, *shapes(params, structure, factored))
     settings = structure._asdict()
     layouts = {"nu": {"factored": factored}, "gram": settings, "basis": settings}
-    require_own_state(state, fresh, layouts, unknown)
+    unknown = () if structure.is_known else ("gram", "basis")
+    require_own_state(state, fresh_state, layouts, unknown)
 
 
-@functools.partial(jax.jit, static_argnames="view")
+@functools.partial(jax.jit, static_argnames="place")
 def _adam(
     g: jax.Array,
     m: jax.Array,
     v: Any,
     bases: Factors,
-    view: View,
+    place: Place,
     t: jax.Array,
     moves: jax.Array,
     numbers: _Hyperparameters,
@@ -459,34 +552,39 @@ def _adam(
     b1, b2, eps = (jnp.asarray(x, g.dtype) for x in (numbers.b1, numbers.b2, numbers.eps))
 
     # G' = Q_L^T G Q_R,  M = b1 M + (1 - b1) G',  V = b2 V + (1 - b2) G'^2
-    rotated = view.back(rotate(view.of(g), bases, batched=view.batched), g)
+    rotated = place.part.back(on.rotated(place, place.given.of(g), bases), g)
     m_wide = m.astype(g.dtype)
     m_wide = jnp.where(moves, b1 * m_wide + (1 - b1) * rotated, m_wide)
-    v_wide = averaged(v, jnp.square(rotated), b2, moves, view)
+    v_wide = averaged(v, jnp.square(rotated), b2, moves, place)
 
     # U = sqrt(1 - b2^t) / (1 - b1^t) Q_L [M / (sqrt(V) + eps)] Q_R^T
     power = jnp.maximum(t, 1).astype(g.dtype)
     correction = jnp.sqrt(1 - b2**power) / (1 - b1**power)
     # In float16 V underflows where M does not; it is then at least the smallest number there is.
     smallest = _smallest_positive(jax.tree.leaves(v)[0])
-    adam = m_wide / (jnp.sqrt(jnp.maximum(whole(v_wide, g, view), smallest)) + eps)
+    adam = m_wide / (jnp.sqrt(jnp.maximum(whole(v_wide, g, place), smallest)) + eps)
     adam = adam * jnp.where(moves, correction, 0)
-    u = view.back(rotate(view.of(adam), bases, batched=view.batched, back=True), g)
+    u = place.part.back(on.returned(place, place.part.of(adam), bases), g)
     return narrow(m_wide, m), jax.tree.map(narrow, v_wide, v), u
 
 
-@functools.partial(jax.jit, static_argnames="view")
+@functools.partial(jax.jit, static_argnames="place")
+def _anew(first: jax.Array, v: Any, grams: Factors, bases: Factors, place: Place) -> Any:
+    """V after its first turn, which leads far away from the coordinates; V otherwise."""
+    new = functools.partial(anew, place=place)
+    return jax.lax.cond(first, new, lambda v, grams, bases: v, v, grams, bases)
+
+
+@functools.partial(jax.jit, static_argnames="place")
 def _averaged_grams(
-    g: jax.Array, factors: Factors, view: View, finite: jax.Array, numbers: _Hyperparameters
+    g: jax.Array, factors: Factors, place: Place, finite: jax.Array, numbers: _Hyperparameters
 ) -> Factors:
     """L = s L + (1 - s) G G^T, and likewise for every axis with a basis."""
     beta = numbers.b2 if numbers.shampoo_beta is None else numbers.shampoo_beta
     s = jnp.asarray(beta, g.dtype)
-    x = view.of(g)
+    x = place.given.of(g)
     return tuple(
-        None
-        if a is None
-        else jnp.where(finite, s * a + (1 - s) * gram(x, axis, batched=view.batched), a)
+        None if a is None else jnp.where(finite, s * a + (1 - s) * on.gram_rows(place, x, axis), a)
         for axis, a in enumerate(factors)
     )
 

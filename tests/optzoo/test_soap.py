@@ -84,6 +84,14 @@ def soap_in_numpy(
             order = np.argsort(-np.diag(q[k].T @ grams[k] @ q[k]))
             second = np.take(second, order, axis=k)
             q[k] = np.linalg.qr(grams[k] @ q[k][:, order])[0]
+        if slot is not None and t < f:
+            sums = second.sum()
+            for k in range(second.ndim):
+                turned = np.diag(q[k].T @ grams[k] @ q[k])
+                shape = [-1 if axis == k else 1 for axis in range(second.ndim)]
+                part = turned / turned.sum()
+                sums = sums * part.reshape(shape)
+            return sums
         return second
 
     if slot == 0:

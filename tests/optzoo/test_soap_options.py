@@ -8,7 +8,9 @@ import pytest
 from optax.contrib import MuonDimensionNumbers
 
 from optzoo import _soap_basis
-from optzoo._soap_refresh import cost_of, in_groups, in_slots
+from optzoo._soap_axes import Structure
+from optzoo._soap_places import on_one_device
+from optzoo._soap_refresh import in_groups, in_slots
 from optzoo.soap import scale_by_soap, soap
 
 from .test_soap import HYPERPARAMETERS, run, soap_in_numpy, start_and_gradients
@@ -23,6 +25,12 @@ def trajectories(method, calls=60, shapes=MATRICES):
     return start, gradients, path, state
 
 
+def place(*shape, bases=True, numbers=None):
+    leaf = jnp.zeros(shape)
+    ((view, _),) = Structure(None, False, False, numbers).views(leaf)
+    return on_one_device(view, (bases,) * len(view.sizes))
+
+
 def assert_is(path, name, expected, tolerance=1e-10):
     assert np.abs(expected[-1] - expected[0]).max() > 0.02
     np.testing.assert_allclose(np.asarray(path[name]), expected, atol=tolerance, err_msg=name)
@@ -31,9 +39,8 @@ def assert_is(path, name, expected, tolerance=1e-10):
 @pytest.mark.parametrize("f", [1, 3])
 def test_in_turns_every_leaf_is_the_statement_with_a_slot_of_its_own(f):
     method = soap(**HYPERPARAMETERS, precondition_frequency=f, stagger=True)
-    start, gradients, path, state = trajectories(method)
-    leaves = [tuple(axis[name] for axis in state.basis) for name in sorted(MATRICES)]
-    slots = in_slots(leaves, f)
+    start, gradients, path, _ = trajectories(method)
+    slots = in_slots([place(*MATRICES[name]) for name in sorted(MATRICES)], f)
     for name in MATRICES:
         (slot,) = (k for k in range(f) if sorted(MATRICES).index(name) in slots[k])
         of_leaf = [g[name] for g in gradients]
@@ -42,20 +49,17 @@ def test_in_turns_every_leaf_is_the_statement_with_a_slot_of_its_own(f):
 
 
 def test_slots_and_groups_hold_every_leaf_with_bases_once():
-    def bases(*sizes):
-        return tuple(jax.ShapeDtypeStruct((d, d), jnp.float32) for d in sizes)
-
-    leaves = [bases(256, 256)] * 17 + [bases(1024, 256)] * 10 + [(None,)] * 30
+    leaves = [place(256, 256)] * 17 + [place(1024, 256)] * 10 + [place(9, bases=False)] * 30
     slots = in_slots(leaves, 10)
     assert sorted(place for slot in slots for place in slot) == list(range(27))
-    costs = [sum(cost_of(leaves[place]) for place in slot) for slot in slots]
+    costs = [sum(leaves[leaf].cost for leaf in slot) for slot in slots]
     assert max(costs) < 1.05 * np.mean(costs)
     groups = in_groups(leaves)
     assert sorted(place for group in groups for place in group) == list(range(27))
     assert len(groups) == 4
     # stacks count with all their matrices
-    stack = (jax.ShapeDtypeStruct((5, 8, 8), jnp.float32),)
-    assert cost_of(stack) == 5 * cost_of((jax.ShapeDtypeStruct((8, 8), jnp.float32),))
+    numbers = MuonDimensionNumbers(reduction_axis=1, output_axis=2)
+    assert place(5, 8, 8, numbers=numbers).cost == 5 * place(8, 8).cost
 
 
 def test_in_turns_a_call_decomposes_only_the_leaves_of_its_slot():
