@@ -169,9 +169,10 @@ def _claim(
 ) -> Claim:
     def at(instance: str) -> Case:
         place, run = instances[instance]
+        taken: Numbers = {"first": 1.0} | run
         false = FALSE.get((theorem.label, instance))
         return exact_case(
-            SearchedRun(plan=plan, problem=problem(**place), **{"first": 1.0} | run),
+            SearchedRun(plan=plan, problem=problem(**place), **taken),
             partial(sides, theorem=theorem, metric=metric),
             ExactInequality,
             *(() if false is None else (false,)),
