@@ -28,7 +28,7 @@ from .rates import CAPS
 from .settings import OnRun
 from .watches import AVERAGE_GAP
 
-__all__ = ["FAMILIES", "on_the_simplex"]
+__all__ = ["FAMILIES", "flat_line", "on_the_simplex"]
 
 Array: TypeAlias = NDArray[np.float64]
 Steps = Callable[[dict[str, Any], int], Any]
@@ -175,7 +175,7 @@ def _saga(
     return _case(theorem, here, run, horizon)
 
 
-def _flat_line(
+def flat_line(
     flatness: float, mean: Sequence[float], slope: float, slopes: Sequence[float], **others: Any
 ) -> Instance:
     """On the line, where f and the slopes are this much smaller than the deviations."""
@@ -263,7 +263,7 @@ def _families(
     more = varies | {"horizon": OneOf(*horizons), "batch": OneOf(*batches)}
     found = []
     flat = _are_prescribed(more)
-    on_line = _flat_line if flat else on_the_line
+    on_line = flat_line if flat else on_the_line
     for pairs in (1, 2):
         line = _line(pairs, convex=convex, flat=flat)
         made = partial(method, place=on_line, steps=steps, names=tuple(line))
