@@ -83,7 +83,7 @@ _LINE = {
 _ANY = {"first": [0.5, 0.4, 0.33, 0.29], "offset": 3.0}
 _OF = {
     F3: _LINE | _ANY | {"p": 0.5},
-    F3A: _LINE | {"p": 0.5, "horizon": 64},
+    F3A: _LINE | {"flatness": 1.0, "p": 0.5, "horizon": 64},
     F4: _LINE | {"p": 0.5, "eta": 0.1},
     F6: _LINE | _ANY | {"table": "warm"},
     F7: _LINE | {"eta": 0.1, "table": "warm"},

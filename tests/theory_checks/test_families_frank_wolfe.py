@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from optzoo.theorems.frank_wolfe import F3
-from theory_checks.claims.frank_wolfe.families import FAMILIES, on_the_line, on_the_simplex
+from theory_checks.claims.frank_wolfe.families import (
+    FAMILIES,
+    flat_line,
+    on_the_line,
+    on_the_simplex,
+)
 from theory_checks.simulation.laboratory import Laboratory
 
 from .members import by_name, first_choice, instances, require_caught, require_members
@@ -48,6 +53,16 @@ def test_functions_deviate_from_their_mean_in_pairs():
     np.testing.assert_allclose(second[0] - second[1], [1.0, -2.0, 0.0, 4.0])
     np.testing.assert_allclose(place.problem.slopes, [1.0, -0.4])
     assert place.f_star.value == place.problem.least(-1.0, 1.0)
+
+
+def test_a_flat_function_deviates_as_much():
+    given = ([1.0, 2.0, 3.0, 0.5], 0.3, [0.7])
+    place = flat_line(0.1, *given, deviations=[0.5, -1.0, 0.0, 2.0], start=-1.0)
+    place.problem.certify()
+    second = np.asarray(place.problem.second)
+    np.testing.assert_allclose(second.mean(axis=0), [0.1, 0.2, 0.3, 0.05])
+    np.testing.assert_allclose(second[0] - second[1], [1.0, -2.0, 0.0, 4.0])
+    np.testing.assert_allclose(place.problem.slopes, [0.1, -0.04])
 
 
 def test_on_the_simplex_the_centre_is_best():

@@ -6,7 +6,7 @@ too little. The steps of theorems that allow any are searched, too.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -28,7 +28,7 @@ from .rates import CAPS
 from .settings import OnRun
 from .watches import AVERAGE_GAP
 
-__all__ = ["FAMILIES", "on_the_simplex"]
+__all__ = ["FAMILIES", "flat_line", "on_the_simplex"]
 
 Array: TypeAlias = NDArray[np.float64]
 Steps = Callable[[dict[str, Any], int], Any]
@@ -175,14 +175,28 @@ def _saga(
     return _case(theorem, here, run, horizon)
 
 
-def _line(pairs: int, *, convex: bool) -> dict[str, Real]:
-    return {
+def flat_line(
+    flatness: float, mean: Sequence[float], slope: float, slopes: Sequence[float], **others: Any
+) -> Instance:
+    """On the line, where f and the slopes are this much smaller than the deviations."""
+    flat, low = (np.multiply(flatness, one).tolist() for one in (mean, slopes))
+    return on_the_line(flat, slope=flatness * slope, slopes=low, **others)
+
+
+def _line(pairs: int, *, convex: bool, flat: bool) -> dict[str, Real]:
+    flatness = {"flatness": Real(1e-3, 1.0, log=True)} if flat else {}
+    return flatness | {
         "mean": Real(0.0 if convex else -1.0, 1.0, size=PIECES),
         "deviations": Real(-2.0, 2.0, size=PIECES * pairs),
         "slope": Real(-2.0, 2.0),
         "slopes": Real(-1.0, 1.0, size=pairs),
         "start": Real(-1.0, 1.0),
     }
+
+
+def _are_prescribed(more: dict[str, Any]) -> bool:
+    """Whether the steps do not vary: then they are short, and the noise that adds up is small."""
+    return not {"first", "eta"} & more.keys()
 
 
 SIMPLEX = {"noise": Real(0.0, 2.0)}
@@ -194,7 +208,8 @@ def _starts(pairs: int, more: dict[str, Any]) -> tuple[dict[str, Any], ...]:
 
     A first step from end to end after which the noise of one batch decides; small steps on a slope
     about as large as the noise that has added up; a full step that leaves the minimum; steps that
-    cross it back and forth; a slope alone.
+    cross it back and forth; a slope alone. Where a theorem prescribes its steps, which are short,
+    a way down from the far end, on a slope that the noise since the last restart turns back.
     """
     defaults = {
         "first": [0.05] * FIRST,
@@ -226,6 +241,9 @@ def _starts(pairs: int, more: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         start(1.0, 0.0, 0.0, 1.0, **early),
         start(0.0, 0.0, 1.0, 1.0),
     ]
+    if _are_prescribed(more):
+        found = [{"flatness": 1.0} | one for one in found]
+        found.append({"flatness": 0.04} | start(0.0, 1.0, 0.5, 1.0, p=0.005, horizon=256))
     if "table" in more and more["table"].values == ("warm",):
         found = [one | {"table": "warm"} for one in found]
     return tuple(found)
@@ -244,9 +262,11 @@ def _families(
     """On the line with one pair and with two, and on the simplex where f is convex."""
     more = varies | {"horizon": OneOf(*horizons), "batch": OneOf(*batches)}
     found = []
+    flat = _are_prescribed(more)
+    on_line = flat_line if flat else on_the_line
     for pairs in (1, 2):
-        line = _line(pairs, convex=convex)
-        made = partial(method, place=on_the_line, steps=steps, names=tuple(line))
+        line = _line(pairs, convex=convex, flat=flat)
+        made = partial(method, place=on_line, steps=steps, names=tuple(line))
         words = f"{theorem.label} on the line, n = {2 * pairs}"
         found.append(InstanceFamily(words, made, line | more, (theorem,), _starts(pairs, more)))
     if convex:

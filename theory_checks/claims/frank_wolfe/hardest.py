@@ -61,6 +61,7 @@ class Hard:
         at_once: whether the steps forget the start at once, where they may be any.
         eta: the constant step.
         checkpoints: where it is looked at.
+        horizon: K, which Stich's steps are made for.
         noisy: whether noise reaches the oracle; where none does all seeds agree.
         warm: whether a table has the first gradients, or zeros.
     """
@@ -71,6 +72,7 @@ class Hard:
     at_once: bool = True
     eta: float = HORIZON**-0.5
     checkpoints: tuple[int, ...] = (2, 5, 10, 20, 40, 80, HORIZON)
+    horizon: int = HORIZON
     noisy: bool = False
     warm: bool = True
 
@@ -84,11 +86,26 @@ HARD = {
     "interval": Hard(_interval),
     # Found by a search: a first step, or every step, that ends where the bound says.
     "full step": Hard(lambda: _parabola(0.9999, -1.0), batch=2, checkpoints=(1, 2, 5, 10)),
+    "step over": Hard(
+        lambda: _parabola(1 - 1e-6, -1.0), p=0.005, batch=2, checkpoints=(1, 2, 5, 10)
+    ),
+    "one step": Hard(
+        lambda: _parabola(1 - 1e-6, -1.0), p=0.1, batch=2, checkpoints=(1,), horizon=1
+    ),
     "end to end": Hard(lambda: _parabola(0.0, 1.0), batch=2, eta=1.0),
     # The noise of the first step is nearly all there is after it.
     "noise": Hard(lambda: noise_tight(1.85), 0.15, 1, eta=1.0, checkpoints=NOISY, noisy=True),
     "noise, small": Hard(
         lambda: noise_tight(0.0185, noise=0.01), 0.15, 1, eta=1.0, checkpoints=NOISY, noisy=True
+    ),
+    # The noise since the last restart is as large as the slope, and turns the iterate back.
+    "slope": Hard(
+        lambda: noise_tight(0.08),
+        p=0.05,
+        batch=1,
+        checkpoints=(10, 20, 40),
+        horizon=40,
+        noisy=True,
     ),
     "table of zeros": Hard(
         lambda: noise_tight(0.93, start=-1.0),
@@ -105,12 +122,12 @@ def _by_sarah(instance: str, schedule: str) -> OnRun[Any]:
     hard = HARD[instance]
     rules = {
         "restart": optzoo.open_loop_schedule(4 / hard.p),
-        "stich": optzoo.stich_schedule(HORIZON, hard.p),
+        "stich": optzoo.stich_schedule(hard.horizon, hard.p),
         "classic": optzoo.open_loop_schedule(2.0),
         "constant": hard.eta,
     }
     place = hard.make()
-    steps = step_table(rules[schedule], HORIZON)
+    steps = step_table(rules[schedule], hard.horizon)
     run = place.sarah(steps, hard.p, hard.batch, replacement=False)
     return _on(instance, place, run, schedule)
 
@@ -169,8 +186,8 @@ def _open_loop(instance: str) -> Case:
 
 
 def _stich(instance: str) -> Case:
-    setting = _by_sarah(instance, "stich")
-    return _below(instance, setting, lambda: [setting.bound(F3B, HORIZON)], last_only=True)
+    setting, horizon = _by_sarah(instance, "stich"), HARD[instance].horizon
+    return _below(instance, setting, lambda: [setting.bound(F3B, horizon)], last_only=True)
 
 
 def _gap(instance: str) -> Case:
@@ -218,10 +235,20 @@ COLD = "table of zeros"
 
 CLAIMS: tuple[Claim, ...] = (
     _claim("sarah/convex", F3, _any_steps, *ANY_STEPS, partners=SARAH_PARTNERS),
-    _claim("sarah/closed-form", F3A, _open_loop, *CONVEX, partners=SARAH_PARTNERS),
-    _claim("sarah/stich", F3B, _stich, *CONVEX, partners=(*SARAH_PARTNERS, UNROLLED)),
+    _claim(
+        "sarah/closed-form", F3A, _open_loop, *CONVEX, "step over", "slope", partners=SARAH_PARTNERS
+    ),
+    _claim(
+        "sarah/stich",
+        F3B,
+        _stich,
+        *CONVEX,
+        "one step",
+        "slope",
+        partners=(*SARAH_PARTNERS, UNROLLED),
+    ),
     _claim("sarah/nonconvex", F4, _gap, *NONCONVEX, partners=SARAH_PARTNERS),
     _claim("saga/convex", F6, _saga_any_steps, *ANY_STEPS, COLD, partners=SAGA_PARTNERS),
-    _claim("saga/closed-form", F6A, _from_a_table, *CONVEX, partners=SAGA_PARTNERS),
+    _claim("saga/closed-form", F6A, _from_a_table, *CONVEX, "full step", partners=SAGA_PARTNERS),
     _claim("saga/nonconvex", F7, _saga_gap, *NONCONVEX, partners=SAGA_PARTNERS),
 )

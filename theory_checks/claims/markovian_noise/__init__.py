@@ -2,11 +2,21 @@
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import any_estimates, estimator, laws, lower_bounds, rates, runs, side_by_side, worst
+from . import (
+    any_estimates,
+    estimator,
+    hardest,
+    laws,
+    lower_bounds,
+    rates,
+    runs,
+    side_by_side,
+    worst,
+)
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
-_MODULES = (estimator, any_estimates, rates, runs, worst, laws, lower_bounds)
+_MODULES = (estimator, any_estimates, rates, hardest, runs, worst, laws, lower_bounds)
 
 CLAIMS: tuple[Claim, ...] = tuple(
     sorted(

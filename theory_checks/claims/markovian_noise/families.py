@@ -48,7 +48,7 @@ from .settings import (
     suboptimality,
 )
 
-__all__ = ["FAMILIES", "AlongChain", "SearchedRun"]
+__all__ = ["FAMILIES", "AlongChain", "SearchedRun", "operator", "quadratic"]
 
 Array: TypeAlias = NDArray[np.float64]
 Varies: TypeAlias = dict[str, Real | Whole | OneOf]
@@ -174,7 +174,7 @@ class SearchedRun(PrescribedRun):
         return max(1, round(batch * self.place.chain.mixing_time))
 
 
-def _quadratic(
+def quadratic(
     *,
     transition: Sequence[float],
     values: Sequence[float],
@@ -198,7 +198,7 @@ def _quadratic(
     )
 
 
-def _operator(
+def operator(
     *,
     transition: Sequence[float],
     values: Sequence[float],
@@ -277,9 +277,7 @@ def _methods(theorem: Theorem, plan: Prescribed, metric: Metric) -> list[Instanc
     """On chains of two, three and four states."""
     extragradient = plan is EXTRAGRADIENT
     more: Varies = {"turn": Real(-3.0, 3.0), "first": RUN["batch"]} if extragradient else {}
-    made = partial(
-        _run, plan=plan, metric=metric, problem=_operator if extragradient else _quadratic
-    )
+    made = partial(_run, plan=plan, metric=metric, problem=operator if extragradient else quadratic)
     found = []
     for count in (2, 3, 4):
         noise: Varies = {"noise": OneOf("both") if count == 4 else OneOf("additive", "factor")}

@@ -3,6 +3,7 @@
 from ...claim import Claim
 from ...side_by_side import SideBySide
 from . import (
+    hardest,
     independence,
     inexact,
     laws,
@@ -18,6 +19,7 @@ __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
 CLAIMS: tuple[Claim, ...] = (
     *one_step.CLAIMS,
+    *hardest.CLAIMS,
     *messages.CLAIMS,
     *independence.CLAIMS,
     *local_steps.CLAIMS,

@@ -37,7 +37,7 @@ from ...worst_case.attack import InstanceFamily, OneOf, Real, Whole
 from .enumeration import terms
 from .settings import PillarsSetting, moments
 
-__all__ = ["FAMILIES", "operators"]
+__all__ = ["FAMILIES", "affine_setting", "operators"]
 
 Array: TypeAlias = NDArray[np.float64]
 Varies: TypeAlias = dict[str, Real | Whole | OneOf]
@@ -99,7 +99,7 @@ def _compressor(name: str, workers: int) -> Compressor:
     }[name]
 
 
-def _setting(
+def affine_setting(
     problem: AffineOperators, compressor: str, p: float, step: float, **more: Any
 ) -> PillarsSetting:
     """With a step in units of the longest that the contraction allows."""
@@ -156,7 +156,7 @@ def _case(
 
 def _contraction(theorem: Theorem, **numbers: Any) -> Case:
     """V1, one step."""
-    setting = _setting(_problem(numbers), **numbers, local_steps=1)
+    setting = affine_setting(_problem(numbers), **numbers, local_steps=1)
 
     def sides() -> Sides:
         factor, _ = moments(setting).one_step_factor()
@@ -167,7 +167,7 @@ def _contraction(theorem: Theorem, **numbers: Any) -> Case:
 
 def _inexact(theorem: Theorem, H: int, **numbers: Any) -> Case:
     """V4, one step."""
-    setting = _setting(_problem(numbers), **numbers, local_steps=H)
+    setting = affine_setting(_problem(numbers), **numbers, local_steps=H)
 
     def sides() -> Sides:
         factor, _ = moments(setting, exact=False).one_step_factor()
@@ -178,7 +178,7 @@ def _inexact(theorem: Theorem, H: int, **numbers: Any) -> Case:
 
 def _rate(theorem: Theorem, **numbers: Any) -> Case:
     """V2."""
-    setting = _setting(_problem(numbers), **numbers, local_steps=1)
+    setting = affine_setting(_problem(numbers), **numbers, local_steps=1)
 
     def sides() -> Sides:
         left = 1 - moments(setting).rate()
@@ -189,7 +189,7 @@ def _rate(theorem: Theorem, **numbers: Any) -> Case:
 
 def _energy(theorem: Theorem, **numbers: Any) -> Case:
     """V3, in the direction of u - m where the messages are largest."""
-    setting = _setting(_problem(numbers), **numbers, local_steps=1)
+    setting = affine_setting(_problem(numbers), **numbers, local_steps=1)
     form = _energy_form(moments(setting))
     largest = float(np.linalg.eigvalsh(form)[-1])
     return _case(theorem, setting, lambda: ([largest], lambda: [setting.bound(theorem, 1.0)]))
@@ -212,7 +212,7 @@ def _energy_form(recursion: CompressedMoments) -> Array:
 
 def _local(theorem: Theorem, **numbers: Any) -> Case:
     """V4, a local step, from where it gains least."""
-    setting = _setting(_problem(numbers), **numbers, local_steps=1)
+    setting = affine_setting(_problem(numbers), **numbers, local_steps=1)
     gained = 1 - np.linalg.norm(moments(setting, exact=False).local_error(), 2) ** 2
     return _case(theorem, setting, lambda: ([gained], lambda: [setting.bound(theorem)]))
 
@@ -233,11 +233,11 @@ def _run(
 ) -> Case:
     """V1 with exact solutions; V4 with local steps that leave this share of the contraction."""
     problem = _problem(numbers)
-    setting = _setting(problem, **numbers, local_steps=1)
+    setting = affine_setting(problem, **numbers, local_steps=1)
     if left is not None:
         plan = Inexact.of(setting.constants)
         H = plan.local_steps_for(left * (1 - math.sqrt(plan.rho)))
-        setting = _setting(problem, **numbers, local_steps=H)
+        setting = affine_setting(problem, **numbers, local_steps=H)
     steps = _checkpoints(horizon)
     initial = float(np.sum(np.square(start)))
 
@@ -256,10 +256,10 @@ def _run(
 def _monotone(numbers: dict[str, Any], step: float) -> PillarsSetting:
     """With a step in units of the longest that V6 allows: gamma^2 delta_1^2 <= p / 4, too."""
     problem = _problem(numbers)
-    setting = _setting(problem, **numbers, step=1 / LONGEST, local_steps=1)
+    setting = affine_setting(problem, **numbers, step=1 / LONGEST, local_steps=1)
     p, delta, gamma = (setting.value(name) for name in ("p", "delta_1", "gamma"))
     longest = min(1.0, math.sqrt(p) / 2 / delta / gamma) if delta > 0 else 1.0
-    return _setting(problem, **numbers, step=step * longest / LONGEST, local_steps=1)
+    return affine_setting(problem, **numbers, step=step * longest / LONGEST, local_steps=1)
 
 
 def _squared_operator(theorem: Theorem, step: float, **numbers: Any) -> Case:
@@ -309,9 +309,9 @@ def _on_the_ball(
 ) -> Case:
     """V5, one step, from any state of the ball."""
     problem = _problem(numbers, offset=offset, radius=radius)
-    plan = _setting(problem, **numbers, local_steps=1).of(V4)
+    plan = affine_setting(problem, **numbers, local_steps=1).of(V4)
     away = -2 * math.log(SOLVED) / -math.log(plan.rho_in)
-    setting = _setting(problem, **numbers, local_steps=math.ceil(away))
+    setting = affine_setting(problem, **numbers, local_steps=math.ceil(away))
     states = [radius * _into_the_ball(np.asarray(each))[None] for each in (z, m)]
 
     def sides() -> Sides:
