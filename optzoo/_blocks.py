@@ -1,7 +1,7 @@
 """A leaf as blocks: neighbouring axes merged, and long axes cut into nearly equal lengths.
 
-An axis of n entries becomes ceil(n / b) blocks whose lengths differ by at most one. So there are
-blocks of at most two lengths, and every entry of a block is an entry of the leaf: nothing is padded.
+An axis of n entries becomes ceil(n / b) blocks whose lengths differ by at most one, so that there
+are at most two lengths. Every entry of a block is an entry of the leaf: nothing is padded.
 """
 
 import itertools
@@ -25,14 +25,15 @@ class Cut(NamedTuple):
     @property
     def is_whole(self) -> bool:
         """Whether the leaf is its own only block."""
-        return self.count == 1 and len(self.groups) == len(self.shape)
+        return self.number == 1 and len(self.groups) == len(self.shape)
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
+        """Of blocks."""
         return math.prod(map(len, self.lengths))
 
     def blocks(self, leaf: jax.Array) -> tuple[jax.Array, ...]:
-        """The blocks, the last axis first."""
+        """The blocks; those next to each other along the last axis follow each other."""
         leaf = _placed(leaf, self._touchable(leaf))
         pieces = [leaf.reshape(tuple(map(sum, self.lengths)))]
         for axis, lengths in enumerate(self.lengths):
@@ -104,7 +105,7 @@ def _split(x: jax.Array, ends: list[int], axis: int) -> list[jax.Array]:
 def _sharding(x: jax.Array) -> Any:
     """The sharding of x if the axes of its mesh are explicit; otherwise the compiler's affair."""
     sharding = jax.typeof(x).sharding
-    return sharding if sharding.mesh._any_axis_explicit else None
+    return sharding if jax.sharding.AxisType.Explicit in sharding.mesh.axis_types else None
 
 
 def _placed(x: jax.Array, sharding: Any) -> jax.Array:

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import optax
 
 from ._arguments import (
+    is_real,
     require_floating,
     require_integer,
     require_matching_tree,
@@ -113,12 +114,12 @@ def reshaped(
         raise TypeError(
             f"inner must be an optax transformation, such as optzoo.soap(3e-3), got {inner!r}."
         )
-    settings = {"block_size": _known("block_size", block_size), "merge": _known("merge", merge)}
+    block_size, merge = _known("block_size", block_size), _known("merge", merge)
     inner_update = optax.with_extra_args_support(inner).update
 
     def init_fn(params: optax.Params) -> ReshapedState:
         require_floating(params)
-        return ReshapedState(inner.init(_Reshaping.of(params, **settings).blocks(params)))
+        return ReshapedState(inner.init(_Reshaping.of(params, block_size, merge).blocks(params)))
 
     def update_fn(
         updates: optax.Updates,
@@ -130,8 +131,9 @@ def reshaped(
             require_params("reshaped", params)
         like = updates if params is None else params
         require_matching_tree("updates", updates, like)
-        reshaping = _Reshaping.of(like, **settings)
-        require_own_state(state, jax.eval_shape(init_fn, like), {"inner": settings})
+        reshaping = _Reshaping.of(like, block_size, merge)
+        # The state of the inner transformation is its own affair.
+        require_own_state(state, ReshapedState(getattr(state, "inner", None)))
         of_updates = reshaping.blocks(updates)
         moved, inner_state = inner_update(
             of_updates,
@@ -176,7 +178,8 @@ class _Reshaping(NamedTuple):
         """A tuple of trees like the parameters: the first blocks of all leaves, the second, ..."""
         if self.is_identity:
             return tree
-        leaves, structure = jax.tree.flatten(tree)
+        structure: Any = jax.tree.structure(tree)
+        leaves = jax.tree.leaves(tree)
         of_leaves = [_blocks(each, leaf) for each, leaf in zip(self.cuts, leaves, strict=True)]
         return tuple(map(structure.unflatten, itertools.zip_longest(*of_leaves)))
 
@@ -184,11 +187,12 @@ class _Reshaping(NamedTuple):
         """The inverse of `blocks`."""
         if self.is_identity:
             return blocks
-        likes, structure = jax.tree.flatten(self.like)
+        structure: Any = jax.tree.structure(self.like)
+        likes = jax.tree.leaves(self.like)
         of_leaves = zip(*map(structure.flatten_up_to, blocks), strict=True)
         return structure.unflatten(
             [
-                each.joined(pieces[: each.count], like)
+                each.joined(pieces[: each.number], like)
                 for each, pieces, like in zip(self.cuts, of_leaves, likes, strict=True)
             ]
         )
@@ -227,11 +231,9 @@ def _blocks(each: Cut, leaf: Any) -> tuple[Any, ...]:
 
 
 def _is_like(like: Any, tree: Any) -> bool:
-    leaves, structure = jax.tree.flatten(tree)
-    return structure == jax.tree.structure(like) and [*map(_shape, leaves)] == [
-        *map(_shape, jax.tree.leaves(like))
-    ]
-
-
-def _shape(leaf: Any) -> Any:
-    return getattr(leaf, "shape", () if isinstance(leaf, (int, float)) else None)
+    """Whether a tree has the structure and the shapes of another."""
+    structure: Any = jax.tree.structure(tree)
+    if structure != jax.tree.structure(like):
+        return False
+    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(like), strict=True)
+    return all(is_real(leaf) and jnp.shape(leaf) == jnp.shape(other) for leaf, other in pairs)
