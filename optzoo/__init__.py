@@ -63,6 +63,7 @@ from .randomized_extragradient import (
     randomized_extragradient,
 )
 from .randomized_gd import RandomizedGDState, randomized_gd
+from .reshaped import ReshapedState, reshaped
 from .saga_frank_wolfe import (
     SagaSarahFrankWolfeState,
     saga_sarah_frank_wolfe,
@@ -124,6 +125,7 @@ __all__ = [
     "RandomizedAcceleratedGDState",
     "RandomizedExtragradientState",
     "RandomizedGDState",
+    "ReshapedState",
     "SGLDState",
     "SagaSarahFrankWolfeState",
     "SarahFrankWolfeState",
@@ -160,6 +162,7 @@ __all__ = [
     "randomized_accelerated_gd",
     "randomized_extragradient",
     "randomized_gd",
+    "reshaped",
     "rms_preconditioner",
     "saga_sarah_frank_wolfe",
     "saga_warm_start",

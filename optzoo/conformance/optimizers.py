@@ -20,6 +20,7 @@ from .. import (
     randomized_accelerated_gd,
     randomized_extragradient,
     randomized_gd,
+    reshaped,
     rms_preconditioner,
     saga_sarah_frank_wolfe,
     sarah_frank_wolfe,
@@ -206,6 +207,14 @@ ROWS: tuple[Row, ...] = (
         functions=("operator_fn",),
     ),
     _Row("master_weights", master_weights, {"inner": optax.sgd(0.1, momentum=0.5)}),
+    # The matrix is merged with nothing and cut into four, the vector into two.
+    _Row(
+        "reshaped",
+        reshaped,
+        {"inner": optax.sgd(0.1, momentum=0.5), "block_size": 1},
+        needs_params=False,
+        static_args=("block_size",),
+    ),
     _Row(
         "ito_chain",
         ito_chain,

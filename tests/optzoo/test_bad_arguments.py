@@ -35,6 +35,7 @@ METHODS = {
     ),
     "three_pillars": optzoo.three_pillars(**NUMBERS, compressor=compressors.Identity(1)),
     "master_weights": optzoo.master_weights(optax.sgd(0.1)),
+    "reshaped": optzoo.reshaped(optax.sgd(0.1), block_size=1),
 }
 every_method = pytest.mark.parametrize("name", METHODS)
 
