@@ -53,12 +53,13 @@ def fresh(params: optax.Params, structure: Structure, factored: bool) -> Fields:
     """Zeros, and the coordinates for bases; on a mesh in parts, which are never whole anywhere."""
     mesh = mesh_of(params)
     if mesh is None:
-        zeros = jax.tree.map(jnp.zeros_like, params)
-        return _fields(params, structure, factored, zeros, jnp.zeros, _coordinates)
+        return _fields(params, structure, factored, jnp.zeros_like, jnp.zeros, _coordinates)
+
+    def zeros_like(leaf: Any) -> jax.Array:
+        return jnp.zeros(leaf.shape, leaf.dtype)  # and not on the leaf's devices
 
     def whole() -> Fields:
-        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), params)
-        return _fields(zeros, structure, factored, zeros, jnp.zeros, _coordinates)
+        return _fields(params, structure, factored, zeros_like, jnp.zeros, _coordinates)
 
     where = shardings(params, structure, factored, mesh)
     made: Fields = (
@@ -71,7 +72,7 @@ def shapes(params: optax.Params, structure: Structure, factored: bool) -> Fields
     """What `fresh` would make, as shapes; without Gram matrices and bases if they are unknown."""
     make = jax.ShapeDtypeStruct
     if structure.is_known:
-        return _fields(params, structure, factored, params, make, make)
+        return _fields(params, structure, factored, lambda leaf: leaf, make, make)
     nu = _second_moments(params, structure, make) if factored else params
     return Fields(params, nu, None, None)
 
@@ -121,14 +122,15 @@ def _fields(
     params: optax.Params,
     structure: Structure,
     factored: bool,
-    zeros: optax.Params,
+    make_like: Callable[[Any], Any],
     make: Callable[..., Any],
     make_basis: Callable[..., Any],
 ) -> Fields:
     leaf_views = structure.views(params)
+    # M and V are never one array, which could not be donated.
     return Fields(
-        zeros,
-        _second_moments(params, structure, make) if factored else zeros,
+        jax.tree.map(make_like, params),
+        _second_moments(params, structure, make) if factored else jax.tree.map(make_like, params),
         structure.field(params, leaf_views, make),
         structure.field(params, leaf_views, make_basis),
     )

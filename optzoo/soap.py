@@ -306,8 +306,9 @@ def scale_by_soap(
                 "are; under inject_hyperparams run `init` outside jit or pass "
                 'static_args=("max_precond_dim",).'
             )
-        zero = zero_from(params)
-        return SoapState(zero, zero, zero, *fresh(params, structure, factored))
+        # Three arrays, not one three times, which could not be donated.
+        counts = [zero_from(params) for _ in range(3)]
+        return SoapState(*counts, *fresh(params, structure, factored))
 
     def update_fn(
         updates: optax.Updates,

@@ -250,3 +250,14 @@ def test_shardings_of_parameters_on_one_device_and_on_none():
         soap_shardings({"w": jax.ShapeDtypeStruct((8, 4), jnp.float32)})
     with pytest.raises(TypeError, match="one_sided must be True or False, got 1"):
         soap_shardings(params, one_sided=1)
+
+
+@pytest.mark.parametrize("jitted", [False, True])
+def test_no_two_arrays_of_a_fresh_state_are_one(jitted):
+    mesh = mesh_of((2,), ("x",), AxisType.Auto)
+    for params in ({"w": jnp.ones((2, 2))}, on(mesh, {"w": jnp.ones((2, 2))}, ())):
+        method = scale_by_soap()
+        state = (jax.jit(method.init) if jitted else method.init)(params)
+        update = jax.jit(method.update, donate_argnums=1)
+        _, state = update(params, state)
+        assert int(state.count) == 1
