@@ -1,5 +1,6 @@
-# Two commands matter: `make verify` checks the theorems, `make test` checks the code.
-# Both work from a clean clone with nothing but python3 (>= 3.11) and make.
+# Two commands matter: `make verify` checks the theorems, `make test` checks the code; `make demo`
+# checks five theorems, for a first look.
+# They work from a clean clone with nothing but python3 (>= 3.11) and make.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REPORT := results/quick
 
-.PHONY: verify test test-long honesty mutation test-browser screenshot browser setup lint types notebooks test-newest bench attack-bench clean help
+.PHONY: verify demo test test-long honesty mutation test-browser screenshot browser setup lint types notebooks test-newest bench attack-bench clean help
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,12 +17,20 @@ help:  ## what there is
 LONG = tests/optzoo/lmo/test_every_context.py tests/optzoo/test_wrappers.py tests/benchmarks \
 	tests/optzoo/lmo/test_spectral.py tests/optzoo/lmo/test_polytopes.py \
 	tests/optzoo/test_soap_training.py tests/optzoo/test_soap_optax_suite.py \
+	tests/optzoo/test_soap_sharded_layouts.py \
 	tests/optzoo/test_three_pillars_communication.py \
 	tests/problems/finite_sums/test_optimum.py tests/theory_checks/test_honesty.py \
 	tests/theory_checks/worst_case/pep/test_attained.py
 
 verify: setup  ## check every theorem (quick preset) and write the report
 	$(BIN)/python -m theory_checks run --preset quick --out $(REPORT) --overwrite
+
+# A theorem of each paper, on claims that are quick and have a picture worth looking at.
+DEMO = frank_wolfe/sarah/convex/noise-tight markovian_noise/accelerated/potential \
+	ito_chains/gaussian/bound soap/shampoo/regret three_pillars/hard/upper
+
+demo: setup  ## check one theorem of each paper, with its page and picture, within a minute
+	$(BIN)/python -m theory_checks run $(DEMO) --preset quick --out results/demo --overwrite
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/browser $(LONG:%=--ignore=%)

@@ -162,8 +162,8 @@ def soap(
       basis_tolerance: in [0, 1), of "adaptive" alone; 0.01 if None.
       stagger: whether refreshes are spread over the calls of a period, about the same work in
         each, so that no call takes much longer than others. Bases then begin as the coordinates
-        and take their first power step in the first period, which costs some of the loss of a
-        short run; `precondition_frequency` must be a Python int.
+        and take their first power step in the first period; `precondition_frequency` must be a
+        Python int.
       weight_dimension_numbers: which axes are matrix axes, as in `optax.contrib.muon`: an
         `optax.contrib.MuonDimensionNumbers`, a tree prefix of the parameters with them, or a
         function from the parameters to one. The axes of `reduction_axis` are merged to the left
@@ -173,7 +173,8 @@ def soap(
 
     Returns:
       A transformation with a `SoapState`. Updates have the shapes and dtypes of the parameters;
-      16-bit leaves are computed in float32 and rounded once.
+      16-bit leaves are computed in float32 and rounded once. Where the parameters lie on a mesh of
+      several devices, these hold the state once: see `soap_shardings`.
 
     Raises:
       ValueError: if an argument is out of range, params are missing while weights decay, or a

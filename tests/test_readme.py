@@ -35,6 +35,16 @@ def test_every_theorem_is_named():
     assert {claim.theorem.root.label for claim in CLAIMS} <= theorems
 
 
+def test_the_demo_has_a_theorem_of_each_paper():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    named = re.search(r"^DEMO = (.*)$", makefile, flags=re.MULTILINE)[1].split()
+    claims = {claim.id: claim for claim in CLAIMS}
+    assert set(named) <= set(claims)
+    papers = [name.partition("/")[0] for name in named]
+    assert sorted(papers) == sorted({name.partition("/")[0] for name in claims})
+    assert "make demo" in TEXT
+
+
 def test_linked_files_exist():
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
         if not target.startswith("https://"):

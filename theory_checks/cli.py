@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
+from . import programs
 from .devices import use_all_cores
 from .options import factor, minutes, seconds, seed, seeds
 from .presets import MASTER_SEED, PRESETS, DataFolderError
@@ -179,6 +180,8 @@ def _list_coverage(directory: Path, ids: set[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     use_all_cores()
+    if not options.no_cache:
+        programs.keep(options.cache or programs.usual_place())
     from .claim import Claim
     from .records.lock import only_run
     from .registration import collected, registered
@@ -511,6 +514,15 @@ def _parser() -> argparse.ArgumentParser:
         help="after so long a claim is given up (3600)",
     )
     run.add_argument("--out", type=Path, default=Path("results/run"), metavar="DIR")
+    kept = run.add_mutually_exclusive_group()
+    kept.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="keep compiled programs in DIR, for runs to come (the user's cache folder, such as "
+        "~/.cache/optzoo; it may be deleted at any time)",
+    )
+    kept.add_argument("--no-cache", action="store_true", help="keep no compiled programs")
     existing = run.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="keep what is finished in --out")
     existing.add_argument("--overwrite", action="store_true", help="replace the results in --out")

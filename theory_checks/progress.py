@@ -1,6 +1,8 @@
 """How far a run has come: a bar on a terminal, a line a claim otherwise."""
 
+import math
 import sys
+import time
 from typing import Any
 
 __all__ = ["RunProgress"]
@@ -13,7 +15,8 @@ class RunProgress:
         from tqdm import tqdm
 
         self._bar = tqdm(total=total, initial=done, unit="check", disable=not sys.stderr.isatty())
-        self._total, self._done = total, done
+        self._total, self._done, self._before = total, done, done
+        self._begun = time.monotonic()
 
     def __enter__(self) -> "RunProgress":
         return self
@@ -36,10 +39,18 @@ class RunProgress:
         self._done += 1
         line = (
             f"[{self._done}/{self._total}] {outcome:<12} {found['id']} "
-            f"({detail}, {found['seconds']:.1f} s)"
+            f"({detail}, {found['seconds']:.1f} s){self._rest()}"
         )
         self._bar.update()
         if self._bar.disable:
             print(line, flush=True)
         else:
             self._bar.write(line)
+
+    def _rest(self) -> str:
+        """An estimate of the time to come, once a tenth is finished; a bar has one of its own."""
+        finished, left = self._done - self._before, self._total - self._done
+        if not self._bar.disable or not left or 10 * finished < finished + left:
+            return ""
+        seconds = (time.monotonic() - self._begun) * left / finished
+        return f", about {math.ceil(seconds / 60)} min left"

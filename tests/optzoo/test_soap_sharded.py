@@ -32,12 +32,6 @@ NUMBERS = {
     "odd": MuonDimensionNumbers(0, 1),
     "bias": None,
 }
-LAYOUTS = {  # mesh axes, and the axes of the mesh that split "w"
-    "data parallel": (((4,), ("data",)), ()),
-    "rows": (((4,), ("data",)), ("data",)),
-    "columns": (((2,), ("model",)), (None, "model")),
-    "data and tensor parallel": (((2, 2), ("data", "model")), (None, "model")),
-}
 
 
 def mesh_of(shape, names, kind):
@@ -78,22 +72,11 @@ def bytes_held(tree):
     return sum(shard.data.nbytes for x in jax.tree.leaves(tree) for shard in x.addressable_shards)
 
 
-@pytest.mark.parametrize(
-    ("layout", "kind"),
-    [
-        ("data parallel", AxisType.Auto),
-        ("rows", AxisType.Explicit),
-        ("columns", AxisType.Explicit),
-        ("data and tensor parallel", AxisType.Auto),
-    ],
-    ids=str,
-)
-def test_numbers_are_those_of_one_device_and_parameters_stay_where_they_are(layout, kind):
+def assert_as_on_one_device(mesh, split):
+    """Numbers and places after some calls of `soap` on all kinds of leaves."""
     method = soap(0.01, precondition_frequency=2, weight_dimension_numbers=NUMBERS)
     start, *gradients = given()
     expected, expected_state = trajectory(method, start, gradients)
-    axes, split = LAYOUTS[layout]
-    mesh = mesh_of(*axes, kind)
     placed = on(mesh, start, split)
     found, state = trajectory(method, placed, [on(mesh, g, split) for g in gradients])
     assert difference(expected, start) > 0.01
@@ -106,42 +89,10 @@ def test_numbers_are_those_of_one_device_and_parameters_stay_where_they_are(layo
         assert x.sharding.is_equivalent_to(sharding, x.ndim)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"basis": "adaptive", "basis_tolerance": 0.3},
-        {"factored": True, "stagger": True},
-        {"one_sided": True, "factored": True, "basis": "cholesky"},
-    ],
-    ids=lambda options: ", ".join(options),
-)
-def test_options_are_those_of_one_device(options):
-    shapes = {"w": (8, 8), "experts": (4, 3, 3), "odd": (5, 5)}
-    numbers = {k: NUMBERS[k] for k in shapes}
-    method = soap(0.01, precondition_frequency=2, weight_dimension_numbers=numbers, **options)
-    start, *gradients = given(shapes)
-    expected, expected_state = trajectory(method, start, gradients)
-    mesh = mesh_of((4,), ("x",), AxisType.Explicit)
-    split = [on(mesh, tree, ("x",)) for tree in (start, *gradients)]
-    found, state = trajectory(method, split[0], split[1:])
-    assert difference(found, expected) < 1e-11
-    assert difference(state, expected_state) < 1e-11
-
-
-def test_called_op_by_op_and_in_16_bits():
-    start, *gradients = (
-        jax.tree.map(lambda x: x.astype(jnp.bfloat16), tree) for tree in given({"w": (2, 4)}, 4)
-    )
-    method = soap(0.01, precondition_frequency=2)
-    expected, _ = trajectory(method, start, gradients)
-    mesh = mesh_of((2,), ("x",), AxisType.Auto)
-    params = on(mesh, start, ("x",))
-    state = method.init(params)
-    for g in gradients:
-        updates, state = method.update(on(mesh, g, ("x",)), state, params)
-        params = optax.apply_updates(params, updates)
-    assert params["w"].dtype == jnp.bfloat16
-    assert difference(jax.tree.map(jnp.float32, params), jax.tree.map(jnp.float32, expected)) < 0.01
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit], ids=str)
+def test_numbers_are_those_of_one_device_and_parameters_stay_where_they_are(kind):
+    # all layouts: test_soap_sharded_layouts.py
+    assert_as_on_one_device(mesh_of((2, 2), ("data", "model"), kind), (None, "model"))
 
 
 def test_a_gradient_that_is_not_finite_on_one_device_is_skipped_on_all():

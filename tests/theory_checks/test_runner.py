@@ -7,13 +7,14 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from optzoo.problems import Constant
-from theory_checks import cli, devices
+from theory_checks import cli, devices, progress
 from theory_checks.checks import ExactIdentity, ExactInequality, UpperBound
 from theory_checks.claim import Case, Claim, Control
 from theory_checks.claims import CLAIMS, SIDE_BY_SIDE
@@ -243,6 +244,29 @@ def test_what_a_metric_rests_on_must_be_known_well():
         UpperBound(line, "squared_error", [1.0, 1.0], uncertainty=0.1).run(Laboratory(seeds=32))
 
 
+def test_papers_take_turns():
+    """A paper that comes first in the list does not hold up the others."""
+    names = ("a/1", "a/2", "a/3", "a/4", "b/1", "b/2", "c/1")
+    order = [one.id for one in runner._in_turn([claim(name) for name in names])]
+    assert order == ["a/1", "b/1", "a/2", "c/1", "a/3", "b/2", "a/4"]
+
+
+def test_the_time_left_is_estimated_from_what_is_finished(capsys, monkeypatch):
+    clock = iter([1000.0, 1120.0, 1121.0])
+    monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    lines = progress.RunProgress(20, 4)  # four in an earlier run, which took no time of this one
+    for _ in range(16):
+        lines.side_by_side_finished({"id": "a/b", "panels": [], "seconds": 1.0})
+        if lines._done == 7:
+            clock = iter([1121.0] * 20)
+    first, second, third, *_, last = capsys.readouterr().out.splitlines()
+    assert first.endswith("1.0 s)"), "a tenth is not finished yet"
+    assert second.endswith("1.0 s), about 14 min left")  # 120 s for 2, and 14 to come
+    assert third.endswith("1.0 s), about 9 min left")
+    assert last.endswith("1.0 s)")
+
+
 def test_flags_that_the_user_gave_are_kept(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=7")
     devices.use_all_cores()
@@ -313,9 +337,11 @@ def test_upper_bounds_must_be_positive():
 
 def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
     one = "frank_wolfe/sarah/estimator/bound"
-    environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    ours = ("XLA_FLAGS", "JAX_ENABLE_COMPILATION_CACHE")
+    environment = {key: value for key, value in os.environ.items() if key not in ours}
+    command = [sys.executable, "-m", "theory_checks", "run", one, "--seeds", "32", "--out", "out"]
     done = subprocess.run(
-        [sys.executable, "-m", "theory_checks", "run", one, "--seeds", "32", "--out", "out"],
+        [*command, "--cache", "kept"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -327,6 +353,7 @@ def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
     assert "coverage: of " in done.stdout
     for name in ("results.json", "report.html", "summary.md"):
         assert (tmp_path / "out" / name).stat().st_size > 500
+    assert list((tmp_path / "kept").glob("programs-*/jit__replicates-*"))
 
     monkeypatch.chdir(tmp_path)
     assert cli.main(["run", one, "--out", "out"]) == 2

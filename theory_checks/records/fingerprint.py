@@ -36,6 +36,7 @@ _APART = {
     "conformance.py",
     "cli.py",
     "options.py",
+    "programs.py",
     "progress.py",
 }
 """Parts of the packages that take no part in a number."""

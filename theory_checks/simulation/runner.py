@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -198,7 +199,7 @@ def run_claims(
     ledger.now()
     try:
         for shelf in (verdicts, beside):
-            missing = shelf.missing()
+            missing = _in_turn(shelf.missing())
             jobs = [partial(evaluated, shelf, one) for one in missing]
             for number, found in finished_jobs(jobs, workers=workers, time_limit=time_limit):
                 if isinstance(found, dict):
@@ -216,6 +217,18 @@ def run_claims(
         ledger.finish()
     failures = [*verdicts.failures, *beside.failures]
     return verdicts.records(), [failure["reason"] for failure in failures]
+
+
+def _in_turn(subjects: Sequence[Subject]) -> list[Subject]:
+    """All papers from first to last, so that what is finished says how long the rest will take."""
+    papers = [one.id.partition("/")[0] for one in subjects]
+    seen: Counter[str] = Counter()
+    shares = []
+    for paper in papers:
+        shares.append((seen[paper] + 0.5) / papers.count(paper))
+        seen[paper] += 1
+    order = sorted(range(len(subjects)), key=shares.__getitem__)
+    return [subjects[number] for number in order]
 
 
 @dataclass(eq=False)
