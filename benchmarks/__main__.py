@@ -28,6 +28,7 @@ NAMES = (
     "soap_language_model",
     "soap_power_and_grafting",
     "soap_variants",
+    "soap_on_a_mesh",
     "multilevel_stream",
 )
 

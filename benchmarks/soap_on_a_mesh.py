@@ -57,7 +57,8 @@ def measure() -> str:
         "whole training step, from the collectives of the compiled program, rings assumed; at a "
         "refresh besides. Call: the median of those without a refresh; start: from nothing to "
         "the end of the first call. The devices are forced ones that share the machine's cores: "
-        "seconds compare rows with the same number of devices, and do not scale."
+        "seconds compare rows with the same number of devices, and do not scale. OpenBLAS had one "
+        "thread (`OPENBLAS_NUM_THREADS=1`)."
     )
 
 
@@ -170,7 +171,13 @@ def _in_a_process(name: str, layout: str, devices: int) -> list[str]:
     flags = f"--xla_force_host_platform_device_count={devices}"
     done = subprocess.run(
         [sys.executable, "-m", __spec__.name, name, layout, str(devices)],
-        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        env={
+            **os.environ,
+            "XLA_FLAGS": flags,
+            "JAX_PLATFORMS": "cpu",
+            # Else the threads of eight decompositions at once fight, and take ten times as long.
+            "OPENBLAS_NUM_THREADS": "1",
+        },
         capture_output=True,
         text=True,
         check=False,

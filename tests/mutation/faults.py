@@ -367,13 +367,16 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
     },
     ("tests/optzoo/test_soap_options.py",): {
         "optzoo/_soap_refresh.py": [
-            ("least = costs.index(min(costs))", "least = place % slots"),
-            ("jnp.where(t % slots == slot, REFRESH, KEEP)", "jnp.where(t % slots == slots - 1 - slot, REFRESH, KEEP)"),
+            ("least = costs.index(min(costs))", "least = leaf % slots"),
+            ("due = t % slots == slot", "due = t % slots == slots - 1 - slot"),
+            ("jnp.where(t < slots, FIRST, REFRESH)", "REFRESH"),
             ("jnp.max(share, initial=0) > limit for share", "jnp.max(share, initial=0) < limit for share"),
             ("limit = TOLERANCE if tolerance is None else tolerance", "limit = TOLERANCE"),
         ],
         "optzoo/_soap_moment.py": [
-            ("average(columns, jnp.mean(viewed, -2))", "average(columns, jnp.sum(viewed, -2))"),
+            ("average(columns, places.mean(place, viewed, first)),", "average(columns, places.mean(place, viewed, first) * 2),"),
+            ("trace = jnp.sum(whole_axis, axis=-1, keepdims=True)", "trace = jnp.max(whole_axis, axis=-1, keepdims=True)"),
+            ("    new = sum_of_all\n", "    new = jnp.ones_like(sum_of_all)\n"),
             ("share = rows / jnp.where(mean > 0, mean, 1)", "share = rows"),
             ("return len(view.sizes) == 2", "return len(view.sizes) >= 2"),
         ],
@@ -383,6 +386,43 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("relative = 16 * float(tv.finfo(basis.dtype).eps)", "relative = 1e-3 * float(tv.finfo(basis.dtype).eps) / len(basis)"),
             ("jnp.where(largest > 0, jnp.maximum(1 - diagonal / whole, 0), 0)", "jnp.maximum(1 - diagonal / whole, 0)"),
             ("whole = jnp.sum(jnp.square(gram_matrix / scale))", "whole = jnp.sum(jnp.square(gram_matrix))"),
+        ],
+    },
+    ("tests/optzoo/test_soap_sharded.py",): {
+        "optzoo/_soap_places.py": [
+            ("start = jax.lax.axis_index(place.mesh_axes) * size", "start = (jax.lax.axis_index(place.mesh_axes) ^ 1) * size"),
+            ("spread = tuple(has and d % devices == 0 for", "spread = tuple(False and d % devices == 0 for"),
+            ("return _placing(x.ndim)(x, like) if x.ndim else x", "return x"),
+            ("return any(self.bases) and not self.by_matrix", "return True"),
+            ("jax.lax.psum_scatter(x, place.mesh_axes, scatter_dimension=axis, tiled=True)", "mine(place, x, axis)"),
+            ("rows = mine(place, x, axis + batched) if place.spread[axis] else x", "rows = x"),
+        ],
+        "optzoo/_soap_exchange.py": [
+            ("owners[place] = least = load.index(min(load))", "owners[place] = least = 0"),
+            ("load[least] += sizes[place] ** 3", "load[least] += sizes[place]"),
+            ("                offsets[device] += self._length(k)\n", ""),
+            ("jax.lax.psum(kept, self.mesh_axes)", "kept"),
+            ("total = jax.lax.psum(failures, places[0].mesh_axes)", "total = failures"),
+            ("new[matrix.leaf][matrix.axis] = stack.at[matrix.entry].set(basis)", "new[matrix.leaf][matrix.axis] = stack.at[0].set(basis)"),
+        ],
+        "optzoo/soap.py": [
+            ("return whole + jax.lax.psum(parts, places[0].mesh_axes)", "return whole + parts"),
+            ("counts = [zero_from(params) for _ in range(3)]", "counts = [zero_from(params)] * 3"),
+            ("placed_like(directions, updates if params is None else params)", "directions"),
+        ],
+        "optzoo/_soap_state.py": [
+            ("constrained(whole(), where) if _is_traced(params)", "whole() if _is_traced(params)"),
+        ],
+    },
+    ("tests/optzoo/test_soap_sharded_layouts.py",): {
+        "optzoo/_soap_places.py": [
+            ("return jax.lax.pmean(local, place.mesh_axes) if place.split == axis else local", "return local"),
+            ("return jax.lax.psum(local, place.mesh_axes) if own else local", "return local"),
+            ("x = jax.lax.all_to_all(x, place.mesh_axes, axis, at, tiled=True)", "x = mine(place, _gathered(place, x, at), at)"),
+        ],
+        "optzoo/_soap_exchange.py": [
+            ("return list(jax.lax.pmax(largest, places[0].mesh_axes))", "return largest"),
+            ("return list(jax.lax.psum(self._on_this_device(on), self.mesh_axes))", "return list(self._on_this_device(on))"),
         ],
     },
     ("tests/optzoo/test_compressors.py",): {

@@ -96,13 +96,13 @@ def test_numbers_are_those_of_one_device_and_parameters_stay_where_they_are(kind
 
 
 def test_a_gradient_that_is_not_finite_on_one_device_is_skipped_on_all():
-    start, g = given({"w": (8, 16)}, 2)
+    start, g = given({"w": (8, 8), "bias": (2**14,)}, 2)
     mesh = mesh_of((8,), ("x",), AxisType.Auto)
     params = on(mesh, start, ("x",))
     method = scale_by_soap()
     update = jax.jit(method.update)
     _, state = update(on(mesh, g, ("x",)), method.init(params))
-    bad = {"w": g["w"].at[7, 0].set(jnp.nan)}
+    bad = {**g, "bias": g["bias"].at[-1].set(jnp.nan)}  # of which a device sees a part
     updates, after = update(on(mesh, bad, ("x",)), state)
     assert int(after.skipped) == 1
     assert int(after.count) == 1
@@ -130,7 +130,7 @@ def test_every_matrix_is_decomposed_once_by_one_device(monkeypatch):
 
     def counted(gram, basis):
         jax.debug.callback(lambda d: decomposed.append(int(d)), jax.lax.axis_index("x"))
-        return one(gram, basis)
+        return one(gram, basis)[0], jnp.array(True)
 
     monkeypatch.setattr(_soap_refresh, "power_step", counted)
     shapes = {**{f"w{i}": (8, 8) for i in range(4)}, "experts": (8, 2, 2), "odd": (3, 16)}
@@ -138,10 +138,11 @@ def test_every_matrix_is_decomposed_once_by_one_device(monkeypatch):
     method = soap(0.01, precondition_frequency=2, weight_dimension_numbers=numbers)
     mesh = mesh_of((8,), ("x",), AxisType.Auto)
     start, *gradients = (on(mesh, tree, ()) for tree in given(shapes, 4))
-    trajectory(method, start, gradients)  # calls 0, 1 and 2: one refresh
+    _, state = trajectory(method, start, gradients)  # calls 0, 1 and 2: one refresh
     jax.effects_barrier()
     of_stack, of_others = 2 * 8, 8 + 2
     assert len(decomposed) == of_stack + of_others
+    assert int(state.failed) == of_stack + of_others, "each says that it failed"
     per_device = np.bincount(decomposed, minlength=8)
     assert per_device.min() == 2 + 1  # its own of the stack, and one of the others at least
     assert per_device.max() == 2 + 2
