@@ -4,7 +4,6 @@ They differ in what they do in the bases with a gradient, which each hands in as
 """
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,27 +13,19 @@ import optax
 
 from . import _decoupled_decay
 from . import _tree_vector as tv
-from ._arguments import require_in, require_integer, require_matching_tree
+from ._arguments import require_matching_tree
 from ._kronecker_factors import averaged, eigenvalue_field
-from ._soap_axes import Structure, View, WeightDimensionNumbers, require_real_floating
+from ._soap_arguments import Hyperparameters, require_known
+from ._soap_axes import Structure, View, require_real_floating
 from ._soap_basis import rotate
 from ._soap_factors import Factors, by_axis, by_leaf
 from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
+from ._soap_moment import adam_direction
 from ._soap_places import on_one_device
 from ._soap_refresh import KEEP, QR, in_groups, phase_of, refreshed
 from ._state_layout import require_own_state
 
 __all__: list[str] = []
-
-
-class Hyperparameters(NamedTuple):
-    """What may be traced."""
-
-    b1: Any
-    b2: Any
-    s: Any
-    eps: Any
-    precondition_frequency: Any
 
 
 class Leaf(NamedTuple):
@@ -60,36 +51,6 @@ class Rule(NamedTuple):
     state: Callable[..., Any]  # a NamedTuple with count, skipped, failed, mu, nu, gram, ...
     moments_in_bases: bool  # M is kept in them, and V for every leaf; else V for leaves without
     direction: Callable[[Leaf, Hyperparameters], Direction]
-
-
-def required(
-    b1: Any,
-    b2: Any,
-    shampoo_beta: Any,
-    eps: Any,
-    precondition_frequency: Any,
-    max_precond_dim: Any,
-    precondition_1d: bool,
-    one_sided: bool,
-    weight_dimension_numbers: WeightDimensionNumbers,
-) -> tuple[Hyperparameters, Structure]:
-    """The arguments, checked, as numbers and as what decides which factors there are."""
-    require_in("b1", b1, 0.0, 1.0)
-    require_in("b2", b2, 0.0, 1.0)
-    if shampoo_beta is not None:
-        require_in("shampoo_beta", shampoo_beta, 0.0, 1.0)
-    require_in("eps", eps, 0.0, math.inf)
-    require_integer("precondition_frequency", precondition_frequency, 1)
-    if max_precond_dim is not None:
-        require_integer("max_precond_dim", max_precond_dim, 0)
-    for name, value in (("precondition_1d", precondition_1d), ("one_sided", one_sided)):
-        if not isinstance(value, bool):
-            raise TypeError(f"{name} must be True or False, got {value!r}.")
-    s = b2 if shampoo_beta is None else shampoo_beta
-    return (
-        Hyperparameters(b1, b2, s, eps, precondition_frequency),
-        Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers),
-    )
 
 
 def directions(
@@ -132,17 +93,12 @@ def steps(
 
 def adam(leaf: Leaf, g: jax.Array, numbers: Hyperparameters) -> Direction:
     """Adam in whatever coordinates the gradient is given in, with SOAP's place for eps."""
-    b1, b2, eps = (jnp.asarray(x, g.dtype) for x in (numbers.b1, numbers.b2, numbers.eps))
+    b1, b2 = (jnp.asarray(x, g.dtype) for x in (numbers.b1, numbers.b2))
     m, v = leaf.m.astype(g.dtype), leaf.v.astype(g.dtype)
     m = jnp.where(leaf.moves, b1 * m + (1 - b1) * g, m)
     v = jnp.where(leaf.moves, b2 * v + (1 - b2) * jnp.square(g), v)
-    power = jnp.maximum(leaf.t, 1).astype(g.dtype)
-    correction = jnp.sqrt(1 - b2**power) / (1 - b1**power)
-    # In float16 V underflows where M does not; it is then at least the smallest number there is.
-    info = tv.finfo(leaf.v.dtype)
-    least = info.smallest_subnormal if leaf.v.dtype == jnp.float16 else info.tiny
-    u = m / (jnp.sqrt(jnp.maximum(v, float(least))) + eps)
-    return narrow(m, leaf.m), narrow(v, leaf.v), u * jnp.where(leaf.moves, correction, 0)
+    u = adam_direction(m, v, leaf.v.dtype, leaf.t, leaf.moves, numbers)
+    return narrow(m, leaf.m), narrow(v, leaf.v), u
 
 
 # --- The state ---
@@ -150,12 +106,7 @@ def adam(leaf: Leaf, g: jax.Array, numbers: Hyperparameters) -> Direction:
 
 def _initial(rule: Rule, structure: Structure, params: optax.Params) -> Any:
     require_real_floating(params)
-    if not structure.is_known:
-        raise TypeError(
-            "max_precond_dim must be known in `init`, because it decides which factors there "
-            "are; under inject_hyperparams run `init` outside jit or pass "
-            'static_args=("max_precond_dim",).'
-        )
+    require_known(structure)
     return _state(rule, structure, params, jnp.zeros_like, jnp.zeros, _coordinates)
 
 

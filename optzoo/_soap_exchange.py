@@ -67,7 +67,7 @@ def decomposed_by_owners(
       wanted: for every leaf whether its matrices are decomposed; if not, the last operand, their
         basis, stays. All if None.
     """
-    new = [list(of_leaf) for of_leaf in operands[-1]]
+    new: list[list[Any]] = [list(of_leaf) for of_leaf in operands[-1]]
     failures = jnp.zeros([], jnp.int32)
     extra = () if wanted is None else (wanted,)
     attempt = decomposition if wanted is None else _if_wanted(decomposition)
@@ -80,7 +80,9 @@ def decomposed_by_owners(
         if basis is not None
     ]
     if local:
-        columns = [[operand[leaf][axis] for leaf, axis in local] for operand in operands]
+        columns: list[list[Any]] = [
+            [operand[leaf][axis] for leaf, axis in local] for operand in operands
+        ]
         flags = [
             [
                 jnp.broadcast_to(of_leaf[leaf], columns[0][k].shape[:1])

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from . import _soap_places as places
+from . import _tree_vector as tv
 from ._soap_axes import View
 from ._soap_factors import Factors
 from ._soap_gradients import narrow, wide_dtype
@@ -32,6 +33,23 @@ def zero_margins(leaf: Any, view: View, make: Any) -> Factors:
         return (make(leaf.shape, leaf.dtype),)
     batch = view.shape[:1] if view.batched else ()
     return tuple(make((*batch, d), wide_dtype(leaf)) for d in view.sizes)
+
+
+def adam_direction(
+    m: jax.Array, v: jax.Array, kept_dtype: Any, t: jax.Array, moves: jax.Array, numbers: Any
+) -> jax.Array:
+    """sqrt(1 - b2^t) / (1 - b1^t) M / (sqrt(V) + eps), and 0 if the call does not move.
+
+    In float16 V underflows where M does not; it is then at least the smallest number of the dtype
+    that it is kept in.
+    """
+    b1, b2, eps = (jnp.asarray(x, m.dtype) for x in (numbers.b1, numbers.b2, numbers.eps))
+    power = jnp.maximum(t, 1).astype(m.dtype)
+    correction = jnp.sqrt(1 - b2**power) / (1 - b1**power)
+    info = tv.finfo(kept_dtype)
+    least = info.smallest_subnormal if kept_dtype == jnp.float16 else info.tiny
+    u = m / (jnp.sqrt(jnp.maximum(v, float(least))) + eps)
+    return u * jnp.where(moves, correction, 0)
 
 
 def is_pair(v: Any) -> bool:

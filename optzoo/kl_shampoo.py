@@ -53,14 +53,13 @@ import optax
 from ._kronecker_factors import divided, roots
 from ._kronecker_method import (
     Direction,
-    Hyperparameters,
     Leaf,
     Rule,
     adam,
     directions,
-    required,
     steps,
 )
+from ._soap_arguments import Hyperparameters, required
 from ._soap_axes import WeightDimensionNumbers
 from ._soap_basis import rotate
 from ._soap_gradients import narrow

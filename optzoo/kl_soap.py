@@ -34,14 +34,13 @@ import optax
 
 from ._kronecker_method import (
     Direction,
-    Hyperparameters,
     Leaf,
     Rule,
     adam,
     directions,
-    required,
     steps,
 )
+from ._soap_arguments import Hyperparameters, required
 from ._soap_axes import WeightDimensionNumbers
 from ._soap_basis import rotate
 

@@ -41,7 +41,6 @@ References:
 """
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -52,12 +51,19 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from . import _soap_places as on
 from . import _tree_vector as tv
-from ._arguments import require_in, require_integer, require_matching_tree
+from ._arguments import require_matching_tree
 from ._decoupled_decay import steps
+from ._soap_arguments import (
+    Hyperparameters,
+    require_bool,
+    require_known,
+    required,
+    required_structure,
+)
 from ._soap_axes import Structure, WeightDimensionNumbers, require_real_floating
 from ._soap_factors import Factors
 from ._soap_gradients import all_finite, narrow, squared_norms, wide_dtype
-from ._soap_moment import anew, averaged, whole
+from ._soap_moment import adam_direction, anew, averaged, whole
 from ._soap_places import Place, mesh_of, on_all_devices, placed_like, zero_from
 from ._soap_refresh import (
     FIRST,
@@ -89,14 +95,6 @@ class SoapState(NamedTuple):
     nu: Any  # V, likewise; if factored, (A, C), each a tree like the parameters, or V and None
     gram: Any  # (L, R, ...), a tree like the parameters for each matrix axis, at least float32
     basis: Any  # (Q_L^T, Q_R^T, ...), likewise, eigenvectors in rows; None: no basis for that axis
-
-
-class _Hyperparameters(NamedTuple):
-    b1: Any
-    b2: Any
-    shampoo_beta: Any
-    eps: Any
-    precondition_frequency: Any
 
 
 def soap(
@@ -215,8 +213,10 @@ def soap(
         stagger=stagger,
         weight_dimension_numbers=weight_dimension_numbers,
     )
-    numbers = _Hyperparameters(b1, b2, shampoo_beta, eps, precondition_frequency)
-    structure = Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers)
+    numbers, structure = required(
+        *(b1, b2, shampoo_beta, eps, precondition_frequency),
+        *(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers),
+    )
     turning = _turning(basis, basis_tolerance, stagger, precondition_frequency)
 
     def called(updates: Any, state: SoapState, params: Any) -> tuple[optax.Updates, SoapState]:
@@ -284,32 +284,19 @@ def scale_by_soap(
       Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ICLR 2025,
       arXiv:2409.11321.
     """
-    require_in("b1", b1, 0.0, 1.0)
-    require_in("b2", b2, 0.0, 1.0)
-    if shampoo_beta is not None:
-        require_in("shampoo_beta", shampoo_beta, 0.0, 1.0)
-    require_in("eps", eps, 0.0, math.inf)
-    require_integer("precondition_frequency", precondition_frequency, 1)
-    if max_precond_dim is not None:
-        require_integer("max_precond_dim", max_precond_dim, 0)
-    _require_bool("precondition_1d", precondition_1d)
-    _require_bool("one_sided", one_sided)
-    _require_bool("factored", factored)
-    numbers = _Hyperparameters(b1, b2, shampoo_beta, eps, precondition_frequency)
-    structure = Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers)
+    require_bool("factored", factored)
+    numbers, structure = required(
+        *(b1, b2, shampoo_beta, eps, precondition_frequency),
+        *(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers),
+    )
     turning = _turning(basis, basis_tolerance, stagger, precondition_frequency)
 
     def init_fn(params: optax.Params) -> SoapState:
         require_real_floating(params)
-        if not structure.is_known:
-            raise TypeError(
-                "max_precond_dim must be known in `init`, because it decides which bases there "
-                "are; under inject_hyperparams run `init` outside jit or pass "
-                'static_args=("max_precond_dim",).'
-            )
+        require_known(structure)
         # Three arrays, not one three times, which could not be donated.
-        counts = [zero_from(params) for _ in range(3)]
-        return SoapState(*counts, *fresh(params, structure, factored))
+        count, skipped, failed = (zero_from(params) for _ in range(3))
+        return SoapState(count, skipped, failed, *fresh(params, structure, factored))
 
     def update_fn(
         updates: optax.Updates,
@@ -379,31 +366,28 @@ def soap_shardings(
       arXiv:2409.11321.
     """
     require_real_floating(params)
-    _require_bool("precondition_1d", precondition_1d)
-    _require_bool("one_sided", one_sided)
-    _require_bool("factored", factored)
-    if max_precond_dim is not None:
-        require_integer("max_precond_dim", max_precond_dim, 0)
-    structure = Structure(max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers)
+    require_bool("factored", factored)
+    structure = required_structure(
+        max_precond_dim, precondition_1d, one_sided, weight_dimension_numbers
+    )
     found = [getattr(leaf, "sharding", None) for leaf in jax.tree.leaves(params)]
     known = [sharding for sharding in found if sharding is not None]
     if not known:
         raise ValueError("params must be on devices: no leaf of them has a sharding.")
     mesh = mesh_of(params)
+    whole: Any = known[0]
+    if hasattr(whole, "mesh"):
+        whole = NamedSharding(mesh or whole.mesh, PartitionSpec())
     if mesh is None:
-        of_device = getattr(known[0], "mesh", None)
-        whole = NamedSharding(of_device, PartitionSpec()) if of_device else known[0]
-        everything = jax.tree.map(lambda _: whole, shapes(params, structure, factored))
-        return SoapState(whole, whole, whole, *everything)
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    return SoapState(
-        everywhere, everywhere, everywhere, *shardings(params, structure, factored, mesh)
-    )
+        fields = jax.tree.map(lambda _: whole, shapes(params, structure, factored))
+    else:
+        fields = shardings(params, structure, factored, mesh)
+    return SoapState(whole, whole, whole, *fields)
 
 
 def _turning(basis: str, tolerance: Any, stagger: bool, frequency: Any) -> Turning:
     require_turning(basis, tolerance)
-    _require_bool("stagger", stagger)
+    require_bool("stagger", stagger)
     if not stagger:
         return Turning(basis, tolerance, None)
     if not isinstance(frequency, int) or isinstance(frequency, bool):
@@ -419,7 +403,7 @@ def _direction(
     updates: optax.Updates,
     state: SoapState,
     params: optax.Params | None,
-    numbers: _Hyperparameters,
+    numbers: Hyperparameters,
     structure: Structure,
     factored: bool,
     turning: Turning,
@@ -473,7 +457,7 @@ def _called(
     t: jax.Array,
     gradients: list[jax.Array],
     old: Fields,
-    numbers: _Hyperparameters,
+    numbers: Hyperparameters,
     places: list[Place],
     turning: Turning,
 ) -> tuple[list[jax.Array], Fields, jax.Array, jax.Array]:
@@ -548,10 +532,10 @@ def _adam(
     place: Place,
     t: jax.Array,
     moves: jax.Array,
-    numbers: _Hyperparameters,
+    numbers: Hyperparameters,
 ) -> tuple[jax.Array, Any, jax.Array]:
     """M and V after the call, and U."""
-    b1, b2, eps = (jnp.asarray(x, g.dtype) for x in (numbers.b1, numbers.b2, numbers.eps))
+    b1, b2 = (jnp.asarray(x, g.dtype) for x in (numbers.b1, numbers.b2))
 
     # G' = Q_L^T G Q_R,  M = b1 M + (1 - b1) G',  V = b2 V + (1 - b2) G'^2
     rotated = place.part.back(on.rotated(place, place.given.of(g), bases), g)
@@ -560,12 +544,8 @@ def _adam(
     v_wide = averaged(v, jnp.square(rotated), b2, moves, place)
 
     # U = sqrt(1 - b2^t) / (1 - b1^t) Q_L [M / (sqrt(V) + eps)] Q_R^T
-    power = jnp.maximum(t, 1).astype(g.dtype)
-    correction = jnp.sqrt(1 - b2**power) / (1 - b1**power)
-    # In float16 V underflows where M does not; it is then at least the smallest number there is.
-    smallest = _smallest_positive(jax.tree.leaves(v)[0])
-    adam = m_wide / (jnp.sqrt(jnp.maximum(whole(v_wide, g, place), smallest)) + eps)
-    adam = adam * jnp.where(moves, correction, 0)
+    v_whole = whole(v_wide, g, place)
+    adam = adam_direction(m_wide, v_whole, jax.tree.leaves(v)[0].dtype, t, moves, numbers)
     u = place.part.back(on.returned(place, place.part.of(adam), bases), g)
     return narrow(m_wide, m), jax.tree.map(narrow, v_wide, v), u
 
@@ -579,23 +559,12 @@ def _anew(first: jax.Array, v: Any, grams: Factors, bases: Factors, place: Place
 
 @functools.partial(jax.jit, static_argnames="place")
 def _averaged_grams(
-    g: jax.Array, factors: Factors, place: Place, finite: jax.Array, numbers: _Hyperparameters
+    g: jax.Array, factors: Factors, place: Place, finite: jax.Array, numbers: Hyperparameters
 ) -> Factors:
     """L = s L + (1 - s) G G^T, and likewise for every axis with a basis."""
-    beta = numbers.b2 if numbers.shampoo_beta is None else numbers.shampoo_beta
-    s = jnp.asarray(beta, g.dtype)
+    s = jnp.asarray(numbers.s, g.dtype)
     x = place.given.of(g)
     return tuple(
         None if a is None else jnp.where(finite, s * a + (1 - s) * on.gram_rows(place, x, axis), a)
         for axis, a in enumerate(factors)
     )
-
-
-def _smallest_positive(leaf: jax.Array) -> float:
-    info = tv.finfo(leaf.dtype)
-    return float(info.smallest_subnormal if leaf.dtype == jnp.float16 else info.tiny)
-
-
-def _require_bool(name: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}.")

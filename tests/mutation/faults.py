@@ -324,6 +324,8 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         "optzoo/_kronecker_method.py": [
             ("mu = turned if rule.moments_in_bases else mu", "pass"),
             ("jnp.where(finite, a, b), new, kept", "a, new, kept"),
+        ],
+        "optzoo/_soap_arguments.py": [
             ("s = b2 if shampoo_beta is None else shampoo_beta", "s = b2"),
         ],
         "optzoo/kl_shampoo.py": [
@@ -407,7 +409,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         ],
         "optzoo/soap.py": [
             ("return whole + jax.lax.psum(parts, places[0].mesh_axes)", "return whole + parts"),
-            ("counts = [zero_from(params) for _ in range(3)]", "counts = [zero_from(params)] * 3"),
+            ("count, skipped, failed = (zero_from(params) for _ in range(3))", "count = skipped = failed = zero_from(params)"),
             ("placed_like(directions, updates if params is None else params)", "directions"),
         ],
         "optzoo/_soap_state.py": [

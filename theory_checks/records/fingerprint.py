@@ -35,6 +35,7 @@ _APART = {
     "conformance",
     "conformance.py",
     "cli.py",
+    "command_line.py",
     "options.py",
     "programs.py",
     "progress.py",
