@@ -26,58 +26,14 @@ import numpy as np
 import optax
 import orbax.checkpoint as ocp
 from flax import nnx
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import optzoo
 from optzoo.problems import python_documentation
 
 from .local_processes import ProcessDied, end_with_launcher, free_port, run_together
-
-HEADS = 4
-
-# Tensor parallelism: the first of two matrices is split by columns, so that every device has its
-# own heads or hidden units, and the second by rows, so that the sum over devices is its product.
-SPLIT = dict.fromkeys(("query", "key", "value", "up"), P(None, "model"))
-SPLIT |= dict.fromkeys(("mixed", "down"), P("model", None))
-
-
-class Layer(nnx.Module):
-    """Attention, then a perceptron, each added to the residual stream."""
-
-    def __init__(self, width: int, rngs: nnx.Rngs) -> None:
-        def linear(inputs: int, outputs: int) -> nnx.Linear:
-            return nnx.Linear(inputs, outputs, use_bias=False, rngs=rngs)
-
-        self.before_attention, self.before_perceptron = (
-            nnx.RMSNorm(width, rngs=rngs),
-            nnx.RMSNorm(width, rngs=rngs),
-        )
-        self.query, self.key, self.value, self.mixed = (linear(width, width) for _ in range(4))
-        self.up, self.down = linear(width, 4 * width), linear(4 * width, width)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        y = self.before_attention(x)
-        heads = [part(y).reshape(*y.shape[:2], HEADS, -1) for part in (self.query, self.key, self.value)]
-        x = x + self.mixed(jax.nn.dot_product_attention(*heads, is_causal=True).reshape(y.shape))
-        return x + self.down(nnx.gelu(self.up(self.before_perceptron(x))))
-
-
-class Transformer(nnx.Module):
-    """Characters of a text -> logits of the character after each."""
-
-    def __init__(self, characters: int, length: int, width: int, layers: int, rngs: nnx.Rngs) -> None:
-        self.embedding = nnx.Embed(characters, width, rngs=rngs)
-        self.position = nnx.Embed(length, width, rngs=rngs)
-        self.layers = nnx.List([Layer(width, rngs) for _ in range(layers)])
-        self.norm = nnx.RMSNorm(width, rngs=rngs)
-        self.output = nnx.Linear(width, characters, use_bias=False, rngs=rngs)
-
-    def __call__(self, codes: jax.Array) -> jax.Array:
-        x = self.embedding(codes) + self.position(jnp.arange(codes.shape[1]))
-        for layer in self.layers:
-            x = layer(x)
-        return self.output(self.norm(x))
+from .tensor_parallel_transformer import HEADS, Transformer, split_of
 
 
 def train(options: argparse.Namespace) -> None:
@@ -139,12 +95,6 @@ def train(options: argparse.Namespace) -> None:
             run, loss = step(run, batch(text, seed, k, options.batch, options.length, rows))
             checkpoints.log(k, float(loss))
             checkpoints.save(k + 1, run)
-
-
-def split_of(path: Sequence[Any]) -> P:
-    """How a parameter is split, from the names on the way to it."""
-    names = [str(getattr(key, "key", key)) for key in path]
-    return next((SPLIT[name] for name in names if name in SPLIT), P())
 
 
 def batch(
@@ -210,7 +160,16 @@ class Checkpoints:
 
 
 def connect(options: argparse.Namespace) -> None:
-    """Meet the other processes, and end when one of them is not heard of for too long."""
+    """Meet the other processes, and end when one of them is not heard of for too long.
+
+    jax itself aborts this process where it waits in vain, so what for is said before.
+    """
+    print(
+        f"process {options.process_id} waits {options.timeout} seconds for all "
+        f"{options.processes} processes to meet at {options.coordinator}",
+        file=sys.stderr,
+        flush=True,
+    )
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(
         options.coordinator,
@@ -246,7 +205,7 @@ def main(arguments: Sequence[str]) -> int:
         jax.distributed.shutdown()
     except Exception:
         traceback.print_exc()
-        print(f"train_on_a_mesh: process {options.process_id} ends", file=sys.stderr, flush=True)
+        sys.stderr.flush()
         os._exit(1)  # at once: a clean exit would wait for processes that may be gone
     return 0
 
@@ -275,8 +234,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     number: Callable[..., Any] = parser.add_argument
     number("--processes", type=int, default=1, help="how many there are")
     number("--coordinator", metavar="HOST:PORT", help="of process 0; started here if left out")
-    number("--process-id", type=int, default=0, help="of this process, on a cluster")
-    number("--devices-per-process", type=int, metavar="N", help="CPU devices of each; all if left out")
+    number("--process-id", type=int, help="of this process, on a cluster")
+    number("--devices-per-process", type=int, metavar="N", help="on CPUs; 1 if left out")
     number("--timeout", type=int, default=100, help="seconds a silent process is waited for")
     number("--checkpoints", metavar="DIR", help="where the run is saved and continued from")
     number("--every", type=int, default=10, help="steps from a checkpoint to the next")
@@ -290,7 +249,9 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     number("--seed", type=int, default=0, help="of the parameters and the batches")
     number("--launched", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if not 0 <= options.process_id < options.processes:
+    if (options.coordinator is None) != (options.process_id is None):
+        parser.error("--coordinator and --process-id go together")
+    if options.process_id is not None and not 0 <= options.process_id < options.processes:
         parser.error(f"--process-id must be in [0, {options.processes}), got {options.process_id}")
     return options
 

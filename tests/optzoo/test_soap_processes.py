@@ -53,10 +53,15 @@ def in_process(port, process, result):
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(f"localhost:{port}", 2, process, initialization_timeout=30)
     mesh = jax.make_mesh((2,), ("x",), axis_types=(AxisType.Auto,))
-    shardings = {"w": NamedSharding(mesh, PartitionSpec("x")), "odd": NamedSharding(mesh, PartitionSpec())}
+    shardings = {
+        "w": NamedSharding(mesh, PartitionSpec("x")),
+        "odd": NamedSharding(mesh, PartitionSpec()),
+    }
     start, *gradients = [jax.device_put(tree, shardings) for tree in given()]
     params, state = trajectory(start, gradients)
-    for x, wanted in zip(jax.tree.leaves(state), jax.tree.leaves(soap_shardings(start)), strict=True):
+    for x, wanted in zip(
+        jax.tree.leaves(state), jax.tree.leaves(soap_shardings(start)), strict=True
+    ):
         assert x.sharding.is_equivalent_to(wanted, x.ndim)
     whole = multihost_utils.process_allgather(params, tiled=True)
     if process == 0:
