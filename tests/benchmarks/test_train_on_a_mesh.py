@@ -99,7 +99,7 @@ def test_a_killed_run_continues_with_the_losses_of_an_uninterrupted_one_of_one_p
     assert resumed[-1][0] == STEPS - 1
     assert losses((folder / "losses.txt").read_text()) == before + resumed
     for step, loss in before[:STEPS] + resumed:
-        assert abs(loss - of_one_process[step]) < 1e-5, step
+        assert abs(loss / of_one_process[step] - 1) < 1e-5, step  # 20 ulp and fewer are usual
 
 
 @pytest.mark.parametrize(
