@@ -126,9 +126,12 @@ def on_mesh(view: View, bases: tuple[bool, ...], mesh: Any) -> Place:
 def mesh_of(tree: Any) -> Any:
     """The mesh that the leaves of a tree are on, if it has several devices; None if not.
 
-    Inside `jax.shard_map` there is none: what a device computes there is its own affair.
+    Inside `jax.shard_map` there is none: what a device computes there is its own affair. Nor is
+    there inside `vmap`, where the axes of a leaf are not those that were split.
     """
     for leaf in jax.tree.leaves(tree):
+        if type(leaf).__name__ == "BatchTracer":  # jax has no public name for it
+            return None
         sharding = getattr(leaf, "sharding", None)
         if isinstance(leaf, jax.core.Tracer):
             sharding = jax.typeof(leaf).sharding

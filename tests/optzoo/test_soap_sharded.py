@@ -213,3 +213,17 @@ def test_no_two_arrays_of_a_fresh_state_are_one(jitted):
         update = jax.jit(method.update, donate_argnums=1)
         _, state = update(params, state)
         assert int(state.count) == 1
+
+
+def test_mapped_over_copies_of_parameters_on_a_mesh():
+    # With explicit axes jax refuses `zeros_like` in `vmap`, also that of optax's methods.
+    method = scale_by_soap(precondition_frequency=1)
+    copies = given({"w": (2, 4, 4)}, 1)[0]["w"]
+    mesh = mesh_of((2,), ("x",), AxisType.Auto)
+    placed = jax.device_put(copies, NamedSharding(mesh, PartitionSpec(None, "x")))
+
+    def second_step(x):
+        _, state = jax.jit(jax.vmap(method.update))(x, jax.vmap(method.init)(x))
+        return jax.jit(jax.vmap(method.update))(x, state)[0]
+
+    assert difference(second_step(placed), second_step(copies)) < 1e-10
