@@ -218,12 +218,12 @@ def test_no_two_arrays_of_a_fresh_state_are_one(jitted):
 def test_mapped_over_copies_of_parameters_on_a_mesh():
     # With explicit axes jax refuses `zeros_like` in `vmap`, also that of optax's methods.
     method = scale_by_soap(precondition_frequency=1)
-    copies = given({"w": (2, 4, 4)}, 1)[0]["w"]
+    copies, others = (tree["w"] for tree in given({"w": (2, 4, 4)}, 2))
     mesh = mesh_of((2,), ("x",), AxisType.Auto)
     placed = jax.device_put(copies, NamedSharding(mesh, PartitionSpec(None, "x")))
 
     def second_step(x):
         _, state = jax.jit(jax.vmap(method.update))(x, jax.vmap(method.init)(x))
-        return jax.jit(jax.vmap(method.update))(x, state)[0]
+        return jax.jit(jax.vmap(method.update))(others, state)[0]
 
     assert difference(second_step(placed), second_step(copies)) < 1e-10
