@@ -39,7 +39,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     commands = [[sys.executable, __file__, str(port), str(i), str(result)] for i in range(2)]
     environment = {name: x for name, x in os.environ.items() if name != "XLA_FLAGS"}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    run_together(commands, environment=environment, seconds=60)
+    run_together(commands, environment=environment, seconds=120)
     start, *gradients = jax.tree.map(jnp.asarray, given())
     expected, _ = trajectory(start, gradients)
     assert np.abs(expected["w"] - start["w"]).max() > 0.01
@@ -51,7 +51,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
 def in_process(port, process, result):
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(f"localhost:{port}", 2, process, initialization_timeout=30)
+    jax.distributed.initialize(f"localhost:{port}", 2, process, initialization_timeout=60)
     mesh = jax.make_mesh((2,), ("x",), axis_types=(AxisType.Auto,))
     shardings = {
         "w": NamedSharding(mesh, PartitionSpec("x")),
@@ -59,9 +59,8 @@ def in_process(port, process, result):
     }
     start, *gradients = [jax.device_put(tree, shardings) for tree in given()]
     params, state = trajectory(start, gradients)
-    for x, wanted in zip(
-        jax.tree.leaves(state), jax.tree.leaves(soap_shardings(start)), strict=True
-    ):
+    where = jax.tree.leaves(soap_shardings(start))
+    for x, wanted in zip(jax.tree.leaves(state), where, strict=True):
         assert x.sharding.is_equivalent_to(wanted, x.ndim)
     whole = multihost_utils.process_allgather(params, tiled=True)
     if process == 0:
