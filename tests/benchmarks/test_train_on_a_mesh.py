@@ -126,16 +126,16 @@ def test_without_a_launcher_the_survivor_of_a_dead_or_silent_process_ends(victim
 @pytest.mark.parametrize("alone", [0, 1])
 def test_a_process_whose_peer_never_comes_up_ends_and_says_for_whom_it_waited(alone):
     where = f"localhost:{free_port()}"
-    start = time.monotonic()
     options = ("--processes", 2, "--process-id", alone, "--coordinator", where, "--timeout", 3)
     process = started(*options)
     try:
+        until(process, f"process {alone} waits 3 seconds for all 2 processes to meet at {where}\n")
+        start = time.monotonic()
         output, _ = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert time.monotonic() - start < 60
     assert process.returncode != 0
-    assert f"process {alone} waits 3 seconds for all 2 processes to meet at {where}" in output
     assert "DEADLINE_EXCEEDED" in output
 
 
