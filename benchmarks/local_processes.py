@@ -77,7 +77,7 @@ def free_port() -> int:
     """A port that nothing listened on when this was called."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def _in_words(status: int) -> str:
