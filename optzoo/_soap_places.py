@@ -274,7 +274,8 @@ def zero_from(params: Any) -> jax.Array:
     """0, computed from the parameters: what depends on none of them has no mesh under `jit`."""
     if mesh_of(params) is None:
         return jnp.zeros([], jnp.int32)
-    smallest = min(jax.tree.leaves(params), key=lambda leaf: leaf.size)
+    placed = (leaf for leaf in jax.tree.leaves(params) if mesh_of(leaf) is not None)
+    smallest = min(placed, key=lambda leaf: leaf.size)
     return 0 * jnp.isnan(jnp.sum(smallest)).astype(jnp.int32)
 
 
