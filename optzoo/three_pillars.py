@@ -44,7 +44,6 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import PartitionSpec
 
-from . import _tree_vector as tv
 from ._arguments import (
     concrete_number,
     require_floating,
@@ -52,7 +51,6 @@ from ._arguments import (
     require_gradients,
     require_integer,
     require_key,
-    require_matching_tree,
     require_positive,
     require_probability,
 )
@@ -61,7 +59,15 @@ from ._compensated_sum import iterate, step_to, zero_remainder
 from ._local_extragradient import SubProblem, like, local_extragradient
 from ._state_layout import require_own_state
 from ._wide_arithmetic import is_16_bit, weighted, wide, wide_dtype, wide_zeros
-from ._worker_axis import differs_between_workers, mark_as_differing
+from ._worker_axis import mark_as_differing
+from ._worker_operators import (
+    OperatorFn,
+    Projection,
+    WorkerOperators,
+    as_rows,
+    mean_of_messages,
+    own_row,
+)
 from .compressors import Compressor
 
 __all__ = [
@@ -73,22 +79,10 @@ __all__ = [
 Tree: TypeAlias = Any
 
 
-class OperatorFn(Protocol):
-    """Point -> the value of an operator there, a tree like the point."""
-
-    def __call__(self, point: optax.Params, /) -> optax.Updates: ...
-
-
 class StochasticOperatorFn(Protocol):
     """Point and key -> an unbiased estimate of an operator's value, a tree like the point."""
 
     def __call__(self, point: optax.Params, key: jax.Array, /) -> optax.Updates: ...
-
-
-class Projection(Protocol):
-    """Point -> the nearest point of Z."""
-
-    def __call__(self, point: optax.Params, /) -> optax.Params: ...
 
 
 class ThreePillarsState(NamedTuple):
@@ -291,32 +285,19 @@ def three_pillars(
         del extra_args
         params = require_gradients("three_pillars", updates, params)
         require_own_state(state, jax.eval_shape(init_fn, params))
-        if operator_fn is None:
-            raise ValueError(
-                "three_pillars: the extra argument `operator_fn` is missing; call "
-                "update(updates, state, params, operator_fn=...)."
+        workers = WorkerOperators(
+            "three_pillars",
+            params,
+            axis_name,
+            operator_fn=operator_fn,
+            server_operator_fn=server_operator_fn,
+            project=project,
+        )
+        if stochastic_server_operator_fn is not None:
+            require_function(
+                "stochastic_server_operator_fn", stochastic_server_operator_fn, "a point and a key"
             )
-        functions = {
-            "operator_fn": (operator_fn, "a point"),
-            "server_operator_fn": (server_operator_fn, "a point"),
-            "stochastic_server_operator_fn": (stochastic_server_operator_fn, "a point and a key"),
-        }
-        for name, (function, of) in functions.items():
-            if function is not None:
-                require_function(name, function, of)
         compressor.require_axis(axis_name)
-
-        def evaluate(name: str, function: Callable[..., Any], point: Tree, *more: Any) -> Tree:
-            value = function(tv.cast_like(point, params), *more)
-            require_matching_tree(f"the result of {name}", value, params)
-            return wide(value, params)
-
-        def onto_set(point: Tree) -> Tree:
-            if project is None:
-                return point
-            nearest = project(point)
-            require_matching_tree("the result of project", nearest, params)
-            return wide(nearest, params)
 
         coin_key, message_key, local_key = jax.random.split(
             jax.random.fold_in(state.key, state.steps), 3
@@ -327,19 +308,14 @@ def three_pillars(
 
         # m^{k+1} = z^k with probability p, else m^k; m^0 = z^0
         refreshes_now = first | toss(coin_key, refresh_probability)
-        kept_at_m = jax.tree.map(
-            lambda row, p: row.reshape(p.shape), state.reference_operator, params
-        )
         kept = (
             state.reference,
-            mark_as_differing(kept_at_m, axis_name),
+            own_row(state.reference_operator, params, axis_name),
             state.mean_reference_operator,
         )
 
         def refresh() -> Tree:
-            with jax.named_scope("uplink_refresh"):
-                mean = jax.lax.pmean(operator_at_z, axis_name)
-            return z, operator_at_z, mean
+            return z, operator_at_z, workers.mean(operator_at_z)
 
         following = jax.lax.cond(refreshes_now, refresh, lambda: kept)
         m, operator_at_m, mean_at_m = jax.tree.map(
@@ -348,17 +324,17 @@ def three_pillars(
 
         def solve(
             server: Callable[[Tree], Tree],
+            marks: Callable[[Tree], Tree],
             at_m: Tree,
             at_z: Tree,
-            as_server: Callable[[Tree], Tree],
         ) -> tuple[Tree, Tree]:
             """u_H, and F_1(u_H) - F_1(m^k)."""
 
             def estimate(point: Tree, call: Any) -> Tree:
                 if stochastic_server_operator_fn is None:
                     return server(point)
-                return as_server(
-                    evaluate(
+                return marks(
+                    workers.evaluate(
                         "stochastic_server_operator_fn",
                         stochastic_server_operator_fn,
                         point,
@@ -370,60 +346,29 @@ def three_pillars(
                 shift=jax.tree.map(jnp.subtract, mean_at_m, at_m),
                 center=jax.tree.map(lambda zi, mi: zi + like(momentum, zi) * (mi - zi), z, m),
                 gamma=gamma,
-                project=onto_set,
+                project=workers.onto_set,
             )
             u, value = local_extragradient(
-                problem, local_step, local_steps, estimate, as_server(z), at_z
+                problem, local_step, local_steps, estimate, marks(z), at_z
             )
             if stochastic_server_operator_fn is not None:
                 value = server(u)
             return u, jax.tree.map(jnp.subtract, value, at_m)
 
-        if server_operator_fn is None:
-
-            def mark(tree: Tree) -> Tree:
-                return mark_as_differing(tree, axis_name)
-
-            def own(point: Tree) -> Tree:
-                return mark(evaluate("operator_fn", operator_fn, point))
-
-            def elsewhere() -> Tree:
-                zeros = mark(jax.tree.map(jnp.zeros_like, z))
-                return zeros, zeros
-
-            found = jax.lax.cond(
-                jax.lax.axis_index(axis_name) == 0,
-                lambda: solve(own, operator_at_m, operator_at_z, mark),
-                elsewhere,
-            )
-            with jax.named_scope("downlink"):
-                u, server_change = jax.lax.psum(found, axis_name)
-        else:
-
-            def server(point: Tree) -> Tree:
-                value = evaluate("server_operator_fn", server_operator_fn, point)
-                if differs_between_workers(value, axis_name):
-                    raise ValueError(
-                        "server_operator_fn must be the same operator on every worker, but its "
-                        f"result differs along the axis {axis_name!r}."
-                    )
-                return value
-
-            u, server_change = solve(server, server(m), server(z), lambda tree: tree)
+        known = ((m, operator_at_m), (z, operator_at_z))
+        u, server_change = workers.from_server(2, known, solve)
 
         # a_i = F_i(m^k) - F_1(m^k) - F_i(u_H) + F_1(u_H)
         difference = jax.tree.map(
             lambda at_m, at_u, change: (at_m - at_u) + change,
             operator_at_m,
-            evaluate("operator_fn", operator_fn, u),
+            workers.own(u),
             server_change,
         )
-        with jax.named_scope("uplink_message"):
-            mean = compressor.mean(message_key, tv.concatenate(difference), axis_name)
+        mean = mean_of_messages(compressor, message_key, difference, axis_name, like=u)
 
         # z^{k+1} = proj(u_H + gamma (1/n) sum_i Q_i(a_i))
-        correction = weighted(gamma, tv.split_like(mean, u))
-        z_next = onto_set(jax.tree.map(jnp.add, u, correction))
+        z_next = workers.onto_set(jax.tree.map(jnp.add, u, weighted(gamma, mean)))
         new_updates, remainder = step_to(z_next, params)
 
         reference, operator_at_reference, mean_at_reference = following
@@ -431,13 +376,9 @@ def three_pillars(
             key=state.key,
             steps=optax.safe_increment(state.steps),
             refreshes=state.refreshes + refreshes_now.astype(jnp.int32),
-            broadcasts=state.broadcasts + jnp.int32(server_operator_fn is None),
+            broadcasts=state.broadcasts + jnp.int32(not workers.everywhere),
             reference=reference,
-            reference_operator=jax.tree.map(
-                lambda value, row: value.reshape(row.shape),
-                operator_at_reference,
-                state.reference_operator,
-            ),
+            reference_operator=as_rows(operator_at_reference, params),
             mean_reference_operator=mean_at_reference,
             local_solution=u,
             remainder=remainder,

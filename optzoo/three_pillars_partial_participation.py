@@ -3,8 +3,9 @@
 import jax
 import optax
 
+from ._worker_operators import Projection
 from .compressors import SampledClients
-from .three_pillars import Projection, three_pillars
+from .three_pillars import three_pillars
 
 __all__ = ["three_pillars_partial_participation"]
 
