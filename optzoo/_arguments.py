@@ -82,6 +82,13 @@ def require_in(name: str, value: Any, low: float, below: float) -> None:
         raise ValueError(f"{name} must lie in [{low:g}, {below:g}), got {number}.")
 
 
+def require_closed_interval(name: str, value: Any, low: float, high: float) -> None:
+    """Raises unless low <= value <= high."""
+    number = concrete_number(name, value)
+    if number is not None and not low <= number <= high:
+        raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {number}.")
+
+
 def require_integer(name: str, value: Any, least: int) -> int | None:
     """The value as an int, or None for a tracer; raises unless it is at least `least`."""
     if isinstance(value, (bool, float)):

@@ -45,20 +45,19 @@ import optax
 from jax.sharding import PartitionSpec
 
 from ._arguments import (
-    concrete_number,
     require_floating,
     require_function,
     require_gradients,
     require_integer,
     require_key,
     require_positive,
-    require_probability,
 )
 from ._coin import toss
 from ._compensated_sum import iterate, step_to, zero_remainder
 from ._local_extragradient import SubProblem, like, local_extragradient
 from ._state_layout import require_own_state
 from ._wide_arithmetic import is_16_bit, weighted, wide, wide_dtype, wide_zeros
+from ._worker_arguments import require_compressor, require_reference, require_workers
 from ._worker_axis import mark_as_differing
 from ._worker_operators import (
     OperatorFn,
@@ -243,17 +242,10 @@ def three_pillars(
     require_positive("gamma", gamma)
     require_positive("local_step", local_step)
     require_integer("local_steps", local_steps, 1)
-    _require_momentum(momentum)
-    require_probability("refresh_probability", refresh_probability)
+    require_reference(momentum, refresh_probability)
     require_key("key", key)
-    if not isinstance(compressor, Compressor):
-        raise TypeError(
-            "compressor must be one of optzoo.compressors, such as optzoo.compressors.PermK(8), "
-            f"got {compressor!r}."
-        )
-    _require_axis_name(axis_name)
-    if project is not None:
-        require_function("project", project, "a point")
+    require_compressor(compressor)
+    require_workers(axis_name, project)
 
     def init_fn(params: optax.Params) -> ThreePillarsState:
         require_floating(params)
@@ -415,7 +407,7 @@ def three_pillars_specs(
       >>> state_specs.reference_operator == by_rows
       True
     """
-    _require_axis_name(axis_name)
+    require_workers(axis_name, None)
     require_floating(params)
 
     def everywhere(tree: Any) -> Any:
@@ -436,14 +428,3 @@ def three_pillars_specs(
         local_solution=params_specs,
         remainder=remainder,
     )
-
-
-def _require_momentum(momentum: Any) -> None:
-    number = concrete_number("momentum", momentum)
-    if number is not None and not 0.0 <= number <= 1.0:
-        raise ValueError(f"momentum must lie in [0, 1], got {number}.")
-
-
-def _require_axis_name(axis_name: Any) -> None:
-    if not isinstance(axis_name, str):
-        raise TypeError(f"axis_name must be the name of one axis, a string, got {axis_name!r}.")
