@@ -18,8 +18,10 @@ from .boosting import (
     decision_stumps,
     stochastic_gradient_boosting,
 )
-from .communication import Sent, bytes_sent, numbers_sent
+from .communication import Sent, bytes_sent, communication_rounds, numbers_sent
 from .control_variate import control_variate_gradient
+from .distributed_extragradient import DistributedExtragradientState, distributed_extragradient
+from .extragradient_sliding import ExtragradientSlidingState, extragradient_sliding
 from .frank_wolfe import (
     FrankWolfeState,
     SarahFrankWolfeState,
@@ -30,6 +32,7 @@ from .frank_wolfe import (
 from .ito_chain import ItoChainState, ito_chain, minibatch_diffusion
 from .kl_shampoo import KlShampooState, kl_shampoo, scale_by_kl_shampoo
 from .kl_soap import KlSoapState, kl_soap, scale_by_kl_soap
+from .local_extragradient import LocalExtragradientState, local_extragradient
 from .markovian_noise import MarkovianNoise, MultilevelBatch
 from .markovian_parameters import (
     AcceleratedGDBound,
@@ -38,6 +41,8 @@ from .markovian_parameters import (
     PolyakLojasiewiczGDBound,
     StronglyConvexGDBound,
 )
+from .masha1 import Masha1State, masha1
+from .masha2 import Masha2State, masha2
 from .master_weights import MasterWeightsState, master_weights
 from .mlmc import MLMCInfo, MLMCStream, MLMCStreamState, mlmc_gradient, mlmc_stream
 from .noise_laws import (
@@ -49,6 +54,7 @@ from .noise_laws import (
     sampled_noise,
     student_noise,
 )
+from .optimistic_masha import OptimisticMashaState, optimistic_masha
 from .oracle_calls import gradient_calls
 from .randomized_accelerated_gd import (
     AcceleratedCoefficients,
@@ -73,9 +79,11 @@ from .schedules import open_loop_schedule, stich_schedule
 from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap, soap_shardings
+from .svogs import SvogsState, svogs
 from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
 from .three_pillars_parameters import ThreePillarsParameters, three_pillars_parameters
 from .three_pillars_partial_participation import three_pillars_partial_participation
+from .worker_specs import worker_specs
 
 __version__ = "0.1.0"
 
@@ -107,19 +115,25 @@ __all__ = [
     "AcceleratedGDBound",
     "BoostingState",
     "DecisionStumps",
+    "DistributedExtragradientState",
     "ExtragradientBound",
+    "ExtragradientSlidingState",
     "FrankWolfeState",
     "ItoChainState",
     "KlShampooState",
     "KlSoapState",
+    "LocalExtragradientState",
     "MLMCInfo",
     "MLMCStream",
     "MLMCStreamState",
     "MarkovianNoise",
+    "Masha1State",
+    "Masha2State",
     "MasterWeightsState",
     "MultilevelBatch",
     "NoiseLaw",
     "NonconvexGDBound",
+    "OptimisticMashaState",
     "PolyakLojasiewiczGDBound",
     "Preconditioner",
     "RandomizedAcceleratedGDState",
@@ -133,17 +147,21 @@ __all__ = [
     "ShampooState",
     "SoapState",
     "StronglyConvexGDBound",
+    "SvogsState",
     "ThreePillarsParameters",
     "ThreePillarsState",
     "accelerated_coefficients",
     "accelerated_eval_params",
     "bernoulli_noise",
     "bytes_sent",
+    "communication_rounds",
     "compressors",
     "control_variate_gradient",
     "decision_stumps",
     "discrete_noise",
+    "distributed_extragradient",
     "extragradient_eval_params",
+    "extragradient_sliding",
     "frank_wolfe",
     "frank_wolfe_gap",
     "gaussian_noise",
@@ -152,12 +170,16 @@ __all__ = [
     "kl_shampoo",
     "kl_soap",
     "lmo",
+    "local_extragradient",
+    "masha1",
+    "masha2",
     "master_weights",
     "minibatch_diffusion",
     "mlmc_gradient",
     "mlmc_stream",
     "numbers_sent",
     "open_loop_schedule",
+    "optimistic_masha",
     "rademacher_noise",
     "randomized_accelerated_gd",
     "randomized_extragradient",
@@ -178,8 +200,10 @@ __all__ = [
     "stich_schedule",
     "stochastic_gradient_boosting",
     "student_noise",
+    "svogs",
     "three_pillars",
     "three_pillars_parameters",
     "three_pillars_partial_participation",
     "three_pillars_specs",
+    "worker_specs",
 ]

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import optax
 
 from ._coin import toss
-from ._wide_arithmetic import wide_dtype, wide_zeros
-from ._worker_axis import mark_as_differing
-from ._worker_operators import mean_of_vectors
+from ._wide_arithmetic import wide_zeros
+from ._worker_operators import as_rows, mean_of_vectors, own_row
 
 __all__: list[str] = []
 
@@ -23,10 +22,14 @@ class Reference(NamedTuple):
     operator: optax.Updates  # this worker's value at m: leaves (1, *shape)
     mean: optax.Updates  # (1/n) sum_i of the workers' values
 
+    @staticmethod
+    def per_worker() -> tuple[str, ...]:
+        """The fields of which every worker has its own."""
+        return ("operator",)
+
     def own(self, axis_name: str) -> optax.Updates:
-        """This worker's value at m, in the shapes of the parameters."""
-        values = jax.tree.map(lambda row, p: row.reshape(p.shape), self.operator, self.point)
-        return mark_as_differing(values, axis_name)
+        """The value of this worker at m, in the shapes of the parameters."""
+        return own_row(self.operator, self.point, axis_name)
 
     def refreshed(
         self,
@@ -56,11 +59,13 @@ class Reference(NamedTuple):
             return self.point, self.own(axis_name), self.mean
 
         point, operator, mean = jax.lax.cond(now, moved, kept)
-        rows = jax.tree.map(lambda value, row: value.reshape(row.shape), operator, self.operator)
-        return Reference(point, rows, mean), now.astype(jnp.int32)
+        return Reference(point, as_rows(operator, point), mean), now.astype(jnp.int32)
+
+    def unless(self, first: jax.Array, other: "Reference") -> "Reference":
+        """The other reference at first, else this one."""
+        return jax.tree.map(lambda own, new: jnp.where(first, new, own), self, other)
 
 
 def fresh_reference(params: optax.Params) -> Reference:
     """Zeros, which the first step replaces; works on shapes."""
-    rows = jax.tree.map(lambda p: jnp.zeros((1, *p.shape), wide_dtype(p)), params)
-    return Reference(wide_zeros(params), rows, wide_zeros(params))
+    return Reference(wide_zeros(params), as_rows(wide_zeros(params), params), wide_zeros(params))

@@ -100,7 +100,9 @@ def distributed_extragradient(
     def init_fn(params: optax.Params) -> DistributedExtragradientState:
         require_floating(params)
         return DistributedExtragradientState(
-            steps=jnp.zeros([], jnp.int32), sent=no_traffic(), remainder=zero_remainder(params)
+            steps=jnp.zeros([], jnp.int32),
+            sent=no_traffic(messages=False),
+            remainder=zero_remainder(params),
         )
 
     def update_fn(

@@ -1,4 +1,4 @@
-r"""Extragradient sliding: the server's operator is solved for, the small difference is extrapolated.
+r"""Extragradient sliding: the server's operator is solved for, the small rest extrapolated.
 
 With G = F - F_1, which is delta-Lipschitz with delta far below L:
 
@@ -144,7 +144,9 @@ def extragradient_sliding(
     def init_fn(params: optax.Params) -> ExtragradientSlidingState:
         require_floating(params)
         return ExtragradientSlidingState(
-            steps=jnp.zeros([], jnp.int32), sent=no_traffic(), remainder=zero_remainder(params)
+            steps=jnp.zeros([], jnp.int32),
+            sent=no_traffic(messages=False),
+            remainder=zero_remainder(params),
         )
 
     def update_fn(

@@ -109,7 +109,9 @@ def local_extragradient(
     def init_fn(params: optax.Params) -> LocalExtragradientState:
         require_floating(params)
         return LocalExtragradientState(
-            steps=jnp.zeros([], jnp.int32), sent=no_traffic(), remainder=zero_remainder(params)
+            steps=jnp.zeros([], jnp.int32),
+            sent=no_traffic(messages=False),
+            remainder=zero_remainder(params),
         )
 
     def update_fn(

@@ -6,8 +6,8 @@ r"""MASHA1: extragradient with a reference point, and unbiased compressed differ
     m^{k+1} = z^{k+1} with probability p, and then all F_i(m^{k+1}) are sent in full; else m^k.
 
 The differences are those of a worker's own operator between two points, so they are as large as L
-allows: with independent `RandK` an accuracy eps takes of the order of (1/p + L / (sqrt(p) mu) *
-sqrt(omega / n)) log(1/eps) steps, however similar the workers are.
+allows: with independent compressors of variance omega an accuracy eps takes of the order of
+(1/p + sqrt((1 + omega / n) / p) L / mu) log(1/eps) steps, however similar the workers are.
 
 Differs from the paper:
  1. The coin that decides on m^{k+1} is tossed at the beginning of step k + 1, where F_i(z^{k+1})
@@ -117,7 +117,7 @@ def masha1(
         return Masha1State(
             key=jnp.copy(key),
             steps=jnp.zeros([], jnp.int32),
-            sent=no_traffic(),
+            sent=no_traffic(messages=True),
             reference=fresh_reference(params),
             remainder=zero_remainder(params),
         )

@@ -42,7 +42,6 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import PartitionSpec
 
 from ._arguments import (
     require_floating,
@@ -56,7 +55,7 @@ from ._coin import toss
 from ._compensated_sum import iterate, step_to, zero_remainder
 from ._local_extragradient import SubProblem, like, local_extragradient
 from ._state_layout import require_own_state
-from ._wide_arithmetic import is_16_bit, weighted, wide, wide_dtype, wide_zeros
+from ._wide_arithmetic import weighted, wide, wide_zeros
 from ._worker_arguments import require_compressor, require_reference, require_workers
 from ._worker_axis import mark_as_differing
 from ._worker_operators import (
@@ -68,6 +67,7 @@ from ._worker_operators import (
     own_row,
 )
 from .compressors import Compressor
+from .worker_specs import specs_of
 
 __all__ = [
     "ThreePillarsState",
@@ -96,6 +96,11 @@ class ThreePillarsState(NamedTuple):
     mean_reference_operator: optax.Updates  # F(m^k)
     local_solution: optax.Params  # u_H of the last step, which no step reads; 0 before the first
     remainder: optax.Params  # z^k less the 16-bit parameters, float32; None for wider leaves
+
+    @staticmethod
+    def per_worker() -> tuple[str, ...]:
+        """The fields of which every worker has its own."""
+        return ("reference_operator",)
 
 
 def three_pillars(
@@ -249,20 +254,7 @@ def three_pillars(
 
     def init_fn(params: optax.Params) -> ThreePillarsState:
         require_floating(params)
-        return ThreePillarsState(
-            # A copy: a user who donates the state must not lose the key given here.
-            key=jnp.copy(key),
-            steps=jnp.zeros([], jnp.int32),
-            refreshes=jnp.zeros([], jnp.int32),
-            broadcasts=jnp.zeros([], jnp.int32),
-            reference=wide_zeros(params),
-            reference_operator=jax.tree.map(
-                lambda p: jnp.zeros((1, *p.shape), wide_dtype(p)), params
-            ),
-            mean_reference_operator=wide_zeros(params),
-            local_solution=wide_zeros(params),
-            remainder=zero_remainder(params),
-        )
+        return fresh_state(params, key)
 
     def update_fn(
         updates: optax.Updates,
@@ -410,21 +402,21 @@ def three_pillars_specs(
     require_workers(axis_name, None)
     require_floating(params)
 
-    def everywhere(tree: Any) -> Any:
-        return jax.tree.map(lambda leaf: PartitionSpec(), tree)
+    state = jax.eval_shape(lambda: fresh_state(params, jax.random.key(0)))
+    return specs_of(params, axis_name), specs_of(state, axis_name)
 
-    params_specs = everywhere(params)
-    remainder = jax.tree.map(lambda p, spec: spec if is_16_bit(p) else None, params, params_specs)
-    # A state of specifications in place of arrays.
-    spec: Any = PartitionSpec()
-    return params_specs, ThreePillarsState(
-        key=spec,
-        steps=spec,
-        refreshes=spec,
-        broadcasts=spec,
-        reference=params_specs,
-        reference_operator=jax.tree.map(lambda leaf: PartitionSpec(axis_name), params),
-        mean_reference_operator=params_specs,
-        local_solution=params_specs,
-        remainder=remainder,
+
+def fresh_state(params: optax.Params, key: jax.Array) -> ThreePillarsState:
+    """The state before the first step; works on shapes."""
+    return ThreePillarsState(
+        # A copy: a user who donates the state must not lose the key given here.
+        key=jnp.copy(key),
+        steps=jnp.zeros([], jnp.int32),
+        refreshes=jnp.zeros([], jnp.int32),
+        broadcasts=jnp.zeros([], jnp.int32),
+        reference=wide_zeros(params),
+        reference_operator=as_rows(wide_zeros(params), params),
+        mean_reference_operator=wide_zeros(params),
+        local_solution=wide_zeros(params),
+        remainder=zero_remainder(params),
     )

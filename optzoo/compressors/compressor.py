@@ -60,6 +60,15 @@ class Compressor(abc.ABC):
         a, _ = self.variance_constants(dimension)
         return self.num_workers * a
 
+    def contraction(self, dimension: int) -> float:
+        """The c of E|C_i(a) - a|^2 <= (1 - c) |a|^2; ValueError where none in (0, 1] is known."""
+        omega = self.omega(dimension)
+        if omega >= 1:
+            raise ValueError(
+                f"{self} is not contractive: its variance omega = {omega:g} is not below 1."
+            )
+        return 1 - omega
+
     def numbers(self, dimension: int) -> float:
         """How many numbers a worker sends, in the mean over the workers."""
         leaves = jax.tree.leaves(self._message(dimension, tv.default_dtype()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from .compressor import Compressor, Vector
+from .compressor import Compressor, Vector, require_static
 
 __all__ = ["RandK", "TopK"]
 
@@ -68,7 +68,7 @@ class RandK(Compressor):
 
 @dataclass(frozen=True)
 class TopK(Compressor):
-    r"""The K entries of largest magnitude, unscaled: biased, and so outside the theorems.
+    r"""The K entries of largest magnitude, unscaled: biased, for methods with error feedback.
 
     .. math:: \|Q_i(a) - a\|^2 \le \Bigl(1 - \frac Kd\Bigr) \|a\|^2
 
@@ -120,6 +120,12 @@ class TopK(Compressor):
         """The mean, without n vectors in memory."""
         values, indices = messages
         return _scatter(indices, values / self.num_workers, like.size)
+
+    def contraction(self, dimension: int) -> float:
+        """K / d."""
+        require_static("dimension", dimension, 1)
+        _require_at_most_dimension(self.num_coordinates, dimension)
+        return self.num_coordinates / dimension
 
     def variance_constants(self, dimension: int) -> tuple[float, float]:
         """Raises ValueError: there are none."""
