@@ -5,7 +5,7 @@
 assumption is violated. What `theory_checks` certifies is these objects.
 """
 
-from . import frank_wolfe, ito_chains, markovian_noise, soap, three_pillars
+from . import distributed_methods, frank_wolfe, ito_chains, markovian_noise, soap, three_pillars
 from .theorem import Assumption, Constants, Paper, Theorem, constant, theorems_of
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Paper",
     "Theorem",
     "constant",
+    "distributed_methods",
     "frank_wolfe",
     "ito_chains",
     "markovian_noise",

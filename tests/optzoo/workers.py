@@ -98,9 +98,9 @@ def on_workers(method, problem, params, *, everywhere=True, extras=None):
         )
         return optax.apply_updates(z, updates), state
 
-    axes = axes_of(optzoo.three_pillars_specs(params, AXIS))
-    init = jax.vmap(method.init, None, axes[1], axis_size=problem.num_workers, axis_name=AXIS)
-    mapped = jax.vmap(step, (*axes, 0), axes, axis_name=AXIS)
+    axes = axes_of(optzoo.worker_specs(method, params, AXIS))
+    init = jax.vmap(method.init, None, axes, axis_size=problem.num_workers, axis_name=AXIS)
+    mapped = jax.vmap(step, (None, axes, 0), (None, axes), axis_name=AXIS)
     return (lambda z, state: mapped(z, state, data)), init(params)
 
 

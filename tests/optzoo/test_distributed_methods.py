@@ -1,0 +1,224 @@
+"""Methods that Three Pillars is compared with: each against its statement in NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import optzoo
+from optzoo.compressors import Identity, NaturalCompression, PermK, RandK, SampledClients, TopK
+
+from . import distributed_in_numpy as in_numpy
+from .workers import (
+    AXIS,
+    client_weights,
+    on_workers,
+    perm_k_weights,
+    rand_k_weights,
+    unequal_operators,
+)
+
+KEY = jax.random.key(0)
+DIM = 7
+
+
+def onto_ball(tree):
+    """The projection onto the ball of radius 0.7."""
+    flat, unflatten = ravel_pytree(tree)
+    return unflatten(flat * jnp.minimum(1, 0.7 / jnp.linalg.norm(flat)))
+
+
+def onto_ball_in_numpy(z):
+    return z * min(1, 0.7 / np.linalg.norm(z))
+
+
+def flat(tree):
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+def start():
+    """A two-player problem: one tree, one vector for the compressor."""
+    return {"x": jnp.full((2, 2), 0.1), "y": jnp.array([0.2, -0.1, 0.3])}
+
+
+DETERMINISTIC = {
+    "extragradient": (
+        optzoo.distributed_extragradient(0.2, axis_name=AXIS),
+        lambda problem, z: in_numpy.extragradient(problem, z, 0.2),
+        (2, 2, 0),
+    ),
+    "extragradient-ball": (
+        optzoo.distributed_extragradient(0.2, axis_name=AXIS, project=onto_ball),
+        lambda problem, z: in_numpy.extragradient(problem, z, 0.2, onto_ball_in_numpy),
+        (2, 2, 0),
+    ),
+    "local": (
+        optzoo.local_extragradient(0.2, 3, axis_name=AXIS),
+        lambda problem, z: in_numpy.local_extragradient(problem, z, 0.2, 3),
+        (1, 1, 0),
+    ),
+    "local-ball": (
+        optzoo.local_extragradient(0.2, 1, axis_name=AXIS, project=onto_ball),
+        lambda problem, z: in_numpy.local_extragradient(problem, z, 0.2, 1, onto_ball_in_numpy),
+        (1, 1, 0),
+    ),
+    "similarity": (
+        optzoo.extragradient_sliding(0.4, 0.1, 3, axis_name=AXIS),
+        lambda problem, z: in_numpy.sliding(problem, z, 0.4, 0.1, 3, 0.4, 0.0),
+        (2, 2, 2),
+    ),
+    "sliding-ball": (
+        optzoo.extragradient_sliding(
+            0.4, 0.1, 3, eta=0.3, alpha=0.2, axis_name=AXIS, project=onto_ball
+        ),
+        lambda problem, z: in_numpy.sliding(problem, z, 0.4, 0.1, 3, 0.3, 0.2, onto_ball_in_numpy),
+        (2, 2, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_deterministic_methods_are_their_statements(name, everywhere):
+    method, statement, (rounds, vectors, broadcasts) = DETERMINISTIC[name]
+    if everywhere and not broadcasts:
+        everywhere = False  # no server: nothing to be told
+    problem, z = unequal_operators(4, DIM), start()
+    run, state = on_workers(method, problem, z, everywhere=everywhere)
+    run, paper = jax.jit(run), statement(problem, flat(z))
+    for _ in range(12):
+        z, state = run(z, state)
+        np.testing.assert_allclose(flat(z), next(paper), atol=1e-13)
+    assert int(state.steps) == 12
+    assert state.sent.messages is None
+    counted = state.sent.rounds, state.sent.vectors, state.sent.broadcasts
+    assert [int(n) for n in counted] == [
+        12 * rounds,
+        12 * vectors,
+        0 if everywhere else 12 * broadcasts,
+    ]
+
+
+def masha1(compressor, project=None):
+    return optzoo.masha1(
+        0.2,
+        momentum=0.35,
+        refresh_probability=0.25,
+        compressor=compressor,
+        axis_name=AXIS,
+        project=project,
+        key=KEY,
+    )
+
+
+def optimistic(compressor, project=None):
+    return optzoo.optimistic_masha(
+        0.1,
+        momentum=0.35,
+        refresh_probability=0.25,
+        optimism=0.9,
+        compressor=compressor,
+        axis_name=AXIS,
+        project=project,
+        key=KEY,
+    )
+
+
+def svogs(clients, project=None):
+    return optzoo.svogs(
+        0.2,
+        0.1,
+        3,
+        momentum=0.35,
+        refresh_probability=0.25,
+        optimism=0.9,
+        clients=clients,
+        axis_name=AXIS,
+        project=project,
+        key=KEY,
+    )
+
+
+def masha2(compressor):
+    return optzoo.masha2(
+        0.1,
+        momentum=0.35,
+        refresh_probability=0.25,
+        compressor=compressor,
+        axis_name=AXIS,
+        key=KEY,
+    )
+
+
+PERM, RAND, CLIENTS = perm_k_weights(4, DIM), rand_k_weights(6, 2, DIM), client_weights(2, 4, DIM)
+
+RANDOM = {
+    "masha1-rand_k": (
+        masha1(RandK(6, 2)),
+        lambda problem, z: in_numpy.masha1(problem, z, 0.2, 0.35, RAND),
+        0,
+    ),
+    "masha1-ball": (
+        masha1(PermK(4), onto_ball),
+        lambda problem, z: in_numpy.masha1(problem, z, 0.2, 0.35, PERM, onto_ball_in_numpy),
+        0,
+    ),
+    "optimistic": (
+        optimistic(PermK(4)),
+        lambda problem, z: in_numpy.optimistic_masha(problem, z, 0.1, 0.35, 0.9, PERM),
+        0,
+    ),
+    "optimistic-ball": (
+        optimistic(RandK(6, 2), onto_ball),
+        lambda problem, z: in_numpy.optimistic_masha(
+            problem, z, 0.1, 0.35, 0.9, RAND, onto_ball_in_numpy
+        ),
+        0,
+    ),
+    "svogs": (
+        svogs(SampledClients(2, 4)),
+        lambda problem, z: in_numpy.svogs(problem, z, 0.2, 0.1, 3, 0.35, 0.9, CLIENTS),
+        2,
+    ),
+    "svogs-ball": (
+        svogs(SampledClients(2, 4), onto_ball),
+        lambda problem, z: in_numpy.svogs(
+            problem, z, 0.2, 0.1, 3, 0.35, 0.9, CLIENTS, onto_ball_in_numpy
+        ),
+        2,
+    ),
+    "masha2": (
+        masha2(TopK(2, 4)),
+        lambda problem, z: in_numpy.masha2(problem, z, 0.1, 0.35, 2),
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+@pytest.mark.parametrize("name", RANDOM)
+def test_every_step_of_a_random_method_is_an_outcome_of_its_statement(name, everywhere):
+    method, statement, broadcasts = RANDOM[name]
+    everywhere = everywhere and bool(broadcasts)
+    workers = 2 if "rand_k" in name or name == "optimistic-ball" else 4
+    problem, z = unequal_operators(workers, DIM), start()
+    run, state = on_workers(method, problem, z, everywhere=everywhere)
+    run, paper = jax.jit(run), statement(problem, flat(z))
+    sent, seen, refreshes = 0, set(), 0
+    next(paper)
+    for k in range(30):
+        z, state = run(z, state)
+        refreshed = int(state.sent.vectors) > sent
+        sent = int(state.sent.vectors)
+        assert refreshed or k > 0  # at first there is no reference
+        refreshes += refreshed
+        outcomes = paper.send(refreshed)
+        distances = np.abs(outcomes - flat(z)).max(axis=1)
+        assert distances.min() < 1e-13
+        seen.add(int(distances.argmin()))
+        paper.send(int(distances.argmin()))
+    assert 3 < refreshes < 16
+    assert len(seen) >= min(len(outcomes), 4)
+    counted = state.sent.rounds, state.sent.messages, state.sent.broadcasts
+    assert [int(n) for n in counted] == [30 + refreshes, 30, 0 if everywhere else 30 * broadcasts]
