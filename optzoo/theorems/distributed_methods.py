@@ -3,8 +3,8 @@ r"""Distributed variational inequalities: the methods that Three Pillars is comp
     find z* in Z with <F(z*), z - z*> >= 0 for all z in Z,   F = (1/n) sum_i F_i,
 
 as in `optzoo.theorems.three_pillars`, whose notation holds here too: worker 1 is the server, G is
-F - F_1 and delta_1-Lipschitz, and the F_i - F are delta_av-Lipschitz in the mean square. A and B are
-the compressor's: E|xi - E xi|^2 <= A (1/n) sum_i |a_i|^2 - B |(1/n) sum_i a_i|^2 for the mean xi of
+F - F_1 and delta_1-Lipschitz, and the F_i - F are delta_av-Lipschitz in the mean square. A and B
+are the compressor's: E|xi - E xi|^2 <= A (1/n) sum_i |a_i|^2 - B |(1/n) sum_i a_i|^2 for the mean xi of
 compressed vectors a_i.
 
  E   extragradient with full communication
@@ -349,7 +349,8 @@ _OPTIMISTIC = (
     r"\theta, \quad \lambda = \frac{p}{p - \theta}$$"
 )
 _CONDITIONS = Assumption(
-    r"$p \le \frac12$, $\gamma \le 1/(8\ell)$ and $16\gamma^2 d_M^2 \le \alpha\min(p, \frac58 - p)$",
+    r"$p \le \frac12$, $\gamma \le 1/(8\ell)$ and $16\gamma^2 d_M^2 \le \alpha\min(p, "
+    r"\frac58 - p)$",
     lambda constants, *more: constants.allowed(),
 )
 
@@ -379,8 +380,8 @@ OM = Theorem(
         r"\alpha a_k$ and at most $\alpha\gamma\ell(|z - z^-|^2 + |z^+ - z|^2)$; its noise, which "
         r"is orthogonal to all but $z^+ - z$, at most $\frac18|z^+ - z|^2 + 8\gamma^2 d_M^2 (2|z - "
         r"w^-|^2 + 2\alpha^2|z - z^-|^2)$. The conditions make these at most $\alpha$ times "
-        r"$p|z - w^-|^2 + c|z - z^-|^2$ with $c = \frac78 - p - \alpha\gamma\ell$, which the step before had to spare. Weights $1 + "
-        r"2\gamma\mu - \lambda p$ of $|z - z^*|^2$ and $\lambda$ of $|w - z^*|^2$, with $w^+ = "
+        r"$p|z - w^-|^2 + c|z - z^-|^2$ with $c = \frac78 - p - \alpha\gamma\ell$, which the step "
+        r"before had to spare. Weights $1 + 2\gamma\mu - \lambda p$ of $|z - z^*|^2$ and $\lambda$ of $|w - z^*|^2$, with $w^+ = "
         r"z^+$ with probability $p$, and $\theta \le p/2$, $3\theta \le 2\gamma\mu(1 - \theta)$. "
         r"At last $|a_k| \le \gamma\ell(|z - z^*|^2 + |z - z^-|^2)$."
     ),
@@ -433,7 +434,8 @@ M2 = Theorem(
     formula=ErrorFeedback.reference,
     proof=(
         r"Let $\hat z = z - \bar e$ with $\bar e = \frac1n \sum_i e_i$: then $\hat z^+ = v - "
-        r"\bar e - \gamma F(u)$. As in M1, $|\hat z^+ - z^*|^2 \le (1-p)|\hat z - z^*|^2 + p|m - z^*|^2 - "
+        r"\bar e - \gamma F(u)$. As in M1, $|\hat z^+ - z^*|^2 \le (1-p)|\hat z - z^*|^2 + "
+        r"p|m - z^*|^2 - "
         r"\frac34(1-p)|u - z|^2 - (\frac p4 - 2\gamma^2L^2)|u - m|^2 - \frac32\gamma\mu|u - z^*|^2 "
         r"+ (5 + 3p + 2p^2/(\gamma\mu))|\bar e|^2$, where $\gamma F(u) = v - u + \gamma(F(u) - "
         r"F(m))$ bounds $\langle F(u), \bar e\rangle$, and $\langle\bar e, u - z^*\rangle$ costs a "
