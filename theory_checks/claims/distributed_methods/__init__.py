@@ -1,0 +1,11 @@
+"""Claims on the methods that Three Pillars is compared with: contractions, floors, complexities."""
+
+from ...claim import Claim
+from ...side_by_side import SideBySide
+from . import one_step
+
+__all__ = ["CLAIMS", "SIDE_BY_SIDE"]
+
+CLAIMS: tuple[Claim, ...] = (*one_step.CLAIMS,)
+
+SIDE_BY_SIDE: tuple[SideBySide, ...] = ()
