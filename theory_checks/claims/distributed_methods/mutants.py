@@ -9,7 +9,7 @@ import optzoo
 from ...controls import wrong
 from ...mutants import Call, altered
 
-__all__ = ["NO_MOMENTUM", "NO_OPTIMISM", "no_correction", "no_extrapolation"]
+__all__ = ["NO_MOMENTUM", "no_correction", "no_extrapolation"]
 
 
 @altered(optzoo.distributed_extragradient)
@@ -29,4 +29,3 @@ def no_correction(call: Call) -> tuple[Any, Any]:
 
 
 NO_MOMENTUM = wrong("no momentum", r"$\tau = 0$ in the method", momentum=0.0)
-NO_OPTIMISM = wrong("no optimism", r"$\alpha = 0$ in the method", optimism=0.0)

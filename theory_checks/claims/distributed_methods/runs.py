@@ -1,7 +1,6 @@
 """Whole runs of the shipped methods on affine operators, their second moments without sampling."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from ...claim import Case, Claim, grid
 from ...controls import Change, Sides, case, exact_case, mutant, null, wrong
 from ...simulation import Experiment
 from .linear_maps import Array, linear_steps
-from .mutants import NO_MOMENTUM, NO_OPTIMISM, no_correction, no_extrapolation
+from .mutants import NO_MOMENTUM, no_correction, no_extrapolation
 from .processes import MethodRun, Position, reference
 from .settings import (
     MethodSetting,
@@ -100,37 +99,49 @@ def _masha1(coupling: str) -> Case:
     return _case(M1, setting, *changes.get(coupling, ()))
 
 
-def _with_optimism(theorem: Theorem, setting: MethodSetting, bites: bool) -> Case:
+def _too_long_and_too_fast(setting: MethodSetting) -> tuple[Change, ...]:
     gamma, mu = setting.value("gamma"), setting.value("mu")
-    longer = {"gamma": 3 * gamma}
-    return exact_case(
-        setting,
-        partial(_of, theorem),
-        ExactInequality,
+    return (
         wrong("gamma twelve times as long", r"$\gamma = 1.5/\ell$", gamma=12 * gamma),
         wrong(
             "five times the progress",
             r"a false claim: $5\gamma\mu$ for $\gamma\mu$",
             claimed={"mu": 5 * mu},
         ),
-        replace(
-            NO_OPTIMISM, name="no optimism, 3 times the step", arguments={"optimism": 0.0} | longer
-        ),
-        null("3 times the step", "longer than the theorem allows, with optimism", **longer),
-        bites=bites,
-        what=WHAT,
-        round_off=1e-25,
     )
 
 
 def _optimistic(coupling: str) -> Case:
     setting = optimistic_masha(coupling, size=SIZES[coupling], mu=0.02)
-    return _with_optimism(OM, setting, coupling == "spectrum")
+    changes = {
+        "spectrum": _too_long_and_too_fast(setting),
+        "random": (
+            null(
+                "no optimism",
+                r"$\alpha = 0$: at so short a step the pull to the reference is enough",
+                optimism=0.0,
+            ),
+        ),
+    }
+    return _case(OM, setting, *changes.get(coupling, ()))
 
 
 def _svogs(coupling: str) -> Case:
     setting = svogs(coupling, size=SIZES[coupling], mu=0.02)
-    return _with_optimism(SV, setting, coupling == "spectrum")
+    longer = 3 * setting.value("gamma")
+    changes = {
+        "spectrum": _too_long_and_too_fast(setting),
+        "adversarial": (
+            wrong(
+                "no optimism, 3 times the step",
+                r"$\alpha = 0$ in the method",
+                gamma=longer,
+                optimism=0.0,
+            ),
+            null("3 times the step", "longer than the theorem allows, with optimism", gamma=longer),
+        ),
+    }
+    return _case(SV, setting, *changes.get(coupling, ()))
 
 
 # --- Local steps ---
