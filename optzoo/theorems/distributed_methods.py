@@ -4,8 +4,8 @@ r"""Distributed variational inequalities: the methods that Three Pillars is comp
 
 as in `optzoo.theorems.three_pillars`, whose notation holds here too: worker 1 is the server, G is
 F - F_1 and delta_1-Lipschitz, and the F_i - F are delta_av-Lipschitz in the mean square. A and B
-are the compressor's: E|xi - E xi|^2 <= A (1/n) sum_i |a_i|^2 - B |(1/n) sum_i a_i|^2 for the mean xi of
-compressed vectors a_i.
+are the compressor's: E|xi - E xi|^2 <= A (1/n) sum_i |a_i|^2 - B |(1/n) sum_i a_i|^2 for the mean
+xi of compressed vectors a_i.
 
  E   extragradient with full communication
  LE  local extragradient: how far its limit is from z*
@@ -15,6 +15,7 @@ compressed vectors a_i.
  OM  Optimistic MASHA
  SV  SVOGS
  M2  MASHA2: contractive compression with error feedback
+ costs    how rounds, messages and calls to an accuracy grow with delta/mu, L/mu and n
 
 Each is stated for the algorithm as its file in `optzoo` has it. The constants and, as their
 methods, the bounds stand in `optzoo.theorems.distributed_methods_constants`.
@@ -39,6 +40,9 @@ __all__ = [
     "OM",
     "PAPER",
     "SV",
+    "TABLE_LIPSCHITZ",
+    "TABLE_SIMILARITY",
+    "TABLE_WORKERS",
     "V8",
     "CompressedDifferences",
     "E",
@@ -381,7 +385,8 @@ OM = Theorem(
         r"is orthogonal to all but $z^+ - z$, at most $\frac18|z^+ - z|^2 + 8\gamma^2 d_M^2 (2|z - "
         r"w^-|^2 + 2\alpha^2|z - z^-|^2)$. The conditions make these at most $\alpha$ times "
         r"$p|z - w^-|^2 + c|z - z^-|^2$ with $c = \frac78 - p - \alpha\gamma\ell$, which the step "
-        r"before had to spare. Weights $1 + 2\gamma\mu - \lambda p$ of $|z - z^*|^2$ and $\lambda$ of $|w - z^*|^2$, with $w^+ = "
+        r"before had to spare. Weights $1 + 2\gamma\mu - \lambda p$ of $|z - z^*|^2$ and "
+        r"$\lambda$ of $|w - z^*|^2$, with $w^+ = "
         r"z^+$ with probability $p$, and $\theta \le p/2$, $3\theta \le 2\gamma\mu(1 - \theta)$. "
         r"At last $|a_k| \le \gamma\ell(|z - z^*|^2 + |z - z^-|^2)$."
     ),
@@ -445,4 +450,60 @@ M2 = Theorem(
         r"$1 - \gamma\mu/10$."
     ),
     not_shown="Steps of a practical length: the theorem's is far shorter than what converges.",
+)
+
+# --- The table of complexities ---
+
+_TABLE = {
+    "paper": PAPER,
+    "source": "complexities of the methods; explicit forms V2 of Three Pillars and E to SV here",
+    "assumptions": (
+        Assumption("a slow instance, on which the term that is varied dominates"),
+        Assumption("each method with its theorem's numbers"),
+    ),
+    "metric": r"\text{cost}: E|z^k - z^*|^2 \le 0.01\, |z^0 - z^*|^2",
+    "output": "last iterate",
+    "side": "law",
+    "not_shown": (
+        "Constants and logarithms: exponents alone; and the regimes in which another term of a "
+        "sum of complexities dominates."
+    ),
+}
+
+TABLE_SIMILARITY = Theorem(
+    label="costs in the similarity",
+    title="What grows with delta/mu",
+    algorithm="three_pillars",
+    statement=(
+        r"At fixed $L/\mu$ and $n$ rounds grow like $(\delta/\mu)^a$: $a = 1$ for sliding (S, V8), "
+        r"Three Pillars and SVOGS, and for Optimistic MASHA where $\sqrt n\,\delta$ is above $L$; "
+        r"$a = 0$ for extragradient and MASHA1. The server's calls do not grow where $L$ is far "
+        r"above $\delta$: longer rounds need proportionately fewer local steps"
+    ),
+    **_TABLE,
+)
+
+TABLE_LIPSCHITZ = Theorem(
+    label="costs in L",
+    title="What grows with L/mu",
+    algorithm="three_pillars",
+    statement=(
+        r"At fixed $\delta/\mu$ and $n$ rounds grow like $(L/\mu)^a$: $a = 1$ for extragradient, "
+        r"MASHA1 and Optimistic MASHA; $a = 0$ for sliding (S, V8), Three Pillars and SVOGS, whose "
+        r"server's calls grow like $L/\mu$"
+    ),
+    **_TABLE,
+)
+
+TABLE_WORKERS = Theorem(
+    label="costs in n",
+    title="What grows with the number of workers",
+    algorithm="three_pillars",
+    statement=(
+        r"Where $\delta/\mu$ is far above $\sqrt n$, rounds grow like $n^a$ and what a worker "
+        r"sends like $n^b$: $a = b = 0$ for extragradient and sliding (S, V8); $a = \frac12$, $b = "
+        r"-\frac12$ with PermK and $p = 1/n$ for Three Pillars, MASHA1 and Optimistic MASHA; $a = "
+        r"0$, $b = -\frac12$ for SVOGS with $\sqrt n$ clients and $p = 1/\sqrt n$"
+    ),
+    **_TABLE,
 )

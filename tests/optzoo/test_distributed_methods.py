@@ -7,7 +7,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import optzoo
-from optzoo.compressors import Identity, NaturalCompression, PermK, RandK, SampledClients, TopK
+from optzoo.compressors import PermK, RandK, SampledClients, TopK
 
 from . import distributed_in_numpy as in_numpy
 from .workers import (

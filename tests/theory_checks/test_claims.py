@@ -18,6 +18,7 @@ PAGES = (
     theorems.markovian_noise,
     theorems.soap,
     theorems.three_pillars,
+    theorems.distributed_methods,
 )
 
 # The quickest of every kind; `make verify` runs them all.
@@ -33,6 +34,7 @@ CHOSEN = {
     ),
     "soap": ("adafactor", "scale"),
     "three_pillars": ("one-step/stochastic", "moments/rates"),
+    "distributed_methods": ("extragradient/one-step", "masha1/one-step"),
 }  # fmt: skip
 BY_ID = {claim.id: claim for claim in CLAIMS}
 NAMES = [f"{paper}/{name}" for paper, names in CHOSEN.items() for name in names]

@@ -1,4 +1,4 @@
-"""A distance known exactly at several steps: its exponent, and the bound it must stay below."""
+"""A quantity known exactly at several values of a constant: its exponent, and its bound."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,32 +18,33 @@ __all__ = ["ExactExponent"]
 
 Array = NDArray[np.float64]
 
-SLACK = 0.03
 _LAST = 3
 
 
 @dataclass(frozen=True, eq=False)
 class ExactExponent:
-    """The slope of log distance against log eta, between neighbours; nothing is sampled.
+    """The slope of log quantity against log constant, between neighbours; nothing is sampled.
 
-    - "at_least": every slope between neighbours is at least `stated` - 0.03. A distance that falls
-      faster than a theorem says supports it.
-    - "exactly": the slopes between the three smallest steps lie within 0.03 of `stated`.
+    - "at_least": every slope between neighbours is at least `stated` less the slack. A distance
+      that falls faster than a theorem says supports it.
+    - "exactly": the last two slopes lie within the slack of `stated`.
 
     Args:
-        compute: returns (eta, distance, bound), each of shape (steps,), eta decreasing; the bound
-            may be None.
+        compute: returns (constant, quantity, bound), each of shape (values,), in an order in which
+            the law becomes ever more exact, such as steps that fall; the bound may be None.
         stated: the exponent, or a function of no arguments that is asked anew whenever the theorem
             is restated.
         relation: "at_least" or "exactly".
+        slack: how far a slope may be off.
     """
 
     compute: Callable[[], tuple[Array, Array, Array | None]]
     stated: Says
     relation: Literal["at_least", "exactly"] = "at_least"
+    slack: float = 0.03
 
     kind: ClassVar[Kind] = "scaling"
-    name: ClassVar[str] = "slopes of exact distances"
+    name: ClassVar[str] = "slopes of exact quantities"
 
     def run(self, laboratory: Laboratory) -> Finding:
         """Measures the slopes."""
@@ -51,25 +52,26 @@ class ExactExponent:
         stated, slopes = float(self.says(laboratory, None)), self._slopes
         fits = not self.refutes(np.asarray(stated), laboratory, None)
         wanted = (
-            f"{stated:.3g} within {SLACK}"
+            f"{stated:.3g} within {self.slack}"
             if self.relation == "exactly"
-            else f"at least {stated:.3g} less {SLACK}"
+            else f"at least {stated:.3g} less {self.slack}"
         )
         below = bound is None or bool(np.all(distance <= bound))
         verdict: Decision = "CONSISTENT" if fits and below else "REFUTED"
         decided = (
-            f"slopes between neighbouring steps {slopes.min():.3f} to {slopes.max():.3f}, "
+            f"slopes between neighbours {slopes.min():.3f} to {slopes.max():.3f}, "
             f"{'' if fits else 'not '}{wanted}"
         )
         if bound is not None:
             decided += f"; at most {np.max(distance / bound):.3g} of the explicit bound"
         fitted = float(np.polyfit(np.log(eta), np.log(distance), 1)[0])
+        order = np.argsort(eta)
         return Finding(
             verdict=verdict,
             decided=decided,
-            checkpoints=eta[::-1],
-            mean=distance[::-1],
-            bound=None if bound is None else bound[::-1],
+            checkpoints=eta[order],
+            mean=distance[order],
+            bound=None if bound is None else bound[order],
             exponent=Exponent(
                 verdict=verdict,
                 reason=decided,
@@ -81,8 +83,8 @@ class ExactExponent:
                 stated=stated,
                 reference=stated,
                 window=(float(eta.min()), float(eta.max())),
-                points=eta[::-1],
-                levels=distance[::-1],
+                points=eta[order],
+                levels=distance[order],
             ),
         )
 
@@ -93,19 +95,19 @@ class ExactExponent:
     def refutes(self, said: Array, laboratory: Laboratory, seeds: int | None) -> bool:
         """Whether the slopes are others."""
         if self.relation == "exactly":
-            return bool(np.any(np.abs(self._slopes - said) > SLACK))
-        return bool(self._slopes.min() < said - SLACK)
+            return bool(np.any(np.abs(self._slopes - said) > self.slack))
+        return bool(self._slopes.min() < said - self.slack)
 
     @cached_property
     def _computed(self) -> tuple[Array, Array, Array | None]:
         eta, distance, bound = self.compute()
         if not (np.all(distance > 0) and np.all(np.isfinite(distance))):
-            raise ValueError(f"distances must be positive and finite, got {distance}")
+            raise ValueError(f"quantities must be positive and finite, got {distance}")
         return eta, distance, bound
 
     @property
     def _slopes(self) -> Array:
-        """Between neighbours; where the law is exact, between the smallest steps."""
+        """Between neighbours; where the law is exact, the last two."""
         eta, distance, _ = self._computed
         slopes = np.asarray(np.diff(np.log(distance)) / np.diff(np.log(eta)))
         return slopes[1 - _LAST :] if self.relation == "exactly" else slopes

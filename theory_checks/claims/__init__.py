@@ -3,7 +3,7 @@
 from ..claim import Claim
 from ..side_by_side import SideBySide
 from ..worst_case.attack.space import InstanceFamily
-from . import frank_wolfe, ito_chains, markovian_noise, soap, three_pillars
+from . import distributed_methods, frank_wolfe, ito_chains, markovian_noise, soap, three_pillars
 from .frank_wolfe import families as _frank_wolfe
 from .ito_chains import families as _ito_chains
 from .markovian_noise import families as _markovian_noise
@@ -12,7 +12,14 @@ from .three_pillars import families as _three_pillars
 
 __all__ = ["CLAIMS", "FAMILIES", "SIDE_BY_SIDE"]
 
-_PAPERS = (frank_wolfe, ito_chains, markovian_noise, soap, three_pillars)
+_PAPERS = (
+    frank_wolfe,
+    ito_chains,
+    markovian_noise,
+    soap,
+    three_pillars,
+    distributed_methods,
+)
 
 CLAIMS: tuple[Claim, ...] = tuple(claim for paper in _PAPERS for claim in paper.CLAIMS)
 

@@ -2,10 +2,10 @@
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import one_step
+from . import complexity, one_step, runs
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
-CLAIMS: tuple[Claim, ...] = (*one_step.CLAIMS,)
+CLAIMS: tuple[Claim, ...] = (*one_step.CLAIMS, *runs.CLAIMS, *complexity.CLAIMS)
 
 SIDE_BY_SIDE: tuple[SideBySide, ...] = ()

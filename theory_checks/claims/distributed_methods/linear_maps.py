@@ -163,8 +163,8 @@ def _matrices(run: MethodRun, every: jax.Array) -> jax.Array:
             reached = drawn.advance(_at(drawn, start.state, before))
             return jnp.concatenate(_points(before, reached))
 
-        image = jax.vmap(after)(fixed + jnp.eye(fixed.size))
-        return (image - after(fixed)).T
+        image = jax.vmap(after)(fixed[None] + jnp.eye(fixed.size))
+        return (image - after(fixed)[None]).T
 
     return jax.lax.map(of_draw, every)
 

@@ -18,6 +18,7 @@ from optzoo.theorems.distributed_methods import (
     ErrorFeedback,
     Optimistic,
 )
+from optzoo.theorems.three_pillars import Compression, tuned_step
 
 from ...setting import Setting, chosen
 from ..three_pillars.settings import EXACT, saddle
@@ -25,6 +26,7 @@ from .processes import Method, MethodRun
 
 __all__ = [
     "EXACT",
+    "MODES",
     "MethodSetting",
     "extragradient",
     "local",
@@ -35,6 +37,7 @@ __all__ = [
     "similarity",
     "sliding",
     "svogs",
+    "three_pillars",
 ]
 
 Array = NDArray[np.float64]
@@ -120,8 +123,35 @@ class MethodSetting(Setting):
 # --- Problems ---
 
 
+MODES = "two modes"
+"""The coupling of `two_modes`."""
+
+
+def two_modes(n: int, mu: float, delta: float, size: float) -> AffineOperators:
+    r"""In one plane the workers rotate by delta and -delta in turn, in another all by `size`.
+
+    The first plane is where the mean operator is as slow as mu allows, and where alone the workers
+    differ; the second one decides over L.
+    """
+    turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    matrices = np.tile(mu * np.eye(4), (n, 1, 1))
+    signs = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+    matrices[:, :2, :2] += delta * signs[:, None, None] * turn
+    matrices[:, 2:, 2:] += size * turn
+    solution = np.full(4, 0.5)
+    offsets = np.tile(-(matrices.mean(axis=0) @ solution), (n, 1))
+    return AffineOperators(jnp.asarray(matrices), jnp.asarray(offsets))
+
+
 def problem_of(coupling: str, **fields: Any) -> tuple[AffineOperators, str]:
-    """A bilinear saddle, n = 4 and d = 4 unless said otherwise, and its words."""
+    """A bilinear saddle, n = 4 and d = 4 unless said otherwise, or `two_modes`, and its words."""
+    if coupling == MODES:
+        n, mu, delta, size = (fields[name] for name in ("n", "mu", "delta", "size"))
+        words = (
+            rf"two planes, $n = {n}$: rotations by $\pm\delta$, $\delta/\mu = {delta / mu:g}$, and "
+            rf"a common rotation by ${size / mu:g}\mu$"
+        )
+        return two_modes(n, mu, delta, size), words
     place = saddle(coupling, **{"n": 4, "half_dim": 2, "mu": 0.1} | fields)
     problem = place.problem
     assert isinstance(problem, AffineOperators)
@@ -315,6 +345,32 @@ def svogs(
         },
         known=_optimistic_known(plan, problem, "b/n"),
         compressor=SampledClients(b, n),
+    )
+
+
+def three_pillars(coupling: str, *, local_steps: int = EXACT, **fields: Any) -> MethodSetting:
+    """Three Pillars with PermK, p = 1/n and the step of V2."""
+    problem, words = problem_of(coupling, **fields)
+    found = _of_problem(problem, "delta_1", "delta_av")
+    n = problem.num_workers
+    d_B = Compression.of(found | {"A": 1.0, "B": 1.0}).d_B
+    p = 1 / n
+    gamma = tuned_step(p, d_B)
+    return MethodSetting(
+        problem=problem,
+        text=words,
+        method=optzoo.three_pillars,
+        numbers={
+            "gamma": gamma,
+            **_local_numbers(problem, gamma, local_steps),
+            "momentum": p,
+            "refresh_probability": p,
+        },
+        known=found
+        | {"d_B": Constant(d_B, "exact", derivation="V3")}
+        | chosen("V2's", gamma=gamma)
+        | chosen("1/n", p=p),
+        compressor=PermK(n),
     )
 
 
