@@ -76,7 +76,7 @@ def distributed_extragradient(
 
     Example:
       >>> import jax, jax.numpy as jnp, optax, optzoo
-      >>> turns = jnp.array([1.0, 2.0])[:, None, None] * jnp.array([[0.0, 1.0], [-1.0, 0.0]])
+      >>> turns = jnp.array([[[0.0, 1.0], [-1.0, 0.0]], [[0.0, 2.0], [-2.0, 0.0]]])
       >>> method = optzoo.distributed_extragradient(0.4, axis_name="workers")
       >>> def step(z, state, turn):
       ...     operator = lambda u: turn @ (u - 1.0)

@@ -110,7 +110,7 @@ def optimistic_masha(
 
     Example:
       >>> import jax, jax.numpy as jnp, optax, optzoo
-      >>> turns = jnp.array([0.9, 1.1])[:, None, None] * jnp.array([[0.0, 1.0], [-1.0, 0.0]])
+      >>> turns = jnp.array([[[0.0, 0.9], [-0.9, 0.0]], [[0.0, 1.1], [-1.1, 0.0]]])
       >>> method = optzoo.optimistic_masha(
       ...     0.2, momentum=0.5, refresh_probability=0.5, compressor=optzoo.compressors.PermK(2),
       ...     axis_name="workers", key=jax.random.key(0))

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import optzoo
 from optzoo.compressors import Compressor, PermK, SampledClients, TopK
-from optzoo.problems import AffineOperators, Constant
+from optzoo.problems import AffineOperators, Constant, DistributedOperator
 from optzoo.theorems.distributed_methods import (
     CompressedDifferences,
     ErrorFeedback,
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+Place: TypeAlias = str | tuple[DistributedOperator, str]
 
 
 @final
@@ -49,7 +50,7 @@ class MethodSetting(Setting):
     """A method on a problem, with the numbers that its theorem prescribes.
 
     Args:
-        problem: the operators, affine over the whole space.
+        problem: the operators.
         text: the problem in words and numbers.
         method: the shipped method.
         numbers: its arguments by name.
@@ -57,7 +58,7 @@ class MethodSetting(Setting):
         compressor: its compressor or clients, if it has one.
     """
 
-    problem: AffineOperators
+    problem: DistributedOperator
     text: str
     method: Method
     numbers: Mapping[str, float]
@@ -143,33 +144,42 @@ def two_modes(n: int, mu: float, delta: float, size: float) -> AffineOperators:
     return AffineOperators(jnp.asarray(matrices), jnp.asarray(offsets))
 
 
-def problem_of(coupling: str, **fields: Any) -> tuple[AffineOperators, str]:
-    """A bilinear saddle, n = 4 and d = 4 unless said otherwise, or `two_modes`, and its words."""
-    if coupling == MODES:
+def problem_of(place: Place, **fields: Any) -> tuple[DistributedOperator, str]:
+    """The problem and its words: a coupling stands for a bilinear saddle, or for `two_modes`.
+
+    Args:
+        place: a problem with its words, or the coupling of one.
+        fields: of the latter; n = 4 and d = 4 unless said otherwise.
+    """
+    if not isinstance(place, str):
+        return place
+    if place == MODES:
         n, mu, delta, size = (fields[name] for name in ("n", "mu", "delta", "size"))
         words = (
             rf"two planes, $n = {n}$: rotations by $\pm\delta$, $\delta/\mu = {delta / mu:g}$, and "
             rf"a common rotation by ${size / mu:g}\mu$"
         )
         return two_modes(n, mu, delta, size), words
-    place = saddle(coupling, **{"n": 4, "half_dim": 2, "mu": 0.1} | fields)
-    problem = place.problem
-    assert isinstance(problem, AffineOperators)
-    return problem, place.text
+    made = saddle(place, **{"n": 4, "half_dim": 2, "mu": 0.1} | fields)
+    return made.problem, made.text
 
 
-def _of_problem(problem: AffineOperators, *names: str) -> dict[str, Constant]:
+def _of_problem(problem: DistributedOperator, *names: str) -> dict[str, Constant]:
     known = problem.constants
     return {name: known[name] for name in ("mu", *names)}
 
 
-def _lipschitz(problem: AffineOperators) -> Constant:
-    """L of F, the mean."""
+def _lipschitz(problem: DistributedOperator) -> Constant:
+    """L of F, the mean; L_av bounds it where operators are not affine."""
+    if not isinstance(problem, AffineOperators):
+        return problem.constants["L_av"]
     mean = np.asarray(problem.matrices).mean(axis=0)
     return Constant(float(np.linalg.norm(mean, 2)), "exact", derivation="norm of F'")
 
 
-def _local_numbers(problem: AffineOperators, gamma: float, local_steps: int) -> dict[str, float]:
+def _local_numbers(
+    problem: DistributedOperator, gamma: float, local_steps: int
+) -> dict[str, float]:
     """The extragradient of the server's sub-problem, solved to round-off unless said otherwise."""
     largest = problem.constants["L_1"].value + 1 / gamma
     return {"local_step": 1 / (4 * largest), "local_steps": local_steps}
@@ -178,9 +188,9 @@ def _local_numbers(problem: AffineOperators, gamma: float, local_steps: int) -> 
 # --- Methods with their theorems' numbers ---
 
 
-def extragradient(coupling: str, *, longer: float = 1.0, **fields: Any) -> MethodSetting:
+def extragradient(place: Place, *, longer: float = 1.0, **fields: Any) -> MethodSetting:
     """E with gamma = 1 / (2 L), or so many times that."""
-    problem, words = problem_of(coupling, **fields)
+    problem, words = problem_of(place, **fields)
     L = _lipschitz(problem)
     gamma = longer / (2 * L.value)
     return MethodSetting(
@@ -192,12 +202,13 @@ def extragradient(coupling: str, *, longer: float = 1.0, **fields: Any) -> Metho
     )
 
 
-def local(coupling: str, *, local_steps: int, share: float, **fields: Any) -> MethodSetting:
+def local(place: Place, *, local_steps: int, share: float, **fields: Any) -> MethodSetting:
     """LE with gamma a share of 1 / L."""
-    problem, words = problem_of(coupling, **fields)
+    problem, words = problem_of(place, **fields)
     L = problem.constants["L"]
     at_star = np.asarray(problem.operators(jnp.asarray(problem.solution)))
     D = float(np.mean(np.linalg.norm(at_star, axis=1)))
+    assert isinstance(problem, AffineOperators)
     matrices = np.asarray(problem.matrices)
     least = min(float(np.linalg.eigvalsh((each + each.T) / 2)[0]) for each in matrices)
     gamma = share / L.value
@@ -216,10 +227,10 @@ def local(coupling: str, *, local_steps: int, share: float, **fields: Any) -> Me
 
 
 def sliding(
-    coupling: str, *, share: float = 1.0, local_steps: int = EXACT, **fields: Any
+    place: Place, *, share: float = 1.0, local_steps: int = EXACT, **fields: Any
 ) -> MethodSetting:
     """S with theta a share of 1 / delta_1, alpha = 2 mu and the longest eta."""
-    problem, words = problem_of(coupling, **fields)
+    problem, words = problem_of(place, **fields)
     found = _of_problem(problem, "delta_1")
     mu = found["mu"].value
     theta = share / found["delta_1"].value
@@ -241,10 +252,10 @@ def sliding(
 
 
 def similarity(
-    coupling: str, *, longer: float = 1.0, local_steps: int = EXACT, **fields: Any
+    place: Place, *, longer: float = 1.0, local_steps: int = EXACT, **fields: Any
 ) -> MethodSetting:
     """V8 with gamma = 1 / (sqrt(2) delta_1), or so many times that."""
-    problem, words = problem_of(coupling, **fields)
+    problem, words = problem_of(place, **fields)
     found = _of_problem(problem, "delta_1")
     gamma = longer / (np.sqrt(2) * found["delta_1"].value)
     return MethodSetting(
@@ -262,10 +273,10 @@ def similarity(
 
 
 def masha1(
-    coupling: str, *, compressor: Compressor | None = None, longer: float = 1.0, **fields: Any
+    place: Place, *, compressor: Compressor | None = None, longer: float = 1.0, **fields: Any
 ) -> MethodSetting:
     """M1 with p = 1/n and gamma = sqrt(p / 2) / C, or so many times that."""
-    problem, words = problem_of(coupling, **fields)
+    problem, words = problem_of(place, **fields)
     n = problem.num_workers
     compressor = compressor or PermK(n)
     a, b = compressor.variance_constants(problem.dim)
@@ -286,7 +297,9 @@ def masha1(
     )
 
 
-def _optimistic_known(plan: Optimistic, problem: AffineOperators, p: str) -> dict[str, Constant]:
+def _optimistic_known(
+    plan: Optimistic, problem: DistributedOperator, p: str
+) -> dict[str, Constant]:
     derived = {
         "ell": Constant(plan.ell, "exact", derivation="of what is extrapolated"),
         "d_M": Constant(plan.d_M, "exact", derivation="of the messages"),
@@ -296,10 +309,10 @@ def _optimistic_known(plan: Optimistic, problem: AffineOperators, p: str) -> dic
 
 
 def optimistic_masha(
-    coupling: str, *, compressor: Compressor | None = None, **fields: Any
+    place: Place, *, compressor: Compressor | None = None, **fields: Any
 ) -> MethodSetting:
     """OM with p = 1/n and the longest step."""
-    problem, words = problem_of(coupling, **fields)
+    problem, words = problem_of(place, **fields)
     known, n = problem.constants, problem.num_workers
     compressor = compressor or PermK(n)
     a, b = compressor.variance_constants(problem.dim)
@@ -322,10 +335,10 @@ def optimistic_masha(
 
 
 def svogs(
-    coupling: str, *, clients: int | None = None, local_steps: int = EXACT, **fields: Any
+    place: Place, *, clients: int | None = None, local_steps: int = EXACT, **fields: Any
 ) -> MethodSetting:
     """SV with b = sqrt(n) clients and p = b/n, and the longest step."""
-    problem, words = problem_of(coupling, **fields)
+    problem, words = problem_of(place, **fields)
     known, n = problem.constants, problem.num_workers
     b = round(np.sqrt(n)) if clients is None else clients
     d_M = known["delta_av"].value / np.sqrt(b)
@@ -348,9 +361,9 @@ def svogs(
     )
 
 
-def three_pillars(coupling: str, *, local_steps: int = EXACT, **fields: Any) -> MethodSetting:
+def three_pillars(place: Place, *, local_steps: int = EXACT, **fields: Any) -> MethodSetting:
     """Three Pillars with PermK, p = 1/n and the step of V2."""
-    problem, words = problem_of(coupling, **fields)
+    problem, words = problem_of(place, **fields)
     found = _of_problem(problem, "delta_1", "delta_av")
     n = problem.num_workers
     d_B = Compression.of(found | {"A": 1.0, "B": 1.0}).d_B
@@ -374,9 +387,9 @@ def three_pillars(coupling: str, *, local_steps: int = EXACT, **fields: Any) -> 
     )
 
 
-def masha2(coupling: str, *, kept: int = 1, p: float = 0.1, **fields: Any) -> MethodSetting:
+def masha2(place: Place, *, kept: int = 1, p: float = 0.1, **fields: Any) -> MethodSetting:
     """M2 with TopK and the longest step."""
-    problem, words = problem_of(coupling, **fields)
+    problem, words = problem_of(place, **fields)
     compressor = TopK(kept, problem.num_workers)
     L, L_av = _lipschitz(problem), problem.constants["L_av"]
     beta = 1 / compressor.contraction(problem.dim)
