@@ -27,6 +27,7 @@ __all__ = ["DistributedOperator", "exact_constants", "spectral_constants"]
 
 Array = NDArray[np.float64]
 _ROUND_OFF = 1e-9
+_POWER_STEPS = 30
 
 
 class DistributedOperator(abc.ABC):
@@ -121,6 +122,15 @@ class DistributedOperator(abc.ABC):
     def local_constants(self, z: Array) -> dict[str, float]:
         """What the constants are in the vicinity of a point, from the Jacobians there."""
         return spectral_constants(self.jacobians(z))
+
+    def attained_constants(self, z: Array) -> dict[str, float]:
+        """What the constants are at least, mu at most, by power iterations on Jacobians at a point.
+
+        Not above `local_constants`, and cheaper where there are many workers: only products with
+        the workers' Jacobians are needed.
+        """
+        smallest, norms = _attained(self, jnp.asarray(z))
+        return {"mu": float(smallest), **{name: float(norm) for name, norm in norms.items()}}
 
     def certify(self) -> None:
         """Derives the constants anew, from Jacobians and from pairs of points, and z* from F.
@@ -248,6 +258,50 @@ def exact_constants(jacobians: Array) -> dict[str, Constant]:
 def _jacobians(problem: DistributedOperator, z: jax.Array) -> jax.Array:
     found: jax.Array = jax.jacfwd(problem.operators)(z)
     return found
+
+
+@jax.jit
+def _attained(problem: DistributedOperator, z: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The modulus of F'(z), and norms that the F_i'(z) and F_i'(z) - F'(z) attain."""
+    mean = jax.jacfwd(problem.operator)(z)
+
+    def products(vectors: jax.Array, centre: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """A_i v_i, and A_i' A_i v_i; shape (n, d) each."""
+
+        def of_one(worker: Any, vector: jax.Array) -> tuple[jax.Array, jax.Array]:
+            value, linear = jax.linearize(functools.partial(problem.worker_operator, worker), z)
+            image = linear(vector) - centre @ vector
+            (back,) = jax.linear_transpose(linear, value)(image)
+            return image, back - centre.T @ image
+
+        return jax.vmap(of_one)(problem.workers, vectors)
+
+    def norms(centre: jax.Array, suffix: str) -> dict[str, jax.Array]:
+        def step(
+            _: Any, carry: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+        ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+            each, shared, *_rest = carry
+            each = each / _lengths(each)
+            image, each = products(each, centre)
+            shared = jnp.broadcast_to(shared / _lengths(shared), each.shape)
+            images, back = products(shared, centre)
+            largest = jnp.linalg.norm(image, axis=1)
+            average = jnp.linalg.norm(images) / jnp.sqrt(problem.num_workers)
+            return each, back.mean(axis=0, keepdims=True), largest, average
+
+        start = jax.random.normal(jax.random.key(0), (problem.num_workers + 1, problem.dim))
+        carry = (start[1:], start[:1], jnp.zeros(problem.num_workers), jnp.zeros(()))
+        *_, largest, average = jax.lax.fori_loop(0, _POWER_STEPS, step, carry)
+        return {suffix: largest.max(), f"{suffix}_1": largest[0], f"{suffix}_av": average}
+
+    found = norms(jnp.zeros_like(mean), "L") | norms(mean, "delta")
+    return jnp.linalg.eigvalsh((mean + mean.T) / 2)[0], found
+
+
+def _lengths(rows: jax.Array) -> jax.Array:
+    """|v| of each row, 1 where v is 0; shape (n, 1)."""
+    lengths = jnp.linalg.norm(rows, axis=1, keepdims=True)
+    return jnp.where(lengths > 0, lengths, 1.0)
 
 
 @jax.jit

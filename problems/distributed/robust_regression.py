@@ -3,6 +3,8 @@ r"""Regression against an adversary who shifts all features, with the data split
     min over |x| <= R_x, max over |y| <= R_y of
         (1/n) sum_i (worker i's mean of loss(x' (a + y), b)) + (lam/2) |x|^2 - (beta/2) |y|^2
 
+with |x| in the l1 or l2 norm in the constraint; all other norms are l2.
+
 Each worker's rows are a random part of the data; parts differ in size by one row at most. The more
 rows a worker has, the closer F_i is to F.
 """
@@ -11,7 +13,7 @@ import abc
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._arguments import check_scalar, check_size, host
 from ..constant import Constant
 from ..pytree import pytree_dataclass
+from ._l1_projection import project_onto_l1_ball
 from .distributed_operator import DistributedOperator
 
 __all__ = [
@@ -43,14 +46,20 @@ class RobustRegression(DistributedOperator):
         penalty: beta, on y; above the curvature that x gives the loss in y.
         x_radius: R_x > 0.
         y_radius: R_y > 0.
+        x_norm: of the ball of x, "l1" or "l2".
     """
 
     regularization: jax.Array | float
     penalty: jax.Array | float
     x_radius: jax.Array | float
     y_radius: jax.Array | float
+    x_norm: Literal["l1", "l2"] = dataclasses.field(
+        default="l2", kw_only=True, metadata={"static": True}
+    )
 
     def _check(self, curvature: float) -> None:
+        if self.x_norm not in ("l1", "l2"):
+            raise ValueError(f"x_norm must be 'l1' or 'l2', got {self.x_norm!r}")
         for name in ("x_radius", "y_radius"):
             check_scalar(name, getattr(self, name), positive=True)
         check_scalar("regularization", self.regularization, at_least=0.0)
@@ -59,14 +68,11 @@ class RobustRegression(DistributedOperator):
 
     @property
     def project(self) -> Callable[[jax.Array], jax.Array]:
+        onto_x = project_onto_l1_ball if self.x_norm == "l1" else _onto_l2_ball
+
         def onto_balls(z: jax.Array) -> jax.Array:
-            parts = zip(jnp.split(z, 2), (self.x_radius, self.y_radius), strict=True)
-            return jnp.concatenate(
-                [
-                    v * jnp.minimum(1.0, r / jnp.maximum(jnp.linalg.norm(v), 1e-300))
-                    for v, r in parts
-                ]
-            )
+            x, y = jnp.split(z, 2)
+            return jnp.concatenate([onto_x(x, self.x_radius), _onto_l2_ball(y, self.y_radius)])
 
         return onto_balls
 
@@ -87,7 +93,7 @@ class RobustRegression(DistributedOperator):
             "delta_1": apart[0],
             "delta_av": np.sqrt(np.mean(apart**2)),
         }
-        local = [self.local_constants(point) for point in self._corners()]
+        local = [self.attained_constants(point) for point in self._corners()]
         found = {}
         for name, bound in bounds.items():
             attained = (min if name == "mu" else max)(at[name] for at in local)
@@ -105,6 +111,8 @@ class RobustRegression(DistributedOperator):
         points = [np.zeros(self.dim)]
         for _ in range(4):
             x, y = rng.standard_normal((2, half))
+            if self.x_norm == "l1":  # a vertex
+                x *= np.abs(x) == np.abs(x).max()
             x *= float(host(self.x_radius)) / np.linalg.norm(x)
             y *= float(host(self.y_radius)) / np.linalg.norm(y)
             points.append(np.concatenate([x, y]))
@@ -139,18 +147,21 @@ class RobustLinearRegression(RobustRegression):
 
     .. math:: \mu \ge \min(\lambda + \lambda_{\min}(\mathrm{Cov}\, a), \; \beta - R_x^2)
 
+    F is the operator of the mean moments: it takes no sum over the workers.
+
     Args:
         regularization: lam >= 0.
         penalty: beta >= R_x^2.
         x_radius: R_x > 0.
         y_radius: R_y > 0.
+        x_norm: of the ball of x, "l1" or "l2".
         second: means of a a', shape (n, d, d).
         cross: means of b a, shape (n, d).
         first: means of a, shape (n, d).
         target: means of b, shape (n,).
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range or the norm unknown.
 
     Example:
         >>> from optzoo.problems import breast_cancer
@@ -180,6 +191,18 @@ class RobustLinearRegression(RobustRegression):
     def workers(self) -> Any:
         return self.second, self.cross, self.first, self.target
 
+    def operator(self, z: jax.Array) -> jax.Array:
+        # Every F_i is affine in its moments.
+        return self.worker_operator(jax.tree.map(lambda rows: rows.mean(axis=0), self.workers), z)
+
+    @functools.cached_property
+    def solution(self) -> Array:
+        if self.num_workers == 1:
+            return DistributedOperator.solution.func(self)  # type: ignore[attr-defined]
+        names = ("second", "cross", "first", "target")
+        means = {name: getattr(self, name).mean(axis=0, keepdims=True) for name in names}
+        return dataclasses.replace(self, **means).solution
+
     def worker_operator(self, worker: Any, z: jax.Array) -> jax.Array:
         second, cross, first, target = worker
         x, y = jnp.split(z, 2)
@@ -203,18 +226,37 @@ class RobustLinearRegression(RobustRegression):
     def _lipschitz(self) -> Array:
         lam, beta, r_x, r_y = self._radii()
         first = np.linalg.norm(host(self.first), axis=1)
-        second = np.linalg.norm(host(self.second), 2, axis=(1, 2))
+        second = _symmetric_norms(host(self.second))
         by_x = second + 2 * first * r_y + r_y**2 + lam
-        mixed = 2 * (first + r_y) * r_x + np.abs(host(self.target))
+        mixed = self._mixed(host(self.first), host(self.target)) + 2 * r_y * r_x
         return _of_blocks(by_x, mixed, np.full_like(by_x, beta))
 
     def _apart(self) -> Array:
-        _, _, r_x, r_y = self._radii()
+        _, _, _, r_y = self._radii()
         second, first, target = (host(part) for part in (self.second, self.first, self.target))
+        mixed = self._mixed(first - first.mean(axis=0), target - target.mean())
         first = np.linalg.norm(first - first.mean(axis=0), axis=1)
-        second = np.linalg.norm(second - second.mean(axis=0), 2, axis=(1, 2))
-        mixed = 2 * first * r_x + np.abs(target - target.mean())
+        second = _symmetric_norms(second - second.mean(axis=0))
         return _of_blocks(second + 2 * first * r_y, mixed, np.zeros_like(first))
+
+    def _mixed(self, first: Array, target: Array) -> Array:
+        """The largest norms of f x' + (f'x - t) I over all x; a bound of them for the l2 ball."""
+        _, _, r_x, _ = self._radii()
+        lengths = np.linalg.norm(first, axis=1)
+        if self.x_norm == "l2":
+            return 2 * lengths * r_x + np.abs(target)
+        # A norm is convex: it is largest at a vertex, R_x or -R_x times a unit vector e. There the
+        # matrix acts on e and the part of f orthogonal to e as [[residual + along, 0], [across,
+        # residual]].
+        along = r_x * first * np.array([1.0, -1.0])[:, None, None]
+        across = np.sqrt(np.maximum((r_x * lengths[:, None]) ** 2 - along**2, 0.0))
+        residual = along - target[:, None]
+        squares = (residual + along) ** 2 + across**2 + residual**2
+        products = 2 * np.abs((residual + along) * residual)
+        # The singular values s and t of the matrix have s^2 + t^2 and 2 s t, hence s + t, s - t.
+        norms = (np.sqrt(squares + products) + np.sqrt(np.maximum(squares - products, 0.0))) / 2
+        largest: Array = norms.max(axis=(0, 2))
+        return largest
 
 
 @pytree_dataclass
@@ -232,12 +274,13 @@ class RobustLogisticRegression(RobustRegression):
         penalty: beta >= R_x^2 / 4.
         x_radius: R_x > 0.
         y_radius: R_y > 0.
+        x_norm: of the ball of x, "l1" or "l2".
         features: rows a, padded with zeros, shape (n, rows, d).
         labels: b, -1 or 1, shape (n, rows).
         weights: 1 / (number of the worker's rows), or 0 for padding, shape (n, rows).
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range or the norm unknown.
 
     Example:
         >>> from optzoo.problems import breast_cancer
@@ -289,7 +332,7 @@ class RobustLogisticRegression(RobustRegression):
         first = np.einsum("ij,ija->ia", weights, features)
         lengths = np.sum(weights * np.linalg.norm(features, axis=2), axis=1)
         shifted = 2 * np.linalg.norm(first, axis=1) * r_y + r_y**2
-        by_x = (np.linalg.norm(second, 2, axis=(1, 2)) + shifted) / 4
+        by_x = (_symmetric_norms(second) + shifted) / 4
         return by_x, (lengths + r_y) * r_x / 4 + 1
 
     def _lipschitz(self) -> Array:
@@ -314,6 +357,7 @@ def robust_linear_regression(
     penalty: float | None = None,
     x_radius: float = 2.0,
     y_radius: float = 0.05,
+    x_norm: Literal["l1", "l2"] = "l2",
     seed: int = 0,
 ) -> RobustLinearRegression:
     """Robust least squares on rows that are shuffled and dealt to n workers.
@@ -326,6 +370,7 @@ def robust_linear_regression(
         penalty: beta; R_x^2 + lam if None.
         x_radius: R_x.
         y_radius: R_y.
+        x_norm: of the ball of x, "l1" or "l2".
         seed: of the order of the rows.
 
     Returns:
@@ -333,7 +378,7 @@ def robust_linear_regression(
 
     Raises:
         ValueError: if shapes do not fit, there are fewer rows than workers, or a number is out of
-            range.
+            range or the norm unknown.
 
     Example:
         >>> rows = np.random.default_rng(0).standard_normal((20, 3))
@@ -350,6 +395,7 @@ def robust_linear_regression(
         jnp.stack([jnp.asarray(b @ a / len(a)) for a, b in parts]),
         jnp.stack([jnp.asarray(a.mean(axis=0)) for a, _ in parts]),
         jnp.stack([jnp.asarray(b.mean()) for _, b in parts]),
+        x_norm=x_norm,
     )
 
 
@@ -362,6 +408,7 @@ def robust_logistic_regression(
     penalty: float | None = None,
     x_radius: float = 2.0,
     y_radius: float = 0.05,
+    x_norm: Literal["l1", "l2"] = "l2",
     seed: int = 0,
 ) -> RobustLogisticRegression:
     """Robust logistic regression on rows that are shuffled and dealt to n workers.
@@ -374,6 +421,7 @@ def robust_logistic_regression(
         penalty: beta; R_x^2 / 4 + lam if None.
         x_radius: R_x.
         y_radius: R_y.
+        x_norm: of the ball of x, "l1" or "l2".
         seed: of the order of the rows.
 
     Returns:
@@ -381,7 +429,7 @@ def robust_logistic_regression(
 
     Raises:
         ValueError: if shapes do not fit, a label is neither -1 nor 1, there are fewer rows than
-            workers, or a number is out of range.
+            workers, or a number is out of range or the norm unknown.
 
     Example:
         >>> rows = np.random.default_rng(0).standard_normal((20, 3))
@@ -405,6 +453,7 @@ def robust_logistic_regression(
         jnp.stack([padded(a) for a, _ in parts]),
         jnp.stack([padded(b) for _, b in parts]),
         jnp.stack([padded(np.full(len(a), 1 / len(a))) for a, _ in parts]),
+        x_norm=x_norm,
     )
 
 
@@ -425,6 +474,15 @@ def _dealt(
         raise ValueError("features and targets must be finite")
     order = np.random.default_rng(seed).permutation(len(rows))
     return [(rows[part], values[part]) for part in np.array_split(order, num_workers)]
+
+
+def _onto_l2_ball(v: jax.Array, radius: jax.Array | float) -> jax.Array:
+    return v * jnp.minimum(1.0, radius / jnp.maximum(jnp.linalg.norm(v), 1e-300))
+
+
+def _symmetric_norms(matrices: Array) -> Array:
+    largest: Array = np.abs(np.linalg.eigvalsh(matrices)).max(axis=1)
+    return largest
 
 
 def _of_blocks(by_x: Array, mixed: Array, by_y: Array) -> Array:
