@@ -44,10 +44,13 @@ test-browser: browser  ## run the tests of the report's page in a headless Chrom
 screenshot: browser  ## draw docs/report.png from the report of `make verify`
 	$(BIN)/python docs/screenshot.py $(REPORT)/report.html docs/report.png
 
-browser: setup
+browser: $(VENV)/.browser
 	@command -v chromium >/dev/null || \
 		{ echo "this needs Chromium: install the Debian package 'chromium'"; exit 1; }
+
+$(VENV)/.browser: $(VENV)/.installed
 	$(PIP) --no-build-isolation --editable '.[browser]'
+	@touch $@
 
 setup: $(VENV)/.installed  ## create .venv at the versions of constraints.txt
 

@@ -1,8 +1,9 @@
 #!/bin/sh
-# The conformance suite and the package from outside on the newest jax that a newer
-# Python can install: what a new release of jax or optax breaks first. More with arguments, which
-# are those of pytest. Where no such Python is installed, this says so and passes: the lane is an
-# addition to `make test`, not a condition of it.
+# The conformance suite and the package from outside on the newest jax that a newer Python can
+# install: what a new release of jax or optax breaks first. With arguments, which are those of
+# pytest, other tests; with `packages` none, but their packages are installed. Where no such Python
+# is installed, this says so and passes: the lane is an addition to `make test`, not a condition of
+# it.
 set -eu
 cd "$(dirname "$0")/.."
 for name in python3.14 python3.13 python3.12; do
@@ -23,13 +24,19 @@ if [ -z "${python:-}" ]; then
     exit 0
 fi
 venv=.venv-newest
-stamp=$venv/.installed
-if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints-newest.txt -nt "$stamp" ]; then
+pip="$venv/bin/python -m pip install --quiet --disable-pip-version-check"
+packages=$venv/.packages
+if [ ! -e "$packages" ] || [ constraints-newest.txt -nt "$packages" ]; then
     rm -rf "$venv"
     "$python" -m venv "$venv"
-    pip="$venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-newest.txt"
-    $pip setuptools
-    $pip --no-build-isolation --editable '.[dev]'
+    # All that is needed but this tree, so that `make setup`, which builds it, may run beside.
+    $pip --no-deps --requirement constraints-newest.txt
+    touch "$packages"
+fi
+[ "${1:-}" != packages ] || exit 0
+stamp=$venv/.installed
+if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ "$packages" -nt "$stamp" ]; then
+    $pip --constraint constraints-newest.txt --no-build-isolation --editable '.[dev]'
     touch "$stamp"
 fi
 "$venv/bin/python" -c 'import sys, jax; print("newest jax:", jax.__version__, "on Python", sys.version.split()[0])'
