@@ -1,6 +1,7 @@
 """Worst cases read off code are those that PEPit's own examples compute from their own steps."""
 
 import math
+import warnings
 from typing import NamedTuple
 
 import jax
@@ -108,7 +109,10 @@ def lyapunov(performance, radius):
 
 
 def compared(found, example, *arguments, **more):
-    reference, _ = example(*arguments, **more, solver="CLARABEL", verbose=-1)
+    with warnings.catch_warnings():
+        # On some processors the solver says so of PEPit's program, whose value is right to 1e-6.
+        warnings.filterwarnings("ignore", "Solution may be inaccurate")
+        reference, _ = example(*arguments, **more, solver="CLARABEL", verbose=-1)
     np.testing.assert_allclose(found.value, reference, rtol=1e-4)
     assert found.status == "optimal"
 
