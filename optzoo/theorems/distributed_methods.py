@@ -21,6 +21,8 @@ Each is stated for the algorithm as its file in `optzoo` has it. The constants a
 methods, the bounds stand in `optzoo.theorems.distributed_methods_constants`.
 """
 
+from typing import Any
+
 from .distributed_methods_constants import (
     CompressedDifferences,
     ErrorFeedback,
@@ -454,7 +456,7 @@ M2 = Theorem(
 
 # --- The table of complexities ---
 
-_TABLE = {
+_TABLE: dict[str, Any] = {
     "paper": PAPER,
     "source": "complexities of the methods; explicit forms V2 of Three Pillars and E to SV here",
     "assumptions": (

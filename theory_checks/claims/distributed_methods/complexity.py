@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def costs(setting: MethodSetting, *, local_steps: bool = False) -> Costs:
     return Costs(steps, rounds * steps, vectors * steps, per_step * steps)
 
 
-def _steps(setting: MethodSetting, **changes: float) -> int:
+def _steps(setting: MethodSetting, **changes: Any) -> int:
     start = -np.asarray(setting.problem.solution)
     return linear_steps(setting.run(**changes)).passage(start, EPS)
 

@@ -30,7 +30,7 @@ def _sides(
 ) -> Sides:
     """The decrease of the potential along every axis of its form after a step."""
     steps = linear_steps(setting.run(**changes))
-    weights = (1.0,)
+    weights: tuple[float, ...] = (1.0,)
     if theorem is M1_STEP:
         weights = (1.0, 1 - setting.value("p"))
     scale = np.repeat(np.asarray(weights) ** -0.5, steps.dim)

@@ -81,12 +81,11 @@ class MethodRun(Process):
         return self.method(**self.numbers, **others)
 
     def init(self, key: jax.Array) -> Position:
-        init = jax.vmap(
-            lambda _: self.transformation(key).init(self.z0),
-            out_axes=self._axes(key),
-            axis_name=AXIS,
-        )
-        return Position(self.z0, init(jnp.arange(self.problem.num_workers)))
+        def of_worker(_: jax.Array) -> Any:
+            return self.transformation(key).init(self.z0)
+
+        on_all = jax.vmap(of_worker, out_axes=self._axes(key), axis_name=AXIS)
+        return Position(self.z0, on_all(jnp.arange(self.problem.num_workers)))
 
     def step(self, position: Position, k: jax.Array, key: jax.Array) -> Position:
         return self.advance(position)
