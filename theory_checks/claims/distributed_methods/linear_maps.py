@@ -133,7 +133,7 @@ def linear_steps(run: MethodRun) -> LinearSteps:
     if isinstance(compressor, SampledClients):
         # Averages of b draws are averages of what b equal draws do.
         independent = compressor.num_clients
-        every = jnp.arange(compressor.num_workers)[:, None] * jnp.ones(independent, int)
+        every = jnp.repeat(jnp.arange(compressor.num_workers)[:, None], independent, axis=1)
     elif compressor is not None:
         every = jnp.asarray(draws(compressor, run.problem.dim))
     p = run.numbers.get("refresh_probability")
@@ -189,7 +189,7 @@ def _at(run: MethodRun, fresh: Any, points: jax.Array) -> Position:
     elif len(points) > 1:
         values, previous = problem.operators(points[-1]), problem.operators(points[1])
         if isinstance(state, optzoo.SvogsState):
-            values, previous = values - values[0], previous - previous[0]
+            values, previous = values - values[:1], previous - previous[:1]
             state = state._replace(previous_difference=previous[:, None])
         elif isinstance(state, optzoo.OptimisticMashaState):
             state = state._replace(previous_operator=previous[:, None])
