@@ -18,7 +18,7 @@ import orbax.checkpoint as ocp
 
 from .local_processes import ProcessDied, end_with_launcher, free_port, run_together
 
-__all__ = ["Checkpoints", "as_processes", "parser_of", "require_place"]
+__all__ = ["Checkpoints", "as_processes", "parser_of", "require_place", "say"]
 
 
 class Checkpoints:
@@ -94,9 +94,15 @@ class Checkpoints:
     def log(self, line: str) -> None:
         """Process 0 prints the line and appends it to the log."""
         if jax.process_index() == 0:
-            print(line, flush=True)
+            say(line)
             if self._log is not None:
                 print(line, file=self._log, flush=True)
+
+
+def say(line: str) -> None:
+    """Print a line that stays whole among those that other processes print."""
+    # `print` may write the end of the line apart, where the output is unbuffered.
+    print(f"{line}\n", end="", flush=True)
 
 
 def parser_of(program: str, description: str | None) -> argparse.ArgumentParser:

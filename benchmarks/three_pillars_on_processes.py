@@ -39,7 +39,7 @@ import optzoo
 from optzoo.compressors import PermK
 
 from .rotating_saddle import RotatingSaddle
-from .several_processes import Checkpoints, as_processes, parser_of, require_place
+from .several_processes import Checkpoints, as_processes, parser_of, require_place, say
 from .wire import all_gather, all_reduce, sent_at_sockets
 
 AXIS = "workers"
@@ -285,13 +285,11 @@ def solve(options: argparse.Namespace) -> None:
             checkpoints.log(f"step {k} distance {float(workers.distance(z)):.8e}")
             checkpoints.save(k + 1, without_keys((z, state)))
     foretold += method.written(state, z)
-    print(
+    say(
         f"process {jax.process_index()} made the rows of {sorted(workers.made)}; in "
         f"{max(options.steps - first, 0)} steps it wrote {written[0]} bytes to the others, "
         f"{0 if options.in_one_process else foretold:.0f} were foretold, and {written[1]} to the "
-        "coordinator\n",
-        end="",  # with the line's end in it the line is whole among those of the others
-        flush=True,
+        "coordinator"
     )
     if options.result is not None and jax.process_index() == 0:
         np.save(options.result, np.asarray(z))
