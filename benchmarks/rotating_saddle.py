@@ -43,8 +43,8 @@ class RotatingSaddle:
     num_workers: int
     dimension: int
     mu: float = 1.0
-    delta: float = 4.0
-    spread: float = 60.0
+    delta: float = 2.0
+    spread: float = 30.0
     seed: int = 0
 
     def __post_init__(self) -> None:
