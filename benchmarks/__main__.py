@@ -30,6 +30,7 @@ NAMES = (
     "soap_variants",
     "soap_on_a_mesh",
     "multilevel_stream",
+    "three_pillars_on_processes",
 )
 
 

@@ -323,6 +323,13 @@ def problem_of(options: argparse.Namespace) -> RotatingSaddle:
     )
 
 
+def measure() -> str:
+    """The section of `benchmarks/RESULTS.md`; see `three_pillars_over_links`."""
+    from . import three_pillars_over_links  # which imports this module
+
+    return three_pillars_over_links.measure()
+
+
 def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
     jax.config.update("jax_enable_x64", options.dtype == "float64")
