@@ -26,7 +26,7 @@ from .local_processes import free_port, run_together
 from .progress import progress
 from .report import machine, table
 from .several_processes import as_processes, parser_of, require_place
-from .three_pillars_on_processes import METHODS, parsed, problem_of, workers_of
+from .three_pillars_on_processes import METHODS, Method, Workers, parsed, problem_of, workers_of
 from .wire import sent_at_sockets
 
 __all__ = ["Link", "link", "measure", "pays_below"]
@@ -34,7 +34,7 @@ __all__ = ["Link", "link", "measure", "pays_below"]
 FIGURE = Path(__file__).parent.parent / "docs" / "three_pillars_on_processes.png"
 LATENCY = 1e-3  # of the links, in seconds
 LOCAL_STEPS, ACCURACY = 40, 1e-3
-TIMED = 10  # steps without a refresh, after those that compile
+TIMED = 6  # steps without a refresh, after those that compile
 
 BROADCAST, EVERYWHERE, FULL = "three pillars", "three pillars, server everywhere", "extragradient"
 OPTIONS = {
@@ -221,19 +221,27 @@ def _paying_table(near: Near, steps: Steps) -> str:
 
 def steps_to_accuracy(name: str, n: int, dimension: int = 4000) -> int:
     """Until |z - z*| <= ACCURACY |z*|, all workers in this process."""
-    options = parsed([*OPTIONS[name], "--processes", str(n), "--dimension", str(dimension)])
-    problem = problem_of(options)
-    method = METHODS[options.method](problem, options)
-    everywhere = options.server_everywhere
-    workers = workers_of(
-        problem, method, jnp.dtype(jnp.float32), everywhere=everywhere, in_one_process=True
-    )
+    _, workers = _workers(name, n, dimension, in_one_process=True)
     z, state = workers.init()
     steps = 0
     while workers.distance(z) > ACCURACY:
         z, state = workers.step(z, state)
         steps += 1
     return steps
+
+
+def _workers(name: str, n: int, dimension: int, *, in_one_process: bool) -> tuple[Method, Workers]:
+    options = parsed([*OPTIONS[name], "--processes", str(n), "--dimension", str(dimension)])
+    problem = problem_of(options)
+    method = METHODS[options.method](problem, options)
+    everywhere = options.server_everywhere
+    return method, workers_of(
+        problem,
+        method,
+        jnp.dtype(jnp.float32),
+        everywhere=everywhere,
+        in_one_process=in_one_process,
+    )
 
 
 def _together(n: int, dimensions: Sequence[int], links: EmulatedLinks | None = None) -> Speeds:
@@ -271,15 +279,7 @@ def _timed(options: argparse.Namespace) -> None:
 
 
 def _speed(name: str, dimension: int, place: argparse.Namespace, port: int) -> Speed:
-    options = parsed(
-        [*OPTIONS[name], "--processes", str(place.processes), "--dimension", str(dimension)]
-    )
-    problem = problem_of(options)
-    method = METHODS[options.method](problem, options)
-    everywhere = options.server_everywhere
-    workers = workers_of(
-        problem, method, jnp.dtype(jnp.float32), everywhere=everywhere, in_one_process=False
-    )
+    method, workers = _workers(name, place.processes, dimension, in_one_process=False)
     z, state = workers.init()
     for _ in range(2):  # the first one compiles and connects
         z, state = workers.step(z, state)
@@ -287,7 +287,7 @@ def _speed(name: str, dimension: int, place: argparse.Namespace, port: int) -> S
     computing = time.process_time()
     plain, refreshing = list[float](), list[float]()
     # The coins are the same for all processes and in all runs.
-    while len(plain) < TIMED or (options.method == "three_pillars" and len(refreshing) < 2):
+    while len(plain) < TIMED or (name != FULL and len(refreshing) < 2):
         refreshes = int(getattr(state, "refreshes", 0))
         start = time.perf_counter()
         z, state = workers.step(z, state)

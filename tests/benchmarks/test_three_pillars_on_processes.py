@@ -4,8 +4,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import jax.numpy as jnp
@@ -22,46 +20,11 @@ from benchmarks.three_pillars_on_processes import (
 )
 from optzoo.compressors import PermK
 
+from .programs import ended, finished, started, until
+
 STEPS = 24
 SMALL = ["--dimension", "4800", "--dtype", "float64", "--local-steps", "40", "--every", "5"]
-PATIENCE = 300  # seconds for what takes half a minute on two cores
-
-
-def started(*options):
-    """The program with these options, its output and its errors in one pipe."""
-    flags = re.sub(r"--xla_force_host_platform_device_count=\d+", "", os.environ["XLA_FLAGS"])
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.three_pillars_on_processes", *map(str, options)],
-        env={**os.environ, "XLA_FLAGS": flags, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def ended(process, patience=PATIENCE):
-    """Its status and what it still wrote."""
-    try:
-        output, _ = process.communicate(timeout=patience)
-    finally:
-        process.kill()
-    return process.returncode, output
-
-
-def finished(*options):
-    status, output = ended(started(*options))
-    assert status == 0, output
-    return output
-
-
-def until(process, line):
-    """What the process wrote up to and with a line that begins so."""
-    seen = []
-    for written in process.stdout:
-        seen.append(written)
-        if written.startswith(line):
-            return "".join(seen)
-    raise AssertionError(f"no line {line!r} in\n{''.join(seen)}")
+PROGRAM = "three_pillars_on_processes"
 
 
 def distances(output):
@@ -98,8 +61,8 @@ def in_rings(n, message, refresh, downlink, *, steps, all_reduces):
 )
 def test_processes_have_the_iterates_of_one_and_write_what_is_foretold(tmp_path, n, options):
     options = [*SMALL, *options, "--processes", n, "--steps", STEPS, "--result"]
-    output = finished(*options, tmp_path / "several.npy")
-    alone = finished(*options, tmp_path / "one.npy", "--in-one-process")
+    output = finished(PROGRAM, *options, tmp_path / "several.npy")
+    alone = finished(PROGRAM, *options, tmp_path / "one.npy", "--in-one-process")
     several, one = np.load(tmp_path / "several.npy"), np.load(tmp_path / "one.npy")
     assert several.dtype == one.dtype == (np.float32 if "float32" in options else np.float64)
     np.testing.assert_allclose(several, one, rtol=0, atol=1000 * np.finfo(one.dtype).eps)
@@ -134,7 +97,7 @@ def test_what_is_foretold_is_the_documented_formula_of_bytes_sent():
 
 def test_extragradient_writes_two_all_reduces_of_full_vectors_a_step(tmp_path):
     options = [*SMALL[:4], "--method", "extragradient", "--processes", 2, "--steps", STEPS]
-    words = last_words(finished(*options))
+    words = last_words(finished(PROGRAM, *options))
     for written, foretold in [words[0][1:], words[1][1:]]:
         assert (
             written == foretold == STEPS * in_rings(2, 0, 2 * 8 * 4800, 0, steps=0, all_reduces=2)
@@ -145,7 +108,7 @@ def test_extragradient_writes_two_all_reduces_of_full_vectors_a_step(tmp_path):
 def killed(tmp_path_factory):
     """The folder of a run of three processes, of which one was killed in the middle."""
     folder = tmp_path_factory.mktemp("run")
-    process = started(*SMALL, "--processes", 3, "--steps", 10**6, "--checkpoints", folder)
+    process = started(PROGRAM, *SMALL, "--processes", 3, "--steps", 10**6, "--checkpoints", folder)
     seen = until(process, "step 12 ")
     os.kill(int(re.search(r"process 2 has pid (\d+)", seen)[1]), signal.SIGKILL)
     status, output = ended(process, 30)
@@ -158,8 +121,8 @@ def test_a_killed_run_continues_as_if_it_had_not_been(killed, tmp_path):
     folder = shutil.copytree(killed, tmp_path / "run")
     before = distances((folder / "distances.txt").read_text())
     options = [*SMALL, "--processes", 3, "--steps", STEPS, "--result"]
-    output = finished(*options, tmp_path / "resumed.npy", "--checkpoints", folder)
-    alone = finished(*options, tmp_path / "one.npy", "--in-one-process")
+    output = finished(PROGRAM, *options, tmp_path / "resumed.npy", "--checkpoints", folder)
+    alone = finished(PROGRAM, *options, tmp_path / "one.npy", "--in-one-process")
     resumed = distances(output)
     assert 5 <= min(resumed) <= max(before)
     assert max(resumed) == STEPS - 1
@@ -183,7 +146,9 @@ def test_a_killed_run_continues_as_if_it_had_not_been(killed, tmp_path):
 )
 def test_a_run_does_not_continue_as_another_one(killed, change, error):
     status, output = ended(
-        started(*SMALL, "--processes", 3, *change, "--steps", STEPS, "--checkpoints", killed)
+        started(
+            PROGRAM, *SMALL, "--processes", 3, *change, "--steps", STEPS, "--checkpoints", killed
+        )
     )
     assert status == 1
     assert error in output
@@ -195,7 +160,9 @@ def test_a_run_does_not_continue_as_another_one(killed, change, error):
 )
 def test_without_a_launcher_all_survivors_of_a_dead_or_silent_process_end(victim, blow):
     where = ["--processes", 3, "--coordinator", f"localhost:{free_port()}", "--timeout", 20]
-    three = [started(*SMALL, *where, "--process-id", i, "--steps", 10**6) for i in range(3)]
+    three = [
+        started(PROGRAM, *SMALL, *where, "--process-id", i, "--steps", 10**6) for i in range(3)
+    ]
     try:
         until(three[0], "step 3 ")
         three[victim].send_signal(blow)
@@ -215,7 +182,7 @@ def test_without_a_launcher_all_survivors_of_a_dead_or_silent_process_end(victim
 def test_processes_whose_peer_never_comes_up_end_and_say_for_whom_they_waited():
     where = f"localhost:{free_port()}"
     options = ("--processes", 3, "--coordinator", where, "--timeout", 3)
-    two = [started(*options, "--process-id", i) for i in (0, 2)]
+    two = [started(PROGRAM, *options, "--process-id", i) for i in (0, 2)]
     try:
         for i, process in zip((0, 2), two, strict=True):
             until(process, f"process {i} waits 3 seconds for all 3 processes to meet at {where}\n")
