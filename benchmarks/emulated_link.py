@@ -16,6 +16,7 @@ import ctypes
 import fcntl
 import heapq
 import ipaddress
+import math
 import os
 import select
 import socket
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,33 +44,56 @@ IS_UP, IS_RUNNING = 0x1, 0x40
 class Timetable:
     """When packets arrive.
 
+    A link carries packets to different targets in turns, as the fair queues of Linux do: an answer
+    need not wait for all the data that its sender has for somebody else.
+
     Args:
         places: how many links there are.
         bits_per_second: of every link, in each direction.
         latency: seconds from the end of one link to the end of another.
 
     Example:
-        >>> table = Timetable(3, bits_per_second=8000, latency=0.5)
-        >>> table.arrival(0, 1, 1000, now=10.0)  # 1000 bytes take a second
-        11.5
-        >>> table.arrival(0, 2, 1000, now=10.0)  # behind the first one
-        12.5
-        >>> table.arrival(2, 1, 1000, now=10.0)  # place 1 is still busy with the first one
-        12.5
+        >>> table = Timetable(3, bits_per_second=8000, latency=0.5)  # 1000 bytes take a second
+        >>> for packet in (b"a" * 1000, b"b" * 1000):
+        ...     table.put(0, 1, packet, now=10.0)
+        >>> table.put(0, 2, b"c" * 1000, now=10.0)
+        >>> [(when, to, packet[:1]) for when, to, packet in table.left(now=20.0)]
+        [(11.5, 1, b'a'), (12.5, 2, b'c'), (13.5, 1, b'b')]
     """
 
     def __init__(self, places: int, bits_per_second: float, latency: float) -> None:
         self._seconds_a_byte, self._latency = 8 / bits_per_second, latency
         self._out_free = [0.0] * places
         self._in_free = [0.0] * places
+        # Of each link: target -> packets and when they were handed over; the first is next.
+        self._queues = [dict[int, deque[tuple[float, bytes]]]() for _ in range(places)]
 
-    def arrival(self, source: int, target: int, size: int, now: float) -> float:
-        """When the last byte of a packet arrives that is handed over now."""
-        takes = size * self._seconds_a_byte
-        self._out_free[source] = max(now, self._out_free[source]) + takes
-        arrives = max(self._out_free[source] + self._latency, self._in_free[target] + takes)
-        self._in_free[target] = arrives
-        return arrives
+    def put(self, source: int, target: int, packet: bytes, now: float) -> None:
+        """Hand a packet over."""
+        self._queues[source].setdefault(target, deque()).append((now, packet))
+
+    def left(self, now: float) -> list[tuple[float, int, bytes]]:
+        """Arrival, target and packet of all that have begun to leave by now, each one once."""
+        leaving = []
+        for source, queues in enumerate(self._queues):
+            while queues and self._out_free[source] <= now:
+                target = next(iter(queues))
+                queue = queues.pop(target)
+                handed_over, packet = queue.popleft()
+                if queue:
+                    queues[target] = queue  # behind the others
+                takes = len(packet) * self._seconds_a_byte
+                self._out_free[source] = max(handed_over, self._out_free[source]) + takes
+                arrives = max(self._out_free[source] + self._latency, self._in_free[target] + takes)
+                self._in_free[target] = arrives
+                leaving.append((arrives, target, packet))
+        return leaving
+
+    @property
+    def next_leaves(self) -> float:
+        """When a link is free for a packet that waits; infinity if none does."""
+        free = zip(self._out_free, self._queues, strict=True)
+        return min((when for when, queues in free if queues), default=math.inf)
 
 
 class EmulatedLinks:
@@ -124,10 +149,14 @@ class EmulatedLinks:
         number = 0
         while True:
             now = time.monotonic()
+            for arrives, target, packet in self._table.left(now):
+                number += 1
+                heapq.heappush(waiting, (arrives, number, target, packet))
             while waiting and waiting[0][0] <= now:
                 _, _, target, packet = heapq.heappop(waiting)
                 _write(devices[target], packet)
-            patience = max(waiting[0][0] - now, 0.0) if waiting else None
+            until = min(self._table.next_leaves, waiting[0][0] if waiting else math.inf)
+            patience = None if until == math.inf else max(until - now, 0.0)
             ready, _, _ = select.select([self._stop, self._door, *process_of], [], [], patience)
             now = time.monotonic()
             for source in ready:
@@ -140,16 +169,13 @@ class EmulatedLinks:
                     devices[process] = device
                     process_of[device] = process
                     continue
-                packet = _read(source)  # a packet a turn: nobody's queue starves the others
-                if packet is None:
+                found = _read(source)  # a packet a turn: nobody's queue starves the others
+                if found is None:
                     del process_of[source]
                     continue
-                target = int.from_bytes(packet[16:20], "big") - int(NETWORK[1])
+                target = int.from_bytes(found[16:20], "big") - int(NETWORK[1])
                 if target in devices:
-                    process = process_of[source]
-                    due = self._table.arrival(process, target, len(packet), now)
-                    number += 1
-                    heapq.heappush(waiting, (due, number, target, packet))
+                    self._table.put(process_of[source], target, found, now)
 
     def _let_in(self) -> tuple[int, int]:
         connection, _ = self._door.accept()

@@ -13,14 +13,33 @@ from benchmarks.three_pillars_on_processes import METHODS, parsed, problem_of
 from benchmarks.three_pillars_over_links import OPTIONS, Link, link, measure, pays_below
 
 
+def arrivals(table, now=100.0):
+    return [(when, target) for when, target, _ in table.left(now)]
+
+
 def test_packets_share_the_links_of_their_ends_and_no_others():
     table = Timetable(4, bits_per_second=8e6, latency=0.25)  # a second a megabyte
-    assert table.arrival(0, 1, 500_000, now=0.0) == 0.75
-    assert table.arrival(1, 0, 500_000, now=0.0) == 0.75  # the other direction
-    assert table.arrival(2, 3, 500_000, now=0.0) == 0.75  # other ends
-    assert table.arrival(0, 2, 500_000, now=0.0) == 1.25  # behind the first one, on the way out
-    assert table.arrival(3, 1, 500_000, now=0.0) == 1.25  # and on the way in
-    assert table.arrival(0, 1, 500_000, now=9.0) == 9.75
+    half = bytes(500_000)
+    for source, target in ((0, 1), (1, 0), (2, 3)):
+        table.put(source, target, half, now=0.0)
+    assert arrivals(table) == [(0.75, 1), (0.75, 0), (0.75, 3)]  # directions and ends of their own
+    table.put(0, 2, half, now=0.25)  # behind the first one, on the way out
+    table.put(3, 1, half, now=0.25)  # and on the way in
+    assert arrivals(table) == [(1.25, 2), (1.25, 1)]
+    table.put(0, 1, half, now=9.0)
+    assert arrivals(table) == [(9.75, 1)]
+
+
+def test_a_link_serves_its_targets_in_turns_and_begins_nothing_before_it_is_free():
+    table = Timetable(3, bits_per_second=8e6, latency=0.25)
+    for target in (1, 1, 1, 2):
+        table.put(0, target, bytes(500_000), now=0.0)
+    assert table.next_leaves == 0.0
+    assert arrivals(table, now=0.0) == [(0.75, 1)]
+    assert table.next_leaves == 0.5
+    assert arrivals(table, now=0.4) == []
+    assert arrivals(table, now=5.0) == [(1.25, 2), (1.75, 1), (2.25, 1)]
+    assert table.next_leaves == np.inf
 
 
 ECHO = """
