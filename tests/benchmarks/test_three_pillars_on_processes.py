@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -217,6 +218,9 @@ def test_options_that_do_not_fit_are_refused(capsys, options, error):
     assert error in capsys.readouterr().err
 
 
-def test_a_process_with_several_devices_is_refused():
-    with pytest.raises(ValueError, match=r"each of the 8 processes must have one device.*8 of 8"):
-        require_one_device_each(8)
+@pytest.mark.parametrize(("local", "all_of_them"), [(2, 4), (1, 3)], ids=["here", "elsewhere"])
+def test_processes_with_several_devices_are_refused(monkeypatch, local, all_of_them):
+    monkeypatch.setattr(jax, "local_device_count", lambda: local)
+    monkeypatch.setattr(jax, "device_count", lambda: all_of_them)
+    with pytest.raises(ValueError, match=rf"each of the 2 processes.*has {local} of {all_of_them}"):
+        require_one_device_each(2)

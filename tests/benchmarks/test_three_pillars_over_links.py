@@ -99,6 +99,11 @@ def test_the_model_sends_what_is_foretold_less_its_headers(name, n):
     assert size < foretold < size * 1.005
 
 
+def test_a_step_takes_its_bytes_and_two_latencies_a_round():
+    assert Link(0.5, 1e6, 3).seconds(8e6, 0.25) == 0.5 + 1.0 + 1.5
+    assert [link(name, 4, 400, 0.0).rounds for name in OPTIONS] == [16.5, 4.5, 12.0]
+
+
 def test_below_the_speed_that_pays_the_small_messages_win_and_above_the_large_ones():
     few, many = Link(0.5, 1e5, 3), Link(0.01, 1e6, 12)
     speed = pays_below(few, many, 100, 200, 1e-3)
