@@ -161,7 +161,8 @@ def measure(
         "By the model: links slower than this are those on which Three Pillars, the server "
         f"everywhere, reaches {ACCURACY:g} before extragradient does; latency "
         f"{1e3 * LATENCY:g} ms. On this machine: a step computes as long as it takes on the "
-        "loopback. With a core for each: as long as the busiest process's CPU seconds."
+        "loopback. With a core for each: as long as the busiest process's CPU seconds; where the "
+        "machine was busy, read this one."
         f"{picture}"
     )
 
