@@ -31,6 +31,7 @@ NAMES = (
     "soap_on_a_mesh",
     "multilevel_stream",
     "distributed_methods",
+    "three_pillars_on_processes",
 )
 
 

@@ -13,18 +13,14 @@ If a process dies or never comes up, every other one ends within `--timeout` sec
 """
 
 import argparse
-import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import orbax.checkpoint as ocp
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -32,12 +28,13 @@ from jax.sharding import PartitionSpec as P
 import optzoo
 from optzoo.problems import python_documentation
 
-from .local_processes import ProcessDied, end_with_launcher, free_port, run_together
+from .several_processes import Checkpoints, as_processes, parser_of, require_place
 from .tensor_parallel_transformer import HEADS, Transformer, split_of
 
 
 def train(options: argparse.Namespace) -> None:
     """Train, from the newest checkpoint if there is one; every process calls this."""
+    check_divisible(options)
     mesh = jax.make_mesh(
         (jax.device_count() // options.model, options.model),
         ("data", "model"),
@@ -85,7 +82,7 @@ def train(options: argparse.Namespace) -> None:
         params = optax.apply_updates(run["params"], updates)
         return {"params": params, "optimizer": optimizer, "seed": run["seed"]}, value
 
-    with Checkpoints(options.checkpoints, options.every) as checkpoints:
+    with Checkpoints(options.checkpoints, options.every, log="losses.txt") as checkpoints:
         first, run = checkpoints.newest(shapes, shardings)
         if run is None:
             run = jax.jit(begun, out_shardings=shardings)()
@@ -93,7 +90,7 @@ def train(options: argparse.Namespace) -> None:
         rows = NamedSharding(mesh, P("data"))
         for k in range(first, options.steps):
             run, loss = step(run, batch(text, seed, k, options.batch, options.length, rows))
-            checkpoints.log(k, float(loss))
+            checkpoints.log(f"step {k} loss {float(loss):.8f}")
             checkpoints.save(k + 1, run)
 
 
@@ -113,101 +110,11 @@ def batch(
     return jax.make_array_from_callback((size, length + 1), rows, read)
 
 
-class Checkpoints:
-    """The newest checkpoints of a run and its losses, in a folder; nowhere without one."""
-
-    def __init__(self, folder: str | None, every: int) -> None:
-        self._manager = self._losses = None
-        if folder is None:
-            return
-        path = Path(folder).absolute()
-        self._manager = ocp.CheckpointManager(
-            path, options=ocp.CheckpointManagerOptions(save_interval_steps=every, max_to_keep=2)
-        )
-        if jax.process_index() == 0:
-            self._losses = (path / "losses.txt").open("a")
-
-    def __enter__(self) -> "Checkpoints":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # After an error there may be nobody left to agree with that the last one is complete.
-        if self._manager is not None and kind is None:
-            self._manager.close()
-
-    def newest(self, shapes: Any, shardings: Any) -> tuple[int, Any]:
-        """The number of steps taken and the run after them; 0 and None if there is none."""
-        step = None if self._manager is None else self._manager.latest_step()
-        if step is None:
-            return 0, None
-        placed = jax.tree.map(
-            lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where),
-            shapes,
-            shardings,
-        )
-        return step, self._manager.restore(step, args=ocp.args.StandardRestore(placed))
-
-    def save(self, step: int, run: Any) -> None:
-        if self._manager is not None:
-            self._manager.save(step, args=ocp.args.StandardSave(run))
-
-    def log(self, step: int, loss: float) -> None:
-        if jax.process_index() == 0:
-            line = f"step {step} loss {loss:.8f}"
-            print(line, flush=True)
-            if self._losses is not None:
-                print(line, file=self._losses, flush=True)
-
-
-def connect(options: argparse.Namespace) -> None:
-    """Meet the other processes, and end when one of them is not heard of for too long.
-
-    jax itself aborts this process where it waits in vain, so what for is said before.
-    """
-    print(
-        f"process {options.process_id} waits {options.timeout} seconds for all "
-        f"{options.processes} processes to meet at {options.coordinator}",
-        file=sys.stderr,
-        flush=True,
-    )
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(
-        options.coordinator,
-        options.processes,
-        options.process_id,
-        initialization_timeout=options.timeout,
-        heartbeat_timeout_seconds=options.timeout,
-        shutdown_timeout_seconds=options.timeout,
-    )
-
-
 def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
-    if options.coordinator is None and options.processes > 1:
-        program = [sys.executable, "-m", "benchmarks.train_on_a_mesh", *arguments, "--launched"]
-        where = ["--coordinator", f"localhost:{free_port()}"]
-        numbers = range(options.processes)
-        try:
-            run_together([[*program, *where, "--process-id", str(i)] for i in numbers])
-        except ProcessDied as error:
-            print(f"train_on_a_mesh: {error}; the others were ended", file=sys.stderr)
-            return 1
-        return 0
-    if options.launched:
-        end_with_launcher()
     if options.devices_per_process is not None:
         jax.config.update("jax_num_cpu_devices", options.devices_per_process)
-    try:
-        if options.coordinator is not None:
-            connect(options)
-        check_divisible(options)
-        train(options)
-        jax.distributed.shutdown()
-    except Exception:
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)  # at once: a clean exit would wait for processes that may be gone
-    return 0
+    return as_processes("train_on_a_mesh", arguments, options, train)
 
 
 def check_divisible(options: argparse.Namespace) -> None:
@@ -226,20 +133,9 @@ def check_divisible(options: argparse.Namespace) -> None:
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.train_on_a_mesh",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("train_on_a_mesh", __doc__)
     number: Callable[..., Any] = parser.add_argument
-    number("--processes", type=int, default=1, help="how many there are")
-    number("--coordinator", metavar="HOST:PORT", help="of process 0; started here if left out")
-    number("--process-id", type=int, help="of this process, on a cluster")
     number("--devices-per-process", type=int, metavar="N", help="on CPUs; 1 if left out")
-    number("--timeout", type=int, default=100, help="seconds a silent process is waited for")
-    number("--checkpoints", metavar="DIR", help="where the run is saved and continued from")
-    number("--every", type=int, default=10, help="steps from a checkpoint to the next")
-    number("--steps", type=int, default=100, help="of the whole run")
     number("--model", type=int, default=1, help="devices that share a hidden layer")
     number("--batch", type=int, default=16, help="sequences in a batch, over all processes")
     number("--length", type=int, default=64, help="characters in a sequence")
@@ -247,12 +143,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     number("--layers", type=int, default=2, help="of the transformer")
     number("--rate", type=float, default=3e-3, help="the learning rate")
     number("--seed", type=int, default=0, help="of the parameters and the batches")
-    number("--launched", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if (options.coordinator is None) != (options.process_id is None):
-        parser.error("--coordinator and --process-id go together")
-    if options.process_id is not None and not 0 <= options.process_id < options.processes:
-        parser.error(f"--process-id must be in [0, {options.processes}), got {options.process_id}")
+    require_place(parser, options)
     return options
 
 

@@ -4,8 +4,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -14,41 +12,11 @@ import pytest
 from benchmarks.local_processes import free_port
 from benchmarks.train_on_a_mesh import check_divisible, parsed
 
+from .programs import ended, finished, started, until
+
 STEPS = 30
 SMALL = ["--width", "16", "--layers", "1", "--length", "16", "--batch", "8", "--every", "5"]
-PATIENCE = 300  # seconds for what takes one minute on two cores
-
-
-def started(*options):
-    """The program with these options, its output and its errors in one pipe."""
-    flags = re.sub(r"--xla_force_host_platform_device_count=\d+", "", os.environ["XLA_FLAGS"])
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.train_on_a_mesh", *SMALL, *map(str, options)],
-        env={**os.environ, "XLA_FLAGS": flags, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finished(*options):
-    process = started(*options)
-    try:
-        output, _ = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-    assert process.returncode == 0, output
-    return output
-
-
-def until(process, line):
-    """What the process wrote up to and with a line that begins so."""
-    seen = []
-    for written in process.stdout:
-        seen.append(written)
-        if written.startswith(line):
-            return "".join(seen)
-    raise AssertionError(f"no line {line!r} in\n{''.join(seen)}")
+PROGRAM = "train_on_a_mesh"
 
 
 def losses(output):
@@ -58,7 +26,7 @@ def losses(output):
 
 @pytest.fixture(scope="module")
 def of_one_process():
-    output = finished("--devices-per-process", 4, "--model", 2, "--steps", STEPS)
+    output = finished(PROGRAM, *SMALL, "--devices-per-process", 4, "--model", 2, "--steps", STEPS)
     steps, values = zip(*losses(output), strict=True)
     assert steps == tuple(range(STEPS))
     assert values[-1] < values[0] - 1
@@ -70,11 +38,11 @@ def killed(tmp_path_factory):
     """The folder of a run of two processes, of which one was killed in the middle."""
     folder = tmp_path_factory.mktemp("run")
     layout = ["--processes", 2, "--devices-per-process", 2, "--model", 2]
-    process = started(*layout, "--steps", 100_000, "--checkpoints", folder)
+    process = started(PROGRAM, *SMALL, *layout, "--steps", 100_000, "--checkpoints", folder)
     seen = until(process, "step 12 ")
     os.kill(int(re.search(r"process 1 has pid (\d+)", seen)[1]), signal.SIGKILL)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 1
+    status, output = ended(process, 30)
+    assert status == 1
     assert re.search(r"process 1 of 2 was killed by SIGKILL.*the others were ended$", output, re.M)
     return folder
 
@@ -92,6 +60,7 @@ def test_a_killed_run_continues_with_the_losses_of_an_uninterrupted_one_of_one_p
     before = losses((folder / "losses.txt").read_text())
     resumed = losses(
         finished(
+            *(PROGRAM, *SMALL),
             *("--processes", processes, "--devices-per-process", devices, "--model", model),
             *("--steps", STEPS, "--checkpoints", folder),
         )
@@ -108,14 +77,14 @@ def test_a_killed_run_continues_with_the_losses_of_an_uninterrupted_one_of_one_p
 )
 def test_without_a_launcher_the_survivor_of_a_dead_or_silent_process_ends(victim, blow):
     where = ["--processes", 2, "--coordinator", f"localhost:{free_port()}", "--timeout", 20]
-    pair = [started(*where, "--process-id", i, "--steps", 10**6) for i in range(2)]
+    pair = [started(PROGRAM, *SMALL, *where, "--process-id", i, "--steps", 10**6) for i in range(2)]
     try:
         until(pair[0], "step 3 ")
         pair[victim].send_signal(blow)
         start = time.monotonic()
-        output, _ = pair[1 - victim].communicate(timeout=PATIENCE)
+        status, output = ended(pair[1 - victim])
         assert time.monotonic() - start < 60
-        assert pair[1 - victim].returncode != 0
+        assert status != 0
         assert re.search("Gloo .* failed|JAX distributed service detected fatal errors", output)
     finally:
         for process in pair:
@@ -127,15 +96,15 @@ def test_without_a_launcher_the_survivor_of_a_dead_or_silent_process_ends(victim
 def test_a_process_whose_peer_never_comes_up_ends_and_says_for_whom_it_waited(alone):
     where = f"localhost:{free_port()}"
     options = ("--processes", 2, "--process-id", alone, "--coordinator", where, "--timeout", 3)
-    process = started(*options)
+    process = started(PROGRAM, *SMALL, *options)
     try:
         until(process, f"process {alone} waits 3 seconds for all 2 processes to meet at {where}\n")
         start = time.monotonic()
-        output, _ = process.communicate(timeout=PATIENCE)
+        status, output = ended(process)
     finally:
         process.kill()
     assert time.monotonic() - start < 60
-    assert process.returncode != 0
+    assert status != 0
     assert "DEADLINE_EXCEEDED" in output
 
 
