@@ -99,8 +99,7 @@ def three_pillars(problem: RotatingSaddle, options: argparse.Namespace) -> Metho
 def extragradient(problem: RotatingSaddle, options: argparse.Namespace) -> Method:
     """The baseline, with whole vectors twice a step.
 
-    Its step size is that with the smallest bound of its theorem, 1 - 2 eta mu / (1 + 2 eta mu / (1 - eta^2
-    L^2)), where mu and L are those of F.
+    Its step size is that with the smallest bound of theorem E, where mu and L are those of F.
     """
     n, eta = problem.num_workers, best_step(problem.mu, problem.lipschitz)
 
