@@ -78,12 +78,19 @@ DETERMINISTIC = {
 }
 
 
-@pytest.mark.parametrize("everywhere", [True, False])
-@pytest.mark.parametrize("name", DETERMINISTIC)
+def with_its_servers(cases, broadcasts):
+    """Each with the server's operator on worker 0 alone, and, if there is a server, on all."""
+    for name, case in cases.items():
+        yield pytest.param(name, False, id=name)
+        if broadcasts(case):
+            yield pytest.param(name, True, id=f"{name}-on_all")
+
+
+@pytest.mark.parametrize(
+    ("name", "everywhere"), [*with_its_servers(DETERMINISTIC, lambda case: case[2][2])]
+)
 def test_deterministic_methods_are_their_statements(name, everywhere):
     method, statement, (rounds, vectors, broadcasts) = DETERMINISTIC[name]
-    if everywhere and not broadcasts:
-        everywhere = False  # no server: nothing to be told
     problem, z = unequal_operators(4, DIM), start()
     run, state = on_workers(method, problem, z, everywhere=everywhere)
     run, paper = jax.jit(run), statement(problem, flat(z))
@@ -157,16 +164,19 @@ RANDOM = {
     "masha1-rand_k": (
         masha1(RandK(6, 2)),
         lambda problem, z: in_numpy.masha1(problem, z, 0.2, 0.35, RAND),
+        2,
         0,
     ),
     "masha1-ball": (
         masha1(PermK(4), onto_ball),
         lambda problem, z: in_numpy.masha1(problem, z, 0.2, 0.35, PERM, onto_ball_in_numpy),
+        4,
         0,
     ),
     "optimistic": (
         optimistic(PermK(4)),
         lambda problem, z: in_numpy.optimistic_masha(problem, z, 0.1, 0.35, 0.9, PERM),
+        4,
         0,
     ),
     "optimistic-ball": (
@@ -174,11 +184,13 @@ RANDOM = {
         lambda problem, z: in_numpy.optimistic_masha(
             problem, z, 0.1, 0.35, 0.9, RAND, onto_ball_in_numpy
         ),
+        2,
         0,
     ),
     "svogs": (
         svogs(SampledClients(2, 4)),
         lambda problem, z: in_numpy.svogs(problem, z, 0.2, 0.1, 3, 0.35, 0.9, CLIENTS),
+        4,
         2,
     ),
     "svogs-ball": (
@@ -186,22 +198,21 @@ RANDOM = {
         lambda problem, z: in_numpy.svogs(
             problem, z, 0.2, 0.1, 3, 0.35, 0.9, CLIENTS, onto_ball_in_numpy
         ),
+        4,
         2,
     ),
     "masha2": (
         masha2(TopK(2, 4)),
         lambda problem, z: in_numpy.masha2(problem, z, 0.1, 0.35, 2),
+        4,
         0,
     ),
 }
 
 
-@pytest.mark.parametrize("everywhere", [True, False])
-@pytest.mark.parametrize("name", RANDOM)
+@pytest.mark.parametrize(("name", "everywhere"), [*with_its_servers(RANDOM, lambda case: case[3])])
 def test_every_step_of_a_random_method_is_an_outcome_of_its_statement(name, everywhere):
-    method, statement, broadcasts = RANDOM[name]
-    everywhere = everywhere and bool(broadcasts)
-    workers = 2 if "rand_k" in name or name == "optimistic-ball" else 4
+    method, statement, workers, broadcasts = RANDOM[name]
     problem, z = unequal_operators(workers, DIM), start()
     run, state = on_workers(method, problem, z, everywhere=everywhere)
     run, paper = jax.jit(run), statement(problem, flat(z))
