@@ -23,6 +23,8 @@ ACCEPTED: dict[tuple[str, str], str] = {}
 
 _CHECKS = "tests/theory_checks/checks"
 _D = "tests/optzoo"
+_LOOP = f"{_D}/test_distributed_methods.py::test_deterministic_methods_are_their_statements"
+_OUTCOME = f"{_D}/test_distributed_methods.py::test_every_step_of_a_random_method_is_an_outcome_of_its_statement"
 _T = "tests/theory_checks"
 _PEP = "tests/theory_checks/worst_case/pep"
 
@@ -473,7 +475,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("lambda constants, *more: constants.mu > 0", "lambda constants, *more: True"),
         ],
     },
-    (f"{_D}/test_distributed_methods.py",): {
+    (f"{_LOOP}[extragradient]", f"{_LOOP}[extragradient-ball]"): {
         "optzoo/distributed_extragradient.py": [
             ("lambda zi, fi: zi - like(gamma, zi) * fi, z, value)", "lambda zi, fi: zi + like(gamma, zi) * fi, z, value)"),
             ("half = moved(workers.mean(at_z))", "half = z"),
@@ -482,14 +484,18 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("sent=state.sent.plus(rounds=2, vectors=2)", "sent=state.sent.plus(rounds=1, vectors=2)"),
             ("sent=state.sent.plus(rounds=2, vectors=2)", "sent=state.sent.plus(rounds=2, vectors=1)"),
         ],
+    },
+    (f"{_LOOP}[local]", f"{_LOOP}[local-ball]"): {
         "optzoo/local_extragradient.py": [
             ("return moved(u, workers.own(moved(u, value)))", "return moved(moved(u, value), workers.own(moved(u, value)))"),
             ("return moved(u, workers.own(moved(u, value)))", "return moved(u, value)"),
             ("jax.lax.fori_loop(1, local_steps", "jax.lax.fori_loop(0, local_steps"),
             ("            return workers.onto_set(step)", "            return step"),
-            ("step_to(workers.mean(last), params)", "step_to(workers.onto_set(workers.mean(jax.tree.map(jnp.subtract, last, z))), params)"),
+            ("step_to(workers.mean(last), params)", "step_to(workers.mean(first), params)"),
             ("sent=state.sent.plus(rounds=1, vectors=1)", "sent=state.sent.plus(rounds=1, vectors=2)"),
         ],
+    },
+    (f"{_LOOP}[similarity]", f"{_LOOP}[sliding-ball]"): {
         "optzoo/extragradient_sliding.py": [
             ("shift=jax.tree.map(jnp.subtract, mean_at_z, at_z)", "shift=mean_at_z"),
             ("return u, jax.tree.map(jnp.subtract, value, at_z)", "return u, value"),
@@ -500,6 +506,8 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("step_to(workers.onto_set(moved), params)", "step_to(moved, params)"),
             ("broadcasts=0 if workers.everywhere else 2", "broadcasts=0 if workers.everywhere else 1"),
         ],
+    },
+    (f"{_OUTCOME}[masha1-ball]", f"{_OUTCOME}[masha1-rand_k]"): {
         "optzoo/masha1.py": [
             ("zi + like(momentum, zi) * (mi - zi) - like(gamma, zi) * fi", "zi - like(gamma, zi) * fi"),
             ("u = workers.onto_set(ahead)", "u = ahead"),
@@ -509,6 +517,8 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("state.sent.plus(rounds=1 + refreshed, messages=1, vectors=refreshed)", "state.sent.plus(rounds=1, messages=1, vectors=refreshed)"),
             ("m, operator_at_m, mean_at_m = reference.point, reference.own(axis_name), reference.mean", "m, operator_at_m, mean_at_m = reference.point, reference.own(axis_name), state.reference.mean"),
         ],
+    },
+    (f"{_OUTCOME}[masha2]",): {
         "optzoo/masha2.py": [
             ("like(gamma, ei) * (at_u - at_m) + ei", "like(gamma, ei) * (at_u - at_m)"),
             ("like(gamma, ei) * (at_u - at_m) + ei", "(at_u - at_m) + ei"),
@@ -518,6 +528,8 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("own = compressor.decode(message_key, worker, message, vector)", "own = compressor.decode(message_key, 0 * worker, message, vector) * 0.5"),
             ("            reference.mean,\n        )\n        change", "            state.reference.mean,\n        )\n        change"),
         ],
+    },
+    (f"{_OUTCOME}[optimistic]", f"{_OUTCOME}[optimistic-ball]"): {
         "optzoo/optimistic_masha.py": [
             ("(zi - wi) + like(optimism, zi) * (zi - pi)", "(zi - wi) + (zi - pi)"),
             ("(zi - wi) + like(optimism, zi) * (zi - pi)", "(zi - wi) - like(optimism, zi) * (zi - pi)"),
@@ -529,6 +541,8 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("lambda old, new: jnp.where(first, new, old)", "lambda old, new: old"),
             ("step_to(projected(project, moved, params), params)", "step_to(moved, params)"),
         ],
+    },
+    (f"{_OUTCOME}[svogs]", f"{_OUTCOME}[svogs-ball]"): {
         "optzoo/svogs.py": [
             ("at_z = jax.tree.map(jnp.subtract, operator_at_z, server_at_z)", "at_z = operator_at_z"),
             ("(zi - wi) + like(optimism, zi) * (zi - pi)", "(zi - wi) + (zi - pi)"),
@@ -539,6 +553,8 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("project=workers.onto_set,", "project=lambda u: u,"),
             ("broadcasts=0 if workers.everywhere else 2", "broadcasts=0 if workers.everywhere else 1"),
         ],
+    },
+    (f"{_OUTCOME}[masha1-ball]", f"{_OUTCOME}[optimistic]"): {
         "optzoo/_reference_point.py": [
             ("now = first | toss(key, probability)", "now = toss(key, probability)"),
             ("return z, at_z, mean_of_vectors(at_z, axis_name)", "return z, at_z, self.mean"),
@@ -546,12 +562,16 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("return Reference(point, as_rows(operator, point), mean), now.astype(jnp.int32)", "return Reference(point, as_rows(operator, point), mean), jnp.ones([], jnp.int32)"),
             ("jnp.where(first, new, own), self, other)", "jnp.where(first, own, new), self, other)"),
         ],
+    },
+    (f"{_LOOP}[sliding-ball]", f"{_LOOP}[similarity-on_all]"): {
         "optzoo/_worker_operators.py": [
             ("is_server = jax.lax.axis_index(self._axis_name) == 0", "is_server = jax.lax.axis_index(self._axis_name) == 1"),
             ("return jax.lax.pmean(values, axis_name)", "return jax.lax.psum(values, axis_name)"),
             ("at_known = [self._server(point) for point, _ in known]", "at_known = [value for _, value in known]"),
             ("    return wide(nearest, params)", "    return wide(point, params)"),
         ],
+    },
+    (f"{_LOOP}[extragradient]", f"{_OUTCOME}[masha2]"): {
         "optzoo/_traffic.py": [
             ("messages=None if self.messages is None else _sum(self.messages, messages)", "messages=self.messages"),
             ("return Traffic(zero[0], zero[1] if messages else None, zero[2], zero[3])", "return Traffic(zero[0], zero[1], zero[2], zero[3])"),
