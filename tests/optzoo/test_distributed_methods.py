@@ -55,8 +55,8 @@ DETERMINISTIC = {
         (2, 2, 2),
     ),
     "sliding-ball": (
-        method("extragradient_sliding", project=onto_ball),
-        lambda problem, z: in_numpy.sliding(problem, z, 0.4, 0.1, 3, 0.3, 0.2, onto_ball_in_numpy),
+        method("extragradient_sliding", eta=0.9, project=onto_ball),
+        lambda problem, z: in_numpy.sliding(problem, z, 0.4, 0.1, 3, 0.9, 0.2, onto_ball_in_numpy),
         (2, 2, 2),
     ),
 }
