@@ -12,7 +12,7 @@ from jax.sharding import AxisType, PartitionSpec
 import optzoo
 from optzoo.compressors import Identity, NaturalCompression, PermK, RandK, SampledClients, TopK
 
-from .distributed import ARGUMENTS, EVALUATE, HAVE_A_SERVER, compressor_of, method
+from .distributed import ARGUMENTS, COINS, EVALUATE, HAVE_A_SERVER, compressor_of, method
 from .workers import AXIS, unequal_operators
 
 every_method = pytest.mark.parametrize("name", ARGUMENTS)
@@ -244,6 +244,19 @@ def test_counters_times_sizes(name):
     bytes_of = jax.jit(lambda s: optzoo.bytes_sent(s, z, compressor))(state)
     wide = message * 8 if not isinstance(compressor, TopK) else 7 * 2 * (8 + 4)
     assert bytes_of == (wide, 3 * (6 * 4 + 2 * 8), 5 * (6 * 4 + 2 * 8))
+
+
+def test_counters_of_three_pillars_are_read_as_those_of_the_others():
+    """A broadcast of it is of two vectors, a refresh a round of its own."""
+    three_pillars = optzoo.three_pillars(
+        0.1, 0.1, 3, **COINS, compressor=PermK(4), axis_name=AXIS, key=jax.random.key(0)
+    )
+    z = jnp.ones(10)
+    state = three_pillars.init(z)._replace(
+        steps=jnp.int32(8), refreshes=jnp.int32(2), broadcasts=jnp.int32(5)
+    )
+    assert optzoo.numbers_sent(state, z, PermK(4)) == (8 * 3.0, 2 * 10.0, 5 * 2 * 10.0)
+    assert optzoo.communication_rounds(state) == 8 + 2
 
 
 def test_specs_are_asked_with_the_name_of_an_axis():
