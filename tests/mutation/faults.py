@@ -22,6 +22,9 @@ ACCEPTED: dict[tuple[str, str], str] = {}
 """Survivors that are no faults, (file, new) -> why."""
 
 _CHECKS = "tests/theory_checks/checks"
+_D = "tests/optzoo"
+_LOOP = f"{_D}/test_distributed_methods.py::test_deterministic_methods_are_their_statements"
+_OUTCOME = f"{_D}/test_distributed_methods.py::test_every_step_of_a_random_method_is_an_outcome_of_its_statement"
 _T = "tests/theory_checks"
 _PEP = "tests/theory_checks/worst_case/pep"
 
@@ -430,13 +433,198 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
     ("tests/optzoo/test_compressors.py",): {
         "compressors/sparsification.py": [
             ("return (dimension / self.num_coordinates - 1) / self.num_workers, 0.0", "return dimension / self.num_coordinates / self.num_workers, 0.0"),
+            ("        return self.num_coordinates / dimension", "        return 1 - self.num_coordinates / dimension"),
             ("scaled = message * (like.size / self.num_coordinates)", "scaled = message"),
             ("scaled = messages * (like.size / (self.num_coordinates * self.num_workers))", "scaled = messages * (like.size / self.num_coordinates)"),
+        ],
+        "compressors/compressor.py": [
+            ("        if omega >= 1:", "        if omega > 1:"),
+            ("        return 1 - omega\n", "        return 1 / (1 + omega)\n"),
         ],
         "compressors/quantization.py": [
             ("return 0.125 / self.num_workers, 0.0", "return 0.125, 0.0"),
             ("return min(ratio**2, ratio) / self.num_workers, 0.0", "return ratio / self.num_workers, 0.0"),
             ("uniform < y - lower", "uniform < 0.5"),
+        ],
+    },
+    ("tests/optzoo/theorems/test_distributed_methods.py",): {
+        "theorems/distributed_methods_constants.py": [
+            ("return progress / (1 + progress / (1 - (self.gamma * self.L) ** 2))", "return progress / (1 + progress / (1 - self.gamma * self.L))"),
+            ("return progress / (1 + progress / (1 - (self.gamma * self.L) ** 2))", "return progress"),
+            ("return float((1 - one.decrease()) ** (self.H / 2))", "return float((1 - one.decrease()) ** self.H)"),
+            ("late = self.H * (self.H - 1) / 2 * (1", "late = self.H * (self.H - 1) * (1"),
+            ("return self.gamma**2 * self.L * self.D * (self.H + late)", "return self.gamma**2 * self.L * self.D * late"),
+            ("return 2 * self.eta * self.mu", "return self.eta * self.mu"),
+            ("return 1 - (self.gamma * self.delta_1) ** 2", "return 1 - self.gamma * self.delta_1"),
+            ("self.A * self.L_av**2 + (1 - self.B) * self.L**2", "self.A * self.L_av**2 + self.L**2"),
+            ("1 / ((2 - self.p) / (2 * self.gamma * self.mu) + 1 / self.slack)", "1 / (1 / (2 * self.gamma * self.mu) + 1 / self.slack)"),
+            ("if self.slack <= 0:", "if self.slack < 0:"),
+            ("return min(self.gamma * self.mu, self.p) / 2", "return min(self.gamma * self.mu, self.p)"),
+            ("return 1 - self.theta", "return 1.0"),
+            ("return min(p, 5 / 8 - p)", "return p"),
+            ("8 * self.gamma * self.ell <= 1 + 1e-12", "4 * self.gamma * self.ell <= 1 + 1e-12"),
+            ("16 * (self.gamma * self.d_M) ** 2 <= self.alpha", "16 * (self.gamma * self.d_M) ** 2 <= 1.0"),
+            ("weight = self.p / (self.p - self.theta)", "weight = 1.0"),
+            ("math.sqrt((1 - p / 2) * _spared(p))", "math.sqrt(_spared(p))"),
+            ("gamma = min(of_errors, p / (16 * mu), 1 / (beta * mu), ", "gamma = min(of_errors, p / (16 * mu), "),
+            ("errors *= 8 * self.gamma**2 + 19", "errors *= 8 * self.gamma**2 + 9"),
+            ("left = (1 - self.gamma * self.mu / 10)", "left = (1 - self.gamma * self.mu)"),
+            ("np.asarray((2 - self.p) * initial * left)\n\n\n# --- OM", "np.asarray(2 * initial * left)\n\n\n# --- OM"),
+        ],
+        "theorems/distributed_methods.py": [
+            ("lambda constants, *more: constants.mu > 0", "lambda constants, *more: True"),
+        ],
+    },
+    (f"{_LOOP}[extragradient]", f"{_LOOP}[extragradient-ball]"): {
+        "optzoo/distributed_extragradient.py": [
+            ("lambda zi, fi: zi - like(gamma, zi) * fi, z, value)", "lambda zi, fi: zi + like(gamma, zi) * fi, z, value)"),
+            ("half = moved(workers.mean(at_z))", "half = z"),
+            ("z_next = moved(workers.mean(workers.own(half)))", "z_next = moved(workers.own(half))"),
+            ("            return workers.onto_set(step)", "            return step"),
+            ("sent=state.sent.plus(rounds=2, vectors=2)", "sent=state.sent.plus(rounds=1, vectors=2)"),
+            ("sent=state.sent.plus(rounds=2, vectors=2)", "sent=state.sent.plus(rounds=2, vectors=1)"),
+        ],
+    },
+    (f"{_LOOP}[local]", f"{_LOOP}[local-ball]"): {
+        "optzoo/local_extragradient.py": [
+            ("return moved(u, workers.own(moved(u, value)))", "return moved(moved(u, value), workers.own(moved(u, value)))"),
+            ("return moved(u, workers.own(moved(u, value)))", "return moved(u, value)"),
+            ("jax.lax.fori_loop(1, local_steps", "jax.lax.fori_loop(0, local_steps"),
+            ("            return workers.onto_set(step)", "            return step"),
+            ("step_to(workers.mean(last), params)", "step_to(workers.mean(first), params)"),
+            ("sent=state.sent.plus(rounds=1, vectors=1)", "sent=state.sent.plus(rounds=1, vectors=2)"),
+        ],
+    },
+    (f"{_LOOP}[similarity]", f"{_LOOP}[sliding-ball]"): {
+        "optzoo/extragradient_sliding.py": [
+            ("shift=jax.tree.map(jnp.subtract, mean_at_z, at_z)", "shift=mean_at_z"),
+            ("return u, jax.tree.map(jnp.subtract, value, at_z)", "return u, value"),
+            ("share = correction * (like(alpha, zi) + 1 / like(theta, zi))", "share = correction / like(theta, zi)"),
+            ("share = correction * (like(alpha, zi) + 1 / like(theta, zi))", "share = like(alpha, zi) + 1 / like(theta, zi)"),
+            ("- correction * ((at_u - at_z) - change)", "+ correction * ((at_u - at_z) - change)"),
+            ("- correction * ((at_u - at_z) - change)", "- correction * (at_u - at_z)"),
+            ("step_to(workers.onto_set(moved), params)", "step_to(moved, params)"),
+            ("broadcasts=0 if workers.everywhere else 2", "broadcasts=0 if workers.everywhere else 1"),
+        ],
+    },
+    (f"{_OUTCOME}[masha1-ball]", f"{_OUTCOME}[masha1-rand_k]"): {
+        "optzoo/masha1.py": [
+            ("zi + like(momentum, zi) * (mi - zi) - like(gamma, zi) * fi", "zi - like(gamma, zi) * fi"),
+            ("u = workers.onto_set(ahead)", "u = ahead"),
+            ("difference = jax.tree.map(jnp.subtract, workers.own(u), operator_at_m)", "difference = jax.tree.map(jnp.subtract, workers.own(u), at_z)"),
+            ("lambda ai, qi: ai - like(gamma, ai) * qi, ahead, mean)", "lambda ai, qi: ai - like(gamma, ai) * qi, u, mean)"),
+            ("step_to(workers.onto_set(moved), params)", "step_to(moved, params)"),
+            ("state.sent.plus(rounds=1 + refreshed, messages=1, vectors=refreshed)", "state.sent.plus(rounds=1, messages=1, vectors=refreshed)"),
+            ("m, operator_at_m, mean_at_m = reference.point, reference.own(axis_name), reference.mean", "m, operator_at_m, mean_at_m = reference.point, reference.own(axis_name), state.reference.mean"),
+        ],
+    },
+    (f"{_OUTCOME}[masha2]",): {
+        "optzoo/masha2.py": [
+            ("like(gamma, ei) * (at_u - at_m) + ei", "like(gamma, ei) * (at_u - at_m)"),
+            ("like(gamma, ei) * (at_u - at_m) + ei", "(at_u - at_m) + ei"),
+            ("error = tv.split_like(vector - own, u)", "error = tv.split_like(vector - mean, u)"),
+            ("error=as_rows(error, params)", "error=state.error"),
+            ("z_next = jax.tree.map(jnp.subtract, u, tv.split_like(mean, u))", "z_next = jax.tree.map(jnp.subtract, z, tv.split_like(mean, u))"),
+            ("own = compressor.decode(message_key, worker, message, vector)", "own = compressor.decode(message_key, 0 * worker, message, vector) * 0.5"),
+            ("            reference.mean,\n        )\n        change", "            state.reference.mean,\n        )\n        change"),
+        ],
+    },
+    (f"{_OUTCOME}[optimistic]", f"{_OUTCOME}[optimistic-ball]"): {
+        "optzoo/optimistic_masha.py": [
+            ("(zi - wi) + like(optimism, zi) * (zi - pi)", "(zi - wi) + (zi - pi)"),
+            ("(zi - wi) + like(optimism, zi) * (zi - pi)", "(zi - wi) - like(optimism, zi) * (zi - pi)"),
+            ("before = state.reference.unless(first, reference)", "before = reference"),
+            ("before = state.reference.unless(first, reference)", "before = state.reference"),
+            ("            reference.point,\n            before.mean,", "            before.point,\n            before.mean,"),
+            ("            before.mean,\n            mean,", "            reference.mean,\n            mean,"),
+            ("previous_operator=as_rows(at_z, params)", "previous_operator=state.previous_operator"),
+            ("lambda old, new: jnp.where(first, new, old)", "lambda old, new: old"),
+            ("step_to(projected(project, moved, params), params)", "step_to(moved, params)"),
+        ],
+    },
+    (f"{_OUTCOME}[svogs]", f"{_OUTCOME}[svogs-ball]"): {
+        "optzoo/svogs.py": [
+            ("at_z = jax.tree.map(jnp.subtract, operator_at_z, server_at_z)", "at_z = operator_at_z"),
+            ("(zi - wi) + like(optimism, zi) * (zi - pi)", "(zi - wi) + (zi - pi)"),
+            ("before = state.reference.unless(first, reference)", "before = reference"),
+            ("shift=jax.tree.map(jnp.add, before.mean, mean)", "shift=jax.tree.map(jnp.add, reference.mean, mean)"),
+            ("lambda zi, wi: zi + like(momentum, zi) * (wi - zi), z, reference.point", "lambda zi, wi: zi + like(momentum, zi) * (wi - zi), z, before.point"),
+            ("previous_difference=as_rows(at_z, params)", "previous_difference=as_rows(operator_at_z, params)"),
+            ("project=workers.onto_set,", "project=lambda u: u,"),
+            ("broadcasts=0 if workers.everywhere else 2", "broadcasts=0 if workers.everywhere else 1"),
+        ],
+    },
+    (f"{_OUTCOME}[masha1-ball]", f"{_OUTCOME}[optimistic]"): {
+        "optzoo/_reference_point.py": [
+            ("now = first | toss(key, probability)", "now = toss(key, probability)"),
+            ("return z, at_z, mean_of_vectors(at_z, axis_name)", "return z, at_z, self.mean"),
+            ("return z, at_z, mean_of_vectors(at_z, axis_name)", "return z, self.own(axis_name), mean_of_vectors(at_z, axis_name)"),
+            ("return Reference(point, as_rows(operator, point), mean), now.astype(jnp.int32)", "return Reference(point, as_rows(operator, point), mean), jnp.ones([], jnp.int32)"),
+            ("jnp.where(first, new, own), self, other)", "jnp.where(first, own, new), self, other)"),
+        ],
+    },
+    (f"{_LOOP}[sliding-ball]", f"{_LOOP}[similarity-on_all]"): {
+        "optzoo/_worker_operators.py": [
+            ("is_server = jax.lax.axis_index(self._axis_name) == 0", "is_server = jax.lax.axis_index(self._axis_name) == 1"),
+            ("return jax.lax.pmean(values, axis_name)", "return jax.lax.psum(values, axis_name)"),
+            ("at_known = [self._server(point) for point, _ in known]", "at_known = [value for _, value in known]"),
+            ("    return wide(nearest, params)", "    return wide(point, params)"),
+        ],
+    },
+    (f"{_LOOP}[extragradient]", f"{_OUTCOME}[masha2]"): {
+        "optzoo/_traffic.py": [
+            ("messages=None if self.messages is None else _sum(self.messages, messages)", "messages=self.messages"),
+            ("return Traffic(zero[0], zero[1] if messages else None, zero[2], zero[3])", "return Traffic(zero[0], zero[1], zero[2], zero[3])"),
+        ],
+    },
+    (f"{_D}/test_distributed_arguments.py",): {
+        "optzoo/_worker_arguments.py": [
+            ("    if project is not None:\n", "    if False:\n"),
+            ("    if not isinstance(axis_name, str):", "    if axis_name is None:"),
+            ('require_closed_interval("momentum", momentum, 0.0, 1.0)', 'require_closed_interval("momentum", momentum, -1.0, 1.0)'),
+        ],
+        "optzoo/_worker_operators.py": [
+            ('require_matching_tree(f"the result of {name}", value, self._params)', "pass"),
+            ('    require_matching_tree("the result of project", nearest, params)\n', ""),
+            ("        if differs_between_workers(value, self._axis_name):", "        if False:"),
+            ("        num_workers(axis_name)\n", ""),
+        ],
+        "optzoo/masha2.py": [
+            ("        compressor.contraction(tv.dimension(params))\n", ""),
+        ],
+        "optzoo/optimistic_masha.py": [
+            ("        compressor.require_axis(axis_name)\n", ""),
+        ],
+        "optzoo/svogs.py": [
+            ("    if not isinstance(clients, SampledClients):", "    if clients is None:"),
+            ('    require_positive("local_step", local_step)\n', ""),
+        ],
+        "optzoo/extragradient_sliding.py": [
+            ('    require_not_negative("alpha", alpha)\n', ""),
+            ("    if eta is not None:\n", "    if False:\n"),
+        ],
+        "optzoo/communication.py": [
+            ("    elif compressor is not None:\n", "    elif False:\n"),
+            ("        broadcasts=2 * found.broadcasts,", "        broadcasts=found.broadcasts,"),
+            ("uplink_refresh=times(vector, traffic.vectors)", "uplink_refresh=times(vector, traffic.rounds)"),
+            ("downlink=times(vector, traffic.broadcasts)", "downlink=times(vector, traffic.vectors)"),
+            ("message = compressor.num_bytes(tv.dimension(params), tv.wide_dtype(shapes))", "message = compressor.num_bytes(tv.dimension(params), jnp.float32)"),
+        ],
+    },
+    (f"{_D}/test_distributed_contexts.py",): {
+        "optzoo/worker_specs.py": [
+            ("if name in part.per_worker()", "if False"),
+            ("else specs_of(value, axis_name)", "else PartitionSpec()"),
+        ],
+        "optzoo/masha2.py": [
+            ("        z = iterate(params, state.remainder)", "        z = wide(params, params)"),
+            ('        return ("error",)', "        return ()"),
+        ],
+        "optzoo/svogs.py": [
+            ("            remainder=remainder,", "            remainder=state.remainder,"),
+        ],
+        "optzoo/local_extragradient.py": [
+            ("z = mark_as_differing(iterate(params, state.remainder), axis_name)", "z = mark_as_differing(wide(params, params), axis_name)"),
         ],
     },
     ("tests/optzoo/test_markovian.py",): {

@@ -397,6 +397,50 @@ def test_the_stated_constants_are_an_nth_of_one_workers():
             assert compressor.variance_constants(9) == (pytest.approx(omega / n), 0.0)
 
 
+@pytest.mark.parametrize(("make", "n", "d"), ENUMERATED)
+def test_what_an_unbiased_message_loses_is_its_contraction_or_none_is_claimed(make, n, d):
+    compressor, a, values, _ = enumerated(make, n, d)
+    lost = ((values - a) ** 2).sum(axis=2).mean(axis=0) / (a**2).sum(axis=1)
+    np.testing.assert_allclose(lost, lost[0], rtol=1e-13, atol=1e-14)
+    if lost[0] > 1 - 1e-9:
+        with pytest.raises(ValueError, match=rf"is not contractive.*omega = {lost[0]:g} is not"):
+            compressor.contraction(d)
+    else:
+        np.testing.assert_allclose(compressor.contraction(d), 1 - lost[0], rtol=1e-13)
+
+
+def test_contraction_in_closed_form():
+    for compressor, d, expected in (
+        (Identity(3), 5, 1),
+        (NaturalCompression(3), 5, Fraction(7, 8)),
+        (StochasticQuantization(6, 3), 9, Fraction(3, 4)),  # omega = d / s^2
+        (SampledClients(8, 3), 5, Fraction(3, 4)),  # omega = (n - 1) / b
+        (RandK(4, 3), 5, Fraction(3, 4)),  # omega = d / K - 1
+        (TopK(2, 3), 5, Fraction(2, 5)),
+        (TopK(5, 3), 5, 1),
+    ):
+        assert compressor.contraction(d) == pytest.approx(float(expected), rel=1e-14)
+    for compressor, omega in ((RandK(2, 3), "1"), (SampledClients(2, 3), "1"), (PermK(3), "2")):
+        with pytest.raises(ValueError, match=rf"is not contractive: .* omega = {omega} is not"):
+            compressor.contraction(4)
+    with pytest.raises(ValueError, match="at most the dimension"):
+        TopK(5, 3).contraction(4)
+    for compressor in (TopK(1, 3), Identity(3)):
+        with pytest.raises(ValueError, match="dimension must be an integer of at least 1"):
+            compressor.contraction(0)
+
+
+@pytest.mark.parametrize("kept", [1, 2, 4])
+def test_top_k_loses_what_its_contraction_leaves_of_equal_entries(kept):
+    """And no more of others, which is attained: the K largest have K / d of the squares or more."""
+    compressor = TopK(kept, 3)
+    for a, attained in ((np.array([1.0, -1, 1, -1]), True), (np.array([3.0, -1, 2, 0]), False)):
+        kept_part = single(compressor, jax.random.key(0), 1, jnp.asarray(a))
+        lost = float(jnp.sum((kept_part - a) ** 2)) / float(a @ a)
+        limit = 1 - compressor.contraction(4)
+        assert lost == pytest.approx(limit, abs=1e-15) if attained or kept == 4 else lost < limit
+
+
 def test_top_k_keeps_the_largest_and_contracts():
     a = jnp.array([1.0, -3.0, 2.0, -2.0])
     kept = single(TopK(2, 3), jax.random.key(0), 0, a)

@@ -4,37 +4,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.flatten_util import ravel_pytree
 
-import optzoo
-from optzoo.compressors import PermK, RandK, SampledClients, TopK
+from optzoo.compressors import RandK
 
 from . import distributed_in_numpy as in_numpy
+from .distributed import method
 from .workers import (
-    AXIS,
     client_weights,
+    flat,
     on_workers,
+    onto_ball,
+    onto_ball_in_numpy,
     perm_k_weights,
     rand_k_weights,
     unequal_operators,
 )
 
-KEY = jax.random.key(0)
 DIM = 7
-
-
-def onto_ball(tree):
-    """The projection onto the ball of radius 0.7."""
-    flat, unflatten = ravel_pytree(tree)
-    return unflatten(flat * jnp.minimum(1, 0.7 / jnp.linalg.norm(flat)))
-
-
-def onto_ball_in_numpy(z):
-    return z * min(1, 0.7 / np.linalg.norm(z))
-
-
-def flat(tree):
-    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
 def start():
@@ -44,48 +30,53 @@ def start():
 
 DETERMINISTIC = {
     "extragradient": (
-        optzoo.distributed_extragradient(0.2, axis_name=AXIS),
+        method("distributed_extragradient"),
         lambda problem, z: in_numpy.extragradient(problem, z, 0.2),
         (2, 2, 0),
     ),
     "extragradient-ball": (
-        optzoo.distributed_extragradient(0.2, axis_name=AXIS, project=onto_ball),
+        method("distributed_extragradient", project=onto_ball),
         lambda problem, z: in_numpy.extragradient(problem, z, 0.2, onto_ball_in_numpy),
         (2, 2, 0),
     ),
     "local": (
-        optzoo.local_extragradient(0.2, 3, axis_name=AXIS),
+        method("local_extragradient"),
         lambda problem, z: in_numpy.local_extragradient(problem, z, 0.2, 3),
         (1, 1, 0),
     ),
     "local-ball": (
-        optzoo.local_extragradient(0.2, 1, axis_name=AXIS, project=onto_ball),
+        method("local_extragradient", local_steps=1, project=onto_ball),
         lambda problem, z: in_numpy.local_extragradient(problem, z, 0.2, 1, onto_ball_in_numpy),
         (1, 1, 0),
     ),
     "similarity": (
-        optzoo.extragradient_sliding(0.4, 0.1, 3, axis_name=AXIS),
+        method("extragradient_sliding", eta=None, alpha=0.0),
         lambda problem, z: in_numpy.sliding(problem, z, 0.4, 0.1, 3, 0.4, 0.0),
         (2, 2, 2),
     ),
     "sliding-ball": (
-        optzoo.extragradient_sliding(
-            0.4, 0.1, 3, eta=0.3, alpha=0.2, axis_name=AXIS, project=onto_ball
-        ),
-        lambda problem, z: in_numpy.sliding(problem, z, 0.4, 0.1, 3, 0.3, 0.2, onto_ball_in_numpy),
+        method("extragradient_sliding", eta=0.9, project=onto_ball),
+        lambda problem, z: in_numpy.sliding(problem, z, 0.4, 0.1, 3, 0.9, 0.2, onto_ball_in_numpy),
         (2, 2, 2),
     ),
 }
 
 
-@pytest.mark.parametrize("everywhere", [True, False])
-@pytest.mark.parametrize("name", DETERMINISTIC)
+def with_its_servers(cases, broadcasts):
+    """Each with the server's operator on worker 0 alone, and, if there is a server, on all."""
+    for name, case in cases.items():
+        yield pytest.param(name, False, id=name)
+        if broadcasts(case):
+            yield pytest.param(name, True, id=f"{name}-on_all")
+
+
+@pytest.mark.parametrize(
+    ("name", "everywhere"), [*with_its_servers(DETERMINISTIC, lambda case: case[2][2])]
+)
 def test_deterministic_methods_are_their_statements(name, everywhere):
-    method, statement, (rounds, vectors, broadcasts) = DETERMINISTIC[name]
-    if everywhere and not broadcasts:
-        everywhere = False  # no server: nothing to be told
+    run_by, statement, (rounds, vectors, broadcasts) = DETERMINISTIC[name]
     problem, z = unequal_operators(4, DIM), start()
-    run, state = on_workers(method, problem, z, everywhere=everywhere)
+    run, state = on_workers(run_by, problem, z, everywhere=everywhere)
     run, paper = jax.jit(run), statement(problem, flat(z))
     for _ in range(12):
         z, state = run(z, state)
@@ -100,110 +91,63 @@ def test_deterministic_methods_are_their_statements(name, everywhere):
     ]
 
 
-def masha1(compressor, project=None):
-    return optzoo.masha1(
-        0.2,
-        momentum=0.35,
-        refresh_probability=0.25,
-        compressor=compressor,
-        axis_name=AXIS,
-        project=project,
-        key=KEY,
-    )
-
-
-def optimistic(compressor, project=None):
-    return optzoo.optimistic_masha(
-        0.1,
-        momentum=0.35,
-        refresh_probability=0.25,
-        optimism=0.9,
-        compressor=compressor,
-        axis_name=AXIS,
-        project=project,
-        key=KEY,
-    )
-
-
-def svogs(clients, project=None):
-    return optzoo.svogs(
-        0.2,
-        0.1,
-        3,
-        momentum=0.35,
-        refresh_probability=0.25,
-        optimism=0.9,
-        clients=clients,
-        axis_name=AXIS,
-        project=project,
-        key=KEY,
-    )
-
-
-def masha2(compressor):
-    return optzoo.masha2(
-        0.1,
-        momentum=0.35,
-        refresh_probability=0.25,
-        compressor=compressor,
-        axis_name=AXIS,
-        key=KEY,
-    )
-
-
 PERM, RAND, CLIENTS = perm_k_weights(4, DIM), rand_k_weights(6, 2, DIM), client_weights(2, 4, DIM)
 
 RANDOM = {
     "masha1-rand_k": (
-        masha1(RandK(6, 2)),
+        method("masha1", compressor=RandK(6, 2)),
         lambda problem, z: in_numpy.masha1(problem, z, 0.2, 0.35, RAND),
+        2,
         0,
     ),
     "masha1-ball": (
-        masha1(PermK(4), onto_ball),
+        method("masha1", project=onto_ball),
         lambda problem, z: in_numpy.masha1(problem, z, 0.2, 0.35, PERM, onto_ball_in_numpy),
+        4,
         0,
     ),
     "optimistic": (
-        optimistic(PermK(4)),
+        method("optimistic_masha"),
         lambda problem, z: in_numpy.optimistic_masha(problem, z, 0.1, 0.35, 0.9, PERM),
+        4,
         0,
     ),
     "optimistic-ball": (
-        optimistic(RandK(6, 2), onto_ball),
+        method("optimistic_masha", compressor=RandK(6, 2), project=onto_ball),
         lambda problem, z: in_numpy.optimistic_masha(
             problem, z, 0.1, 0.35, 0.9, RAND, onto_ball_in_numpy
         ),
+        2,
         0,
     ),
     "svogs": (
-        svogs(SampledClients(2, 4)),
+        method("svogs"),
         lambda problem, z: in_numpy.svogs(problem, z, 0.2, 0.1, 3, 0.35, 0.9, CLIENTS),
+        4,
         2,
     ),
     "svogs-ball": (
-        svogs(SampledClients(2, 4), onto_ball),
+        method("svogs", project=onto_ball),
         lambda problem, z: in_numpy.svogs(
             problem, z, 0.2, 0.1, 3, 0.35, 0.9, CLIENTS, onto_ball_in_numpy
         ),
+        4,
         2,
     ),
     "masha2": (
-        masha2(TopK(2, 4)),
+        method("masha2"),
         lambda problem, z: in_numpy.masha2(problem, z, 0.1, 0.35, 2),
+        4,
         0,
     ),
 }
 
 
-@pytest.mark.parametrize("everywhere", [True, False])
-@pytest.mark.parametrize("name", RANDOM)
+@pytest.mark.parametrize(("name", "everywhere"), [*with_its_servers(RANDOM, lambda case: case[3])])
 def test_every_step_of_a_random_method_is_an_outcome_of_its_statement(name, everywhere):
-    method, statement, broadcasts = RANDOM[name]
-    everywhere = everywhere and bool(broadcasts)
-    workers = 2 if "rand_k" in name or name == "optimistic-ball" else 4
+    run_by, statement, workers, broadcasts = RANDOM[name]
     problem, z = unequal_operators(workers, DIM), start()
-    run, state = on_workers(method, problem, z, everywhere=everywhere)
+    run, state = on_workers(run_by, problem, z, everywhere=everywhere)
     run, paper = jax.jit(run), statement(problem, flat(z))
     sent, seen, refreshes = 0, set(), 0
     next(paper)

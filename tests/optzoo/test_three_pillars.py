@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.flatten_util import ravel_pytree
 
 import optzoo
 from optzoo.compressors import Identity, PermK, RandK, SampledClients
@@ -17,7 +16,10 @@ from .workers import (
     AffineOperators,
     Reference,
     client_weights,
+    flat,
     on_workers,
+    onto_ball,
+    onto_ball_in_numpy,
     perm_k_weights,
     rand_k_weights,
     saddle,
@@ -40,16 +42,6 @@ def three_pillars(compressor, gamma, local_step, local_steps, tau, p, key=0, **k
     )
 
 
-def onto_ball(tree):
-    """The projection onto the ball of radius 0.7."""
-    flat, unflatten = ravel_pytree(tree)
-    return unflatten(flat * jnp.minimum(1, 0.7 / jnp.linalg.norm(flat)))
-
-
-def flat(tree):
-    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
-
-
 RUNS = {
     "perm_k": (PermK(4), perm_k_weights(4, 7), None),
     "perm_k-ball": (PermK(4), perm_k_weights(4, 7), onto_ball),
@@ -63,7 +55,7 @@ RUNS = {
 def test_every_step_is_that_of_the_paper(name, everywhere):
     compressor, weights, project = RUNS[name]
     problem = unequal_operators(compressor.num_workers, 7)
-    onto_set = (lambda z: z * min(1, 0.7 / np.linalg.norm(z))) if project else (lambda z: z)
+    onto_set = onto_ball_in_numpy if project else (lambda z: z)
     paper = Reference(problem, 0.3, 0.1, 3, 0.35, onto_set)
     method = three_pillars(compressor, 0.3, 0.1, 3, 0.35, 0.25, project=project)
     # A two-player problem: one tree, one vector for the compressor.

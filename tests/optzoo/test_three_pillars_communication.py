@@ -1,30 +1,27 @@
 """Three Pillars on several devices: the same iterates, and what the compiled program sends."""
 
 import functools
-import math
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 import pytest
 from jax.flatten_util import ravel_pytree
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import PartitionSpec
 
 import optzoo
 from optzoo.compressors import Identity, PermK, RandK, SampledClients, StochasticQuantization
 
+from .devices import four_devices, per_scope, require_same, steps_on_devices
 from .workers import AXIS, on_workers, unequal_operators
 
 STEPS = 12
 PROBLEM = unequal_operators(4, 10)
-MESH = jax.make_mesh((4,), (AXIS,), axis_types=(AxisType.Auto,), devices=jax.devices()[:4])
 
 
 def start(dtype):
@@ -44,66 +41,11 @@ def three_pillars(compressor):
     )
 
 
-class Run(NamedTuple):
-    z: dict
-    state: optzoo.ThreePillarsState
-    program: str  # the compiled step
-
-
 @functools.cache
 def on_devices(compressor, everywhere, dtype):
-    """Twelve steps on four devices."""
-    method, z = three_pillars(compressor), start(dtype)
-    specs = optzoo.three_pillars_specs(z, AXIS)
-    data = jax.device_put(PROBLEM.data, NamedSharding(MESH, PartitionSpec(AXIS)))
-    server = jax.tree.map(lambda rows: rows[0], PROBLEM.data)
-
-    def step(z, state, rows):
-        row = jax.tree.map(lambda leaf: leaf[0], rows)
-        extras = {"server_operator_fn": lambda u: PROBLEM.of(server, u)} if everywhere else {}
-        updates, state = method.update(
-            PROBLEM.of(row, z), state, z, operator_fn=lambda u: PROBLEM.of(row, u), **extras
-        )
-        return optax.apply_updates(z, updates), state
-
-    on_all = functools.partial(jax.shard_map, mesh=MESH)
-    state = jax.jit(on_all(method.init, in_specs=specs[:1], out_specs=specs[1]))(z)
-    z = jax.device_put(z, NamedSharding(MESH, PartitionSpec()))
-    run = jax.jit(on_all(step, in_specs=(*specs, PartitionSpec(AXIS)), out_specs=specs))
-    compiled = run.lower(z, state, data).compile()
-    for _ in range(STEPS):
-        z, state = compiled(z, state, data)
-    return Run(z, state, compiled.as_text())
-
-
-WIDTHS = {"f64": 8, "f32": 4, "u16": 2, "s8": 1, "s32": 4}
-
-
-def operands(program):
-    """Of every collective: its scope, and the operands as pairs of width and size."""
-    defined = r"(%[\w.-]+) = (\(.*?\)|\S+) ([\w-]+)\((.*?)\)(?:, |$)(.*)"
-    lines = [match.groups() for match in re.finditer(defined, program, flags=re.MULTILINE)]
-    shapes = {name: shape for name, shape, *_ in lines}
-    for _, _, operation, names, attributes in lines:
-        if re.match(r"all-|collective-|reduce-scatter|send|recv", operation):
-            (scope,) = re.findall(r'op_name="([^"]*)"', attributes)
-            found = []
-            for name in names.split(", "):
-                kind, sizes = re.match(r"(\w+)\[([\d,]*)\]", shapes[name]).groups()
-                size = math.prod(int(length) for length in sizes.split(",") if length)
-                found.append((WIDTHS[kind], size))
-            yield scope, found
-
-
-def per_scope(program, of_operand):
-    """The collectives' operands, summed in each of the three scopes."""
-    sums = dict.fromkeys(optzoo.Sent._fields, 0)
-    for scope, found in operands(program):
-        (name,) = set(sums) & set(scope.split("/"))
-        if name == "uplink_refresh":
-            assert re.search(r"cond/branch_\d_fun/uplink_refresh", scope)  # not in every step
-        sums[name] += sum(of_operand(width, size) for width, size in found)
-    return optzoo.Sent(**sums)
+    return steps_on_devices(
+        three_pillars(compressor), PROBLEM, start(dtype), STEPS, everywhere=everywhere
+    )
 
 
 CASES = [
@@ -165,15 +107,7 @@ def test_devices_and_vmap_have_the_same_iterates(compressor, everywhere, dtype):
     for _ in range(STEPS):
         mapped, mapped_state = run(mapped, mapped_state)
     assert jnp.linalg.norm(ravel_pytree(z)[0] - ravel_pytree(start(dtype))[0]) > 0.5
-    tolerance = 100 * float(jnp.finfo(dtype).eps)
-
-    def agree(a, b):
-        if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
-            a, b = jax.random.key_data(a), jax.random.key_data(b)
-        # What one worker has, vmap keeps one axis deeper.
-        np.testing.assert_allclose(a, np.reshape(b, a.shape), rtol=tolerance, atol=tolerance)
-
-    jax.tree.map(agree, (z, state), (mapped, mapped_state))
+    require_same((z, state), (mapped, mapped_state), dtype)
 
 
 def test_a_server_operator_that_differs_between_devices_is_refused():
@@ -185,7 +119,8 @@ def test_a_server_operator_that_differs_between_devices_is_refused():
             operator(z), method.init(z), z, operator_fn=operator, server_operator_fn=operator
         )[0]
 
-    on_all = jax.shard_map(step, mesh=MESH, in_specs=PartitionSpec(AXIS), out_specs=PartitionSpec())
+    mesh = four_devices()
+    on_all = jax.shard_map(step, mesh=mesh, in_specs=PartitionSpec(AXIS), out_specs=PartitionSpec())
     with pytest.raises(ValueError, match=r"server_operator_fn must be the same.*differs"):
         jax.eval_shape(on_all, PROBLEM.data)
 

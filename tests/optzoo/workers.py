@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 from jax.sharding import PartitionSpec
 
 import optzoo
@@ -45,8 +46,8 @@ class AffineOperators:
     def of(self, data, z):
         """F_i of a tree z for the data of one worker, (A_i, b_i)."""
         matrix, offset = data
-        flat, unflatten = jax.flatten_util.ravel_pytree(z)
-        return unflatten(matrix.astype(flat.dtype) @ flat + offset.astype(flat.dtype))
+        vector, unflatten = ravel_pytree(z)
+        return unflatten(matrix.astype(vector.dtype) @ vector + offset.astype(vector.dtype))
 
     @property
     def data(self):
@@ -77,6 +78,21 @@ def unequal_operators(n, d, seed=0):
     skew = rng.normal(size=(d, d))
     matrices = np.eye(d) + (skew - skew.T) / 2 + 0.3 * rng.normal(size=(n, d, d))
     return AffineOperators(matrices, rng.normal(size=(n, d)))
+
+
+def flat(tree):
+    """All numbers of a tree, a NumPy vector."""
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+def onto_ball(tree):
+    """The projection onto the ball of radius 0.7."""
+    vector, unflatten = ravel_pytree(tree)
+    return unflatten(vector * jnp.minimum(1, 0.7 / jnp.linalg.norm(vector)))
+
+
+def onto_ball_in_numpy(z):
+    return z * min(1, 0.7 / np.linalg.norm(z))
 
 
 def axes_of(specs):
