@@ -18,7 +18,8 @@ xi of compressed vectors a_i.
  costs    how rounds, messages and calls to an accuracy grow with delta/mu, L/mu and n
 
 Each is stated for the algorithm as its file in `optzoo` has it. The constants and, as their
-methods, the bounds stand in `optzoo.theorems.distributed_methods_constants`.
+methods, the bounds stand in `optzoo.theorems.distributed_methods_constants`; the proofs in
+docs/theory/distributed_methods.md.
 """
 
 from typing import Any
