@@ -32,6 +32,7 @@ NAMES = (
     "multilevel_stream",
     "distributed_methods",
     "three_pillars_on_processes",
+    "adversarial_digits",
 )
 
 

@@ -25,8 +25,8 @@ def project_onto_l1_ball(x: jax.Array, radius: jax.typing.ArrayLike) -> jax.Arra
     """
     radius = jnp.asarray(radius, x.dtype)
     lengths = jnp.abs(x)
-    # No entry further than R below the largest one is kept, so that nothing larger is summed.
-    gaps = jnp.minimum(jnp.max(lengths) - lengths, radius)
+    # Up to the support no gap is above R, however large the entries are: small numbers are summed.
+    gaps = jnp.max(lengths) - lengths
     counts = jnp.arange(1, x.size + 1, dtype=x.dtype)
     # A sum of h - g over any k entries is at most R: each k bounds h, and the support attains it.
     level = jnp.min((radius + jnp.cumsum(jnp.sort(gaps))) / counts)
