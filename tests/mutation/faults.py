@@ -106,10 +106,10 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("elif outer_lower > ceiling or outer_upper < floor:", "elif outer_lower > ceiling:"),
         ],
         "checks/exact_exponent.py": [
-            ("SLACK = 0.03", "SLACK = 0.2"),
-            ("return bool(self._slopes.min() < said - SLACK)", "return bool(self._slopes.max() < said - SLACK)"),
+            ("slack: float = 0.03", "slack: float = 0.2"),
+            ("return bool(self._slopes.min() < said - self.slack)", "return bool(self._slopes.max() < said - self.slack)"),
             ("bool(np.all(distance <= bound))", "True"),
-            ("np.any(np.abs(self._slopes - said) > SLACK)", "np.any(self._slopes - said > SLACK)"),
+            ("np.any(np.abs(self._slopes - said) > self.slack)", "np.any(self._slopes - said > self.slack)"),
         ],
         "checks/exact.py": [
             ("holds = worst <= self.tolerance", "holds = worst <= 10 * self.tolerance"),
