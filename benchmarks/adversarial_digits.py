@@ -437,9 +437,10 @@ def measure(size: Size | None = None, figure: Path | None = FIGURE) -> str:
         f"{TARGET:g}. Step sizes: of {', '.join(f'{step:g}' for step in size.grid)}, the one that "
         f"takes fewest rounds to it on the worst of {len(PILOTS)} seeds of their own, for every "
         f"method alike; where there are local steps, {LOCAL_STEPS} of a "
-        f"{LOCAL_STEPS / 2:g}th of it. p is 1/8 with PermK, 3/8 for SVOGS, 1/2 without compression. "
-        "The last row: the network trained with no noise. kB are sent by a worker; a broadcast with its "
-        "answers is a round, a refresh another one, and broadcasts are not counted in kB. Means "
+        f"{LOCAL_STEPS / 2:g}th of it. p is 1/8 with PermK, 3/8 for SVOGS, 1/2 without "
+        "compression. The last row: the network trained with no noise. kB are sent by a worker; a "
+        "broadcast with its answers is a round, a refresh another one, and broadcasts are not "
+        "counted in kB. Means "
         f'over {size.seeds} seeds with 95% intervals that resample the seeds; ">" where some runs '
         "did not get there and count with their whole length. The operator is not monotone: no "
         "theorem promises any of this."

@@ -113,11 +113,11 @@ def _similarity(coupling: str) -> Case:
 
 SPECTRUM, RANDOM, TWO = "spectrum, PermK", "random, PermK", "two workers, 1.35 times the step"
 MASHA1: dict[str, dict[str, Any]] = {
-    SPECTRUM: {"coupling": "spectrum", "size": 3.0},
-    RANDOM: {"coupling": "random", "size": 2.0},
+    SPECTRUM: {"place": "spectrum", "size": 3.0},
+    RANDOM: {"place": "random", "size": 2.0},
     # Where the noise of the messages is as large as the theorem allows.
-    TWO: {"coupling": "zero", "n": 2, "half_dim": 1, "mu": 1.0, "longer": 1.35},
-    "random, RandK": {"coupling": "random", "size": 2.0, "n": 2, "compressor": RandK(2, 2)},
+    TWO: {"place": "zero", "n": 2, "half_dim": 1, "mu": 1.0, "longer": 1.35},
+    "random, RandK": {"place": "random", "size": 2.0, "n": 2, "compressor": RandK(2, 2)},
 }
 
 
