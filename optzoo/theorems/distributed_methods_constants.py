@@ -303,14 +303,15 @@ class Optimistic(_StronglyMonotone):
         )
 
     def distance(self, k: ArrayLike, initial: float) -> Array:
-        """OM: (1 - theta)^k (1 + 2 gamma mu + lambda (1 - p)) / (1 - p - gamma ell) |z^0 - z*|^2.
+        """OM: (1 - theta)^k (1 + 2 g + lambda (1 - p)) / (1 + 2 g - gamma ell) |z^0 - z*|^2.
 
-        `initial` is |z^0 - z*|^2.
+        g is gamma mu, and `initial` is |z^0 - z*|^2.
         """
         weight = self.p / (self.p - self.theta)
-        start = 1 + 2 * self.gamma * self.mu + weight * (1 - self.p)
+        gained = 1 + 2 * self.gamma * self.mu
+        start = (gained + weight * (1 - self.p)) / (gained - self.gamma * self.ell)
         left = (1 - self.theta) ** np.asarray(k, dtype=np.float64)
-        return np.asarray(left * start / (1 - self.p - self.gamma * self.ell) * initial)
+        return np.asarray(left * start * initial)
 
 
 def _spared(p: float) -> float:

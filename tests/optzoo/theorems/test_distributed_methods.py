@@ -264,7 +264,7 @@ def test_om_is_the_recursion_of_its_weights(p, mu):
     for k in range(20):
         stated = OM.bound(plan, k, 1.0)
         assert stated == pytest.approx(
-            (1 - theta) ** k * potential / (1 - p - g * plan.ell), rel=1e-12
+            (1 - theta) ** k * potential / (1 + 2 * g * mu - g * plan.ell), rel=1e-12
         )
         assert (1 + 2 * g * mu - weight * p) * z + weight * w <= potential * (
             1 - theta
@@ -358,7 +358,8 @@ def test_the_potential_of_om_falls_over_a_box_from_anywhere(implicit, seed, p):
         mean += chance / 2 * potential(following, z, w)
     start = potential(z, before, w_before)
     assert mean <= (1 - theta) * start * (1 + 1e-9)
-    assert (1 - p - g * plan.ell) * square(z - star) <= start
+    least = 1 + 2 * g * plan.mu - g * plan.ell
+    assert least * square(z - star) <= start * (1 + 1e-12)
 
 
 # --- M2: error feedback ---
