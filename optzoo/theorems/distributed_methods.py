@@ -351,8 +351,8 @@ M1_STEP = M1.part(
 # --- Optimism ---
 
 _OPTIMISTIC = (
-    r"$$E|z^k - z^*|^2 \le (1 - \theta)^k\, \frac{1 + 2\gamma\mu + \lambda(1 - p)}{1 + 2\gamma\mu - "
-    r"\gamma\ell}\, |z^0 - z^*|^2, \quad \theta = \tfrac12\min(\gamma\mu, p), \quad \alpha = 1 - "
+    r"$$E|z^k - z^*|^2 \le (1 - \theta)^k\, \frac{1 + 2\gamma\mu + \lambda(1 - p)}{1 + "
+    r"2\gamma\mu - \gamma\ell}\, |z^0 - z^*|^2, \quad \theta = \tfrac12\min(\gamma\mu, p), \quad \alpha = 1 - "
     r"\theta, \quad \lambda = \frac{p}{p - \theta}$$"
 )
 _CONDITIONS = Assumption(
@@ -391,8 +391,8 @@ OM = Theorem(
         r"before had to spare. Weights $1 + 2\gamma\mu - \lambda p$ of $|z - z^*|^2$ and "
         r"$\lambda$ of $|w - z^*|^2$, with $w^+ = "
         r"z^+$ with probability $p$, and $\theta \le p/2$, $3\theta \le 2\gamma\mu(1 - \theta)$. "
-        r"At last $|a_k| \le \gamma\ell(|z - z^*|^2 + |z - z^-|^2)$, and $E|w - z^*|^2 \ge p|z - z^*|^2$ "
-        r"before the coin."
+        r"At last $|a_k| \le \gamma\ell(|z - z^*|^2 + |z - z^-|^2)$, and $E|w - z^*|^2 \ge p|z - "
+        r"z^*|^2$ before the coin."
     ),
     not_shown="Longer steps, which converge in most runs.",
 )
