@@ -352,8 +352,8 @@ M1_STEP = M1.part(
 
 _OPTIMISTIC = (
     r"$$E|z^k - z^*|^2 \le (1 - \theta)^k\, \frac{1 + 2\gamma\mu + \lambda(1 - p)}{1 + "
-    r"2\gamma\mu - \gamma\ell}\, |z^0 - z^*|^2, \quad \theta = \tfrac12\min(\gamma\mu, p), \quad \alpha = 1 - "
-    r"\theta, \quad \lambda = \frac{p}{p - \theta}$$"
+    r"2\gamma\mu - \gamma\ell}\, |z^0 - z^*|^2, \quad \theta = \tfrac12\min(\gamma\mu, p), "
+    r"\quad \alpha = 1 - \theta, \quad \lambda = \frac{p}{p - \theta}$$"
 )
 _CONDITIONS = Assumption(
     r"$p \le \frac12$, $\gamma \le 1/(8\ell)$ and $16\gamma^2 d_M^2 \le \alpha\min(p, "
