@@ -83,7 +83,10 @@ def test_every_method_learns(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_strong_adversary_stays_in_the_ball(name):
     found = benchmark.run(METHODS[name], 0.3, SIZE, 0, adversary=100.0)
-    assert found.noise[-1] == pytest.approx(benchmark.RADIUS, rel=1e-6)
+    assert found.noise[-1] <= benchmark.RADIUS * (1 + 1e-6)
+    # A mean of points on the sphere lies inside.
+    least = 0.5 if name == "local extragradient" else 1 - 1e-6
+    assert found.noise[-1] >= least * benchmark.RADIUS
 
 
 def test_the_attack_finds_more_than_random_noise_and_stays_in_the_ball():
@@ -134,7 +137,7 @@ def test_the_step_size_is_that_of_the_fastest_worst_run(monkeypatch, curves, cho
 
 
 def test_a_method_more_is_a_row_more(monkeypatch, tmp_path):
-    """On curves that are known; nine methods have nine looks."""
+    """On curves that are known; fourteen methods have fourteen looks."""
     names = [*METHODS, *(f"method {i}" for i in range(6))]
     monkeypatch.setattr(benchmark, "METHODS", dict.fromkeys(names, METHODS["extragradient"]))
 
@@ -152,11 +155,11 @@ def test_a_method_more_is_a_row_more(monkeypatch, tmp_path):
     }
     assert list(rows) == ["method", *names, benchmark.WITHOUT]
     assert rows["method 5"][:2] == ["0.1", "1.500 [1.000, 2.000]"]
-    # One of two runs gets there, in 10**1.8 = 63 rounds; the other counts with its 100.
-    assert rows["method 5"][5] == ">82 [63, 100]"
+    # One of two runs gets there, in 10**1.9 = 79 rounds; the other counts with its 100.
+    assert rows["method 5"][5] == ">90 [79, 100]"
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     looks = {
         (i % len(benchmark.COLOURS_OF_METHODS), i // len(benchmark.COLOURS_OF_METHODS))
-        for i in range(9)
+        for i in range(len(names))
     }
-    assert len(looks) == 9 <= len(benchmark.COLOURS_OF_METHODS) * len(benchmark.DASHES)
+    assert len(looks) == len(names) <= len(benchmark.COLOURS_OF_METHODS) * len(benchmark.DASHES)
