@@ -1,5 +1,5 @@
 # Two commands matter: `make verify` checks the theorems, `make test` checks the code; `make demo`
-# checks five theorems, for a first look.
+# checks six theorems, for a first look.
 # They work from a clean clone with nothing but python3 (>= 3.11) and make.
 
 PYTHON ?= python3
@@ -29,7 +29,8 @@ verify: setup  ## check every theorem (quick preset) and write the report
 
 # A theorem of each paper, on claims that are quick and have a picture worth looking at.
 DEMO = frank_wolfe/sarah/convex/noise-tight markovian_noise/accelerated/potential \
-	ito_chains/gaussian/bound soap/shampoo/regret three_pillars/hard/upper
+	ito_chains/gaussian/bound soap/shampoo/regret three_pillars/hard/upper \
+	distributed_methods/sliding/one-step
 
 demo: setup  ## check one theorem of each paper, with its page and picture, within a minute
 	$(BIN)/python -m theory_checks run $(DEMO) --preset quick --out results/demo --overwrite
