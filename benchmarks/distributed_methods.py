@@ -95,7 +95,7 @@ LONGER = {8: (1.0, 4.0, 16.0), 32: (1.0, 4.0, 16.0), 500: (1.0, 8.0)}
 LEVELS = (0.01, 0.001)
 COSTS = ("rounds", "numbers", "calls")
 MOST_STEPS, MOST_CALLS = 4000, 200_000
-MOST_VALUES = 750_000  # of the workers' operators: 1,500 steps of 500 workers
+MOST_VALUES = 1_500_000  # of the workers' operators: 1,500 steps of 500 workers
 POINTS = 48
 
 
@@ -191,8 +191,10 @@ def run_of(name: str, setting: MethodSetting, longer: float) -> Run:
     position = run.init(jax.random.key(0))
     start = float(jnp.sum((run.z0 - run.z_star) ** 2))
     H = at.numbers.get("local_steps", 0)
-    per_step = {"local extragradient": 2 * H}.get(name, 2 * H if H else 2)
-    most = min(MOST_STEPS, MOST_CALLS // per_step, MOST_VALUES // setting.problem.num_workers)
+    by_each = 2 * H if name == "local extragradient" else 2  # values of every worker's operator
+    per_step = max(by_each, 2 * H)
+    values = setting.problem.num_workers * by_each
+    most = min(MOST_STEPS, MOST_CALLS // per_step, MOST_VALUES // values)
     rows, before = [], 0
     for k in np.unique(np.geomspace(1, most, POINTS).astype(int)):
         position = _further(run, position, jnp.asarray(k - before))
