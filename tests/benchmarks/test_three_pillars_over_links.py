@@ -94,6 +94,8 @@ def test_the_model_sends_what_is_foretold_less_its_headers(name, n):
     if options.method == "three_pillars":
         broadcasts = jnp.int32(0 if options.server_everywhere else steps)
         state = state._replace(refreshes=jnp.int32(steps // n), broadcasts=broadcasts)
+    else:
+        state = state._replace(sent=state.sent._replace(vectors=jnp.int32(2 * steps)))
     foretold = method.written(state, z) / steps
     size = link(name, n, dimension, 0.0).size
     assert size < foretold < size * 1.005
