@@ -108,6 +108,8 @@ def test_a_run_that_diverges_is_followed_until_it_is_far_off():
 def test_costs_count_what_a_step_sends():
     full = complexity.costs(settings.extragradient("zero"))
     assert (full.rounds, full.vectors, full.calls) == (2 * full.steps,) * 3
+    optimistic = complexity.costs(settings.optimistic_masha("zero"))
+    assert optimistic.calls == optimistic.steps == optimistic.rounds / 1.25
     pillars = complexity.costs(settings.three_pillars("zero"))
     assert pillars.rounds == pytest.approx(1.25 * pillars.steps)
     assert pillars.vectors == pytest.approx(0.5 * pillars.steps)

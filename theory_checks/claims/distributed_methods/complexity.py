@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+import optzoo
 from optzoo.theorems import Theorem
 from optzoo.theorems.distributed_methods import (
     TABLE_LIPSCHITZ,
@@ -81,7 +82,10 @@ def costs(setting: MethodSetting, *, local_steps: bool = False) -> Costs:
         rounds, vectors = 1 + p, setting.compressor.numbers(d) / d + p
         if d < setting.problem.num_workers:  # a worker's block is less than a coordinate
             vectors = min(vectors, 1 / setting.problem.num_workers + p)
-    per_step = 2.0 if not has_server else 2.0 * H if local_steps else np.inf
+    if has_server:
+        per_step = 2.0 * H if local_steps else np.inf
+    else:
+        per_step = 1.0 if setting.method is optzoo.optimistic_masha else 2.0
     return Costs(steps, rounds * steps, vectors * steps, per_step * steps)
 
 
