@@ -68,11 +68,11 @@ class Checkpoints:
             step, args=ocp.args.Composite(record=ocp.args.JsonRestore())
         )
         for option, value in self._record.items():
-            if written.record[option] != value:
+            if written.record.get(option) != value:
                 raise ValueError(
                     f"the checkpoints in {self._folder} are of a run with {option} "
-                    f"{written.record[option]}, which cannot continue with {option} {value}: give "
-                    "the option as it was, or another folder."
+                    f"{written.record.get(option)}, which cannot continue with {option} {value}: "
+                    "give the option as it was, or another folder."
                 )
         placed = jax.tree.map(
             lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where),

@@ -94,8 +94,10 @@ def link(method: str, n: int, dimension: int, computing: float) -> Link:
 def pays_below(
     few: Link, many: Link, steps_of_few: int, steps_of_many: int, latency: float
 ) -> float:
-    """The bits per second below which the method that sends less reaches its target first."""
+    """The bits per second below which the first method reaches its target first; 0 for never."""
     spared = 8 * (steps_of_many * many.size - steps_of_few * few.size)
+    if spared <= 0:
+        return 0.0
     lost = steps_of_few * few.seconds(np.inf, latency) - steps_of_many * many.seconds(
         np.inf, latency
     )

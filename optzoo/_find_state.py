@@ -1,18 +1,19 @@
 """A method's own state inside that of the wrappers around it."""
 
-from typing import Any
+from typing import TypeVar
 
 import jax
 import optax
 
 __all__: list[str] = []
 
+State = TypeVar("State")
 
-def find_state(state: optax.OptState, *kinds: Any) -> Any:
-    """The one state of these kinds anywhere inside the state of a chain or a wrapper."""
-    leaves = jax.tree.leaves(state, is_leaf=lambda part: isinstance(part, kinds))
-    found = [leaf for leaf in leaves if isinstance(leaf, kinds)]
+
+def find_state(state: optax.OptState, kind: type[State]) -> State:
+    """The one state of this kind anywhere inside the state of a chain or a wrapper."""
+    leaves = jax.tree.leaves(state, is_leaf=lambda part: isinstance(part, kind))
+    found = [leaf for leaf in leaves if isinstance(leaf, kind)]
     if len(found) != 1:
-        name = kinds[0].__name__
-        raise ValueError(f"state must hold exactly one {name}; it holds {len(found)}.")
+        raise ValueError(f"state must hold exactly one {kind.__name__}; it holds {len(found)}.")
     return found[0]

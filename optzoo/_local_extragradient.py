@@ -14,13 +14,13 @@ Tree: TypeAlias = Any
 class SubProblem(NamedTuple):
     """F_1(u) + shift + (u - center) / gamma = 0 over u in Z."""
 
-    shift: Tree  # F(m) - F_1(m)
-    center: Tree  # z + tau (m - z)
+    shift: Tree  # what stands for F - F_1, such as F(m) - F_1(m)
+    center: Tree  # such as z + tau (m - z)
     gamma: Any
     project: Callable[[Tree], Tree]
 
 
-def local_extragradient(
+def solve_locally(
     problem: SubProblem,
     step_size: Any,
     num_steps: Any,

@@ -11,7 +11,7 @@ Count: TypeAlias = int | jax.Array
 
 
 class Traffic(NamedTuple):
-    """What was sent so far, int32 each. A round is an exchange that the next one waits for."""
+    """What was sent so far, int32 each."""
 
     rounds: jax.Array  # a broadcast with its answers, or a sum over the workers
     messages: jax.Array | None  # compressed vectors of every worker; None where there are none

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import optax
 
 from . import _tree_vector as tv
-from ._find_state import find_state
 from ._traffic import Traffic
 from ._wide_arithmetic import wide
 from ._worker_arguments import require_compressor
@@ -28,8 +27,9 @@ class Sent(NamedTuple):
 def communication_rounds(state: optax.OptState) -> int | jax.Array:
     r"""Rounds of communication of a method for distributed variational inequalities so far.
 
-    A round is an exchange that the next one waits for: a broadcast with its answers, or a sum over
-    the workers. A step of `three_pillars` is one, and a refresh of its reference another.
+    A round is a broadcast with its answers, or a sum over the workers. A step of `three_pillars`,
+    `svogs` or `optimistic_masha` is one, and by convention a refresh of the reference is another,
+    though its vectors could travel with the messages; `masha1` and `masha2` wait for it.
 
     Args:
       state: the state of the method, alone or anywhere inside the state of a chain or a wrapper.
@@ -156,7 +156,15 @@ def _times_counters(traffic: Traffic, message: float, vector: int) -> Sent:
 
 def _traffic(state: optax.OptState) -> Traffic:
     """The counters of the one method in a state."""
-    found = find_state(state, ThreePillarsState, Traffic)
+    kinds = (ThreePillarsState, Traffic)
+    parts = jax.tree.leaves(state, is_leaf=lambda part: isinstance(part, kinds))
+    counted = [part for part in parts if isinstance(part, kinds)]
+    if len(counted) != 1:
+        raise ValueError(
+            "state must hold exactly one state of a method for distributed variational "
+            f"inequalities; it holds {len(counted)}."
+        )
+    found = counted[0]
     if isinstance(found, Traffic):
         return found
     return Traffic(

@@ -13,7 +13,7 @@ step takes two rounds of whole vectors, for F(z^k) and F(u^k), and an accuracy e
 The paper on data similarity has eta = theta and alpha = 0: then z^{k+1} = proj_Z(u^k + theta
 (G(z^k) - G(u^k))). That on optimal sliding has theta = 1 / (2 delta), alpha = 2 mu and eta =
 min(1 / (2 mu), 1 / (2 delta)). With alpha = 2 mu and eta = theta / (1 + 2 mu theta) the second is
-the first with a shorter correction.
+the first with a shorter correction; that is theorem S, and the paper's own eta is outside it.
 
 Differs from the papers:
  1. g^k is F(u^k) in the paper on sliding, in the whole space; for an exact solution of (*) the two
@@ -43,7 +43,7 @@ from ._arguments import (
     require_positive,
 )
 from ._compensated_sum import iterate, step_to, zero_remainder
-from ._local_extragradient import SubProblem, like, local_extragradient
+from ._local_extragradient import SubProblem, like, solve_locally
 from ._state_layout import require_own_state
 from ._traffic import Traffic, no_traffic
 from ._wide_arithmetic import wide
@@ -94,7 +94,7 @@ def extragradient_sliding(
       local_steps: H, an integer of at least 1.
       eta: the step size of the correction, positive; theta if None. Theorem S has
         theta / (1 + 2 mu theta).
-      alpha: 0, or at most 2 mu.
+      alpha: at least 0; theorem S has 2 mu, V8 has 0.
       axis_name: the name of the axis of workers.
       project: proj_Z; Z is everything if None.
 
@@ -183,7 +183,7 @@ def extragradient_sliding(
                 gamma=theta,
                 project=workers.onto_set,
             )
-            u, value = local_extragradient(
+            u, value = solve_locally(
                 problem, local_step, local_steps, lambda point, _: server(point), marks(z), at_z
             )
             return u, jax.tree.map(jnp.subtract, value, at_z)

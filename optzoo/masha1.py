@@ -29,6 +29,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from . import _tree_vector as tv
 from ._arguments import require_floating, require_gradients, require_key, require_positive
 from ._compensated_sum import iterate, step_to, zero_remainder
 from ._local_extragradient import like
@@ -89,8 +90,8 @@ def masha1(
       three vectors a worker.
 
     Raises:
-      ValueError: if a number is out of range, `operator_fn` is missing or does not match the
-        parameters, or the axis does not hold the compressor's workers.
+      ValueError: if a number is out of range, the compressor is biased, `operator_fn` is missing or
+        does not match the parameters, or the axis does not hold the compressor's workers.
       TypeError: if an argument is of the wrong kind.
 
     Example:
@@ -137,6 +138,7 @@ def masha1(
             "masha1", params, axis_name, operator_fn=operator_fn, project=project
         )
         compressor.require_axis(axis_name)
+        compressor.omega(tv.dimension(params))  # raises for a biased one
         coin_key, message_key = jax.random.split(jax.random.fold_in(state.key, state.steps))
         z = iterate(params, state.remainder)
 

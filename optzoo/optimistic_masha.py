@@ -30,6 +30,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from . import _tree_vector as tv
 from ._arguments import (
     require_closed_interval,
     require_floating,
@@ -91,7 +92,8 @@ def optimistic_masha(
     `worker_specs(method, params, axis_name)` says how the state lies there.
 
     Args:
-      gamma: the step size, positive; theorem OM has at most 1 / (8 L).
+      gamma: the step size, positive; theorem OM has at most 1 / (8 L), and a bound by the noise
+        of the messages; see `optzoo.theorems.distributed_methods.Optimistic.tuned`.
       momentum: tau in [0, 1]; the theorem has tau = p.
       refresh_probability: p in (0, 1]; 1 / n.
       optimism: alpha in [0, 1]; the theorem has 1 - min(gamma mu, p) / 2.
@@ -105,7 +107,8 @@ def optimistic_masha(
       four vectors a worker.
 
     Raises:
-      ValueError: if a number is out of range, or the axis does not hold the compressor's workers.
+      ValueError: if a number is out of range, the compressor is biased, or the axis does not hold
+        its workers.
       TypeError: if an argument is of the wrong kind.
 
     Example:
@@ -162,6 +165,7 @@ def optimistic_masha(
         params = require_gradients("optimistic_masha", updates, params)
         require_own_state(state, jax.eval_shape(init_fn, params))
         compressor.require_axis(axis_name)
+        compressor.omega(tv.dimension(params))  # raises for a biased one
         coin_key, message_key = jax.random.split(jax.random.fold_in(state.key, state.steps))
         first = state.steps == 0
         z = iterate(params, state.remainder)

@@ -39,7 +39,7 @@ from ._arguments import (
     require_positive,
 )
 from ._compensated_sum import iterate, step_to, zero_remainder
-from ._local_extragradient import SubProblem, like, local_extragradient
+from ._local_extragradient import SubProblem, like, solve_locally
 from ._reference_point import Reference, fresh_reference
 from ._state_layout import require_own_state
 from ._traffic import Traffic, no_traffic
@@ -105,7 +105,8 @@ def svogs(
     `worker_specs(method, params, axis_name)` says how the state lies there.
 
     Args:
-      gamma: the step size, positive; theorem SV has at most 1 / (8 delta_1).
+      gamma: the step size, positive; theorem SV has at most 1 / (8 delta_1), and a bound by the
+        noise of the clients; see `optzoo.theorems.distributed_methods.Optimistic.tuned`.
       local_step: the step size of the extragradient on (*), positive; 1 / (4 (L + 1 / gamma)).
       local_steps: H, an integer of at least 1.
       momentum: tau in [0, 1]; the theorem has tau = p.
@@ -221,7 +222,7 @@ def svogs(
                 gamma=gamma,
                 project=workers.onto_set,
             )
-            u, _ = local_extragradient(
+            u, _ = solve_locally(
                 problem, local_step, local_steps, lambda point, _: server(point), marks(z), at_z
             )
             return (u,)

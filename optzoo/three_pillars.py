@@ -53,7 +53,7 @@ from ._arguments import (
 )
 from ._coin import toss
 from ._compensated_sum import iterate, step_to, zero_remainder
-from ._local_extragradient import SubProblem, like, local_extragradient
+from ._local_extragradient import SubProblem, like, solve_locally
 from ._state_layout import require_own_state
 from ._wide_arithmetic import weighted, wide, wide_zeros
 from ._worker_arguments import require_compressor, require_reference, require_workers
@@ -332,9 +332,7 @@ def three_pillars(
                 gamma=gamma,
                 project=workers.onto_set,
             )
-            u, value = local_extragradient(
-                problem, local_step, local_steps, estimate, marks(z), at_z
-            )
+            u, value = solve_locally(problem, local_step, local_steps, estimate, marks(z), at_z)
             if stochastic_server_operator_fn is not None:
                 value = server(u)
             return u, jax.tree.map(jnp.subtract, value, at_m)

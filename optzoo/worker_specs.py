@@ -14,7 +14,7 @@ __all__ = ["worker_specs"]
 def worker_specs(
     method: optax.GradientTransformation, params: optax.Params, axis_name: str
 ) -> optax.OptState:
-    r"""How the state of a method under an axis of workers lies there.
+    r"""How the state of a method lies on the axis of workers, as specs of `shard_map` for it.
 
     What all workers know is the same everywhere; of what a worker alone knows, such as the value
     of its operator at a reference point, the leaves have one row a worker, seen from outside.
@@ -30,7 +30,7 @@ def worker_specs(
       Parameters are the same everywhere.
 
     Raises:
-      TypeError: if the axis name is not a string.
+      TypeError: if the method is no transformation, or the axis name not a string.
 
     Example:
       >>> import jax, jax.numpy as jnp, optzoo
@@ -42,6 +42,8 @@ def worker_specs(
       (True, True)
     """
     require_workers(axis_name, None)
+    if not callable(getattr(method, "init", None)):
+        raise TypeError(f"method must be an optax transformation, got {method!r}.")
     return specs_of(jax.eval_shape(method.init, params), axis_name)
 
 

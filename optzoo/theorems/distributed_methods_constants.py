@@ -53,8 +53,11 @@ class FullCommunication(_StronglyMonotone):
 
     def decrease(self) -> float:
         """E: 1 - rho = 2 gamma mu / (1 + 2 gamma mu / (1 - gamma^2 L^2))."""
+        slack = 1 - (self.gamma * self.L) ** 2
+        if slack <= 0:
+            return -math.inf
         progress = 2 * self.gamma * self.mu
-        return progress / (1 + progress / (1 - (self.gamma * self.L) ** 2))
+        return progress / (1 + progress / slack)
 
     def distance(self, k: ArrayLike, initial: float) -> Array:
         """E: rho^k |z^0 - z*|^2; `initial` is |z^0 - z*|^2."""
@@ -101,6 +104,8 @@ class LocalSteps(Constants):
 
     def distance(self, k: ArrayLike, initial: float) -> Array:
         """LE: q^k |z^0 - z*| + b (1 - q^k) / (1 - q); `initial` is |z^0 - z*|."""
+        if self.contraction >= 1:
+            return np.full(np.shape(k), math.inf)
         left = self.contraction ** np.asarray(k, dtype=np.float64)
         return np.asarray(left * initial + self.drift * (1 - left) / (1 - self.contraction))
 
@@ -132,7 +137,10 @@ class Sliding(_StronglyMonotone):
     eta: float = constant(r"the step size $\eta$ of the correction", weakens=None, positive=True)
 
     def decrease(self) -> float:
-        """S: 1 - rho = 2 eta mu."""
+        """S: 1 - rho = 2 eta mu; -infinity where the steps are too long."""
+        longest = self.theta / (1 + 2 * self.mu * self.theta)
+        if max(self.theta * self.delta_1, self.eta / longest) > 1 + 1e-12:
+            return -math.inf
         return 2 * self.eta * self.mu
 
     def distance(self, k: ArrayLike, initial: float) -> Array:
@@ -165,6 +173,8 @@ class SimilarityStep(_StronglyMonotone):
 
     def decrease(self) -> float:
         """V8: 1 - rho = 2 gamma mu M / (2 gamma mu + M)."""
+        if self.slack <= 0:
+            return -math.inf
         progress = 2 * self.gamma * self.mu
         return progress * self.slack / (progress + self.slack)
 
@@ -231,7 +241,7 @@ class ReferencePoint(_StronglyMonotone):
 
     @property
     def slack(self) -> float:
-        """P - gamma^2 C^2."""
+        """The slack p - gamma^2 C^2."""
         return self.p - (self.gamma * self.C) ** 2
 
     def decrease(self) -> float:
@@ -278,6 +288,7 @@ class Optimistic(_StronglyMonotone):
     @classmethod
     def tuned(cls, *, mu: float, ell: float, d_M: float, p: float) -> "Optimistic":
         """With gamma = min(1 / (8 ell), sqrt((1 - p/2) q) / (4 d_M)), q = min(p, 5/8 - p)."""
+        _require_half(p)
         limits = [1 / (8 * ell)] if ell else []
         limits += [math.sqrt((1 - p / 2) * _spared(p)) / (4 * d_M)] if d_M else []
         if not limits:
@@ -314,6 +325,11 @@ class Optimistic(_StronglyMonotone):
         return np.asarray(left * start * initial)
 
 
+def _require_half(p: float) -> None:
+    if not 0 < p <= 0.5:
+        raise ValueError(f"p must lie in (0, 1/2] for this theorem, got {p}.")
+
+
 def _spared(p: float) -> float:
     """What a step leaves for the noise of the next one."""
     return min(p, 5 / 8 - p)
@@ -337,7 +353,7 @@ class ErrorFeedback(_StronglyMonotone):
     Example:
         >>> plan = ErrorFeedback.tuned(mu=0.5, L=1.0, L_av=1.0, beta=4.0, p=0.25)
         >>> plan.allowed(), round(plan.gamma, 6)
-        (True, 0.000117)
+        (True, 0.000729)
     """
 
     L: float = constant("$F$ is $L$-Lipschitz", weakens="up")
@@ -353,7 +369,8 @@ class ErrorFeedback(_StronglyMonotone):
     @classmethod
     def tuned(cls, *, mu: float, L: float, L_av: float, beta: float, p: float) -> "ErrorFeedback":
         """With the longest step that the theorem allows."""
-        unit = 56 * (beta * L_av) ** 2
+        _require_half(p)
+        unit = 9 * (beta * L_av) ** 2
         linear = 19 * p**2 / mu
         # unit (8 gamma^2 + linear gamma) = p
         of_errors = 2 * p / (unit * linear + math.sqrt((unit * linear) ** 2 + 32 * unit * p))
@@ -362,7 +379,7 @@ class ErrorFeedback(_StronglyMonotone):
 
     def allowed(self) -> bool:
         """Whether p, gamma mu, gamma L and the errors are as small as the theorem needs."""
-        errors = 56 * (self.beta * self.L_av) ** 2
+        errors = 9 * (self.beta * self.L_av) ** 2
         errors *= 8 * self.gamma**2 + 19 * self.p**2 * self.gamma / self.mu
         return (
             self.p <= 0.5

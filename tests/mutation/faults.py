@@ -449,8 +449,8 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
     },
     ("tests/optzoo/theorems/test_distributed_methods.py",): {
         "theorems/distributed_methods_constants.py": [
-            ("return progress / (1 + progress / (1 - (self.gamma * self.L) ** 2))", "return progress / (1 + progress / (1 - self.gamma * self.L))"),
-            ("return progress / (1 + progress / (1 - (self.gamma * self.L) ** 2))", "return progress"),
+            ("return progress / (1 + progress / slack)", "return progress / (1 + progress / (1 - self.gamma * self.L))"),
+            ("return progress / (1 + progress / slack)", "return progress"),
             ("return float((1 - one.decrease()) ** (self.H / 2))", "return float((1 - one.decrease()) ** self.H)"),
             ("late = self.H * (self.H - 1) / 2 * (1", "late = self.H * (self.H - 1) * (1"),
             ("return self.gamma**2 * self.L * self.D * (self.H + late)", "return self.gamma**2 * self.L * self.D * late"),
@@ -458,7 +458,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("return 1 - (self.gamma * self.delta_1) ** 2", "return 1 - self.gamma * self.delta_1"),
             ("self.A * self.L_av**2 + (1 - self.B) * self.L**2", "self.A * self.L_av**2 + self.L**2"),
             ("1 / ((2 - self.p) / (2 * self.gamma * self.mu) + 1 / self.slack)", "1 / (1 / (2 * self.gamma * self.mu) + 1 / self.slack)"),
-            ("if self.slack <= 0:", "if self.slack < 0:"),
+            ("if self.slack <= 0:\n            return -math.inf\n        return 1 / ", "if self.slack < 0:\n            return -math.inf\n        return 1 / "),
             ("return min(self.gamma * self.mu, self.p) / 2", "return min(self.gamma * self.mu, self.p)"),
             ("return 1 - self.theta", "return 1.0"),
             ("return min(p, 5 / 8 - p)", "return p"),

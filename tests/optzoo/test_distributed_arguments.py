@@ -203,6 +203,13 @@ def test_masha2_refuses_what_does_not_contract():
         call("masha2", compressor=compressor)
 
 
+@pytest.mark.parametrize("name", ["masha1", "optimistic_masha"])
+def test_unbiased_methods_refuse_a_biased_compressor(name):
+    with pytest.raises(ValueError, match=r"TopK.* is biased"):
+        call(name, compressor=TopK(1, 4))
+    call(name, compressor=RandK(1, 4))
+
+
 # --- What was sent ---
 
 

@@ -101,8 +101,11 @@ def test_a_run_that_diverges_is_followed_until_it_is_far_off():
     np.testing.assert_allclose(found[:2], [9.0, 81.0])
     assert np.all(np.isfinite(found))
     assert found[2] > 1e15
-    with pytest.raises(ValueError, match="not reached"):
-        damped(1.0).passage(np.ones(1), 0.01)
+    turning = LinearSteps(1.5 * np.array([[[[0.6, 0.8], [-0.8, 0.6]]]]), np.ones(1), 1, 2)
+    saddle = LinearSteps(np.diag([1.5, 0.5])[None, None], np.ones(1), 1, 2)
+    for steps in (damped(1.0), damped(1.5), turning, saddle):
+        with pytest.raises(ValueError, match="not reached"):
+            steps.passage(np.ones(steps.dim), 0.01)
 
 
 def test_costs_count_what_a_step_sends():
@@ -114,6 +117,11 @@ def test_costs_count_what_a_step_sends():
     assert pillars.rounds == pytest.approx(1.25 * pillars.steps)
     assert pillars.vectors == pytest.approx(0.5 * pillars.steps)
     assert np.isinf(pillars.calls)
+    # More workers than coordinates: blocks are counted as shares, clients send whole vectors.
+    for make, share in ((settings.three_pillars, 1 / 16), (settings.svogs, 4 / 16)):
+        many = complexity.costs(make("two modes", n=16, mu=0.1, delta=1.0, size=2.0))
+        p = 1 / 16 if share < 0.1 else 4 / 16
+        assert many.vectors == pytest.approx((share + p) * many.steps)
     with_calls = complexity.costs(settings.three_pillars("zero"), local_steps=True)
     assert pillars.steps <= with_calls.steps <= 1.1 * pillars.steps
     assert with_calls.calls < 80 * with_calls.steps

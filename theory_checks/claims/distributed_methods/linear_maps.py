@@ -89,6 +89,8 @@ class LinearSteps:
     def passage(self, start: Array, level: float) -> int:
         """The first k with E|z^k - z*|^2 <= level |start|^2, from where all points are z* + start.
 
+        By bisection, as where the error does not rise above the level again.
+
         Raises:
             ValueError: if it is not reached within 2^24 steps.
         """
@@ -101,8 +103,8 @@ class LinearSteps:
             return float(np.trace(moments.reshape(size, size)[: self.dim, : self.dim]))
 
         moments = np.outer(state, state).ravel()
-        while error(powers[-1] @ moments) > goal:
-            if len(powers) == 24:
+        while not error(powers[-1] @ moments) <= goal:
+            if len(powers) == 24 or np.abs(powers[-1]).max() > _FAR:
                 raise ValueError(f"{level:g} is not reached within 2^24 steps")
             powers.append(powers[-1] @ powers[-1])
         steps = 0

@@ -102,7 +102,11 @@ def _masha1(coupling: str) -> Case:
 def _too_long_and_too_fast(setting: MethodSetting) -> tuple[Change, ...]:
     gamma, mu = setting.value("gamma"), setting.value("mu")
     return (
-        wrong("gamma twelve times as long", r"$\gamma = 1.5/\ell$", gamma=12 * gamma),
+        wrong(
+            "gamma twelve times as long",
+            rf"$\gamma = {12 * gamma * setting.value('ell'):.2g}/\ell$",
+            gamma=12 * gamma,
+        ),
         wrong(
             "five times the progress",
             r"a false claim: $5\gamma\mu$ for $\gamma\mu$",

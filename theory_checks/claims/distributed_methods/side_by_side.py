@@ -100,8 +100,9 @@ SIDE_BY_SIDE: tuple[SideBySide, ...] = (
         description=(
             "Every method with the numbers of its theorem, sub-problems solved exactly, from the "
             "origin to a mean square error of 0.01 of the start, by exact second moments of the "
-            "shipped methods: nothing is sampled. A theorem's numbers are not the best ones: those "
-            "of Optimistic MASHA and SVOGS are an eighth of what their rates would allow."
+            "shipped methods: nothing is sampled. A theorem's numbers are not the best ones. What "
+            "is sent is what a worker sends: beside it Three Pillars, SVOGS and sliding have two "
+            "vectors a step broadcast by the server."
         ),
         evaluate=_who_wins,
     ),
