@@ -269,6 +269,10 @@ def three_pillars(
         del extra_args
         params = require_gradients("three_pillars", updates, params)
         require_own_state(state, jax.eval_shape(init_fn, params))
+        if stochastic_server_operator_fn is not None:
+            require_function(
+                "stochastic_server_operator_fn", stochastic_server_operator_fn, "a point and a key"
+            )
         workers = WorkerOperators(
             "three_pillars",
             params,
@@ -277,10 +281,6 @@ def three_pillars(
             server_operator_fn=server_operator_fn,
             project=project,
         )
-        if stochastic_server_operator_fn is not None:
-            require_function(
-                "stochastic_server_operator_fn", stochastic_server_operator_fn, "a point and a key"
-            )
         compressor.require_axis(axis_name)
 
         coin_key, message_key, local_key = jax.random.split(

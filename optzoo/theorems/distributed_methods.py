@@ -15,7 +15,7 @@ xi of compressed vectors a_i.
  OM  Optimistic MASHA
  SV  SVOGS
  M2  MASHA2: contractive compression with error feedback
- costs    how rounds, messages and calls to an accuracy grow with delta/mu, L/mu and n
+ T1 to T3   how rounds, messages and calls to an accuracy grow with delta/mu, L/mu and n
 
 Each is stated for the algorithm as its file in `optzoo` has it. The constants and, as their
 methods, the bounds stand in `optzoo.theorems.distributed_methods_constants`; the proofs in
@@ -476,7 +476,7 @@ _TABLE: dict[str, Any] = {
 }
 
 TABLE_SIMILARITY = Theorem(
-    label="costs in the similarity",
+    label="T1",
     title="What grows with delta/mu",
     algorithm="three_pillars",
     statement=(
@@ -489,7 +489,7 @@ TABLE_SIMILARITY = Theorem(
 )
 
 TABLE_LIPSCHITZ = Theorem(
-    label="costs in L",
+    label="T2",
     title="What grows with L/mu",
     algorithm="three_pillars",
     statement=(
@@ -501,7 +501,7 @@ TABLE_LIPSCHITZ = Theorem(
 )
 
 TABLE_WORKERS = Theorem(
-    label="costs in n",
+    label="T3",
     title="What grows with the number of workers",
     algorithm="three_pillars",
     statement=(
