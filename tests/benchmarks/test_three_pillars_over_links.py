@@ -115,6 +115,7 @@ def test_below_the_speed_that_pays_the_small_messages_win_and_above_the_large_on
         ]
         assert (times[0] < times[1]) is wins
     assert pays_below(Link(0.01, 1e5, 3), many, 100, 200, 1e-3) == np.inf
+    assert pays_below(Link(0.5, 1e9, 1), many, 100, 200, 1e-3) == 0.0  # it sends more
 
 
 def test_the_tables_have_a_row_for_each_method_and_every_byte_was_foretold(tmp_path):

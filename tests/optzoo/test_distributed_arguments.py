@@ -269,3 +269,9 @@ def test_counters_of_three_pillars_are_read_as_those_of_the_others():
 def test_specs_are_asked_with_the_name_of_an_axis():
     with pytest.raises(TypeError, match=r"^axis_name must be the name of one axis"):
         optzoo.worker_specs(method("svogs"), jnp.ones(3), None)
+
+
+def test_the_specs_are_those_of_a_method():
+    state = method("svogs").init(jnp.ones(3))
+    with pytest.raises(TypeError, match="method must be an optax transformation, got SvogsState"):
+        optzoo.worker_specs(state, jnp.ones(3), "workers")
