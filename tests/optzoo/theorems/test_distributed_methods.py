@@ -511,8 +511,6 @@ def test_every_theorem_has_its_section():
 def test_formulas_promise_nothing_beyond_the_range_of_their_steps():
     assert FullCommunication(mu=0.1, L=1.0, gamma=1.0).decrease() == -math.inf
     assert SimilarityStep(mu=0.1, delta_1=1.0, gamma=1.2).decrease() == -math.inf
-    assert Sliding(mu=0.1, delta_1=1.0, theta=1.1, eta=0.1).decrease() == -math.inf
-    assert Sliding(mu=0.1, delta_1=1.0, theta=1.0, eta=0.9).decrease() == -math.inf
     assert LocalSteps(mu=0.1, L=1.0, D=1.0, gamma=3.0, H=2).distance([1, 5], 1.0).tolist() == [
         math.inf,
         math.inf,
