@@ -482,8 +482,9 @@ TABLE_SIMILARITY = Theorem(
     statement=(
         r"At fixed $L/\mu$ and $n$ rounds grow like $(\delta/\mu)^a$: $a = 1$ for sliding (S, V8), "
         r"Three Pillars and SVOGS, and for Optimistic MASHA where $\sqrt n\,\delta$ is above $L$; "
-        r"$a = 0$ for extragradient and MASHA1. The server's calls do not grow where $L$ is far "
-        r"above $\delta$: longer rounds need proportionately fewer local steps"
+        r"$a = 0$ for extragradient and MASHA1. What a worker sends grows alike, and so do the "
+        r"server's calls where it has no local steps; where it has, they do not grow as long as "
+        r"$L$ is far above $\delta$: a longer step needs proportionately more local ones"
     ),
     **_TABLE,
 )
@@ -494,8 +495,8 @@ TABLE_LIPSCHITZ = Theorem(
     algorithm="three_pillars",
     statement=(
         r"At fixed $\delta/\mu$ and $n$ rounds grow like $(L/\mu)^a$: $a = 1$ for extragradient, "
-        r"MASHA1 and Optimistic MASHA; $a = 0$ for sliding (S, V8), Three Pillars and SVOGS, whose "
-        r"server's calls grow like $L/\mu$"
+        r"MASHA1 and Optimistic MASHA; $a = 0$ for sliding (S, V8), Three Pillars and SVOGS. What "
+        r"a worker sends grows alike; the server's calls grow like $L/\mu$ for all"
     ),
     **_TABLE,
 )
@@ -508,7 +509,8 @@ TABLE_WORKERS = Theorem(
         r"Where $\delta/\mu$ is far above $\sqrt n$, rounds grow like $n^a$ and what a worker "
         r"sends like $n^b$: $a = b = 0$ for extragradient and sliding (S, V8); $a = \frac12$, $b = "
         r"-\frac12$ with PermK and $p = 1/n$ for Three Pillars, MASHA1 and Optimistic MASHA; $a = "
-        r"0$, $b = -\frac12$ for SVOGS with $\sqrt n$ clients and $p = 1/\sqrt n$"
+        r"0$, $b = -\frac12$ for SVOGS with $\sqrt n$ clients and $p = 1/\sqrt n$. The server's "
+        r"calls grow like rounds"
     ),
     **_TABLE,
 )

@@ -165,12 +165,18 @@ def _exponents(**units: Mapping[str, float]) -> dict[str, float]:
     return {f"{method}, {unit}": a for unit, table in units.items() for method, a in table.items()}
 
 
+def _alike(exponents: Mapping[str, float], calls: Mapping[str, float]) -> dict[str, float]:
+    """Where a step costs the same whatever is varied, but for the local steps."""
+    return _exponents(rounds=exponents, vectors=exponents, calls={**exponents, **calls})
+
+
+# Where L is far above delta, a longer step needs proportionately more local steps.
 SIMILARITY = Law(
     _in_similarity,
     (0.2, 0.6, 1.8),
     lambda delta: delta / MU,
-    _exponents(
-        rounds={
+    _alike(
+        {
             "extragradient": 0.0,
             "sliding": 1.0,
             "similarity": 1.0,
@@ -179,15 +185,15 @@ SIMILARITY = Law(
             "SVOGS": 1.0,
             "Three Pillars": 1.0,
         },
-        calls={"sliding": 0.0, "SVOGS": 0.0, "Three Pillars": 0.0},
+        dict.fromkeys(("sliding", "similarity", "SVOGS", "Three Pillars"), 0.0),
     ),
 )
 LIPSCHITZ = Law(
     _in_lipschitz,
     (4.0, 16.0, 64.0),
     lambda size: size / MU,
-    _exponents(
-        rounds={
+    _alike(
+        {
             "extragradient": 1.0,
             "sliding": 0.0,
             "similarity": 0.0,
@@ -196,33 +202,26 @@ LIPSCHITZ = Law(
             "SVOGS": 0.0,
             "Three Pillars": 0.0,
         },
-        calls={"sliding": 1.0, "SVOGS": 1.0, "Three Pillars": 1.0},
+        dict.fromkeys(("sliding", "similarity", "SVOGS", "Three Pillars"), 1.0),
     ),
 )
+IN_N = {
+    "extragradient": 0.0,
+    "sliding": 0.0,
+    "similarity": 0.0,
+    "MASHA1": 0.5,
+    "Optimistic MASHA": 0.5,
+    "SVOGS": 0.0,
+    "Three Pillars": 0.5,
+}
+SENT_IN_N = {
+    name: 0.0 if name in ("extragradient", "sliding", "similarity") else -0.5 for name in IN_N
+}
 WORKERS = Law(
     _in_workers,
     (16.0, 64.0, 256.0),
     lambda n: n,
-    _exponents(
-        rounds={
-            "extragradient": 0.0,
-            "sliding": 0.0,
-            "similarity": 0.0,
-            "MASHA1": 0.5,
-            "Optimistic MASHA": 0.5,
-            "SVOGS": 0.0,
-            "Three Pillars": 0.5,
-        },
-        vectors={
-            "extragradient": 0.0,
-            "sliding": 0.0,
-            "similarity": 0.0,
-            "MASHA1": -0.5,
-            "Optimistic MASHA": -0.5,
-            "SVOGS": -0.5,
-            "Three Pillars": -0.5,
-        },
-    ),
+    _exponents(rounds=IN_N, vectors=SENT_IN_N, calls=IN_N),
 )
 
 
