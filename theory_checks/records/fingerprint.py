@@ -23,6 +23,7 @@ import optzoo.problems
 from ..claim import Claim, Grid
 from ..side_by_side import SideBySide
 from ..statistics.protocol import Protocol
+from ..syntax import parsed
 from .theorems import theorem_records
 
 __all__ = ["fingerprint"]
@@ -135,7 +136,7 @@ def _with_neighbours(file: Path) -> set[Path]:
         if path in found or not path.is_file():
             continue
         found.add(path)
-        for statement in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for statement in ast.walk(parsed(path.read_text(encoding="utf-8"))):
             names = []
             if isinstance(statement, ast.Import):
                 names = [alias.name for alias in statement.names]

@@ -20,6 +20,8 @@ from typing import Any
 from optzoo.theorems import Theorem
 from optzoo.theorems.theorem import Constants
 
+from ..syntax import compiled, parsed
+
 __all__ = ["Misreading", "constants_read", "known_source", "misreadings", "moved"]
 
 FAR = 1e12
@@ -279,7 +281,7 @@ def _neighbours(one: types.FunctionType, other: types.FunctionType) -> bool:
 def _tree(function: types.FunctionType) -> ast.FunctionDef | None:
     """The function's syntax; None for a lambda and for what has no source."""
     try:
-        (found,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+        (found,) = parsed(textwrap.dedent(inspect.getsource(function))).body
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
     return found if isinstance(found, ast.FunctionDef) else None
@@ -339,7 +341,7 @@ def _parsed(function: types.FunctionType) -> ast.FunctionDef | None:
     tree = _tree(function)
     if tree is None or function.__closure__:  # a call of super(), or a function within a function
         return None
-    (found,) = ast.parse(ast.unparse(tree)).body
+    (found,) = parsed(ast.unparse(tree)).body
     assert isinstance(found, ast.FunctionDef)
     found.decorator_list, found.returns = [], None
     for argument in ast.walk(found.args):
@@ -357,7 +359,7 @@ def _rewritten(function: types.FunctionType, number: int) -> types.FunctionType:
     place, mistake = list(_places(tree))[number]
     found = ast.Module([_Replaced(place, mistake).visit(tree)], type_ignores=[])
     names: dict[str, Any] = {}
-    code = compile(ast.fix_missing_locations(found), f"<{function.__qualname__}>", "exec")
+    code = compiled(ast.fix_missing_locations(found), f"<{function.__qualname__}>")
     exec(code, function.__globals__, names)
     made: types.FunctionType = names[function.__name__]
     made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
