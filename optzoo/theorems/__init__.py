@@ -5,7 +5,15 @@
 assumption is violated. What `theory_checks` certifies is these objects.
 """
 
-from . import distributed_methods, frank_wolfe, ito_chains, markovian_noise, soap, three_pillars
+from . import (
+    distributed_methods,
+    frank_wolfe,
+    ito_chains,
+    markovian_noise,
+    projection_free_methods,
+    soap,
+    three_pillars,
+)
 from .theorem import Assumption, Constants, Paper, Theorem, constant, theorems_of
 
 __all__ = [
@@ -18,6 +26,7 @@ __all__ = [
     "frank_wolfe",
     "ito_chains",
     "markovian_noise",
+    "projection_free_methods",
     "soap",
     "theorems_of",
     "three_pillars",

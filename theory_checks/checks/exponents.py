@@ -111,6 +111,8 @@ class Rate:
         stated: the exponent.
         window: (k0, k1).
         looks: the number of seeds is this many times the laboratory's.
+        points: what k is at each checkpoint, such as calls of an oracle in place of ticks; the
+            checkpoints if None.
     """
 
     experiment: Experiment
@@ -118,6 +120,7 @@ class Rate:
     stated: float
     window: tuple[float, float]
     looks: int = 4
+    points: Sequence[float] | None = None
 
     kind: ClassVar[Kind] = "rate"
     name: ClassVar[str] = "exponent with interval"
@@ -127,7 +130,7 @@ class Rate:
         seeds = self.looks * laboratory.seeds
         values = laboratory.sample(self.experiment, 0, seeds)[self.metric]
         exponent = rate_exponent(
-            self.experiment.checkpoints,
+            self.experiment.checkpoints if self.points is None else self.points,
             values,
             stated=self.stated,
             window=self.window,

@@ -20,6 +20,7 @@ from .processes import Method, Transformation
 __all__ = [
     "Opposite",
     "constant_batch",
+    "maximizing",
     "never_mixed",
     "never_restarted",
     "projection_in_place_of_the_oracle",
@@ -58,7 +59,7 @@ class Opposite(ConstraintSet):
         return self.inner.retract(x)
 
 
-def _maximizing(method: Method) -> Method:
+def maximizing(method: Method) -> Method:
     def wrong_sign_of_the_oracle(
         constraint: ConstraintSet, *more: Any, **named: Any
     ) -> Transformation:
@@ -68,8 +69,8 @@ def _maximizing(method: Method) -> Method:
     return wrong_sign_of_the_oracle
 
 
-sarah_maximizing = _maximizing(optzoo.sarah_frank_wolfe)
-saga_maximizing = _maximizing(optzoo.saga_sarah_frank_wolfe)
+sarah_maximizing = maximizing(optzoo.sarah_frank_wolfe)
+saga_maximizing = maximizing(optzoo.saga_sarah_frank_wolfe)
 
 # --- Of Sarah Frank-Wolfe ---
 
