@@ -45,6 +45,7 @@ from .masha1 import Masha1State, masha1
 from .masha2 import Masha2State, masha2
 from .master_weights import MasterWeightsState, master_weights
 from .mlmc import MLMCInfo, MLMCStream, MLMCStreamState, mlmc_gradient, mlmc_stream
+from .momentum_frank_wolfe import MomentumFrankWolfeState, momentum_frank_wolfe
 from .noise_laws import (
     NoiseLaw,
     bernoulli_noise,
@@ -79,6 +80,11 @@ from .schedules import open_loop_schedule, stich_schedule
 from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap, soap_shardings
+from .stochastic_frank_wolfe import (
+    StochasticFrankWolfeState,
+    growing_batches,
+    stochastic_frank_wolfe,
+)
 from .svogs import SvogsState, svogs
 from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
 from .three_pillars_parameters import ThreePillarsParameters, three_pillars_parameters
@@ -130,6 +136,7 @@ __all__ = [
     "Masha1State",
     "Masha2State",
     "MasterWeightsState",
+    "MomentumFrankWolfeState",
     "MultilevelBatch",
     "NoiseLaw",
     "NonconvexGDBound",
@@ -146,6 +153,7 @@ __all__ = [
     "Sent",
     "ShampooState",
     "SoapState",
+    "StochasticFrankWolfeState",
     "StronglyConvexGDBound",
     "SvogsState",
     "ThreePillarsParameters",
@@ -166,6 +174,7 @@ __all__ = [
     "frank_wolfe_gap",
     "gaussian_noise",
     "gradient_calls",
+    "growing_batches",
     "ito_chain",
     "kl_shampoo",
     "kl_soap",
@@ -177,6 +186,7 @@ __all__ = [
     "minibatch_diffusion",
     "mlmc_gradient",
     "mlmc_stream",
+    "momentum_frank_wolfe",
     "numbers_sent",
     "open_loop_schedule",
     "optimistic_masha",
@@ -198,6 +208,7 @@ __all__ = [
     "soap",
     "soap_shardings",
     "stich_schedule",
+    "stochastic_frank_wolfe",
     "stochastic_gradient_boosting",
     "student_noise",
     "svogs",

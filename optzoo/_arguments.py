@@ -39,7 +39,7 @@ def require_probability(name: str, value: Any) -> None:
 def require_step_size(name: str, value: Any) -> None:
     """Raises unless 0 < value <= 1, or, for a schedule, 0 <= value <= 1 at its first step."""
     if callable(value):
-        number = concrete_number(f"{name}(0)", _first_value(name, value))
+        number = concrete_number(f"{name}(0)", first_value(name, value))
         allowed, inside = "[0, 1] at step 0", number is None or 0.0 <= number <= 1.0
     else:
         number = concrete_number(name, value)
@@ -55,7 +55,7 @@ def require_learning_rate(name: str, value: Any) -> None:
     """Raises unless 0 < value < infinity, or, for a schedule, 0 <= value at its first step."""
     scheduled = callable(value)
     number = concrete_number(
-        f"{name}(0)" if scheduled else name, _first_value(name, value) if scheduled else value
+        f"{name}(0)" if scheduled else name, first_value(name, value) if scheduled else value
     )
     # inject_hyperparams hands over the first value of a schedule, which may well be 0.
     may_be_zero = scheduled or isinstance(value, jax.Array)
@@ -65,7 +65,8 @@ def require_learning_rate(name: str, value: Any) -> None:
     raise ValueError(f"{name} must be {allowed}, got {number}.")
 
 
-def _first_value(name: str, schedule: Any) -> Any:
+def first_value(name: str, schedule: Any) -> Any:
+    """What a schedule returns at step 0; raises a TypeError if it cannot be called so."""
     try:
         return schedule(jnp.zeros([], jnp.int32))
     except TypeError as error:

@@ -1,33 +1,40 @@
 """What a run has cost so far, read from the state of its method."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
 
 from ._arguments import require_integer
 from .frank_wolfe import SarahFrankWolfeState
+from .momentum_frank_wolfe import MomentumFrankWolfeState
 from .saga_frank_wolfe import SagaSarahFrankWolfeState
+from .stochastic_frank_wolfe import StochasticFrankWolfeState
 
 __all__ = ["gradient_calls"]
 
 
 def gradient_calls(state: optax.OptState, num_samples: int, batch_size: int) -> int | jax.Array:
-    r"""Gradients of single samples that a variance-reduced Frank-Wolfe has asked for so far.
+    r"""Gradients of single samples that a stochastic Frank-Wolfe has asked for so far.
 
     .. math::
       \text{Sarah Frank-Wolfe:} \quad & n \cdot \text{restarts}
         + 2 b \, (\text{steps} - \text{restarts}) \\
-      \text{Saga Sarah Frank-Wolfe:} \quad & 2 b \cdot \text{steps}
+      \text{Saga Sarah Frank-Wolfe:} \quad & 2 b \cdot \text{steps} \\
+      \text{stochastic Frank-Wolfe:} \quad & b \cdot \text{calls} \\
+      \text{momentum Frank-Wolfe:} \quad & b \cdot \text{steps}
 
-    This is the paper's count. A training loop that also computes the minibatch gradient on a
-    restart of Sarah Frank-Wolfe, where the method ignores it, does b more each time; a table of
-    Saga Sarah Frank-Wolfe that was started warm cost n more, once.
+    This is the papers' count. A training loop that also computes the minibatch gradient where the
+    method ignores it, on a restart of Sarah Frank-Wolfe, does b more each time; a table that was
+    started warm cost n more, once. The linear oracle is called once a step of each method, so
+    that `state.steps` counts its calls.
 
     Args:
-      state: the state of `sarah_frank_wolfe` or `saga_sarah_frank_wolfe`, alone or anywhere
-        inside the state of a chain or a wrapper.
+      state: the state of one of these methods, alone or anywhere inside the state of a chain or a
+        wrapper.
       num_samples: n, the number of samples.
-      batch_size: b, the number of samples in a minibatch.
+      batch_size: b, the number of samples in a minibatch, or in a micro batch.
 
     Returns:
       The exact count as a Python int for a concrete state; a floating scalar (or batch of them)
@@ -50,22 +57,43 @@ def gradient_calls(state: optax.OptState, num_samples: int, batch_size: int) -> 
     """
     for name, size in (("num_samples", num_samples), ("batch_size", batch_size)):
         require_integer(name, size, 1)
-    counted = (SarahFrankWolfeState, SagaSarahFrankWolfeState)
     found = [
         leaf
-        for leaf in jax.tree.leaves(state, is_leaf=lambda s: isinstance(s, counted))
-        if isinstance(leaf, counted)
+        for leaf in jax.tree.leaves(state, is_leaf=lambda s: isinstance(s, _COUNTED))
+        if isinstance(leaf, _COUNTED)
     ]
     if len(found) != 1:
         raise ValueError(
-            "state must hold exactly one state of sarah_frank_wolfe or saga_sarah_frank_wolfe; "
-            f"it holds {len(found)}."
+            "state must hold exactly one state of a stochastic Frank-Wolfe method, "
+            f"{', '.join(kind.__name__ for kind in _COUNTED)}; it holds {len(found)}."
         )
-    steps = found[0].steps
-    restarts = (
-        found[0].restarts if isinstance(found[0], SarahFrankWolfeState) else jnp.zeros_like(steps)
-    )
-    if isinstance(steps, jax.core.Tracer) or jnp.ndim(steps) > 0:
-        restarts = restarts.astype(float)
-        return num_samples * restarts + 2.0 * batch_size * (steps.astype(float) - restarts)
-    return num_samples * int(restarts) + 2 * batch_size * (int(steps) - int(restarts))
+    full, batches = _full_and_minibatch_gradients(found[0])
+    return num_samples * full + batch_size * batches
+
+
+_COUNTED = (
+    SarahFrankWolfeState,
+    SagaSarahFrankWolfeState,
+    StochasticFrankWolfeState,
+    MomentumFrankWolfeState,
+)
+
+
+def _full_and_minibatch_gradients(state: Any) -> tuple[Any, Any]:
+    match state:
+        case SarahFrankWolfeState():
+            restarts = _unbounded(state.restarts)
+            return restarts, 2 * (_unbounded(state.steps) - restarts)
+        case SagaSarahFrankWolfeState():
+            return 0, 2 * _unbounded(state.steps)
+        case StochasticFrankWolfeState():
+            return 0, _unbounded(state.calls)
+        case _:
+            return 0, _unbounded(state.steps)
+
+
+def _unbounded(counter: jax.Array) -> int | jax.Array:
+    """A Python int, or a float where nobody knows the number or there are several."""
+    if isinstance(counter, jax.core.Tracer) or jnp.ndim(counter) > 0:
+        return counter.astype(float)
+    return int(counter)

@@ -12,6 +12,7 @@ from .. import (
     distributed_extragradient,
     extragradient_sliding,
     frank_wolfe,
+    growing_batches,
     ito_chain,
     kl_shampoo,
     kl_soap,
@@ -20,6 +21,7 @@ from .. import (
     masha1,
     masha2,
     master_weights,
+    momentum_frank_wolfe,
     open_loop_schedule,
     optimistic_masha,
     rademacher_noise,
@@ -37,6 +39,7 @@ from .. import (
     shampoo,
     soap,
     stich_schedule,
+    stochastic_frank_wolfe,
     stochastic_gradient_boosting,
     svogs,
     three_pillars,
@@ -108,6 +111,38 @@ ROWS: tuple[Row, ...] = (
         },
         functions=("sample_grads_fn",),
         arguments={"indices": jnp.array([2, 0, 1]), "sample_grads_fn": _three_rows},
+    ),
+    # Two calls a step.
+    _Row(
+        "stochastic_frank_wolfe",
+        stochastic_frank_wolfe,
+        {
+            "constraint": lmo.l1_ball(1.0),
+            "learning_rate": 0.1,
+            "batch_size": 2,
+            "samples_per_step": 3,
+        },
+    ),
+    # inject_hyperparams counts the calls, the schedules count the steps.
+    _Row(
+        "stochastic_frank_wolfe-schedules",
+        stochastic_frank_wolfe,
+        {
+            "constraint": lmo.l2_ball(1.0),
+            "batch_size": 2,
+            "samples_per_step": growing_batches(1.0, 2.0, 2.0),
+        },
+        static_args=("samples_per_step",),
+    ),
+    _Row("momentum_frank_wolfe", momentum_frank_wolfe, {"constraint": lmo.l1_ball(1.0)}),
+    _Row(
+        "momentum_frank_wolfe-numbers",
+        momentum_frank_wolfe,
+        {
+            "constraint": lmo.box(-1.0, 1.0),
+            "learning_rate": open_loop_schedule(),
+            "momentum": 0.7,
+        },
     ),
     _Row(
         "randomized_gd",

@@ -25,6 +25,8 @@ METHODS = {
     "frank_wolfe": optzoo.frank_wolfe(BALL, 0.1),
     "sarah_frank_wolfe": optzoo.sarah_frank_wolfe(BALL, 0.1, 0.5, key=KEY),
     "saga_sarah_frank_wolfe": optzoo.saga_sarah_frank_wolfe(BALL, 0.1, 3),
+    "stochastic_frank_wolfe": optzoo.stochastic_frank_wolfe(BALL, batch_size=1, samples_per_step=2),
+    "momentum_frank_wolfe": optzoo.momentum_frank_wolfe(BALL),
     "randomized_gd": optzoo.randomized_gd(0.1),
     "randomized_accelerated_gd": optzoo.randomized_accelerated_gd(0.1, 0.1),
     "randomized_extragradient": optzoo.randomized_extragradient(0.1),

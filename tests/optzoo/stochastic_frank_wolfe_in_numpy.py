@@ -1,0 +1,73 @@
+"""The stochastic Frank-Wolfe methods, statement by statement, in lists, loops and float64.
+
+Logistic regression, f_i(x) = log(1 + exp(-y_i <a_i, x>)). `draw()` returns the indices of the next
+micro batch; a batch of m samples is as many micro batches as it takes. Each method is a generator
+of its iterates, the start left out. Written from the papers' pseudo-code, and knows no JAX.
+"""
+
+import math
+
+import numpy as np
+
+N, D = 20, 6
+FEATURES = np.random.default_rng(0).normal(size=(N, D))
+LABELS = np.sign(np.random.default_rng(1).normal(size=N))
+
+
+def derivative(i, x):
+    """phi_i'(<a_i, x>)."""
+    return -LABELS[i] / (1 + math.exp(LABELS[i] * float(FEATURES[i] @ x)))
+
+
+def gradient(i, x):
+    return derivative(i, x) * FEATURES[i]
+
+
+def full(x):
+    return sum(gradient(i, x) for i in range(N)) / N
+
+
+def l1_ball(g, radius=4.0):
+    i = max(range(D), key=lambda j: abs(g[j]))
+    vertex = np.zeros(D)
+    vertex[i] = -radius if g[i] > 0 else radius
+    return vertex
+
+
+def simplex(g):
+    vertex = np.zeros(D)
+    vertex[min(range(D), key=lambda j: g[j])] = 1.0
+    return vertex
+
+
+def batch_of(m, draw):
+    """At least m samples."""
+    samples = []
+    while len(samples) < m:
+        samples.extend(draw())
+    return samples
+
+
+def stochastic_frank_wolfe(x, lmo, draw, samples, eta=lambda k: 2 / (k + 2)):
+    """Hazan, Luo, Algorithm 3."""
+    k = 0
+    while True:
+        batch = batch_of(samples(k), draw)
+        g = sum(gradient(i, x) for i in batch) / len(batch)
+        x = (1 - eta(k)) * x + eta(k) * lmo(g)
+        k += 1
+        yield x
+
+
+def momentum_frank_wolfe(
+    x, lmo, draw, eta=lambda k: 1 / (k + 1), rho=lambda k: 4 / (k + 8) ** (2 / 3)
+):
+    """Mokhtari, Hassani, Karbasi, Algorithm 2."""
+    d, k = np.zeros(D), 0
+    while True:
+        batch = draw()
+        g = sum(gradient(i, x) for i in batch) / len(batch)
+        d = (1 - rho(k)) * d + rho(k) * g
+        x = (1 - eta(k)) * x + eta(k) * lmo(d)
+        k += 1
+        yield x
