@@ -79,6 +79,7 @@ from .schedules import open_loop_schedule, stich_schedule
 from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap, soap_shardings
+from .step_rules import StepRule, exact_line_search, short_step
 from .svogs import SvogsState, svogs
 from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
 from .three_pillars_parameters import ThreePillarsParameters, three_pillars_parameters
@@ -146,6 +147,7 @@ __all__ = [
     "Sent",
     "ShampooState",
     "SoapState",
+    "StepRule",
     "StronglyConvexGDBound",
     "SvogsState",
     "ThreePillarsParameters",
@@ -160,6 +162,7 @@ __all__ = [
     "decision_stumps",
     "discrete_noise",
     "distributed_extragradient",
+    "exact_line_search",
     "extragradient_eval_params",
     "extragradient_sliding",
     "frank_wolfe",
@@ -195,6 +198,7 @@ __all__ = [
     "scale_by_soap",
     "sgld",
     "shampoo",
+    "short_step",
     "soap",
     "soap_shardings",
     "stich_schedule",
