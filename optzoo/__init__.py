@@ -80,6 +80,7 @@ from .schedules import open_loop_schedule, stich_schedule
 from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap, soap_shardings
+from .step_rules import StepRule, exact_line_search, short_step
 from .stochastic_frank_wolfe import (
     StochasticFrankWolfeState,
     growing_batches,
@@ -153,6 +154,7 @@ __all__ = [
     "Sent",
     "ShampooState",
     "SoapState",
+    "StepRule",
     "StochasticFrankWolfeState",
     "StronglyConvexGDBound",
     "SvogsState",
@@ -168,6 +170,7 @@ __all__ = [
     "decision_stumps",
     "discrete_noise",
     "distributed_extragradient",
+    "exact_line_search",
     "extragradient_eval_params",
     "extragradient_sliding",
     "frank_wolfe",
@@ -205,6 +208,7 @@ __all__ = [
     "scale_by_soap",
     "sgld",
     "shampoo",
+    "short_step",
     "soap",
     "soap_shardings",
     "stich_schedule",

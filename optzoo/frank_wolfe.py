@@ -50,10 +50,17 @@ from ._arguments import (
 )
 from ._coin import toss
 from ._compensated_sum import zero_remainder
-from ._frank_wolfe_step import require_feasible_start, require_set, step
+from ._frank_wolfe_step import (
+    require_feasible_start,
+    require_set,
+    require_step,
+    require_value_fn,
+    step,
+)
 from ._state_layout import require_own_state
 from ._wide_arithmetic import wide, wide_zeros
 from .lmo import ConstraintSet
+from .step_rules import StepRule, ValueFn
 
 __all__ = [
     "FrankWolfeState",
@@ -89,7 +96,7 @@ class SarahFrankWolfeState(NamedTuple):
 
 
 def frank_wolfe(
-    constraint: ConstraintSet, learning_rate: optax.ScalarOrSchedule
+    constraint: ConstraintSet, learning_rate: optax.ScalarOrSchedule | StepRule
 ) -> optax.GradientTransformationExtraArgs:
     r"""Frank-Wolfe on the gradients it is given: full ones, or minibatch ones.
 
@@ -105,8 +112,11 @@ def frank_wolfe(
 
     Args:
       constraint: the set C, such as `optzoo.lmo.l1_ball(1.0)`.
-      learning_rate: eta_k in (0, 1], a number or a schedule such as
-        `optzoo.open_loop_schedule()`.
+      learning_rate: eta_k in (0, 1], a number, a schedule such as
+        `optzoo.open_loop_schedule()`, or a rule that looks at the function:
+        `optzoo.short_step(smoothness)`, or `optzoo.exact_line_search()`, with which `update` is
+        given the function too, `update(grads, state, params, value_fn=...)`. Rules are for full
+        gradients.
 
     Returns:
       A transformation whose updates have the parameters' tree, shapes and dtypes. For 16-bit
@@ -114,7 +124,8 @@ def frank_wolfe(
 
     Raises:
       ValueError: if the step is outside (0, 1], if the parameters are missing or start outside
-        C, or if the gradients do not match them.
+        C, if the gradients do not match them, if the rule's `value_fn` is missing or no scalar
+        function, or if the gradients are seen not to be its own.
       TypeError: if the constraint is not a set with a linear minimization oracle.
 
     Example:
@@ -137,7 +148,7 @@ def frank_wolfe(
       Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
     """
     require_set(constraint)
-    require_step_size("learning_rate", learning_rate)
+    require_step(learning_rate)
 
     def fresh(params: optax.Params) -> FrankWolfeState:
         return FrankWolfeState(steps=jnp.zeros([], jnp.int32), remainder=zero_remainder(params))
@@ -150,13 +161,22 @@ def frank_wolfe(
         updates: optax.Updates,
         state: FrankWolfeState,
         params: optax.Params | None = None,
+        *,
+        value_fn: ValueFn | None = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, FrankWolfeState]:
         del extra_args
         params = require_gradients("frank_wolfe", updates, params)
         require_own_state(state, jax.eval_shape(fresh, params))
+        require_value_fn("frank_wolfe", learning_rate, value_fn, updates, params, state.steps)
         new_updates, remainder = step(
-            constraint, learning_rate, state.steps, wide(updates, params), params, state.remainder
+            constraint,
+            learning_rate,
+            state.steps,
+            wide(updates, params),
+            params,
+            state.remainder,
+            value_fn,
         )
         return new_updates, FrankWolfeState(optax.safe_increment(state.steps), remainder)
 

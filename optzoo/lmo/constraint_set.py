@@ -16,7 +16,7 @@ PyTree: TypeAlias = Any
 # The metadata of a field that is no leaf: it decides shapes or the program, and must be concrete.
 STATIC = {"static": True}
 
-_Set = TypeVar("_Set", bound="ConstraintSet")
+_Record = TypeVar("_Record")
 
 
 class ConstraintSet(abc.ABC):
@@ -183,7 +183,7 @@ class ConstraintSet(abc.ABC):
     def _retract(self, x: PyTree) -> PyTree: ...
 
 
-def register(cls: type[_Set]) -> type[_Set]:
+def register(cls: type[_Record]) -> type[_Record]:
     """Register a dataclass as a pytree whose fields are data unless their metadata are STATIC.
 
     `jax.tree_util.register_dataclass` would rebuild a set by its constructor, whose checks refuse
@@ -193,14 +193,14 @@ def register(cls: type[_Set]) -> type[_Set]:
     data = tuple(field.name for field in fields if not field.metadata.get("static"))
     static = tuple(field.name for field in fields if field.metadata.get("static"))
 
-    def flatten(tree: _Set) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def flatten(tree: _Record) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         return tuple(getattr(tree, n) for n in data), tuple(getattr(tree, n) for n in static)
 
-    def flatten_with_keys(tree: _Set) -> tuple[tuple[tuple[Any, Any], ...], tuple[Any, ...]]:
+    def flatten_with_keys(tree: _Record) -> tuple[tuple[tuple[Any, Any], ...], tuple[Any, ...]]:
         children, constants = flatten(tree)
         return tuple(zip(map(GetAttrKey, data), children, strict=True)), constants
 
-    def unflatten(constants: tuple[Any, ...], children: Any) -> _Set:
+    def unflatten(constants: tuple[Any, ...], children: Any) -> _Record:
         tree = object.__new__(cls)
         for name, value in (
             *zip(data, children, strict=True),

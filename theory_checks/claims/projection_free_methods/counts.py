@@ -60,9 +60,7 @@ def _sag(n: int) -> float:
     """Batches of n^(1/4), so that recursions stay short; unit margins: D_1 = n, D_2^2 = n."""
     b = round(n**0.25)
     a = index_probability(n, b, replacement=True)
-    plan = LinearModel(
-        L_phi=1.0, D_1=n, D_2=n**0.5, D_inf=1.0, n=n, a=a, H_0=0.0, r_0=START
-    )
+    plan = LinearModel(L_phi=1.0, D_1=n, D_2=n**0.5, D_inf=1.0, n=n, a=a, H_0=0.0, r_0=START)
     # The limit of k R_k: H_k tends to (1-a) L_phi D_1 eta_k / a, and R_k to A eta_k for steps
     # 2 / (k + 2) where R_{k+1} <= (1 - eta) R_k + A eta^2 / 2.
     stale = (1 - a) / a * plan.L_phi * plan.D_1
@@ -122,9 +120,7 @@ def _counts(count: Callable[[int], float]) -> tuple[Array, Array, None]:
 def _case(method: str) -> Case:
     count, exponent = GUARANTEED[method]
 
-    def check(
-        stated: float = exponent, count: Callable[[int], float] = count
-    ) -> ExactExponent:
+    def check(stated: float = exponent, count: Callable[[int], float] = count) -> ExactExponent:
         return ExactExponent(partial(_counts, count), stated, relation="exactly", slack=0.06)
 
     other = 1.0 if exponent != 1.0 else 0.5

@@ -109,7 +109,10 @@ def _sides_of(theorem: Theorem, metric: str, setting: MethodSetting, **changes: 
 
 STOCHASTIC = {
     "full step": Hard(
-        FULL_STEP, (1.0, 0.5, 0.5), {"samples": 1}, (mutant(maximizing(optzoo.stochastic_frank_wolfe)),)
+        FULL_STEP,
+        (1.0, 0.5, 0.5),
+        {"samples": 1},
+        (mutant(maximizing(optzoo.stochastic_frank_wolfe)),),
     ),
     "linear": Hard(LINEAR, (0.3, 0.2, 0.1), {"samples": 1}),
     "noise": Hard(
@@ -122,7 +125,9 @@ STOCHASTIC = {
 }
 
 MOMENTUM = {
-    "full step": Hard(FULL_STEP, (1.0, 0.5, 0.5), {}, (mutant(maximizing(optzoo.momentum_frank_wolfe)),)),
+    "full step": Hard(
+        FULL_STEP, (1.0, 0.5, 0.5), {}, (mutant(maximizing(optzoo.momentum_frank_wolfe)),)
+    ),
     "linear": Hard(LINEAR, (0.3, 0.2, 0.1), {}),
     "noise": Hard(INDEPENDENT, (1.0, 0.7, 0.3), {}),
 }

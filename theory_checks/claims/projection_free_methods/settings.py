@@ -271,8 +271,6 @@ def sagafw(place: Instance, horizon: int, b: int = 1, *, steps: Any = None) -> M
     n = place.problem.num_samples
     a = index_probability(n, b, replacement=True)
     eta = np.broadcast_to(np.asarray(horizon**-0.5 if steps is None else steps, float), (horizon,))
-    run = _run(
-        place, eta, b, optzoo.sagafw, fixed=(("num_samples", n),), twice=True
-    )
+    run = _run(place, eta, b, optzoo.sagafw, fixed=(("num_samples", n),), twice=True)
     known = {"a": Constant(a, "exact", derivation="probability that an index is in a batch")}
     return MethodSetting(place, run, Plan.of(eta), _tables(eta), known=known)
