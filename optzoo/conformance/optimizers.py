@@ -8,8 +8,11 @@ import jax.numpy as jnp
 import optax
 
 from .. import (
+    away_step_frank_wolfe,
+    blended_pairwise_frank_wolfe,
     compressors,
     distributed_extragradient,
+    exact_line_search,
     extragradient_sliding,
     frank_wolfe,
     ito_chain,
@@ -22,6 +25,7 @@ from .. import (
     master_weights,
     open_loop_schedule,
     optimistic_masha,
+    pairwise_frank_wolfe,
     rademacher_noise,
     randomized_accelerated_gd,
     randomized_extragradient,
@@ -35,6 +39,7 @@ from .. import (
     scale_by_soap,
     sgld,
     shampoo,
+    short_step,
     soap,
     stich_schedule,
     stochastic_gradient_boosting,
@@ -42,7 +47,7 @@ from .. import (
     three_pillars,
     three_pillars_partial_participation,
 )
-from .row import TARGET, Row, gradient
+from .row import TARGET, Row, gradient, objective
 
 __all__ = ["ROWS"]
 
@@ -67,6 +72,35 @@ ROWS: tuple[Row, ...] = (
             "constraint": lmo.l2_ball(1.0),
             "learning_rate": open_loop_schedule(),
         },
+    ),
+    _Row(
+        "frank_wolfe-exact-line-search",
+        frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": exact_line_search()},
+        arguments={"value_fn": objective},
+    ),
+    _Row(
+        "away_step_frank_wolfe",
+        away_step_frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": exact_line_search()},
+        arguments={"value_fn": objective},
+    ),
+    # The set is full after four steps.
+    _Row(
+        "away_step_frank_wolfe-few-atoms",
+        away_step_frank_wolfe,
+        {"constraint": lmo.l2_ball(1.0), "learning_rate": short_step(1.0), "max_atoms": 4},
+        static_args=("max_atoms",),
+    ),
+    _Row(
+        "pairwise_frank_wolfe",
+        pairwise_frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": short_step(1.0)},
+    ),
+    _Row(
+        "blended_pairwise_frank_wolfe",
+        blended_pairwise_frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": short_step(1.0)},
     ),
     _Row(
         "sarah_frank_wolfe",
