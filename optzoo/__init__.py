@@ -12,6 +12,11 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from . import compressors, lmo
+from .away_step_frank_wolfe import AwayStepFrankWolfeState, away_step_frank_wolfe
+from .blended_pairwise_frank_wolfe import (
+    BlendedPairwiseFrankWolfeState,
+    blended_pairwise_frank_wolfe,
+)
 from .boosting import (
     BoostingState,
     DecisionStumps,
@@ -57,6 +62,7 @@ from .noise_laws import (
 )
 from .optimistic_masha import OptimisticMashaState, optimistic_masha
 from .oracle_calls import gradient_calls
+from .pairwise_frank_wolfe import PairwiseFrankWolfeState, pairwise_frank_wolfe
 from .randomized_accelerated_gd import (
     AcceleratedCoefficients,
     RandomizedAcceleratedGDState,
@@ -120,6 +126,8 @@ else:
 __all__ = [
     "AcceleratedCoefficients",
     "AcceleratedGDBound",
+    "AwayStepFrankWolfeState",
+    "BlendedPairwiseFrankWolfeState",
     "BoostingState",
     "DecisionStumps",
     "DistributedExtragradientState",
@@ -142,6 +150,7 @@ __all__ = [
     "NoiseLaw",
     "NonconvexGDBound",
     "OptimisticMashaState",
+    "PairwiseFrankWolfeState",
     "PolyakLojasiewiczGDBound",
     "Preconditioner",
     "RandomizedAcceleratedGDState",
@@ -162,7 +171,9 @@ __all__ = [
     "ThreePillarsState",
     "accelerated_coefficients",
     "accelerated_eval_params",
+    "away_step_frank_wolfe",
     "bernoulli_noise",
+    "blended_pairwise_frank_wolfe",
     "bytes_sent",
     "communication_rounds",
     "compressors",
@@ -193,6 +204,7 @@ __all__ = [
     "numbers_sent",
     "open_loop_schedule",
     "optimistic_masha",
+    "pairwise_frank_wolfe",
     "rademacher_noise",
     "randomized_accelerated_gd",
     "randomized_extragradient",

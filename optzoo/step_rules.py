@@ -1,4 +1,4 @@
-r"""Steps of Frank-Wolfe methods that look at the function: what `learning_rate` may be besides numbers.
+r"""Steps of Frank-Wolfe methods that look at the function, in the place of numbers and schedules.
 
 From x^k the method goes along a direction d, downhill: <g^k, d> <= 0, and at most eta_max far,
 
@@ -12,6 +12,8 @@ The short step minimizes the upper bound f(x^k) + eta <g^k, d> + eta^2 L |d|^2 /
 References:
   Demyanov, Rubinov, "Approximate methods in optimization problems", 1970: the short step.
   Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
+  Chandrupatla, "A new hybrid quadratic/bisection algorithm for finding the zero of a nonlinear
+  function without using derivatives", Advances in Engineering Software, 1997.
 """
 
 import abc
@@ -54,7 +56,7 @@ class StepRule(abc.ABC):
         largest: jax.Array,
         value_fn: ValueFn | None,
     ) -> jax.Array:
-        """The eta in [0, largest] of the step from x along the direction; 0 if that is not downhill.
+        """The eta in [0, largest] of the step from x; 0 if the direction is not downhill.
 
         All trees are alike, and have 32 or 64 bits.
         """
@@ -105,7 +107,7 @@ class short_step(StepRule):
         largest: jax.Array,
         value_fn: ValueFn | None = None,
     ) -> jax.Array:
-        # With d = m u, |u| near 1, the step is -<g, u> / (m L |u|^2): no square under- or overflows.
+        # With d = m u the step is -<g, u> / (m L |u|^2): no square under- or overflows.
         m, u = scale_by_largest(direction)
         descent = -inner_product(gradient, u)
         curvature = m * jnp.asarray(self.smoothness, m.dtype) * total(jax.tree.map(jnp.square, u))
@@ -125,14 +127,17 @@ class exact_line_search(StepRule):
 
     `update` is given f as the extra argument `value_fn(params)`, optax's name for it, and the
     gradients must be those of this function: the whole of it, not of a minibatch. The root of phi'
-    is sought from the given phi'(0) and phi'(eta_max) by the secants of the Illinois rule, every
-    third evaluation a bisection. One evaluation of phi' is one `jax.jvp` of f; a quadratic takes
-    two, or one where the step is eta_max. It ends where
+    is sought from the given phi'(0) and phi'(eta_max), first at the secant, then by Chandrupatla's
+    method: inverse quadratic interpolation, or bisection where that is not safe. One evaluation of
+    phi' is one `jax.jvp` of f; a quadratic takes two, or one where the step is eta_max. It ends
+    where
 
     - abs(phi'(eta)) is at most `tolerance` times abs(phi'(0)), or at the round-off of phi',
     - the bracket of the root is at the round-off of eta_max, or
-    - `max_iterations` evaluations were made; the step is then the lower end of the bracket, where
-      the function is not yet increasing.
+    - `max_iterations` evaluations were made;
+
+    but for the first case the step is the lower end of the bracket, up to which the function
+    decreases.
 
     Where f or its derivative is not finite it is taken for increasing. For 16-bit parameters f is
     evaluated in float32. The search is a `jax.lax.while_loop`: under `vmap` all lanes take as many
@@ -189,75 +194,92 @@ class exact_line_search(StepRule):
 
         def slope(eta: jax.Array) -> jax.Array:
             here = jax.tree.map(lambda xi, di: xi + eta.astype(xi.dtype) * di, x, direction)
-            _, derivative = jax.jvp(value_fn, (here,), (direction,))
-            derivative = jnp.asarray(derivative).astype(dtype)
-            return jnp.where(jnp.isnan(derivative), jnp.inf, derivative)
+            value, derivative = jax.jvp(value_fn, (here,), (direction,))
+            # Beyond its domain a function such as -log is NaN, its derivative a number.
+            finite = jnp.isfinite(value) & jnp.isfinite(derivative)
+            return jnp.where(finite, derivative.astype(dtype), jnp.inf)
 
         at_end = slope(largest)
         whole = at_end <= round_off * terms
 
         def unfinished(search: _Bracket) -> jax.Array:
-            wide = search.high - search.low > round_off * largest
+            wide = jnp.abs(search.other - search.last) > round_off * largest
             return ~search.found & wide & (search.evaluations < self.max_iterations)
 
-        narrow = functools.partial(_narrower, slope, allowed)
+        secant = _fraction_or_half(at_end / (at_end - start))
         bracket = jax.lax.while_loop(
             unfinished,
-            narrow,
+            functools.partial(_narrower, slope, allowed),
             _Bracket(
-                low=jnp.zeros_like(largest),
-                high=largest,
-                slope_low=start,
-                slope_high=at_end,
-                below=jnp.zeros_like(whole),
+                last=largest,
+                other=jnp.zeros_like(largest),
+                slope_last=at_end,
+                slope_other=start,
+                fraction=secant,
                 found=whole | ~(start < 0),
                 evaluations=jnp.ones([], jnp.int32),
             ),
         )
+        use_last = bracket.found | (bracket.slope_last < 0)
+        root = jnp.where(use_last, bracket.last, bracket.other)
         # Of a direction that is not downhill nothing is taken.
-        return jnp.where(start < 0, jnp.where(whole, largest, bracket.low), 0)
+        return jnp.where(start < 0, root, 0)
 
 
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=["low", "high", "slope_low", "slope_high", "below", "found", "evaluations"],
+    data_fields=[
+        *("last", "other", "slope_last", "slope_other", "fraction"),
+        *("found", "evaluations"),
+    ],
     meta_fields=[],
 )
 @dataclasses.dataclass(frozen=True)
 class _Bracket:
-    """[low, high] holds the root; the slopes are those of the secant, which the rule may halve."""
+    """The root lies between `last` and `other`, whose slopes have different signs."""
 
-    low: jax.Array
-    high: jax.Array
-    slope_low: jax.Array  # < 0
-    slope_high: jax.Array  # > 0
-    below: jax.Array  # the last evaluation moved the low end
-    found: jax.Array  # low is the root
+    last: jax.Array  # where the slope was evaluated last
+    other: jax.Array
+    slope_last: jax.Array
+    slope_other: jax.Array
+    fraction: jax.Array  # of the way from last to other: where it is evaluated next
+    found: jax.Array  # last is the root
     evaluations: jax.Array
 
 
 def _narrower(
     slope: Callable[[jax.Array], jax.Array], allowed: jax.Array, old: _Bracket
 ) -> _Bracket:
-    rise = old.slope_high - old.slope_low
-    secant = old.low + (old.high - old.low) * (-old.slope_low / rise)
-    bisect = (old.evaluations % 3 == 0) | ~jnp.isfinite(rise) | ~jnp.isfinite(secant)
-    eta = jnp.where(bisect, old.low + (old.high - old.low) / 2, secant)
-    eta = jnp.clip(eta, old.low, old.high)
-    here = slope(eta)
-    found = jnp.abs(here) <= allowed
-    below = (here < 0) | found
-    # The Illinois rule: an end that stays twice counts half, or it would stay for ever.
-    halved = jnp.where(below == old.below, 0.5, 1).astype(here.dtype)
+    """One evaluation of Chandrupatla's method."""
+    x = old.last + old.fraction * (old.other - old.last)
+    f = slope(x)
+    same = (f < 0) == (old.slope_last < 0)
+    other = jnp.where(same, old.other, old.last)
+    slope_other = jnp.where(same, old.slope_other, old.slope_last)
+    third = jnp.where(same, old.last, old.other)
+    slope_third = jnp.where(same, old.slope_last, old.slope_other)
+    # The inverse quadratic through the three points, where it is monotone between them.
+    xi = (x - other) / (third - other)
+    phi = (f - slope_other) / (slope_third - slope_other)
+    monotone = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
+    inverse = f / (slope_other - f) * slope_third / (slope_other - slope_third)
+    inverse += (((third - x) / (other - x)) * (f / (slope_third - f))) * (
+        slope_other / (slope_third - slope_other)
+    )
     return _Bracket(
-        low=jnp.where(below, eta, old.low),
-        high=jnp.where(below, old.high, eta),
-        slope_low=jnp.where(below, here, old.slope_low * halved),
-        slope_high=jnp.where(below, old.slope_high * halved, here),
-        below=below,
-        found=found,
+        last=x,
+        other=other,
+        slope_last=f,
+        slope_other=slope_other,
+        fraction=_fraction_or_half(jnp.where(monotone, inverse, jnp.nan)),
+        found=jnp.abs(f) <= allowed,
         evaluations=old.evaluations + 1,
     )
+
+
+def _fraction_or_half(fraction: jax.Array) -> jax.Array:
+    """It, where it lies inside the bracket, else a bisection: slopes may be infinite."""
+    return jnp.where((fraction > 0) & (fraction < 1), fraction, 0.5)
 
 
 def inner_product(left: Any, right: Any) -> jax.Array:

@@ -8,8 +8,11 @@ import jax.numpy as jnp
 import optax
 
 from .. import (
+    away_step_frank_wolfe,
+    blended_pairwise_frank_wolfe,
     compressors,
     distributed_extragradient,
+    exact_line_search,
     extragradient_sliding,
     frank_wolfe,
     growing_batches,
@@ -24,6 +27,7 @@ from .. import (
     momentum_frank_wolfe,
     open_loop_schedule,
     optimistic_masha,
+    pairwise_frank_wolfe,
     rademacher_noise,
     randomized_accelerated_gd,
     randomized_extragradient,
@@ -37,6 +41,7 @@ from .. import (
     scale_by_soap,
     sgld,
     shampoo,
+    short_step,
     soap,
     stich_schedule,
     stochastic_frank_wolfe,
@@ -45,7 +50,7 @@ from .. import (
     three_pillars,
     three_pillars_partial_participation,
 )
-from .row import TARGET, Row, gradient
+from .row import TARGET, Row, gradient, objective
 
 __all__ = ["ROWS"]
 
@@ -70,6 +75,35 @@ ROWS: tuple[Row, ...] = (
             "constraint": lmo.l2_ball(1.0),
             "learning_rate": open_loop_schedule(),
         },
+    ),
+    _Row(
+        "frank_wolfe-exact-line-search",
+        frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": exact_line_search()},
+        arguments={"value_fn": objective},
+    ),
+    _Row(
+        "away_step_frank_wolfe",
+        away_step_frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": exact_line_search()},
+        arguments={"value_fn": objective},
+    ),
+    # The set is full after four steps.
+    _Row(
+        "away_step_frank_wolfe-few-atoms",
+        away_step_frank_wolfe,
+        {"constraint": lmo.l2_ball(1.0), "learning_rate": short_step(1.0), "max_atoms": 4},
+        static_args=("max_atoms",),
+    ),
+    _Row(
+        "pairwise_frank_wolfe",
+        pairwise_frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": short_step(1.0)},
+    ),
+    _Row(
+        "blended_pairwise_frank_wolfe",
+        blended_pairwise_frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": short_step(1.0)},
     ),
     _Row(
         "sarah_frank_wolfe",
