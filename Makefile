@@ -30,7 +30,7 @@ verify: setup  ## check every theorem (quick preset) and write the report
 # A theorem of each paper, on claims that are quick and have a picture worth looking at.
 DEMO = frank_wolfe/sarah/convex/noise-tight markovian_noise/accelerated/potential \
 	ito_chains/gaussian/bound soap/shampoo/regret three_pillars/hard/upper \
-	distributed_methods/sliding/one-step
+	distributed_methods/sliding/one-step projection_free_methods/pairwise/linear
 
 demo: setup  ## check one theorem of each paper, with its page and picture, within a minute
 	$(BIN)/python -m theory_checks run $(DEMO) --preset quick --out results/demo --overwrite

@@ -19,6 +19,7 @@ PAGES = (
     theorems.soap,
     theorems.three_pillars,
     theorems.distributed_methods,
+    theorems.projection_free_methods,
 )
 
 # The quickest of every kind; `make verify` runs them all.
@@ -35,6 +36,7 @@ CHOSEN = {
     "soap": ("adafactor", "scale"),
     "three_pillars": ("one-step/stochastic", "moments/rates"),
     "distributed_methods": ("extragradient/one-step", "masha1/one-step"),
+    "projection_free_methods": ("scg/enumerated", "complexity/samples"),
 }  # fmt: skip
 BY_ID = {claim.id: claim for claim in CLAIMS}
 NAMES = [f"{paper}/{name}" for paper, names in CHOSEN.items() for name in names]

@@ -113,6 +113,8 @@ class Rate:
         looks: the number of seeds is this many times the laboratory's.
         points: what k is at each checkpoint, such as calls of an oracle in place of ticks; the
             checkpoints if None.
+        base: what the power is of, at the points, where it is not yet k^(-1) such as 1/(k + 2):
+            the exponent of its power there is what the metric's is compared with.
     """
 
     experiment: Experiment
@@ -121,6 +123,7 @@ class Rate:
     window: tuple[float, float]
     looks: int = 4
     points: Sequence[float] | None = None
+    base: Sequence[float] | None = None
 
     kind: ClassVar[Kind] = "rate"
     name: ClassVar[str] = "exponent with interval"
@@ -134,6 +137,7 @@ class Rate:
             values,
             stated=self.stated,
             window=self.window,
+            bound=None if self.base is None else np.asarray(self.base) ** self.stated,
         )
         return _exponent_finding(exponent, seeds, laboratory)
 

@@ -3,7 +3,15 @@
 from ..claim import Claim
 from ..side_by_side import SideBySide
 from ..worst_case.attack.space import InstanceFamily
-from . import distributed_methods, frank_wolfe, ito_chains, markovian_noise, soap, three_pillars
+from . import (
+    distributed_methods,
+    frank_wolfe,
+    ito_chains,
+    markovian_noise,
+    projection_free_methods,
+    soap,
+    three_pillars,
+)
 from .frank_wolfe import families as _frank_wolfe
 from .ito_chains import families as _ito_chains
 from .markovian_noise import families as _markovian_noise
@@ -19,6 +27,7 @@ _PAPERS = (
     soap,
     three_pillars,
     distributed_methods,
+    projection_free_methods,
 )
 
 CLAIMS: tuple[Claim, ...] = tuple(claim for paper in _PAPERS for claim in paper.CLAIMS)

@@ -29,7 +29,7 @@ from .instances import noise_tight
 from .processes import FiniteSumRun, Method, step_table, with_slope
 from .settings import own_steps
 
-__all__ = ["CLAIMS"]
+__all__ = ["CLAIMS", "long_run"]
 
 # --- The families ---
 
@@ -77,34 +77,40 @@ def _of_saga(size: str, **parameters: float | int | str) -> Stated:
 # --- in K ---
 
 
-def _in_horizon(
-    setting: Stated,
-    name: str,
-    run: FiniteSumRun,
-    points: Sequence[int],
-    largest: float,
-    *false: Change,
-) -> Case:
-    def check(method: Method = run.method, stated: float = 1.0) -> Rate:
-        experiment = _over_slopes(name, replace(run, method=method), points, largest)
-        return Rate(experiment, "suboptimality", stated, (points[0], points[-1]), looks=1)
+def long_run(name: str) -> Experiment:
+    """A run over all horizons.
+
+    Args:
+        name: "sarah", with p = 0.3 and b = 1, or "saga", with n = 16 and b = 4.
+    """
+    if name == "sarah":
+        points = log_spaced(400, 25_600, 13)
+        return _over_slopes("law-horizon", _sarah(points[-1], p=0.3), points, 0.1)
+    points = log_spaced(1_600, 51_200, 12)
+    return _over_slopes("saga-law-horizon", _saga(points[-1], n=16, b=4), points, 1e-2)
+
+
+def _in_horizon(setting: Stated, experiment: Experiment, *false: Change) -> Case:
+    points, sweep = experiment.checkpoints, experiment.process
+    assert isinstance(sweep, Sweep)
+
+    def check(method: Method = sweep.process.method, stated: float = 1.0) -> Rate:
+        run = replace(sweep.process, method=method)
+        changed = replace(experiment, process=replace(sweep, process=run))
+        return Rate(changed, "suboptimality", stated, (points[0], points[-1]), looks=1)
 
     faster = wrong("rate 1.5 claimed", "a false claim: $K^{-3/2}$", stated=1.5)
     return case(setting, check, *false, faster)
 
 
 def _horizon() -> Case:
-    points = log_spaced(400, 25_600, 13)
-    setting, run = _of_sarah(p=0.3, **{"batch size": 1}), _sarah(points[-1], p=0.3)
     false = mutant(mutants.constant_batch), mutant(mutants.never_restarted)
-    return _in_horizon(setting, "law-horizon", run, points, 0.1, *false)
+    return _in_horizon(_of_sarah(p=0.3, **{"batch size": 1}), long_run("sarah"), *false)
 
 
 def _saga_horizon() -> Case:
-    points = log_spaced(1_600, 51_200, 12)
-    setting, run = _of_saga(", $n = 16$", **{"batch size": 4}), _saga(points[-1], n=16, b=4)
-    false = mutant(mutants.never_mixed)
-    return _in_horizon(setting, "saga-law-horizon", run, points, 1e-2, false)
+    setting = _of_saga(", $n = 16$", **{"batch size": 4})
+    return _in_horizon(setting, long_run("saga"), mutant(mutants.never_mixed))
 
 
 # --- in p, b and n ---

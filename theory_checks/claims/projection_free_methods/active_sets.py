@@ -24,7 +24,7 @@ from optzoo.theorems.projection_free_methods import AWAY, BLEND, PAIR, SHORT
 from ...checks import ExactInequality
 from ...claim import Case, Claim, grid
 from ...controls import Change, Sides, exact_case, mutant, wrong
-from ...setting import Parameters, Setting, chosen
+from ...setting import Parameters, Setting
 from ..frank_wolfe.mutants import maximizing
 
 __all__ = ["CLAIMS", "Deterministic", "on_a_face"]

@@ -1,9 +1,9 @@
 """Every sequence of batches, enumerated: the bounds where each of their terms is nearly all.
 
-In one dimension and with two samples a run of a few steps has few outcomes. Without noise: a linear
-function, of which only the start is left, a parabola that a full step leaves at its minimum, and one
-that full steps cross from end to end. With noise: a first step from an end, after which a batch
-points the wrong way half the time.
+In one dimension and with two samples a run of a few steps has few outcomes. Without noise: a
+linear function, of which only the start is left, a parabola that a full step leaves at its minimum,
+and one that full steps cross from end to end. With noise: a first step from an end, after which a
+batch points the wrong way half the time.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,19 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 import optzoo
 from optzoo.theorems import Theorem
 from optzoo.theorems.projection_free_methods import (
-    SAG,
-    SAGAFW,
     SCG,
     SFW,
-    SPIDER,
-    SPIDER_NONCONVEX,
-    SVRF,
 )
 
 from ...checks import ExactInequality
@@ -32,7 +26,7 @@ from ...controls import Change, Sides, exact_case, mutant, wrong
 from ..frank_wolfe.instances import Instance
 from ..frank_wolfe.mutants import maximizing
 from . import mutants, settings
-from .instances import line_model, parabolas
+from .instances import parabolas
 from .processes import expectations
 from .settings import MethodSetting
 
@@ -112,22 +106,60 @@ STOCHASTIC = {
         FULL_STEP,
         (1.0, 0.5, 0.5),
         {"samples": 1},
+    ),
+    "linear": Hard(
+        LINEAR,
+        (0.3, 0.2, 0.1),
+        {"samples": 1},
         (mutant(maximizing(optzoo.stochastic_frank_wolfe)),),
     ),
-    "linear": Hard(LINEAR, (0.3, 0.2, 0.1), {"samples": 1}),
     "noise": Hard(
         INDEPENDENT,
         (1.0, 0.7, 0.3),
         {"samples": 1},
         (wrong("a third of the noise", r"a false claim: $\sigma/3$", sigma=1 / 3),),
     ),
-    "two micro batches": Hard(INDEPENDENT, (1.0, 0.7, 0.3), {"samples": 2}),
+    "eight micro batches": Hard(
+        INDEPENDENT, (1.0,), {"samples": 8}, (mutant(mutants.first_micro_batch_only),)
+    ),
 }
 
+MEMORY = (1.0, *[0.2] * 8)
 MOMENTUM = {
-    "full step": Hard(
-        FULL_STEP, (1.0, 0.5, 0.5), {}, (mutant(maximizing(optzoo.momentum_frank_wolfe)),)
+    "full step": Hard(FULL_STEP, (1.0, 0.5, 0.5), {}),
+    "linear": Hard(LINEAR, (0.3, 0.2, 0.1), {}, (mutant(maximizing(optzoo.momentum_frank_wolfe)),)),
+    "noise": Hard(
+        INDEPENDENT,
+        (1.0, *[0.5] * 7),
+        {"weights": MEMORY},
+        (mutant(mutants.without_memory),),
     ),
-    "linear": Hard(LINEAR, (0.3, 0.2, 0.1), {}),
-    "noise": Hard(INDEPENDENT, (1.0, 0.7, 0.3), {}),
 }
+
+
+def _claim(
+    name: str,
+    title: str,
+    theorem: Theorem,
+    make: Callable[..., MethodSetting],
+    table: Mapping[str, Hard],
+    metric: str = "suboptimality",
+) -> Claim:
+    return Claim(
+        id=f"projection_free_methods/{name}/enumerated",
+        title=title,
+        theorem=theorem,
+        prepare=grid(partial(_case, theorem, make, table, metric), instance=tuple(table)),
+    )
+
+
+CLAIMS: tuple[Claim, ...] = (
+    _claim(
+        "sfw",
+        "Stochastic Frank-Wolfe, every sequence of batches",
+        SFW,
+        settings.stochastic,
+        STOCHASTIC,
+    ),
+    _claim("scg", "Momentum, every sequence of batches", SCG, settings.momentum, MOMENTUM),
+)

@@ -1,25 +1,19 @@
-"""Mistakes in the methods, each in the place of the shipped one."""
+"""Mistakes in the stochastic methods, each in the place of the shipped one."""
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import optax
-
 import optzoo
 
-from ...mutants import Call, altered
-from ..frank_wolfe.mutants import Opposite
-from ..frank_wolfe.processes import Method, Transformation
+from ..frank_wolfe.processes import Transformation
 
-__all__ = ["MAXIMIZING", "maximizing"]
+__all__ = ["first_micro_batch_only", "without_memory"]
 
 
-def maximizing(method: Method) -> Method:
-    """The method with an oracle that maximizes."""
+def first_micro_batch_only(*more: Any, samples_per_step: Any, **named: Any) -> Transformation:
+    """Every micro batch makes a step: the batches do not grow."""
+    return optzoo.stochastic_frank_wolfe(*more, samples_per_step=1, **named)
 
-    def wrong_sign_of_the_oracle(constraint: Any, *more: Any, **named: Any) -> Transformation:
-        """The oracle maximizes where it should minimize."""
-        return method(Opposite(constraint), *more, **named)
 
-    return wrong_sign_of_the_oracle
+def without_memory(*more: Any, momentum: Any = None, **named: Any) -> Transformation:
+    """No momentum: every step goes along its own batch."""
+    return optzoo.momentum_frank_wolfe(*more, momentum=1.0, **named)

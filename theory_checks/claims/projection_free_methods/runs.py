@@ -1,28 +1,25 @@
 """The stochastic methods with their papers' numbers along runs on generic instances."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
+import numpy as np
+
+import optzoo
 from optzoo.theorems import Theorem
 from optzoo.theorems.projection_free_methods import (
-    SAG,
-    SAGAFW,
     SCG,
     SFW,
-    SPIDER,
-    SPIDER_NONCONVEX,
-    SVRF,
 )
 
 from ...checks import UpperBound
-from ...claim import Case, Claim
+from ...claim import Case
 from ...controls import Change, case, mutant
 from ...simulation import Watch, log_spaced
-from ..frank_wolfe.instances import Instance, instance
+from ..frank_wolfe.instances import noise_tight
 from ..frank_wolfe.mutants import maximizing
 from ..frank_wolfe.processes import Method
-from . import mutants, settings
+from . import settings
 from .processes import AVERAGE_GAP
 from .settings import MethodSetting
 
@@ -55,3 +52,30 @@ def _below(
         )
 
     return case(setting, check, *changes)
+
+
+# --- Where the noise decides ---
+
+SLOPE = 0.05
+
+
+def _sfw() -> Case:
+    # f is linear; that it is 1-smooth is true as well, and what the batches go by.
+    horizon = 100
+    samples = (np.arange(horizon) + 2.0) ** 2 / 4
+    setting = settings.stochastic(noise_tight(SLOPE), horizon, 16, samples=samples)
+    return _below(
+        SFW,
+        _looked_at(setting, "sfw", 4),
+        "suboptimality",
+        mutant(maximizing(optzoo.stochastic_frank_wolfe)),
+    )
+
+
+def _scg() -> Case:
+    return _below(
+        SCG,
+        _looked_at(settings.momentum(noise_tight(0.2), 10_000), "scg", 20),
+        "suboptimality",
+        mutant(maximizing(optzoo.momentum_frank_wolfe)),
+    )

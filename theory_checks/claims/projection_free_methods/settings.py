@@ -203,7 +203,7 @@ def stochastic(
     if samples is None:
         known = place.constants
         samples = optzoo.growing_batches(sigma.value, known["L"].value, known["D"].value)(k)
-    wanted = np.broadcast_to(np.asarray(samples, dtype=np.float64), k.shape)
+    wanted = np.maximum(np.broadcast_to(np.asarray(samples, dtype=np.float64), k.shape), 1.0)
     calls = np.ceil(wanted / b).astype(np.int64)
     run = _run(
         place,
