@@ -39,7 +39,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 SEEDS = (1, 2, 3)
 EPOCHS = 60.0
 SECONDS = 6.0  # of work, a run
-RADII = {"breast cancer": 3.0, "a9a": 10.0, "mushrooms": 10.0}
+RADIUS = 10.0
 OWN, CLASSIC, SEARCH = "own steps", "2/(k + 2)", "line search"
 UNITS = {"epochs": "gradients of samples / n", "oracle": "oracle calls", "seconds": "seconds"}
 LEVELS = (1e-2, 1e-3, 1e-4)
@@ -65,7 +65,7 @@ class Problem:
     def of(cls, name: str, features: Array, labels: Array) -> "Problem":
         """On these data."""
         loss = LogisticRegression(jnp.asarray(features), jnp.asarray(labels))
-        constraint = optzoo.lmo.l1_ball(RADII[name])
+        constraint = optzoo.lmo.l1_ball(RADIUS)
         return cls(name, loss, constraint, minimize_over(loss, constraint))
 
     @property
@@ -285,7 +285,7 @@ def _on(problem: Problem) -> str:
     )
     n, d = problem.loss.features.shape
     title = (
-        f"**{problem.name}**, n = {n:,}, d = {d}, l1 ball of radius {RADII[problem.name]:g}; f* "
+        f"**{problem.name}**, n = {n:,}, d = {d}, l1 ball of radius {RADIUS:g}; f* "
         f"to {problem.optimum.width:.1e}. ![{problem.name}](../docs/{figure.name})"
     )
     return "\n\n".join([title, table(header, rows), _winners(tracks)])
