@@ -77,11 +77,10 @@ from .randomized_extragradient import (
 )
 from .randomized_gd import RandomizedGDState, randomized_gd
 from .reshaped import ReshapedState, reshaped
-from .saga_frank_wolfe import (
-    SagaSarahFrankWolfeState,
-    saga_sarah_frank_wolfe,
-    saga_warm_start,
-)
+from .sag_frank_wolfe import SagFrankWolfeState, sag_frank_wolfe
+from .saga_frank_wolfe import SagaSarahFrankWolfeState, saga_sarah_frank_wolfe
+from .saga_warm_start import saga_warm_start
+from .sagafw import SagafwState, sagafw
 from .schedules import open_loop_schedule, stich_schedule
 from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
@@ -158,7 +157,9 @@ __all__ = [
     "RandomizedGDState",
     "ReshapedState",
     "SGLDState",
+    "SagFrankWolfeState",
     "SagaSarahFrankWolfeState",
+    "SagafwState",
     "SarahFrankWolfeState",
     "Sent",
     "ShampooState",
@@ -211,8 +212,10 @@ __all__ = [
     "randomized_gd",
     "reshaped",
     "rms_preconditioner",
+    "sag_frank_wolfe",
     "saga_sarah_frank_wolfe",
     "saga_warm_start",
+    "sagafw",
     "sampled_noise",
     "sarah_frank_wolfe",
     "scale_by_kl_shampoo",

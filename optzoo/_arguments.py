@@ -161,6 +161,16 @@ def require_params(name: str, params: optax.Params | None) -> optax.Params:
     return params
 
 
+def missing_extra(name: str, **extras: Any) -> ValueError:
+    """The error for the first of the extra arguments that is None."""
+    missing = next(extra for extra, value in extras.items() if value is None)
+    call = ", ".join(f"{extra}=..." for extra in extras)
+    return ValueError(
+        f"{name}: the extra argument `{missing}` is missing; call "
+        f"update(grads, state, params, {call})."
+    )
+
+
 def require_gradients(
     name: str, updates: optax.Updates, params: optax.Params | None
 ) -> optax.Params:

@@ -9,7 +9,9 @@ import optax
 from ._arguments import require_integer
 from .frank_wolfe import SarahFrankWolfeState
 from .momentum_frank_wolfe import MomentumFrankWolfeState
+from .sag_frank_wolfe import SagFrankWolfeState
 from .saga_frank_wolfe import SagaSarahFrankWolfeState
+from .sagafw import SagafwState
 from .stochastic_frank_wolfe import StochasticFrankWolfeState
 
 __all__ = ["gradient_calls"]
@@ -21,9 +23,9 @@ def gradient_calls(state: optax.OptState, num_samples: int, batch_size: int) -> 
     .. math::
       \text{Sarah Frank-Wolfe:} \quad & n \cdot \text{restarts}
         + 2 b \, (\text{steps} - \text{restarts}) \\
-      \text{Saga Sarah Frank-Wolfe:} \quad & 2 b \cdot \text{steps} \\
+      \text{Saga Sarah Frank-Wolfe, SAGAFW:} \quad & 2 b \cdot \text{steps} \\
       \text{stochastic Frank-Wolfe:} \quad & b \cdot \text{calls} \\
-      \text{momentum Frank-Wolfe:} \quad & b \cdot \text{steps}
+      \text{momentum Frank-Wolfe, SAG Frank-Wolfe:} \quad & b \cdot \text{steps}
 
     This is the papers' count. A training loop that also computes the minibatch gradient where the
     method ignores it, on a restart of Sarah Frank-Wolfe, does b more each time; a table that was
@@ -76,6 +78,8 @@ _COUNTED = (
     SagaSarahFrankWolfeState,
     StochasticFrankWolfeState,
     MomentumFrankWolfeState,
+    SagFrankWolfeState,
+    SagafwState,
 )
 
 
@@ -84,7 +88,7 @@ def _full_and_minibatch_gradients(state: Any) -> tuple[Any, Any]:
         case SarahFrankWolfeState():
             restarts = _unbounded(state.restarts)
             return restarts, 2 * (_unbounded(state.steps) - restarts)
-        case SagaSarahFrankWolfeState():
+        case SagaSarahFrankWolfeState() | SagafwState():
             return 0, 2 * _unbounded(state.steps)
         case StochasticFrankWolfeState():
             return 0, _unbounded(state.calls)

@@ -44,6 +44,7 @@ import optax
 
 from ._agreement import require_agreement
 from ._arguments import (
+    missing_extra,
     require_function,
     require_gradients,
     require_probability,
@@ -51,19 +52,30 @@ from ._arguments import (
 )
 from ._compensated_sum import zero_remainder
 from ._frank_wolfe_step import require_feasible_start, require_set, step
+from ._gradient_table import (
+    add_exactly,
+    batch_sum,
+    changed_entries,
+    read_entries,
+    twice,
+    within,
+    write_entries,
+)
 from ._saga_arguments import (
+    known_num_samples,
     require_entries,
     require_features,
     require_indices,
     require_num_samples,
     require_one_vector,
+    rows_of,
 )
 from ._state_layout import require_own_state
 from ._tree_vector import is_concrete
 from ._wide_arithmetic import wide, wide_dtype, wide_zeros
 from .lmo import ConstraintSet
 
-__all__ = ["SagaSarahFrankWolfeState", "saga_sarah_frank_wolfe", "saga_warm_start"]
+__all__ = ["SagaSarahFrankWolfeState", "saga_sarah_frank_wolfe"]
 
 
 class SampleGradsFn(Protocol):
@@ -201,12 +213,7 @@ def saga_sarah_frank_wolfe(
         require_feasible_start(constraint, params)
         if linear:
             require_one_vector(params)
-        if not is_concrete(num_samples):
-            raise TypeError(
-                "num_samples must be known in `init`, because it is the size of the table; under "
-                'inject_hyperparams run `init` outside jit or pass static_args=("num_samples",).'
-            )
-        return fresh(params, int(num_samples))
+        return fresh(params, known_num_samples(num_samples))
 
     def update_fn(
         updates: optax.Updates,
@@ -221,13 +228,11 @@ def saga_sarah_frank_wolfe(
         del extra_args
         params = require_gradients("saga_sarah_frank_wolfe", updates, params)
         if indices is None or sample_grads_fn is None:
-            missing = "indices" if indices is None else "sample_grads_fn"
-            raise ValueError(
-                f"saga_sarah_frank_wolfe: the extra argument `{missing}` is missing; call "
-                "update(grads, state, params, indices=..., sample_grads_fn=...)."
+            raise missing_extra(
+                "saga_sarah_frank_wolfe", indices=indices, sample_grads_fn=sample_grads_fn
             )
         require_function("sample_grads_fn", sample_grads_fn, "the parameters")
-        n = _rows(state) if not is_concrete(num_samples) else int(num_samples)
+        n = rows_of(state) if not is_concrete(num_samples) else int(num_samples)
         require_own_state(
             state,
             jax.eval_shape(lambda p: fresh(p, n), params),
@@ -241,33 +246,29 @@ def saga_sarah_frank_wolfe(
         def evaluate(p: optax.Params) -> optax.Updates:
             entries = sample_grads_fn(p)
             require_entries("the result of sample_grads_fn", entries, params, b, linear)
-            rows = _wide_entries(entries, params, linear)
-            return jax.tree.map(_twice, rows) if b == 1 else rows
+            found = wide_entries(entries, params, linear)
+            return jax.tree.map(twice, found) if b == 1 else found
 
         now = evaluate(params)
         before = evaluate(
             jax.tree.map(lambda p, old: jnp.where(state.steps == 0, p, old), params, state.previous)
         )
+        rows = None if features is None else wide_entries(features, params, linear)
+        indices = within(indices, n)
         if b == 1:
-            # One sample is the batch of two equal ones. The compiler merges the read and the write
-            # of a single row with what surrounds them, and then copies the table.
-            indices, b = _twice(indices), 2
-            features = None if features is None else _twice(features)
+            indices, b = twice(indices), 2
+            rows = None if rows is None else jax.tree.map(twice, rows)
         require_agreement(
             updates,
-            jax.tree.map(lambda total: total / b, _batch_sum(now, features)),
+            jax.tree.map(lambda total: total / b, batch_sum(now, rows)),
             "the mean of the rows that sample_grads_fn returns at params",
         )
 
-        # A traced index out of range reads NaN: a wrong table must not go unnoticed.
-        inside = jnp.where((indices >= 0) & (indices < n), indices, n)
-        old_rows = jax.tree.map(
-            lambda y: y.at[inside].get(mode="fill", fill_value=jnp.nan), state.table
-        )
+        old_rows = read_entries(state.table, indices)
 
         # g^k = g^{k-1} + mean_S [new - old] + lambda (mean_S [old - y] + ybar - g^{k-1})
-        moved = _batch_sum(jax.tree.map(jnp.subtract, now, before), features)
-        stale = _batch_sum(jax.tree.map(jnp.subtract, before, old_rows), features)
+        moved = batch_sum(jax.tree.map(jnp.subtract, now, before), rows)
+        stale = batch_sum(jax.tree.map(jnp.subtract, before, old_rows), rows)
         estimate = jax.tree.map(
             lambda g, d, r, mean: g + d / b + mix.astype(g.dtype) * (r / b + mean - g),
             state.estimate,
@@ -277,25 +278,10 @@ def saga_sarah_frank_wolfe(
         )
 
         # y_i = grad f_i(x^k), and ybar with it: only the first of equal indices counts.
-        is_first = _is_first_occurrence(indices)
-        changes = jax.tree.map(
-            lambda new, y: jnp.where(_like_rows(is_first, new), new - y, 0.0), now, old_rows
-        )
-        change = jax.tree.map(lambda total: total / n, _batch_sum(changes, features))
-        table_mean, table_mean_error = _add_exactly(
-            state.table_mean, state.table_mean_error, change
-        )
-        # Repeats are dropped. That they offer the old row makes this write wait for the read;
-        # without it the compiler copies the table to be able to do both at once.
-        target = jnp.where(is_first, inside, n)
-        new_table = jax.tree.map(
-            lambda y, new, old: y.at[target].set(
-                jnp.where(_like_rows(is_first, new), new, old), mode="drop"
-            ),
-            state.table,
-            now,
-            old_rows,
-        )
+        changes = changed_entries(indices, now, old_rows)
+        change = jax.tree.map(lambda total: total / n, batch_sum(changes, rows))
+        table_mean, table_mean_error = add_exactly(state.table_mean, state.table_mean_error, change)
+        new_table = write_entries(state.table, indices, now, old_rows)
 
         new_updates, remainder = step(
             constraint, learning_rate, state.steps, estimate, params, state.remainder
@@ -313,108 +299,11 @@ def saga_sarah_frank_wolfe(
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
-def saga_warm_start(
-    state: SagaSarahFrankWolfeState,
-    sample_grads: optax.Updates,
-    *,
-    features: jax.Array | None = None,
-) -> SagaSarahFrankWolfeState:
-    r"""The state with a table of given gradients, such as those at the start.
+def wide_entries(entries: Any, params: optax.Params, linear: bool) -> optax.Updates:
+    """A tree like the parameters of the rows, or of the scalars, in the table's dtype.
 
-    .. math:: y_i = \nabla f_i(x^0), \qquad \bar y = \frac1n \sum_i y_i
-
-    The first estimate is then the full gradient: E_0 = 0 and, after the first step, Y_0 = 0. It
-    costs n gradients of single samples, once, and needs all of them in memory, as does the table.
-
-    Args:
-      state: what `init` of `saga_sarah_frank_wolfe` returned.
-      sample_grads: the entries of all n samples, as `sample_grads_fn` returns those of a batch:
-        a tree like the parameters with a leading axis n, or scalars of shape (n,).
-      features: for a linear table the rows a_i of all samples, of shape (n, d).
-
-    Returns:
-      The state with its table and the table's mean replaced; the arrays are copies.
-
-    Raises:
-      ValueError: if the gradients or the features do not have the shapes of the table.
-      TypeError: if the state is not one of `saga_sarah_frank_wolfe`.
-
-    Example:
-      >>> import jax.numpy as jnp, optzoo
-      >>> targets = jnp.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])  # f_i(x) = |x - t_i|^2 / 2
-      >>> method = optzoo.saga_sarah_frank_wolfe(optzoo.lmo.simplex(), 0.5, num_samples=3)
-      >>> x = jnp.array([1.0, 0.0])
-      >>> state = optzoo.saga_warm_start(method.init(x), x[None] - targets)
-      >>> _, state = method.update(x - targets[0], state, x, indices=jnp.array([0]),
-      ...                          sample_grads_fn=lambda p: (p - targets[0])[None])
-      >>> bool(jnp.allclose(state.estimate, x - targets.mean(axis=0)))  # the full gradient
-      True
+    Of the features a_i as well, which are given as one array for one vector of parameters.
     """
-    if not isinstance(state, SagaSarahFrankWolfeState):
-        raise TypeError(f"state must be a SagaSarahFrankWolfeState, got {type(state).__name__}.")
-    leaf, mean = jax.tree.leaves(state.table)[0], jax.tree.leaves(state.table_mean)[0]
-    n, linear = leaf.shape[0], leaf.ndim == mean.ndim == 1
-    require_entries("sample_grads", sample_grads, state.previous, n, linear)
-    require_features(features, linear, (n, mean.size))
-    entries = _wide_entries(sample_grads, state.previous, linear)
-    return state._replace(
-        table=jax.tree.map(jnp.copy, entries),
-        table_mean=jax.tree.map(lambda total: total / n, _batch_sum(entries, features)),
-        table_mean_error=jax.tree.map(jnp.zeros_like, state.table_mean_error),
-    )
-
-
-def _rows(state: Any) -> int:
-    """n, by the table of a state."""
-    tables = jax.tree.leaves(getattr(state, "table", ()))
-    return int(tables[0].shape[0]) if tables else 0
-
-
-def _batch_sum(entries: optax.Updates, features: jax.Array | None) -> optax.Updates:
-    """The sum over the leading axis of the gradients that the entries stand for."""
-    if features is None:
-        return jax.tree.map(lambda rows: jnp.sum(rows, axis=0), entries)
-    return jax.tree.map(
-        # Full precision: on accelerators a default product would spoil the running mean.
-        lambda scalars: jnp.matmul(
-            scalars, features.astype(scalars.dtype), precision=jax.lax.Precision.HIGHEST
-        ),
-        entries,
-    )
-
-
-def _add_exactly(
-    mean: optax.Updates, error: optax.Updates, change: optax.Updates
-) -> tuple[optax.Updates, optax.Updates]:
-    """(mean + error + change) as its rounding and what the rounding lost (Knuth's two-sum)."""
-    change = jax.tree.map(jnp.add, change, error)
-    rounded = jax.tree.map(jnp.add, mean, change)
-
-    def lost(m: jax.Array, c: jax.Array, s: jax.Array) -> jax.Array:
-        c_seen = s - m
-        return (m - (s - c_seen)) + (c - c_seen)
-
-    return rounded, jax.tree.map(lost, mean, change, rounded)
-
-
-def _twice(rows: jax.Array) -> jax.Array:
-    return jnp.concatenate([rows, rows])
-
-
-def _is_first_occurrence(indices: jax.Array) -> jax.Array:
-    """True where no earlier entry is equal, in O(b log b)."""
-    order = jnp.argsort(indices, stable=True)
-    ranked = indices[order]
-    starts = jnp.concatenate([jnp.ones(1, bool), ranked[1:] != ranked[:-1]])
-    return jnp.zeros(indices.shape, bool).at[order].set(starts)
-
-
-def _like_rows(flags: jax.Array, rows: jax.Array) -> jax.Array:
-    return flags.reshape(flags.shape + (1,) * (rows.ndim - 1))
-
-
-def _wide_entries(entries: optax.Updates, params: optax.Params, linear: bool) -> optax.Updates:
-    """A tree like the parameters of the rows, or of the scalars, in the table's dtype."""
     if linear:
         return jax.tree.map(lambda p: jnp.asarray(entries).astype(wide_dtype(p)), params)
     return wide(entries, params)

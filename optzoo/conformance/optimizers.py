@@ -34,7 +34,9 @@ from .. import (
     randomized_gd,
     reshaped,
     rms_preconditioner,
+    sag_frank_wolfe,
     saga_sarah_frank_wolfe,
+    sagafw,
     sarah_frank_wolfe,
     scale_by_kl_shampoo,
     scale_by_kl_soap,
@@ -60,6 +62,34 @@ _Row = functools.partial(Row, needs_params=True)
 def _three_rows(params: Any) -> Any:
     """The gradients of three equal samples."""
     return jax.tree.map(lambda g: jnp.stack([g, g, g]), gradient(params))
+
+
+def _one_sample_a_number(params: Any) -> dict[str, Any]:
+    """Half the squared distance as a generalized linear model: a_i is the i-th unit vector."""
+    leaves, structure = jax.tree.flatten(params)
+    n = sum(leaf.size for leaf in leaves)
+    units, start = [], 0
+    for leaf in leaves:
+        rows = jnp.eye(n, leaf.size, -start, dtype=leaf.dtype)
+        units.append(rows.reshape(n, *leaf.shape))
+        start += leaf.size
+    return {
+        "indices": jnp.arange(n),
+        "sample_grads_fn": lambda p: (
+            n * jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(gradient(p))])
+        ),
+        "features": structure.unflatten(units),
+    }
+
+
+def _both_batches(params: Any) -> dict[str, Any]:
+    found = _one_sample_a_number(params)
+    return {
+        **found,
+        "refresh_indices": found["indices"][1:],
+        "refresh_grads_fn": lambda p: found["sample_grads_fn"](p)[1:],
+        "refresh_features": jax.tree.map(lambda leaf: leaf[1:], found["features"]),
+    }
 
 
 ROWS: tuple[Row, ...] = (
@@ -177,6 +207,37 @@ ROWS: tuple[Row, ...] = (
             "learning_rate": open_loop_schedule(),
             "momentum": 0.7,
         },
+    ),
+    _Row(
+        "sag_frank_wolfe",
+        sag_frank_wolfe,
+        {"constraint": lmo.l1_ball(1.0), "num_samples": 6},
+        functions=("sample_grads_fn",),
+        arguments=_one_sample_a_number,
+    ),
+    _Row(
+        "sagafw",
+        sagafw,
+        {"constraint": lmo.l1_ball(1.0), "learning_rate": 0.1, "num_samples": 3},
+        functions=("sample_grads_fn", "refresh_grads_fn"),
+        arguments={
+            "indices": jnp.array([2, 0, 1]),
+            "sample_grads_fn": _three_rows,
+            "refresh_indices": jnp.array([1, 1, 0]),
+            "refresh_grads_fn": _three_rows,
+        },
+    ),
+    _Row(
+        "sagafw-linear-schedule",
+        sagafw,
+        {
+            "constraint": lmo.box(-1.0, 1.0),
+            "learning_rate": open_loop_schedule(),
+            "num_samples": 6,
+            "table": "linear",
+        },
+        functions=("sample_grads_fn", "refresh_grads_fn"),
+        arguments=_both_batches,
     ),
     _Row(
         "randomized_gd",

@@ -924,6 +924,55 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         ],
         "optzoo/oracle_calls.py": [("        case _:\n            return 0, _unbounded(state.steps)", "        case _:\n            return 0, 2 * _unbounded(state.steps)")],
     },
+    (f"{_D}/test_sag_frank_wolfe.py",): {
+        "optzoo/sag_frank_wolfe.py": [
+            ("jax.tree.map(lambda total: total / n, change)", "jax.tree.map(lambda total: total / b, change)"),
+            ("            constraint, rate, state.steps, estimate, params, state.remainder", "            constraint, rate, state.steps, state.table_mean, params, state.remainder"),
+            ("table=write_entries(state.table, indices, now, before)", "table=state.table"),
+            ("table=jnp.zeros(n, tv.wide_dtype(params))", "table=jnp.zeros(n, jnp.float32)"),
+            ("            table_mean=wide_zeros(params),", "            table_mean=jax.tree.map(jnp.zeros_like, params),"),
+            ("            table_mean_error=error,", "            table_mean_error=state.table_mean_error,"),
+            ("indices, now, rows, b = twice(indices), twice(now), jax.tree.map(twice, rows), 2", "pass"),
+            ("        indices = within(indices, n)\n", ""),
+        ],
+        "optzoo/_gradient_table.py": [
+            ("jnp.where(_like_rows(is_first, new), new - y, 0.0), now, before", "new - y, now, before"),
+            ("jnp.where(_like_rows(is_first, new), new - y, 0.0), now, before", "jnp.where(_like_rows(is_first, new), new, 0.0), now, before"),
+            ("    change = jax.tree.map(jnp.add, change, error)\n", ""),
+            ("(known >= 0) & (known < n)", "known < n"),
+            ("indices.astype(jnp.int32) if indices.dtype.itemsize < 4 else indices", "indices"),
+            ('mode="fill", fill_value=jnp.nan', 'mode="fill", fill_value=0.0'),
+            ("            scalars.astype(a.dtype), a, axes=1, precision", "            a.dtype.type(1) + scalars.astype(a.dtype), a, axes=1, precision"),
+        ],
+        "optzoo/saga_warm_start.py": [
+            ("isinstance(state, SagFrankWolfeState) or _is_linear", "_is_linear"),
+            ("        rows = wide(features, params) if linear else None\n", "        rows = jax.tree.map(jnp.ones_like, wide(features, params)) if linear else None\n"),
+        ],
+        "optzoo/oracle_calls.py": [("    SagFrankWolfeState,\n    SagafwState,\n)", "    SagafwState,\n)")],
+    },
+    (f"{_D}/test_gradient_table.py",): {
+        "optzoo/_gradient_table.py": [("return (m - (s - c_seen)) + (c - c_seen)", "return c - c_seen"), ("return (m - (s - c_seen)) + (c - c_seen)", "return m - (s - c_seen)")],
+    },
+    (f"{_D}/test_sagafw.py",): {
+        "optzoo/sagafw.py": [
+            ("lambda total, mean: total / b + mean", "lambda total, mean: total / n + mean"),
+            ("batch_sum(jax.tree.map(jnp.subtract, seen, stale), rows)", "batch_sum(seen, rows)"),
+            ("table=write_entries(state.table, renewed, now, before)", "table=write_entries(state.table, drawn, seen, stale)"),
+            ("before = jax.tree.map(lambda entries: entries[b:], read)", "before = read_entries(state.table, drawn)"),
+            ("jax.tree.map(lambda total: total / n, change)", "jax.tree.map(lambda total: total / b, change)"),
+            ("            table_mean=table_mean,", "            table_mean=state.table_mean,"),
+            ("read = read_entries(state.table, jnp.concatenate([drawn, renewed]))\n        stale = jax.tree.map(lambda entries: entries[:b], read)\n        before = jax.tree.map(lambda entries: entries[b:], read)", "stale = read_entries(state.table, drawn)\n        before = read_entries(state.table, renewed)"),
+            ('renewed, now, a = batch("refresh_", refresh_indices, refresh_grads_fn, refresh_features)', 'renewed, now, a = batch("refresh_", refresh_indices, sample_grads_fn, refresh_features)'),
+            ("            return jax.tree.map(twice, found) if b == 1 else found", "            return found"),
+            ("jnp.zeros(n, tv.wide_dtype(params)) if linear else rows", "jnp.zeros(n, jnp.float32) if linear else rows"),
+        ],
+        "optzoo/_gradient_table.py": [
+            ("        target = jnp.where(is_first, indices, y.shape[0])", "        target = indices"),
+            ("jnp.where(_like_rows(is_first, new), new, old), mode", "new, mode"),
+        ],
+        "optzoo/saga_warm_start.py": [('return features is not None or getattr(mean, "shape", None) != ()', "return True"), ('return features is not None or getattr(mean, "shape", None) != ()', "return features is not None")],
+        "optzoo/oracle_calls.py": [("case SagaSarahFrankWolfeState() | SagafwState():", "case SagaSarahFrankWolfeState():")],
+    },
 }  # fmt: skip
 
 FAULTS: tuple[Fault, ...] = tuple(

@@ -71,3 +71,36 @@ def momentum_frank_wolfe(
         x = (1 - eta(k)) * x + eta(k) * lmo(d)
         k += 1
         yield x
+
+
+def sag_frank_wolfe(x, lmo, draw, alpha=None, eta=lambda k: 2 / (k + 2)):
+    """Negiar et al., Algorithm 1, the gradient summed anew in every step."""
+    alpha, k = [0.0] * N if alpha is None else list(alpha), 0
+    while True:
+        for i in draw():
+            alpha[i] = derivative(i, x)
+        g = sum(alpha[i] * FEATURES[i] for i in range(N)) / N
+        x = (1 - eta(k)) * x + eta(k) * lmo(g)
+        k += 1
+        yield x
+
+
+def sagafw(x, lmo, draw, eta, warm=True):
+    """Reddi, Sra, Poczos, Smola, Algorithm 4: `draw()` returns the indices of both batches.
+
+    The table has the points alpha_i as in the paper; None stands for the gradient 0.
+    """
+    points, k = [x if warm else None] * N, 0
+
+    def remembered(i):
+        return np.zeros(D) if points[i] is None else gradient(i, points[i])
+
+    while True:
+        drawn, renewed = draw()
+        mean = sum(remembered(i) for i in range(N)) / N
+        g = sum(gradient(i, x) - remembered(i) for i in drawn) / len(drawn) + mean
+        for j in renewed:
+            points[j] = x
+        x = (1 - eta(k)) * x + eta(k) * lmo(g)
+        k += 1
+        yield x
