@@ -1,4 +1,4 @@
-r"""The iterate of a Frank-Wolfe method as a convex combination of few atoms, and steps between them.
+r"""The iterate of a Frank-Wolfe method as a convex combination of atoms, and steps between them.
 
     x = sum_i w_i a_i,      w_i >= 0,      sum_i w_i = 1,      a_i in C.
 
