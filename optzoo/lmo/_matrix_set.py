@@ -185,9 +185,10 @@ def leading_singular_pair(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
     if size <= SMALL:
         right = jnp.linalg.eigh(times(tall.T, tall))[1][:, -1]
     else:
+        # Rows from the left: XLA copies a transposed matrix in every product on CPUs.
         right = leading_eigenvectors(
-            lambda v: times(tall.T, times(tall, v)), size, 1, matrix.dtype
-        )[:, 0]
+            lambda rows: times(times(rows, tall.T), tall), size, 1, matrix.dtype
+        )[0]
     right = right / jnp.linalg.norm(right)
     left = times(tall, right)
     left = left / jnp.linalg.norm(left)
@@ -208,10 +209,11 @@ def _least_eigenvectors(count: int) -> Callable[[jax.Array], jax.Array]:
     @_one_at_a_time
     def vectors(symmetric: jax.Array) -> jax.Array:
         n = symmetric.shape[0]
-        if n <= max(SMALL, 2 * basis_size(count)):
+        # So much room, and more than it must have, the iteration needs to be the faster one.
+        if n <= max(SMALL, 2 * (basis_size(count) - basis_size(0))):
             return jnp.linalg.eigh(symmetric)[1][:, :count]
-        found = leading_eigenvectors(lambda v: -times(symmetric, v), n, count, symmetric.dtype)
+        found = leading_eigenvectors(lambda r: -times(r, symmetric), n, count, symmetric.dtype)
         # Restarts add up the round-off of their rotations.
-        return jnp.linalg.qr(found)[0]
+        return jnp.linalg.qr(found.T)[0]
 
     return vectors

@@ -187,7 +187,7 @@ def test_matrix_free_oracle_keeps_its_stated_error(name, dtype):
         assert distance_from_extreme(name, s) <= 20 * eps, kind
         norm = singular_values((g + g.T) / 2 if name in SQUARE else g).max()
         count = 2 if name == "fantope" else 1
-        stated = SIZE * norm * count * tolerance(dtype) / (2 if name == "nuclear" else 1)
+        stated = SIZE * norm * count * tolerance(dtype, n) / (2 if name == "nuclear" else 1)
         assert np.sum(g * s) <= -support(name, -g) + stated + 20 * eps * SIZE * norm, kind
         if kind not in ("crowded", "tied", "dense"):  # a gap follows
             assert np.sum(g * s) <= -support(name, -g) + 30 * eps * SIZE * norm, kind
@@ -216,7 +216,7 @@ def test_above_the_size_no_decomposition_grows_with_the_matrix(name):
     found = [decompositions(SETS[name].lmo, jnp.ones((n, n))) for n in (64, 65, 400)]
     assert found[0] == [(64, 64)]
     assert found[1] == found[2] != []
-    assert max(max(shape) for shape in found[2]) <= 24
+    assert max(max(shape) for shape in found[2]) <= 48
 
 
 @pytest.mark.parametrize("shape", [(70, 90), (90, 70), (1, 80), (500, 3)])
