@@ -79,6 +79,10 @@ from .schedules import open_loop_schedule, stich_schedule
 from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap, soap_shardings
+from .stochastic_conditional_gradient import (
+    StochasticConditionalGradientState,
+    stochastic_conditional_gradient,
+)
 from .svogs import SvogsState, svogs
 from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
 from .three_pillars_parameters import ThreePillarsParameters, three_pillars_parameters
@@ -146,6 +150,7 @@ __all__ = [
     "Sent",
     "ShampooState",
     "SoapState",
+    "StochasticConditionalGradientState",
     "StronglyConvexGDBound",
     "SvogsState",
     "ThreePillarsParameters",
@@ -198,6 +203,7 @@ __all__ = [
     "soap",
     "soap_shardings",
     "stich_schedule",
+    "stochastic_conditional_gradient",
     "stochastic_gradient_boosting",
     "student_noise",
     "svogs",

@@ -25,6 +25,7 @@ METHODS = {
     "frank_wolfe": optzoo.frank_wolfe(BALL, 0.1),
     "sarah_frank_wolfe": optzoo.sarah_frank_wolfe(BALL, 0.1, 0.5, key=KEY),
     "saga_sarah_frank_wolfe": optzoo.saga_sarah_frank_wolfe(BALL, 0.1, 3),
+    "stochastic_conditional_gradient": optzoo.stochastic_conditional_gradient(BALL, 0.1),
     "randomized_gd": optzoo.randomized_gd(0.1),
     "randomized_accelerated_gd": optzoo.randomized_accelerated_gd(0.1, 0.1),
     "randomized_extragradient": optzoo.randomized_extragradient(0.1),

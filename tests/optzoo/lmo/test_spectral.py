@@ -596,9 +596,9 @@ def test_bad_arguments_are_named():
         spectral_norm_ball(1.0, method="qr")
     with pytest.raises(ValueError, match="tolerance must lie between 0 and 1, got 1"):
         spectral_norm_ball(1.0, method="newton_schulz", tolerance=1)
-    with pytest.raises(TypeError, match="tolerance must be a number or None, got '0.1'"):
+    with pytest.raises(TypeError, match="tolerance must be a number or None"):
         spectral_norm_ball(1.0, method="newton_schulz", tolerance="0.1")
-    with pytest.raises(ValueError, match="'svd' has none, got tolerance = 0.1"):
+    with pytest.raises(ValueError, match="'svd' has none, got tolerance"):
         spectral_norm_ball(1.0, tolerance=0.1)
     with pytest.raises(ValueError, match="k must be an int of at least 1, got 0"):
         fantope(0)
