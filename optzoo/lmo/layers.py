@@ -35,7 +35,8 @@ def layerwise(
         \text{ or } \{|b_l|_\infty \le r_b\}
 
     A leaf with two axes or more is one matrix: `out_axis` of its axes against all others, merged,
-    which are its inputs. So a kernel (height, width, in, out) has height width in inputs.
+    which are its inputs. So a kernel (height, width, in, out) has height width in inputs. What has
+    more than two axes and one input is a vector, such as the bias (out, 1, 1) of equinox.
 
     The radius may depend on the layer. The conventions in use are
 
@@ -95,10 +96,10 @@ def layerwise(
                 )
             return chosen
         shape = jnp.shape(leaf)
-        if len(shape) < 2:
-            return linf_ball(vector_radius)
-        outputs = shape[out_axis]
+        outputs = shape[out_axis] if shape else 1
         inputs = math.prod(shape) // max(outputs, 1)
+        if len(shape) < 2 or (len(shape) > 2 and inputs == 1):
+            return linf_ball(vector_radius)
         radius = matrix_radius(inputs, outputs) if callable(matrix_radius) else matrix_radius
         ball = spectral_norm_ball(radius, method="newton_schulz", tolerance=tolerance)
         return matricized(ball, row_axes=-1 if out_axis == -1 else 1)

@@ -79,7 +79,7 @@ class matricized(ConstraintSet):
     def _matrices(self, tree: PyTree) -> PyTree:
         """The leaves, or their shapes, as matrices."""
         for path, leaf in tree_leaves_with_path(tree):
-            if len(jnp.shape(leaf)) <= abs(self.row_axes) - (self.row_axes < 0):
+            if len(jnp.shape(leaf)) <= abs(self.row_axes):
                 raise ValueError(
                     f"matricized with row_axes = {self.row_axes} takes arrays with more axes: the "
                     f"leaf{keystr(path)} has the shape {jnp.shape(leaf)}."
