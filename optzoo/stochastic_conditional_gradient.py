@@ -90,7 +90,7 @@ def stochastic_conditional_gradient(
     what must not move, and gives AdamW to what you would not train in this way.
 
     Args:
-      constraint: the set C, such as `optzoo.lmo.layerwise(params)`.
+      constraint: the set C, such as `optzoo.lmo.layerwise()`.
       learning_rate: eta_k, a positive number or a schedule of the steps; eta_k lambda <= 1.
       averaging: alpha_k in (0, 1], a number or a schedule; 1 - beta, where momentum is written
         beta. At the first step it is 1.
@@ -113,7 +113,7 @@ def stochastic_conditional_gradient(
       >>> loss = lambda w: jnp.sum((w - target) ** 2)
       >>> params = jnp.zeros((2, 2))
       >>> method = optzoo.stochastic_conditional_gradient(
-      ...     optzoo.lmo.layerwise(params), optax.linear_schedule(0.1, 0.0, 200))
+      ...     optzoo.lmo.layerwise(), optax.linear_schedule(0.1, 0.0, 200))
       >>> state = method.init(params)
       >>> @jax.jit
       ... def step(params, state):

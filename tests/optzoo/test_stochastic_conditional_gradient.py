@@ -22,17 +22,13 @@ def trees(seed, count, shapes=None):
     return [{name: rng.standard_normal(s) for name, s in shapes.items()} for _ in range(count)]
 
 
-def shapes_of(shapes):
-    return {name: jax.ShapeDtypeStruct(shape, jnp.float64) for name, shape in shapes.items()}
-
-
 def polar(matrix):
     left, _, right = np.linalg.svd(matrix, full_matrices=False)
     return left @ right
 
 
-def radius(inputs, outputs):
-    return 0.7 * (outputs / inputs) ** 0.5
+def scaling(inputs, outputs):
+    return (outputs / inputs) ** 0.5
 
 
 def vertex(g, out_axis):
@@ -45,7 +41,7 @@ def vertex(g, out_axis):
     else:
         matrix = g.reshape(g.shape[0], -1)
         outputs, inputs = matrix.shape
-    return -radius(inputs, outputs) * polar(matrix).reshape(g.shape)
+    return -0.7 * scaling(inputs, outputs) * polar(matrix).reshape(g.shape)
 
 
 def path(method, params, gradients):
@@ -67,7 +63,7 @@ def path(method, params, gradients):
 @pytest.mark.parametrize("out_axis", [-1, 0])
 @pytest.mark.parametrize("decay", [0.0, 0.3, 1.0])
 def test_the_recursion_is_that_of_plain_numpy(decay, out_axis, nesterov):
-    sets = lmo.layerwise(shapes_of(SHAPES), radius, 0.3, out_axis=out_axis, tolerance=None)
+    sets = lmo.layerwise(0.7, 0.3, scaling, out_axis=out_axis, tolerance=None)
     method = optzoo.stochastic_conditional_gradient(
         sets,
         lambda k: 0.5 / (k + 2),
@@ -101,7 +97,7 @@ def bias_corrected(k):
 
 def both(averaging=bias_corrected, beta=BETA, decay=0.1, nesterov=False, **numbers):
     """The method and optax's Muon, with the same radii, on matrices alone."""
-    sets = lmo.layerwise(shapes_of(MATRICES), lambda i, o: max(1, o / i) ** 0.5, tolerance=None)
+    sets = lmo.layerwise(scaling=lambda i, o: max(1, o / i) ** 0.5, tolerance=None)
     ours = optzoo.stochastic_conditional_gradient(sets, 0.02, averaging, decay, nesterov=nesterov)
     muon = optax.contrib.muon(0.02, beta=beta, weight_decay=decay, nesterov=nesterov, **numbers)
     return ours, muon
@@ -154,7 +150,7 @@ def test_with_decay_it_is_frank_wolfe_on_a_larger_set_with_shorter_steps():
     start = jax.tree.map(lambda leaf: jnp.asarray(0.1 * leaf), start)
 
     def method(scale, eta, decay):
-        sets = lmo.layerwise(start, 0.5 * scale, 0.2 * scale, tolerance=None)
+        sets = lmo.layerwise(0.5 * scale, 0.2 * scale, tolerance=None)
         return optzoo.stochastic_conditional_gradient(sets, eta, 0.3, decay)
 
     decaying = path(method(1.0, 0.2, 0.25), start, gradients)
@@ -171,7 +167,7 @@ def test_the_parameters_stay_in_the_set_up_to_what_a_step_does_not_forget(dtype,
     shapes = {"kernel": (2, 2, 3, 5), "bias": (3,)}
     (g,) = trees(6, 1, shapes)
     start = {name: jnp.zeros(shape, dtype) for name, shape in shapes.items()}
-    sets = lmo.layerwise(start, 2.0, 1.5, tolerance=None)
+    sets = lmo.layerwise(2.0, 1.5, tolerance=None)
     method = optzoo.stochastic_conditional_gradient(sets, eta, 0.1, decay)
 
     @jax.jit
@@ -196,7 +192,7 @@ def test_the_parameters_stay_in_the_set_up_to_what_a_step_does_not_forget(dtype,
 
 def test_steps_below_the_unit_of_16_bits_are_not_lost():
     start = {"w": jnp.full((4, 4), 0.5, jnp.bfloat16)}
-    sets = lmo.layerwise(start, tolerance=None)
+    sets = lmo.layerwise(tolerance=None)
     method = optzoo.stochastic_conditional_gradient(sets, 1e-4, 0.1, 0.0)
     gradients = [jax.tree.map(lambda g: jnp.asarray(g, jnp.bfloat16), {"w": np.eye(4)})] * 200
     found = np.asarray(path(method, start, gradients)[-1]["w"], np.float64)
@@ -207,7 +203,7 @@ def test_rows_that_no_batch_has_had_stay_what_they_are():
     tokens = jnp.asarray(np.random.default_rng(7).standard_normal((9, 4)))
     seen = jnp.arange(9) % 3 == 0
     gradients = [jnp.where(seen[:, None], g["w"], 0) for g in trees(8, 5, {"w": (9, 4)})]
-    method = optzoo.stochastic_conditional_gradient(lmo.layerwise(tokens), 0.1, weight_decay=0)
+    method = optzoo.stochastic_conditional_gradient(lmo.layerwise(), 0.1, weight_decay=0)
     found = path(method, tokens, gradients)[-1]
     np.testing.assert_array_equal(found[~seen], tokens[~seen])
     assert np.abs(found[seen] - tokens[seen]).min() > 0

@@ -71,36 +71,67 @@ def test_every_layer_has_its_set_and_every_network_its_order_of_axes():
             self.conv = nnx.Conv(3, 4, (2, 5), rngs=rngs)
             self.dense = nnx.Linear(4, 2, rngs=rngs)
 
-    def radius(inputs, outputs):
+    def scaling(inputs, outputs):
         return float(100 * inputs + outputs)
 
     def choose(path, leaf):
         return lmo.row_norm_ball(float(len(leaf))) if "tokens" in path else None
 
     params = nnx.state(Network(), nnx.Param)
-    sets = lmo.layerwise(params, radius, 2.5, choose=choose, tolerance=0.25).sets
+    constraint = lmo.layerwise(2.0, 2.5, scaling, choose=choose, tolerance=0.25)
+    sets = constraint.of(params).sets
     spectral = {"method": "newton_schulz", "tolerance": 0.25}
     assert sets["tokens"]["embedding"].get_value() == lmo.row_norm_ball(7.0)
     assert sets["conv"]["kernel"].get_value() == lmo.matricized(
-        lmo.spectral_norm_ball(3004.0, **spectral), -1
+        lmo.spectral_norm_ball(6008.0, **spectral), -1
     )
     assert sets["conv"]["bias"].get_value() == lmo.linf_ball(2.5)
-    assert sets["dense"]["kernel"].get_value().constraint.radius == 402.0
-    constraint = lmo.product(sets)
-    assert bool(constraint.contains(constraint.lmo(params)))
+    assert sets["dense"]["kernel"].get_value().constraint.radius == 804.0
+    agree(constraint, params)
+    agree(constraint, nnx.to_pure_dict(params))
 
     modules = {
         "conv": eqx.nn.Conv2d(3, 4, (2, 5), key=jax.random.key(0)),
         "dense": eqx.nn.Linear(4, 2, use_bias=False, key=jax.random.key(1)),
     }
     params = eqx.filter(modules, eqx.is_inexact_array)
-    constraint = lmo.layerwise(params, radius, out_axis=0, tolerance=None)
-    assert constraint.sets["conv"].weight == lmo.matricized(
-        lmo.spectral_norm_ball(3004.0, "newton_schulz"), 1
-    )
-    assert constraint.sets["conv"].bias == lmo.linf_ball(1.0)
-    assert constraint.sets["dense"].weight.constraint.radius == 402.0
-    assert bool(constraint.contains(constraint.lmo(params)))
+    constraint = lmo.layerwise(scaling=scaling, out_axis=0, tolerance=None)
+    sets = constraint.of(params).sets
+    assert sets["conv"].weight == lmo.matricized(lmo.spectral_norm_ball(3004.0, "newton_schulz"), 1)
+    assert sets["conv"].bias == lmo.linf_ball(1.0)
+    assert sets["dense"].weight.constraint.radius == 402.0
+    agree(constraint, params)
+
+
+def agree(constraint, params):
+    """The set and the product it stands for, in all that is asked of them."""
+    both = constraint, constraint.of(params)
+    for x in (params, jax.tree.map(lambda leaf: 1e4 * leaf, params)):
+        for method in ("lmo", "project", "retract"):
+            here, there = (getattr(one, method)(x) for one in both)
+            assert jax.tree.structure(here) == jax.tree.structure(x)
+            jax.tree.map(np.testing.assert_array_equal, here, there)
+        inside = [bool(one.contains(x)) for one in both]
+        assert inside == [x is params] * 2
+    assert bool(both[0].contains(x, atol=1e9))
+    assert float(both[0].diameter(params)) == float(both[1].diameter(params)) > 0
+
+
+def test_a_layerwise_set_is_traced_batched_and_rebuilt():
+    x = {"w": random(2, 3, 4), "b": random(2, 3)}
+    radii = jnp.array([1.0, 2.0]), jnp.array([0.5, 3.0])
+    found = jax.jit(jax.vmap(lambda r, s, v: lmo.layerwise(r, s).lmo(v)))(*radii, x)
+    for lane in range(2):
+        constraint = lmo.layerwise(float(radii[0][lane]), float(radii[1][lane]))
+        expected = constraint.lmo(jax.tree.map(lambda leaf, lane=lane: leaf[lane], x))
+        for name in x:
+            np.testing.assert_allclose(found[name][lane], expected[name], rtol=1e-12)
+    leaves, structure = jax.tree.flatten(constraint)
+    assert leaves == [2.0, 3.0]
+    assert jax.tree.unflatten(structure, leaves) == constraint
+    assert constraint.lmo({}) == {}
+    assert bool(constraint.contains({}))
+    assert float(constraint.diameter({})) == 0
 
 
 @pytest.mark.parametrize(
@@ -120,13 +151,21 @@ def test_every_layer_has_its_set_and_every_network_its_order_of_axes():
             r"row_axes = 2 takes arrays with more axes",
         ),
         (lambda: lmo.matricized(BALL, -2).lmo(jnp.ones((3, 2))), ValueError, "row_axes = -2"),
-        (lambda: lmo.layerwise(jnp.ones((2, 2)), out_axis=1), ValueError, "out_axis must be 0 or"),
-        (lambda: lmo.layerwise(jnp.ones((2, 2)), -1.0), ValueError, "radius must be positive"),
-        (lambda: lmo.layerwise(jnp.ones(2), 1.0, 0.0), ValueError, "radius must be positive"),
-        (lambda: lmo.layerwise(jnp.ones((2, 2)), tolerance=2.0), ValueError, "tolerance must lie"),
-        (lambda: lmo.layerwise({}), ValueError, "must hold at least one ConstraintSet"),
+        (lambda: lmo.layerwise(out_axis=1), ValueError, "out_axis must be 0 or -1, got 1"),
+        (lambda: lmo.layerwise(-1.0), ValueError, "radius must be positive and finite, got -1"),
+        (lambda: lmo.layerwise(1.0, 0.0), ValueError, "vector_radius must be positive"),
+        (lambda: lmo.layerwise(tolerance=2.0), ValueError, "tolerance must lie between 0 and 1"),
+        (lambda: lmo.layerwise(scaling=2.0), TypeError, "scaling must be a function or None"),
+        (lambda: lmo.layerwise(choose="w"), TypeError, "choose must be a function or None"),
+        (lambda: lmo.layerwise({"w": 1}), TypeError, "radius must be a real number"),
+        (lambda: lmo.layerwise().of({}), ValueError, "must hold at least one ConstraintSet"),
         (
-            lambda: lmo.layerwise({"w": jnp.ones(2)}, choose=lambda path, leaf: 1.0),
+            lambda: lmo.layerwise(scaling=lambda i, o: i - o).lmo({"w": jnp.ones((2, 3))}),
+            ValueError,
+            r"scaling\(2, 3\) must be positive and finite, got -1",
+        ),
+        (
+            lambda: lmo.layerwise(choose=lambda path, leaf: 1.0).lmo({"w": jnp.ones(2)}),
             TypeError,
             r"choose must return a set of optzoo.lmo or None; for \['w'\] it returns 1.0",
         ),
@@ -157,7 +196,7 @@ def test_sarah_frank_wolfe_trains_on_the_sets_of_the_layers():
     """With kernels as matrices, in a product that is feasible at its end."""
     params = {"kernel": jnp.zeros((2, 2, 1, 3)), "bias": jnp.zeros(3)}
     target = {"kernel": 0.05 * random(2, 2, 1, 3), "bias": jnp.array([0.1, -0.2, 0.3])}
-    constraint = lmo.layerwise(params)
+    constraint = lmo.layerwise()
     method = optzoo.sarah_frank_wolfe(
         constraint, optzoo.open_loop_schedule(), 0.3, key=jax.random.key(0)
     )
