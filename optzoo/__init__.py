@@ -90,6 +90,9 @@ from .stochastic_frank_wolfe import (
     StochasticFrankWolfeState,
     growing_batches,
     stochastic_frank_wolfe,
+from .stochastic_conditional_gradient import (
+    StochasticConditionalGradientState,
+    stochastic_conditional_gradient,
 )
 from .svogs import SvogsState, svogs
 from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
@@ -166,6 +169,7 @@ __all__ = [
     "SoapState",
     "StepRule",
     "StochasticFrankWolfeState",
+    "StochasticConditionalGradientState",
     "StronglyConvexGDBound",
     "SvogsState",
     "ThreePillarsParameters",
@@ -228,6 +232,7 @@ __all__ = [
     "soap_shardings",
     "stich_schedule",
     "stochastic_frank_wolfe",
+    "stochastic_conditional_gradient",
     "stochastic_gradient_boosting",
     "student_noise",
     "svogs",

@@ -47,6 +47,7 @@ from .. import (
     soap,
     stich_schedule,
     stochastic_frank_wolfe,
+    stochastic_conditional_gradient,
     stochastic_gradient_boosting,
     svogs,
     three_pillars,
@@ -238,6 +239,22 @@ ROWS: tuple[Row, ...] = (
         },
         functions=("sample_grads_fn", "refresh_grads_fn"),
         arguments=_both_batches,
+    ),
+    _Row(
+        "stochastic_conditional_gradient",
+        stochastic_conditional_gradient,
+        {"constraint": lmo.l2_ball(1.0), "learning_rate": open_loop_schedule()},
+    ),
+    _Row(
+        "stochastic_conditional_gradient-descent",
+        stochastic_conditional_gradient,
+        {
+            "constraint": lmo.linf_ball(1.0),
+            "learning_rate": 0.003,
+            "averaging": optax.linear_schedule(0.9, 0.1, 10),
+            "weight_decay": 0.0,
+            "nesterov": True,
+        },
     ),
     _Row(
         "randomized_gd",

@@ -17,7 +17,10 @@ from .coupling_polytopes import birkhoff_polytope, transport_polytope
 from .ellipsoids import ellipsoid, rotated_ellipsoid
 from .flows import flow_polytope
 from .hulls import vertex_polytope
+from .layers import layerwise
+from .matricization import matricized
 from .norm_balls import l1_ball, l2_ball, linf_ball, lp_ball, weighted_l1_ball
+from .row_norms import row_norm_ball
 from .simplices import simplex, unit_simplex
 from .sorting_polytopes import hypersimplex, k_sparse_polytope, permutahedron
 from .sparsity_balls import (
@@ -43,13 +46,16 @@ __all__ = [
     "k_support_ball",
     "l1_ball",
     "l2_ball",
+    "layerwise",
     "linf_ball",
     "lp_ball",
+    "matricized",
     "nuclear_norm_ball",
     "ordered_weighted_l1_ball",
     "permutahedron",
     "product",
     "rotated_ellipsoid",
+    "row_norm_ball",
     "simplex",
     "spectrahedron",
     "spectral_norm_ball",

@@ -113,5 +113,3 @@ def test_every_step_is_the_papers_against_plain_numpy(name, where, rule):
                 assert int(state.local_steps) == seen["drop"] + seen["local"], k
         met += seen
     assert met["drop"] + met["swap"] >= 1, met
-
-

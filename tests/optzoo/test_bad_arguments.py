@@ -29,6 +29,7 @@ METHODS = {
     "momentum_frank_wolfe": optzoo.momentum_frank_wolfe(BALL),
     "sag_frank_wolfe": optzoo.sag_frank_wolfe(BALL, num_samples=3),
     "sagafw": optzoo.sagafw(BALL, 0.1, 3),
+    "stochastic_conditional_gradient": optzoo.stochastic_conditional_gradient(BALL, 0.1),
     "randomized_gd": optzoo.randomized_gd(0.1),
     "randomized_accelerated_gd": optzoo.randomized_accelerated_gd(0.1, 0.1),
     "randomized_extragradient": optzoo.randomized_extragradient(0.1),

@@ -327,6 +327,15 @@ CURVED = {
         projects=True,
         takes_trees=False,
     ),
+    "row_norm_ball": Row(
+        lmo.row_norm_ball(2.5),
+        [2.5, 0, 2.5, 0, 2.5, 0],
+        shape=(3, 2),
+        support=lambda g: 2.5 * np.linalg.norm(g.reshape(3, 2), axis=1).sum(),
+        farthest=([1.5, 2, 0, 2.5, 2.5, 0], [-1.5, -2, 0, -2.5, -2.5, 0]),
+        projects=True,
+        takes_trees=False,
+    ),
     "ellipsoid": Row(
         lmo.ellipsoid(AXES, CENTER),
         CENTER + e(0, 1.1),

@@ -23,7 +23,7 @@ from optzoo.lmo import (
     spectral_norm_ball,
 )
 from optzoo.lmo._leading_eigenvectors import tolerance
-from optzoo.lmo._polar_factor import RESOLUTION, scales
+from optzoo.lmo._polar_factor import CUSHION, RESOLUTION, polynomials
 
 FLOATS = (jnp.bfloat16, jnp.float32, jnp.float64)
 EPS = float(np.finfo(np.float64).eps)
@@ -276,21 +276,53 @@ def test_the_zero_direction_gives_the_same_extreme_point_as_minus_the_first_unit
 # Newton-Schulz.
 
 
-def composed(t: np.ndarray, eps: float, steps: int | None = None) -> np.ndarray:
-    for square in scales(eps)[:steps]:
-        t = np.sqrt(square) * t * (3 - square * t**2) / 2
+TOLERANCES = (None, 0.01, 0.25)
+
+
+def composed(t: np.ndarray, steps: list[tuple[float, float, float]]) -> np.ndarray:
+    for a, b, c in steps:
+        t = t * (a - b * t**2 + c * t**4)
     return t
 
 
+@pytest.mark.parametrize("tolerance", TOLERANCES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_newton_schulz_polynomial_is_within_its_bounds_and_takes_every_step_of_it(dtype):
+def test_newton_schulz_polynomial_is_within_its_bounds_and_takes_every_step_of_it(dtype, tolerance):
     eps = float(np.finfo(dtype).eps)
+    steps, most = polynomials(eps, tolerance), eps if tolerance is None else tolerance
+    assert len(steps) == {None: 7 + (dtype == np.float64), 0.01: 6, 0.25: 5}[tolerance]
     resolved = np.geomspace(RESOLUTION, 1, 100_001)
     small = np.linspace(0, RESOLUTION, 1001)
-    assert composed(resolved, eps).min() >= 1 - eps - 1e-15
-    assert composed(np.r_[small, resolved], eps).max() <= 1 + 1e-15
-    assert np.all(composed(small, eps) >= (1 - eps) * small / RESOLUTION - 1e-15)
-    assert composed(resolved, eps, -1).min() < 1 - 5 * eps
+    assert composed(resolved, steps).min() >= 1 - most - 1e-15
+    assert composed(np.r_[small, resolved], steps).max() <= 1 + 1e-15
+    assert np.all(composed(small, steps) >= (1 - most) * small / RESOLUTION - 1e-15)
+    assert composed(resolved, steps[:-1]).min() < 1 - 5 * eps - (tolerance or 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_newton_schulz_steps_are_the_best_and_leave_room_for_round_off(dtype):
+    """The ends and the extrema alternate, by Chebyshev; round-off is not taken beyond 1."""
+    eps = float(np.finfo(dtype).eps)
+    low = RESOLUTION
+    for a, b, c in polynomials(eps)[:6]:
+        shrink = 1 - CUSHION * eps
+        found = np.roots([5 * c, 0, -3 * b, 0, a])
+        q, r = np.sort(found[(found > 0)])
+        values = composed(np.array([low / shrink, q, r, 1 / shrink]), [(a, b, c)])
+        np.testing.assert_allclose(values, values[0] * np.array([1, 0, 1, 0]) + [0, 1, 0, 1])
+        assert low < q < r < 1
+        assert composed(1 + CUSHION * eps, [(a, b, c)]) <= 1 + 1e-14
+        low = composed(low, [(a, b, c)])
+
+
+@pytest.mark.parametrize("tolerance", TOLERANCES[1:])
+def test_a_tolerance_is_what_the_singular_values_may_lack_and_no_more(tolerance):
+    ball = spectral_norm_ball(SIZE, method="newton_schulz", tolerance=tolerance)
+    rng = np.random.default_rng(5)
+    u, v = (np.linalg.qr(rng.standard_normal((40, 40)))[0] for _ in range(2))
+    values = singular_values(lmo(ball, jnp.asarray((u * np.geomspace(1, 3e-3, 40)) @ v))) / SIZE
+    assert 1 - tolerance <= values.min() < 1 - tolerance / 10
+    assert values.max() <= 1 + 20 * EPS
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
@@ -562,6 +594,12 @@ def test_bad_arguments_are_named():
             make("1")
     with pytest.raises(ValueError, match="method must be 'svd' or 'newton_schulz', got 'qr'"):
         spectral_norm_ball(1.0, method="qr")
+    with pytest.raises(ValueError, match="tolerance must lie between 0 and 1, got 1"):
+        spectral_norm_ball(1.0, method="newton_schulz", tolerance=1)
+    with pytest.raises(TypeError, match="tolerance must be a number or None"):
+        spectral_norm_ball(1.0, method="newton_schulz", tolerance="0.1")
+    with pytest.raises(ValueError, match="'svd' has none, got tolerance"):
+        spectral_norm_ball(1.0, tolerance=0.1)
     with pytest.raises(ValueError, match="k must be an int of at least 1, got 0"):
         fantope(0)
     with pytest.raises(TypeError, match="k must be an int"):
