@@ -86,13 +86,14 @@ from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap, soap_shardings
 from .step_rules import StepRule, exact_line_search, short_step
+from .stochastic_conditional_gradient import (
+    StochasticConditionalGradientState,
+    stochastic_conditional_gradient,
+)
 from .stochastic_frank_wolfe import (
     StochasticFrankWolfeState,
     growing_batches,
     stochastic_frank_wolfe,
-from .stochastic_conditional_gradient import (
-    StochasticConditionalGradientState,
-    stochastic_conditional_gradient,
 )
 from .svogs import SvogsState, svogs
 from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
@@ -168,8 +169,8 @@ __all__ = [
     "ShampooState",
     "SoapState",
     "StepRule",
-    "StochasticFrankWolfeState",
     "StochasticConditionalGradientState",
+    "StochasticFrankWolfeState",
     "StronglyConvexGDBound",
     "SvogsState",
     "ThreePillarsParameters",
@@ -231,8 +232,8 @@ __all__ = [
     "soap",
     "soap_shardings",
     "stich_schedule",
-    "stochastic_frank_wolfe",
     "stochastic_conditional_gradient",
+    "stochastic_frank_wolfe",
     "stochastic_gradient_boosting",
     "student_noise",
     "svogs",

@@ -136,6 +136,68 @@ MOMENTUM = {
     ),
 }
 
+# --- Finite sums ---
+
+SNAPSHOT = {
+    "linear": Hard(
+        parabolas((0.0, 0.0), (0.5, 0.5), -1.0),
+        (0.3, 0.2, 0.1),
+        {"samples": 1},
+        (mutant(maximizing(optzoo.svrf)),),
+    ),
+    "differences": Hard(
+        parabolas((1.0, 0.0), (0.501, 0.501), 1.0),
+        (1.0, 1.0, 0.5, 0.25),
+        {"samples": 1},
+    ),
+}
+
+PATH = {
+    "full step": Hard(FULL_STEP, (1.0, 0.5, 0.5, 0.5), {"epoch": 4}),
+    "linear": Hard(
+        LINEAR, (0.3, 0.2, 0.1), {"epoch": 4}, (mutant(maximizing(optzoo.spider_frank_wolfe)),)
+    ),
+    "differences": Hard(
+        DIFFERENCES,
+        (1.0, 1.0, 0.7, 0.5, 1.0, 1.0),
+        {"epoch": 4},
+        (
+            wrong("a third of the Hessian variance", r"a false claim: $L_\pm/3$", L_pm=1 / 3),
+            mutant(mutants.without_differences),
+        ),
+    ),
+}
+
+PATH_GAPS = {
+    "crossing": Hard(CROSSING, (1.0,) * 6, {"epoch": 3}),
+    "linear": Hard(
+        LINEAR, (0.3, 0.2, 0.1), {"epoch": 4}, (mutant(maximizing(optzoo.spider_frank_wolfe)),)
+    ),
+    "differences": Hard(DIFFERENCES, (1.0,) * 6, {"epoch": 4}),
+}
+
+TABLE = {
+    "crossing": Hard(CROSSING, (1.0, 1.0, 1.0), {}),
+    "linear": Hard(LINEAR, (0.3, 0.2, 0.1), {}, (mutant(maximizing(optzoo.sagafw)),)),
+    "differences": Hard(DIFFERENCES, (1.0,) * 4, {}, (mutant(mutants.without_the_table),)),
+}
+
+MODEL = {
+    "full step": Hard(line_model((1.0, 1.0), (-ALMOST, -ALMOST), -1.0), (1.0, 0.5, 0.5), {}),
+    "start": Hard(
+        line_model((0.01, 0.01), (-50.0, -50.0), 1.0),
+        (0.3, 0.2, 0.1),
+        {},
+        (mutant(maximizing(optzoo.sag_frank_wolfe)),),
+    ),
+    "table of zeros": Hard(
+        line_model((1.0, 1.0), (-1000.0, ALMOST - 2), -1.0),
+        (1.0, 0.5, 0.5),
+        {},
+        (wrong("a table that is exact at first", "a false claim: $H_0 = 0$", H_0=0.0),),
+    ),
+}
+
 
 def _claim(
     name: str,
@@ -162,4 +224,29 @@ CLAIMS: tuple[Claim, ...] = (
         STOCHASTIC,
     ),
     _claim("scg", "Momentum, every sequence of batches", SCG, settings.momentum, MOMENTUM),
+    _claim("svrf", "Snapshots, every sequence of batches", SVRF, settings.svrf, SNAPSHOT),
+    _claim(
+        "spider",
+        "Path-integrated differences, every sequence of batches",
+        SPIDER,
+        settings.spider_constant,
+        PATH,
+    ),
+    _claim(
+        "spider/non-convex",
+        "The gap of path-integrated differences, every sequence of batches",
+        SPIDER_NONCONVEX,
+        settings.spider_constant,
+        PATH_GAPS,
+        "average_gap",
+    ),
+    _claim(
+        "sagafw",
+        "The gap of a table without a recursion, every sequence of batches",
+        SAGAFW,
+        settings.sagafw,
+        TABLE,
+        "average_gap",
+    ),
+    _claim("sag", "A derivative a sample, every sequence of batches", SAG, settings.sag, MODEL),
 )

@@ -2,11 +2,21 @@
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import optax
+
 import optzoo
 
+from ...mutants import Call, altered
 from ..frank_wolfe.processes import Transformation
 
-__all__ = ["first_micro_batch_only", "without_memory"]
+__all__ = [
+    "first_micro_batch_only",
+    "without_differences",
+    "without_memory",
+    "without_the_table",
+]
 
 
 def first_micro_batch_only(*more: Any, samples_per_step: Any, **named: Any) -> Transformation:
@@ -17,3 +27,18 @@ def first_micro_batch_only(*more: Any, samples_per_step: Any, **named: Any) -> T
 def without_memory(*more: Any, momentum: Any = None, **named: Any) -> Transformation:
     """No momentum: every step goes along its own batch."""
     return optzoo.momentum_frank_wolfe(*more, momentum=1.0, **named)
+
+
+@altered(optzoo.spider_frank_wolfe)
+def without_differences(call: Call) -> tuple[optax.Updates, Any]:
+    """The gradients of the batch at the old point are forgotten: sums of gradients pile up."""
+    zeros = jax.tree.map(jnp.zeros_like, call.params)
+    return call.step(grad_fn=lambda params: zeros)
+
+
+@altered(optzoo.sagafw)
+def without_the_table(call: Call) -> tuple[optax.Updates, Any]:
+    """The step goes along the batch's gradient alone."""
+    fresh = call.method.init(call.params)
+    updates, _ = call.step(state=fresh._replace(steps=call.state.steps))
+    return updates, call.step()[1]

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+import optzoo
 from optzoo.problems import LinearModel, pytree_dataclass
 
 from ...simulation import Along, Mean, Watch
@@ -46,6 +47,7 @@ class MethodRun(FiniteSumRun):
         fixed: its further arguments that are fixed, by name.
         twice: whether a batch is two, the other one for the table.
         linear: whether its table has a scalar a sample, of a linear model.
+        warm: whether its table starts with the gradients at x^0, else with zeros.
         own_steps: whether the method is left to its paper's steps, which `steps` then repeat.
     """
 
@@ -53,6 +55,7 @@ class MethodRun(FiniteSumRun):
     fixed: tuple[tuple[str, Any], ...] = field(default=(), metadata=_STATIC)
     twice: bool = field(default=False, metadata=_STATIC)
     linear: bool = field(default=False, metadata=_STATIC)
+    warm: bool = field(default=False, metadata=_STATIC)
     own_steps: bool = field(default=False, metadata=_STATIC)
     method: Method = field(metadata=_STATIC)
 
@@ -73,6 +76,13 @@ class MethodRun(FiniteSumRun):
         named = {name: schedule(table) for name, table in self.schedules.items()}
         steps = None if self.own_steps else schedule(self.steps)
         return self.method(self.constraint, steps, **named, **dict(self.fixed))
+
+    def init(self, key: jax.Array) -> Position:
+        start = super().init(key)
+        if not self.warm:
+            return start
+        rows = self.problem.sample_gradients(self.x0, jnp.arange(self.problem.num_samples))
+        return Position(start.x, optzoo.saga_warm_start(start.state, rows))
 
     def draw(self, key: jax.Array) -> jax.Array:
         one = super().draw(key)

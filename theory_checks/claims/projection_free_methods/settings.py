@@ -271,6 +271,89 @@ def sagafw(place: Instance, horizon: int, b: int = 1, *, steps: Any = None) -> M
     n = place.problem.num_samples
     a = index_probability(n, b, replacement=True)
     eta = np.broadcast_to(np.asarray(horizon**-0.5 if steps is None else steps, float), (horizon,))
-    run = _run(place, eta, b, optzoo.sagafw, fixed=(("num_samples", n),), twice=True)
+    run = _run(place, eta, b, optzoo.sagafw, fixed=(("num_samples", n),), twice=True, warm=True)
     known = {"a": Constant(a, "exact", derivation="probability that an index is in a batch")}
     return MethodSetting(place, run, Plan.of(eta), _tables(eta), known=known)
+
+
+def _epochs(lengths: Any, horizon: int) -> tuple[Array, Array]:
+    """For each step its place in its epoch, from 0, and the length of that epoch."""
+    place: list[int] = []
+    length: list[int] = []
+    for count in lengths:
+        place.extend(range(count))
+        length.extend([count] * count)
+        if len(place) >= horizon:
+            break
+    return np.array(place[:horizon]), np.array(length[:horizon])
+
+
+def svrf(
+    place: Instance, horizon: int, b: int = 1, *, steps: Any = None, samples: Any = None
+) -> MethodSetting:
+    """SVRF, its start and epochs of 2^(t+3) - 2 steps; the paper's steps and batches if None.
+
+    Args:
+        place: the instance.
+        horizon: steps in all.
+        b: samples in a micro batch.
+        steps: eta_k by the place of a step in its epoch.
+        samples: of step k, alike.
+    """
+    k, _ = _epochs((1, *(2 ** (t + 3) - 2 for t in range(1, 20))), horizon)
+    by_place = np.arange(k.max() + 1.0)
+    own = steps is None
+    table = 2 / (by_place + 2) if own else np.resize(np.asarray(steps, float), len(by_place))
+    eta, fresh = table[k], k == 0
+    eta[0] = 1.0  # the start
+    wanted = 96 * (by_place + 2) if samples is None else np.full(len(by_place), float(samples))
+    given = {} if samples is None else {"samples_per_step": jnp.asarray(wanted)}
+    calls = np.where(fresh, 1, np.ceil(wanted[k] / b)).astype(np.int64)
+    run = _run(
+        place,
+        table,
+        b,
+        optzoo.svrf,
+        schedules=given,
+        fixed=(("batch_size", b),),
+        own_steps=own,
+    )
+    return MethodSetting(
+        place, run, Plan.of(eta, calls, fresh), (*_tables(eta, 1 / (b * calls)), fresh)
+    )
+
+
+def spider(place: Instance, horizon: int, b: int = 1) -> MethodSetting:
+    """SPIDER for convex functions, with the paper's epochs, steps and batches."""
+    k, length = _epochs((2**t for t in range(30)), horizon)
+    eta, fresh = 2 / (length + k + 1.0), k == 0
+    calls = np.where(fresh, 1, np.ceil(length / b)).astype(np.int64)
+    run = _run(
+        place,
+        eta,
+        b,
+        optzoo.spider_frank_wolfe,
+        fixed=(("batch_size", b),),
+        own_steps=True,
+    )
+    return MethodSetting(
+        place, run, Plan.of(eta, calls, fresh), (*_tables(eta, 1 / (b * calls)), fresh)
+    )
+
+
+def spider_constant(
+    place: Instance, horizon: int, b: int = 1, *, epoch: int, steps: Any = None
+) -> MethodSetting:
+    """SPIDER with epochs of q steps and batches of b; steps 1 / sqrt(K) where none are given."""
+    eta = np.broadcast_to(np.asarray(horizon**-0.5 if steps is None else steps, float), (horizon,))
+    fresh = np.arange(horizon) % epoch == 0
+    run = _run(
+        place,
+        eta,
+        b,
+        optzoo.spider_frank_wolfe,
+        fixed=(("batch_size", b), ("epoch_length", epoch)),
+    )
+    return MethodSetting(
+        place, run, Plan.of(eta, 1, fresh), (*_tables(eta, np.full(horizon, 1 / b)), fresh)
+    )
