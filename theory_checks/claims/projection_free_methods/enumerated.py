@@ -16,8 +16,13 @@ import numpy as np
 import optzoo
 from optzoo.theorems import Theorem
 from optzoo.theorems.projection_free_methods import (
+    SAG,
+    SAGAFW,
     SCG,
     SFW,
+    SPIDER,
+    SPIDER_NONCONVEX,
+    SVRF,
 )
 
 from ...checks import ExactInequality
@@ -26,7 +31,7 @@ from ...controls import Change, Sides, exact_case, mutant, wrong
 from ..frank_wolfe.instances import Instance
 from ..frank_wolfe.mutants import maximizing
 from . import mutants, settings
-from .instances import parabolas
+from .instances import line_model, parabolas
 from .processes import expectations
 from .settings import MethodSetting
 
@@ -139,16 +144,13 @@ MOMENTUM = {
 # --- Finite sums ---
 
 SNAPSHOT = {
-    "linear": Hard(
-        parabolas((0.0, 0.0), (0.5, 0.5), -1.0),
-        (0.3, 0.2, 0.1),
-        {"samples": 1},
-        (mutant(maximizing(optzoo.svrf)),),
-    ),
+    # The start is a full step.
+    "full step": Hard(FULL_STEP, (1.0, 0.5, 0.5), {"samples": 1}),
     "differences": Hard(
         parabolas((1.0, 0.0), (0.501, 0.501), 1.0),
         (1.0, 1.0, 0.5, 0.25),
         {"samples": 1},
+        (mutant(maximizing(optzoo.svrf)),),
     ),
 }
 
@@ -162,24 +164,25 @@ PATH = {
         (1.0, 1.0, 0.7, 0.5, 1.0, 1.0),
         {"epoch": 4},
         (
-            wrong("a third of the Hessian variance", r"a false claim: $L_\pm/3$", L_pm=1 / 3),
-            mutant(mutants.without_differences),
+            wrong("a fifth of the Hessian variance", r"a false claim: $L_\pm/5$", L_pm=0.2),
+            mutant(mutants.constant_batch),
         ),
     ),
 }
 
+FULL_STEPS = (1.0, 1.0, 1.0)
 PATH_GAPS = {
     "crossing": Hard(CROSSING, (1.0,) * 6, {"epoch": 3}),
     "linear": Hard(
-        LINEAR, (0.3, 0.2, 0.1), {"epoch": 4}, (mutant(maximizing(optzoo.spider_frank_wolfe)),)
+        LINEAR, FULL_STEPS, {"epoch": 4}, (mutant(maximizing(optzoo.spider_frank_wolfe)),)
     ),
     "differences": Hard(DIFFERENCES, (1.0,) * 6, {"epoch": 4}),
 }
 
 TABLE = {
-    "crossing": Hard(CROSSING, (1.0, 1.0, 1.0), {}),
-    "linear": Hard(LINEAR, (0.3, 0.2, 0.1), {}, (mutant(maximizing(optzoo.sagafw)),)),
-    "differences": Hard(DIFFERENCES, (1.0,) * 4, {}, (mutant(mutants.without_the_table),)),
+    "crossing": Hard(CROSSING, FULL_STEPS, {}),
+    "linear": Hard(LINEAR, FULL_STEPS, {}, (mutant(maximizing(optzoo.sagafw)),)),
+    "differences": Hard(DIFFERENCES, (1.0,) * 4, {}),
 }
 
 MODEL = {
@@ -191,7 +194,7 @@ MODEL = {
         (mutant(maximizing(optzoo.sag_frank_wolfe)),),
     ),
     "table of zeros": Hard(
-        line_model((1.0, 1.0), (-1000.0, ALMOST - 2), -1.0),
+        line_model((1.0, 1.0), (-1000.0, -ALMOST), -1.0),
         (1.0, 0.5, 0.5),
         {},
         (wrong("a table that is exact at first", "a false claim: $H_0 = 0$", H_0=0.0),),

@@ -12,8 +12,8 @@ from ...mutants import Call, altered
 from ..frank_wolfe.processes import Transformation
 
 __all__ = [
+    "constant_batch",
     "first_micro_batch_only",
-    "without_differences",
     "without_memory",
     "without_the_table",
 ]
@@ -30,10 +30,14 @@ def without_memory(*more: Any, momentum: Any = None, **named: Any) -> Transforma
 
 
 @altered(optzoo.spider_frank_wolfe)
-def without_differences(call: Call) -> tuple[optax.Updates, Any]:
-    """The gradients of the batch at the old point are forgotten: sums of gradients pile up."""
+def constant_batch(call: Call) -> tuple[optax.Updates, Any]:
+    """Plain stochastic Frank-Wolfe: the estimate is the minibatch gradient itself."""
     zeros = jax.tree.map(jnp.zeros_like, call.params)
-    return call.step(grad_fn=lambda params: zeros)
+    return call.step(
+        state=call.state._replace(estimate=zeros),
+        grad_fn=lambda params: zeros,
+        full_grad_fn=lambda params: call.updates,
+    )
 
 
 @altered(optzoo.sagafw)

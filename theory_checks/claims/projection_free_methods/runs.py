@@ -8,18 +8,24 @@ import numpy as np
 import optzoo
 from optzoo.theorems import Theorem
 from optzoo.theorems.projection_free_methods import (
+    SAG,
+    SAGAFW,
     SCG,
     SFW,
+    SPIDER,
+    SPIDER_NONCONVEX,
+    SVRF,
 )
 
 from ...checks import UpperBound
-from ...claim import Case
+from ...claim import Case, Claim
 from ...controls import Change, case, mutant
 from ...simulation import Watch, log_spaced
 from ..frank_wolfe.instances import noise_tight
 from ..frank_wolfe.mutants import maximizing
 from ..frank_wolfe.processes import Method
-from . import settings
+from . import mutants, settings
+from .instances import line_model, parabolas
 from .processes import AVERAGE_GAP
 from .settings import MethodSetting
 
@@ -78,4 +84,56 @@ def _scg() -> Case:
         _looked_at(settings.momentum(noise_tight(0.2), 10_000), "scg", 20),
         "suboptimality",
         mutant(maximizing(optzoo.momentum_frank_wolfe)),
+    )
+
+
+def _svrf() -> Case:
+    n = 16
+    place = parabolas((float(n), *[0.0] * (n - 1)), (0.0,) * n, -1.0)
+    setting = settings.svrf(place, 1 + 14 + 30 + 62 + 126, samples=1)
+    return _below(SVRF, _looked_at(setting, "svrf", 15), "suboptimality")
+
+
+def _spider() -> Case:
+    setting = settings.spider(noise_tight(SLOPE), 2**9 - 1, 4)
+    return _below(
+        SPIDER,
+        _looked_at(setting, "spider", 3),
+        "suboptimality",
+        mutant(maximizing(optzoo.spider_frank_wolfe)),
+        mutant(mutants.constant_batch),
+    )
+
+
+def _spider_gap() -> Case:
+    place = noise_tight(SLOPE)
+    setting = settings.spider_constant(place, 2000, 8, epoch=8)
+    return _below(
+        SPIDER_NONCONVEX,
+        _looked_at(setting, "spider-gap", 50),
+        "average_gap",
+        mutant(maximizing(optzoo.spider_frank_wolfe)),
+        mutant(mutants.constant_batch),
+    )
+
+
+def _sagafw() -> Case:
+    setting = settings.sagafw(noise_tight(SLOPE), 2000, 16)
+    return _below(
+        SAGAFW,
+        _looked_at(setting, "sagafw", 50),
+        "average_gap",
+        mutant(maximizing(optzoo.sagafw)),
+        mutant(mutants.without_the_table),
+    )
+
+
+def _sag() -> Case:
+    place = line_model((1.0,) * 32, (0.0,) * 32, 1.0)
+    setting = settings.sag(place, 2000, 1)
+    return _below(
+        SAG,
+        _looked_at(setting, "sag", 50),
+        "suboptimality",
+        mutant(maximizing(optzoo.sag_frank_wolfe)),
     )
