@@ -79,12 +79,14 @@ from .schedules import open_loop_schedule, stich_schedule
 from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap, soap_shardings
+from .spider_frank_wolfe import SpiderFrankWolfeState, spider_frank_wolfe
 from .stochastic_frank_wolfe import (
     StochasticFrankWolfeState,
     growing_batches,
     stochastic_frank_wolfe,
 )
 from .svogs import SvogsState, svogs
+from .svrf import SvrfState, svrf
 from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
 from .three_pillars_parameters import ThreePillarsParameters, three_pillars_parameters
 from .three_pillars_partial_participation import three_pillars_partial_participation
@@ -154,9 +156,11 @@ __all__ = [
     "Sent",
     "ShampooState",
     "SoapState",
+    "SpiderFrankWolfeState",
     "StochasticFrankWolfeState",
     "StronglyConvexGDBound",
     "SvogsState",
+    "SvrfState",
     "ThreePillarsParameters",
     "ThreePillarsState",
     "accelerated_coefficients",
@@ -210,11 +214,13 @@ __all__ = [
     "shampoo",
     "soap",
     "soap_shardings",
+    "spider_frank_wolfe",
     "stich_schedule",
     "stochastic_frank_wolfe",
     "stochastic_gradient_boosting",
     "student_noise",
     "svogs",
+    "svrf",
     "three_pillars",
     "three_pillars_parameters",
     "three_pillars_partial_participation",
