@@ -85,6 +85,7 @@ from .schedules import open_loop_schedule, stich_schedule
 from .sgld import Preconditioner, SGLDState, rms_preconditioner, sgld
 from .shampoo import ShampooState, shampoo
 from .soap import SoapState, scale_by_soap, soap, soap_shardings
+from .spider_frank_wolfe import SpiderFrankWolfeState, spider_frank_wolfe
 from .step_rules import StepRule, exact_line_search, short_step
 from .stochastic_conditional_gradient import (
     StochasticConditionalGradientState,
@@ -96,6 +97,7 @@ from .stochastic_frank_wolfe import (
     stochastic_frank_wolfe,
 )
 from .svogs import SvogsState, svogs
+from .svrf import SvrfState, svrf
 from .three_pillars import ThreePillarsState, three_pillars, three_pillars_specs
 from .three_pillars_parameters import ThreePillarsParameters, three_pillars_parameters
 from .three_pillars_partial_participation import three_pillars_partial_participation
@@ -168,11 +170,13 @@ __all__ = [
     "Sent",
     "ShampooState",
     "SoapState",
+    "SpiderFrankWolfeState",
     "StepRule",
     "StochasticConditionalGradientState",
     "StochasticFrankWolfeState",
     "StronglyConvexGDBound",
     "SvogsState",
+    "SvrfState",
     "ThreePillarsParameters",
     "ThreePillarsState",
     "accelerated_coefficients",
@@ -231,12 +235,14 @@ __all__ = [
     "short_step",
     "soap",
     "soap_shardings",
+    "spider_frank_wolfe",
     "stich_schedule",
     "stochastic_conditional_gradient",
     "stochastic_frank_wolfe",
     "stochastic_gradient_boosting",
     "student_noise",
     "svogs",
+    "svrf",
     "three_pillars",
     "three_pillars_parameters",
     "three_pillars_partial_participation",

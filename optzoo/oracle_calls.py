@@ -12,7 +12,9 @@ from .momentum_frank_wolfe import MomentumFrankWolfeState
 from .sag_frank_wolfe import SagFrankWolfeState
 from .saga_frank_wolfe import SagaSarahFrankWolfeState
 from .sagafw import SagafwState
+from .spider_frank_wolfe import SpiderFrankWolfeState
 from .stochastic_frank_wolfe import StochasticFrankWolfeState
+from .svrf import SvrfState
 
 __all__ = ["gradient_calls"]
 
@@ -24,11 +26,12 @@ def gradient_calls(state: optax.OptState, num_samples: int, batch_size: int) -> 
       \text{Sarah Frank-Wolfe:} \quad & n \cdot \text{restarts}
         + 2 b \, (\text{steps} - \text{restarts}) \\
       \text{Saga Sarah Frank-Wolfe, SAGAFW:} \quad & 2 b \cdot \text{steps} \\
+      \text{SVRF, SPIDER Frank-Wolfe:} \quad & n \cdot \text{epochs} + 2 b \cdot \text{calls} \\
       \text{stochastic Frank-Wolfe:} \quad & b \cdot \text{calls} \\
       \text{momentum Frank-Wolfe, SAG Frank-Wolfe:} \quad & b \cdot \text{steps}
 
     This is the papers' count. A training loop that also computes the minibatch gradient where the
-    method ignores it, on a restart of Sarah Frank-Wolfe, does b more each time; a table that was
+    method ignores it, where it takes a full one instead, does b more each time; a table that was
     started warm cost n more, once. The linear oracle is called once a step of each method, so
     that `state.steps` counts its calls.
 
@@ -77,7 +80,9 @@ _COUNTED = (
     SarahFrankWolfeState,
     SagaSarahFrankWolfeState,
     StochasticFrankWolfeState,
+    SvrfState,
     MomentumFrankWolfeState,
+    SpiderFrankWolfeState,
     SagFrankWolfeState,
     SagafwState,
 )
@@ -90,6 +95,8 @@ def _full_and_minibatch_gradients(state: Any) -> tuple[Any, Any]:
             return restarts, 2 * (_unbounded(state.steps) - restarts)
         case SagaSarahFrankWolfeState() | SagafwState():
             return 0, 2 * _unbounded(state.steps)
+        case SvrfState() | SpiderFrankWolfeState():
+            return _unbounded(state.epochs), 2 * _unbounded(state.calls)
         case StochasticFrankWolfeState():
             return 0, _unbounded(state.calls)
         case _:

@@ -973,6 +973,53 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         "optzoo/saga_warm_start.py": [('return features is not None or getattr(mean, "shape", None) != ()', "return True"), ('return features is not None or getattr(mean, "shape", None) != ()', "return features is not None")],
         "optzoo/oracle_calls.py": [("case SagaSarahFrankWolfeState() | SagafwState():", "case SagaSarahFrankWolfeState():")],
     },
+    (f"{_D}/test_svrf.py",): {
+        "optzoo/svrf.py": [
+            ("                lambda s, new, old: s + (new - old),", "                lambda s, new, old: s + new,"),
+            ("batch_gradient(state.snapshot)", "batch_gradient(params)"),
+            ("return state.snapshot, state.full_gradient, total", "return params, state.full_gradient, total"),
+            ("jax.tree.map(jnp.add, mean_of(total, needed), full)", "mean_of(total, needed)"),
+            ("calls_needed(samples, k, batch_size)", "calls_needed(samples, state.steps, batch_size)"),
+            ("rate(k) if callable(rate) else rate", "rate(state.steps) if callable(rate) else rate"),
+            ("return jnp.where(t == 0, 1.0, given)", "return given"),
+            ("return 96 * (jnp.asarray(count, dtype=float) + 2)", "return 96 * (jnp.asarray(count, dtype=float) + 1)"),
+            ("jnp.left_shift(1, jnp.minimum(t + 3, 30)) - 2", "jnp.left_shift(1, jnp.minimum(t + 3, 30)) - 1"),
+            ("jnp.minimum(t + 3, 30)", "t + 3"),
+            ("            calls=jnp.where(begins, state.calls, optax.safe_increment(state.calls)),", "            calls=optax.safe_increment(state.calls),"),
+            ("gathered = jnp.where(begins, 0, state.gathered + 1)", "gathered = state.gathered + 1"),
+            ("            total=emptied(complete, total),", "            total=total,"),
+            ("            total=wide_zeros(params),\n            snapshot=", "            total=jax.tree.map(jnp.zeros_like, params),\n            snapshot="),
+        ],
+        "optzoo/_minibatch_functions.py": [
+            ("are_concrete(updates, params, epochs) and int(epochs) == 0", "False"),
+            ("are_concrete(updates, params, epochs) and int(epochs) == 0", "are_concrete(updates, params, epochs)"),
+            ('    require_function("full_grad_fn", full_grad_fn, "the parameters")\n', ""),
+            ('        require_matching_tree(f"the result of {which}", value, params)\n', ""),
+        ],
+        "optzoo/oracle_calls.py": [
+            ("return _unbounded(state.epochs), 2 * _unbounded(state.calls)", "return _unbounded(state.epochs), _unbounded(state.calls)"),
+            ("return _unbounded(state.epochs), 2 * _unbounded(state.calls)", "return _unbounded(state.epochs) - 1, 2 * _unbounded(state.calls)"),
+        ],
+    },
+    (f"{_D}/test_spider_frank_wolfe.py",): {
+        "optzoo/spider_frank_wolfe.py": [
+            ("                lambda s, new, old: s + (new - old),", "                lambda s, new, old: (s + new) - old / 2,"),
+            ("batch_gradient(state.previous)", "batch_gradient(params)"),
+            ("            return state.estimate, total\n", "            return full_gradient(params), total\n"),
+            ("jnp.left_shift(1, jnp.minimum(epochs - 1, 30))", "jnp.left_shift(1, epochs - 1)"),
+            ("jnp.left_shift(1, jnp.minimum(epochs - 1, 30))", "jnp.left_shift(1, jnp.minimum(epochs, 30))"),
+            ("length.astype(float) + k.astype(float)", "length.astype(float) + (k - 1).astype(float)"),
+            ("default = length if epoch_length is None else batch_size", "default = length"),
+            ("calls_needed(samples, state.steps, batch_size)", "calls_needed(samples, k, batch_size)"),
+            ("            previous=renewed(params, state.previous),", "            previous=params,"),
+            ("            estimate=renewed(estimate, state.estimate),", "            estimate=estimate,"),
+            ("epoch_steps=jnp.where(complete, k % length, state.epoch_steps)", "epoch_steps=jnp.where(complete, k, state.epoch_steps)"),
+            ("            calls=jnp.where(begins, state.calls, optax.safe_increment(state.calls)),", "            calls=optax.safe_increment(state.calls),"),
+            ("return learning_rate(state.steps) if callable", "return learning_rate(state.calls) if callable"),
+            ("        if learning_rate is None:\n            raise", "        if False:\n            raise"),
+            ("            total=wide_zeros(params),\n            estimate=", "            total=jax.tree.map(jnp.zeros_like, params),\n            estimate="),
+        ],
+    },
 }  # fmt: skip
 
 FAULTS: tuple[Fault, ...] = tuple(

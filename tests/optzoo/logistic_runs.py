@@ -79,3 +79,32 @@ def drawing(batches):
     """`draw` of a statement, over the same micro batches."""
     left = iter(batches)
     return lambda: list(next(left))
+
+
+def counted(method, x, calls):
+    """How often each function was evaluated in so many compiled calls, and the state."""
+    found = {"grad_fn": 0, "full_grad_fn": 0}
+
+    def counting(name):
+        def evaluate(p):
+            def count():
+                found[name] += 1
+
+            jax.debug.callback(count)
+            return gradient(p, EVERY)
+
+        return evaluate
+
+    functions = {name: counting(name) for name in found}
+
+    @jax.jit
+    def call(x, state):
+        updates, state = method.update(gradient(x, EVERY), state, x, **functions)
+        return optax.apply_updates(x, updates), state
+
+    x = jnp.asarray(x)
+    state = method.init(x)
+    for _ in range(calls):
+        x, state = call(x, state)
+    jax.effects_barrier()
+    return found, state

@@ -104,3 +104,38 @@ def sagafw(x, lmo, draw, eta, warm=True):
         x = (1 - eta(k)) * x + eta(k) * lmo(g)
         k += 1
         yield x
+
+
+def svrf(x, lmo, draw, samples=lambda k: 96 * (k + 2), eta=lambda k: 2 / (k + 2)):
+    """Hazan, Luo, Algorithm 1."""
+    draw()  # the call of the start brings a micro batch too
+    w, t = lmo(full(x)), 1
+    yield w
+    while True:
+        at_snapshot, x = full(w), w
+        for k in range(2 ** (t + 3) - 2):
+            # In the first step the differences are zero, whatever is drawn, and however much.
+            batch = batch_of(samples(k) if k else 1, draw)
+            g = sum(gradient(i, x) - gradient(i, w) for i in batch) / len(batch) + at_snapshot
+            x = (1 - eta(k)) * x + eta(k) * lmo(g)
+            yield x
+        w, t = x, t + 1
+
+
+def spider_frank_wolfe(x, lmo, draw, q=None, samples=None, eta=None):
+    """Yurtsever, Sra, Cevher: SPIDER-FW for convex functions, with q for others."""
+    t, step, before = 1, 0, x
+    while True:
+        length = 2 ** (t - 1) if q is None else q
+        for k in range(1, length + 1):
+            if k == 1:
+                draw()  # the call of the full gradient brings a micro batch too
+                g = full(x)
+            else:
+                batch = batch_of(length if samples is None else samples(step), draw)
+                g = g + sum(gradient(i, x) - gradient(i, before) for i in batch) / len(batch)
+            size = 2 / (length + k) if eta is None else eta(step)
+            before, x = x, (1 - size) * x + size * lmo(g)
+            step += 1
+            yield x
+        t += 1

@@ -27,6 +27,8 @@ METHODS = {
     "saga_sarah_frank_wolfe": optzoo.saga_sarah_frank_wolfe(BALL, 0.1, 3),
     "stochastic_frank_wolfe": optzoo.stochastic_frank_wolfe(BALL, batch_size=1, samples_per_step=2),
     "momentum_frank_wolfe": optzoo.momentum_frank_wolfe(BALL),
+    "svrf": optzoo.svrf(BALL, batch_size=1),
+    "spider_frank_wolfe": optzoo.spider_frank_wolfe(BALL, batch_size=1),
     "sag_frank_wolfe": optzoo.sag_frank_wolfe(BALL, num_samples=3),
     "sagafw": optzoo.sagafw(BALL, 0.1, 3),
     "stochastic_conditional_gradient": optzoo.stochastic_conditional_gradient(BALL, 0.1),
