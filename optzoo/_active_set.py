@@ -146,7 +146,7 @@ def look(
 ) -> View:
     """Asks the oracle and every atom of the set."""
     s = constraint.lmo(gradient)
-    size = jnp.maximum(active.size, _largest(s))
+    size = jnp.fmax(active.size, _largest(s))  # the answer to a NaN is NaN
 
     # The parameters are p + round(x - p), rounded: 1.5 units off at most. A NaN has moved, too.
     p = wide(params, params)
@@ -162,7 +162,7 @@ def look(
     worst = jnp.max(jnp.stack([jnp.zeros_like(size), *jax.tree.leaves(offsets)]))
     moved = ~(worst <= 2 * size)
     x = _where(moved, p, active.point)
-    size = jnp.where(moved, jnp.maximum(_largest(p), _largest(s)), size)
+    size = jnp.where(moved, jnp.fmax(_largest(p), _largest(s)), size)
     slots = jnp.arange(active.weights.size)
     weights = jnp.where(moved, (slots == 0).astype(size.dtype), active.weights)
 

@@ -23,6 +23,9 @@ NUMBERS = {
 
 METHODS = {
     "frank_wolfe": optzoo.frank_wolfe(BALL, 0.1),
+    "away_step_frank_wolfe": optzoo.away_step_frank_wolfe(BALL, 0.1),
+    "pairwise_frank_wolfe": optzoo.pairwise_frank_wolfe(BALL, optzoo.short_step(1.0)),
+    "blended_pairwise_frank_wolfe": optzoo.blended_pairwise_frank_wolfe(BALL, 0.1),
     "sarah_frank_wolfe": optzoo.sarah_frank_wolfe(BALL, 0.1, 0.5, key=KEY),
     "saga_sarah_frank_wolfe": optzoo.saga_sarah_frank_wolfe(BALL, 0.1, 3),
     "stochastic_frank_wolfe": optzoo.stochastic_frank_wolfe(BALL, batch_size=1, samples_per_step=2),
