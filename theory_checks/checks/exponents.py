@@ -26,7 +26,8 @@ class Law:
 
     Args:
         theta: the varied constant, at least 5 values over 1.5 decades.
-        experiments: one for each value; the last checkpoint counts.
+        experiments: one for each value, of which the last checkpoint counts; or a single one, with
+            a checkpoint for each.
         metric: its name.
         stated: q.
         relation: "exactly" or "at_most".
@@ -46,9 +47,12 @@ class Law:
     def run(self, laboratory: Laboratory) -> Finding:
         """Measures the exponent."""
         seeds = self.looks * laboratory.seeds
-        values = np.stack(
-            [laboratory.sample(e, 0, seeds)[self.metric][:, -1] for e in self.experiments]
-        )
+        if len(self.experiments) == 1:
+            values = laboratory.sample(self.experiments[0], 0, seeds)[self.metric].T
+        else:
+            values = np.stack(
+                [laboratory.sample(e, 0, seeds)[self.metric][:, -1] for e in self.experiments]
+            )
         exponent = law_exponent(self.theta, values, stated=self.stated, relation=self.relation)
         return _exponent_finding(exponent, seeds, laboratory)
 

@@ -19,7 +19,7 @@ from ...pictures import of_finite_sum
 from ...setting import Parameters, Setting
 from ...simulation import Experiment, Watch, log_spaced
 from .instances import NONCONVEX, Instance, instance
-from .processes import AnyRun, Method, SagaRun, SarahRun, step_table
+from .processes import AnyRun, FiniteSumRun, Method, SagaRun, SarahRun, step_table
 
 __all__ = ["OnRun", "by_saga", "by_sarah", "largest_excess", "largest_gap", "own_steps"]
 
@@ -41,7 +41,7 @@ def own_steps(schedule: str) -> dict[str, str]:
     return {"steps": f"${STEPS[schedule]}$"}
 
 
-def largest_excess(run: SarahRun | SagaRun) -> float:
+def largest_excess(run: FiniteSumRun) -> float:
     r"""What f - f^* is at most on the set, since f lies below its parabola at x^0.
 
     .. math:: f(x) - f^* \le f(x^0) - f^* + \max_{s \in C} \langle \nabla f(x^0), s - x^0
@@ -53,7 +53,7 @@ def largest_excess(run: SarahRun | SagaRun) -> float:
     return start + rise + run.problem.constants["L"].value * length**2 / 2
 
 
-def largest_gap(run: SarahRun | SagaRun) -> float:
+def largest_gap(run: FiniteSumRun) -> float:
     r"""What the Frank-Wolfe gap is at most on the set, since the gradient moves by L D at most.
 
     .. math:: \max_{s \in C} \langle \nabla f(x), x - s \rangle \le \max_{x, s \in C}
@@ -64,7 +64,7 @@ def largest_gap(run: SarahRun | SagaRun) -> float:
     return width + run.problem.constants["L"].value * length**2
 
 
-def _slope_and_diameter(run: SarahRun | SagaRun) -> tuple[jax.Array, float]:
+def _slope_and_diameter(run: FiniteSumRun) -> tuple[jax.Array, float]:
     return run.problem.gradient(run.x0), float(run.constraint.diameter(run.x0))
 
 

@@ -2,13 +2,14 @@
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import active_sets, complexity, counts, enumerated
+from . import active_sets, complexity, counts, enumerated, runs
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
 CLAIMS: tuple[Claim, ...] = (
     *active_sets.CLAIMS,
     *enumerated.CLAIMS,
+    *runs.CLAIMS,
     *complexity.CLAIMS,
     *counts.CLAIMS,
 )

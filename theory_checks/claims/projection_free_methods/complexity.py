@@ -1,8 +1,10 @@
 """C1 and C2: how the error falls with gradients of samples, and with calls of the oracle.
 
-On f_i(x) = c x +- x^2 / 2, averaged over a grid of slopes c: no single tuned instance, whose own
-scale would be the law. Each method has its paper's steps, batches and epochs. The exponent of the
-error in a cost is one over that of the cost in 1/eps.
+Three kinds of instances on which the laws are clean: f_i(x) = c x +- x^2 / 2, averaged over a grid
+of slopes c, where the noise decides (no single tuned instance, whose own scale would be the law);
+|x|^2 / 2 over the simplex, where no method with this oracle is faster than 1/k (F9); and x^2 / 2 on
+an interval, which steps cross, for the gap. The exponent of the error in a cost is one over that of
+the cost in 1/eps.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,22 +16,31 @@ import jax.numpy as jnp
 import numpy as np
 
 from optzoo.theorems import Theorem
-from optzoo.theorems.projection_free_methods import TABLE_GRADIENTS, TABLE_ORACLE
+from optzoo.theorems.projection_free_methods import (
+    SAGAFW,
+    SPIDER_NONCONVEX,
+    TABLE_GRADIENTS,
+    TABLE_ORACLE,
+)
 
-from ...checks import Rate
+from ...checks import Law, Rate
 from ...claim import Case, Claim, grid
 from ...controls import case, wrong
 from ...setting import Stated
 from ...simulation import Experiment, Sweep, log_spaced
-from ..frank_wolfe.instances import noise_tight
+from ..frank_wolfe.instances import noise_tight, sandwich
 from ..frank_wolfe.laws import long_run
 from ..frank_wolfe.processes import FiniteSumRun, with_slope
 from . import settings
+from .instances import line_model, parabolas
+from .processes import AVERAGE_GAP
 from .settings import MethodSetting
 
 __all__ = ["CLAIMS", "COSTS"]
 
 SAMPLES, SLOPES = 64, 8
+NOISE = rf"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $n = {SAMPLES}$, averaged over {SLOPES} slopes $c$"
+DIMENSION = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +52,26 @@ class Cost:
         gradients: of samples so far, at each checkpoint.
         calls: of the oracle.
         stated: exponents of the error in the two, from the theorems.
+        words: the instance.
         offset: the theorem's steps are 2/(k + offset).
         looks: so many times the laboratory's seeds.
+        metric: of the experiment.
+        curve: the theorem's own at the checkpoints, where it has a logarithm beside the power.
+        false: so many times the exponent is a false claim.
+        ends: whether the checkpoints are the ends of epochs, in which the error is no power.
     """
 
     experiment: Experiment
     gradients: tuple[float, ...]
     calls: tuple[float, ...]
     stated: Mapping[str, float]
+    words: str = NOISE
     offset: float = 0.0
     looks: int = 1
+    metric: str = "suboptimality"
+    curve: tuple[float, ...] | None = None
+    false: float = 2.0
+    ends: bool = False
 
 
 def _over_slopes(
@@ -109,11 +130,107 @@ def _in_the_long_run(name: str, per_step: float) -> Cost:
     return Cost(experiment, tuple(per_step * steps), tuple(steps), {"gradients": 1.0, "calls": 1.0})
 
 
+# --- From below by the oracle alone ---
+
+
+def _svrf() -> Cost:
+    # A sixteenth of the paper's batches: the law is the same.
+    epochs = [1, *(2 ** (t + 3) - 2 for t in range(1, 6))]
+    horizon, b = sum(epochs), 64
+    place = sandwich(512)
+    setting = settings.svrf(place, horizon, b, samples=6 * (np.arange(max(epochs)) + 2.0))
+    cost = _by_plan("svrf", setting, np.cumsum(epochs)[1:], (1 / 2, 1.0), place.words)
+    return replace(cost, ends=True)
+
+
+def _spider() -> Cost:
+    place, horizon = sandwich(DIMENSION, 2), 2**8 - 1
+    setting = settings.spider(place, horizon, 4)
+    steps = np.asarray(log_spaced(8, horizon, 13))
+    return _by_plan("spider", setting, steps, (1 / 2, 1.0), place.words)
+
+
+def _sag() -> Cost:
+    """Where the minimum lies inside, and it is faster than its theorem says."""
+    n, horizon = 16, 20_000
+    place = line_model((1.0,) * n, (0.0,) * n, 1.0)
+    setting = settings.sag(place, horizon)
+    steps = np.asarray(log_spaced(300, horizon, 13))
+    cost = _by_plan("sag", setting, steps, (1.0, 1.0), place.words)
+    return replace(cost, false=3.0, looks=2)
+
+
+def _by_plan(
+    name: str, setting: MethodSetting, steps: Any, stated: tuple[float, float], words: str
+) -> Cost:
+    """Of a run that is looked at after so many steps."""
+    plan, run = setting.plan, setting.run
+    ticks = plan.calls_to(steps)
+    fresh = np.append(0, np.cumsum(plan.fresh))[steps]
+    n, b = run.problem.num_samples, run.batch_size
+    # A call with a full gradient has no batch; a difference takes two gradients a sample.
+    per_call, lanes = (b, 16) if name == "sag" else (2 * b, 1)
+    return Cost(
+        Experiment(f"complexity-{name}", run, tuple(int(tick) for tick in ticks), lanes=lanes),
+        tuple(per_call * (ticks - fresh) + float(n) * fresh),
+        tuple(np.asarray(steps, dtype=float)),
+        {"gradients": stated[0], "calls": stated[1]},
+        words,
+    )
+
+
+# --- The average gap ---
+
+CROSSED = (3.0, -1.0) * 8
+"""Second derivatives of the functions: their mean is x^2 / 2."""
+
+
+def _gap(name: str, setting: MethodSetting, theorem: Theorem, per_step: float) -> Cost:
+    steps = np.asarray(log_spaced(len(setting.plan.steps) / 40, len(setting.plan.steps), 13))
+    curve = setting.bound(theorem, *setting.arguments)[steps - 1]
+    return Cost(
+        Experiment(
+            f"complexity-{name}-gap",
+            setting.run,
+            tuple(int(step) for step in steps),
+            AVERAGE_GAP,
+            lanes=16,
+        ),
+        tuple(per_step * steps),
+        tuple(steps.astype(float)),
+        {"gradients": 0.5, "calls": 0.5},
+        setting.words,
+        metric="average_gap",
+        curve=tuple(curve),
+    )
+
+
+def _root_steps(horizon: int) -> Any:
+    return 1 / np.sqrt(np.arange(horizon) + 1.0)
+
+
+def _sagafw_gap() -> Cost:
+    place, horizon, b = parabolas(CROSSED, (0.0,) * len(CROSSED), 1.0), 2000, 6
+    setting = settings.sagafw(place, horizon, b, steps=_root_steps(horizon))
+    return _gap("sagafw", setting, SAGAFW, 2.0 * b)
+
+
+def _spider_gap() -> Cost:
+    place, horizon, q = parabolas(CROSSED, (0.0,) * len(CROSSED), 1.0), 2000, 4
+    setting = settings.spider_constant(place, horizon, q, epoch=q, steps=_root_steps(horizon))
+    return _gap("spider", setting, SPIDER_NONCONVEX, (len(CROSSED) + 2.0 * q * (q - 1)) / q)
+
+
 COSTS: Mapping[str, Callable[[], Cost]] = {
     "SFW": _sfw,
     "SCG": _scg,
+    "SVRF": _svrf,
+    "SPIDER": _spider,
+    "SAG": _sag,
     "Sarah": _sarah,
     "Saga Sarah": _saga,
+    "SAGAFW, average gap": _sagafw_gap,
+    "SPIDER, average gap": _spider_gap,
 }
 
 
@@ -126,24 +243,32 @@ def _case(unit: str, method: str) -> Case:
     cost = _of(method)
     points = getattr(cost, unit)
     exponent = cost.stated[unit]
-    base = None
-    if unit == "calls" and cost.offset:
+    base: tuple[float, ...] | None = None
+    if cost.curve is not None:
+        base = tuple(np.asarray(cost.curve) ** (1 / exponent))
+    elif unit == "calls" and cost.offset:
         base = tuple(1 / (np.asarray(points) + cost.offset))
 
-    def check(stated: float = exponent) -> Rate:
+    def check(stated: float = exponent) -> Rate | Law:
+        if cost.ends:
+            return Law(points, [cost.experiment], cost.metric, -stated, relation="at_most", looks=1)
         return Rate(
             cost.experiment,
-            "suboptimality",
+            cost.metric,
             stated,
             (points[0], points[-1]),
             looks=cost.looks,
             points=points,
-            base=base,
+            # A false claim is of a pure power.
+            base=base if stated == exponent else None,
         )
 
-    words = rf"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $n = {SAMPLES}$, averaged over slopes $c$"
-    faster = wrong("half as many", "a false claim: twice the exponent", stated=2 * exponent)
-    return case(Stated(words), check, faster)
+    faster = wrong(
+        f"{cost.false:g} times the exponent",
+        "a false claim: a root of the cost",
+        stated=cost.false * exponent,
+    )
+    return case(Stated(cost.words), check, faster)
 
 
 def _claim(unit: str, title: str, theorem: Theorem, x_label: str) -> Claim:

@@ -81,8 +81,13 @@ class MethodRun(FiniteSumRun):
         start = super().init(key)
         if not self.warm:
             return start
-        rows = self.problem.sample_gradients(self.x0, jnp.arange(self.problem.num_samples))
-        return Position(start.x, optzoo.saga_warm_start(start.state, rows))
+        problem, everyone = self.problem, jnp.arange(self.problem.num_samples)
+        if not self.linear:
+            rows = problem.sample_gradients(self.x0, everyone)
+            return Position(start.x, optzoo.saga_warm_start(start.state, rows))
+        assert isinstance(problem, LinearModel)
+        slopes, features = problem.sample_slopes(self.x0, everyone), jnp.asarray(problem.features)
+        return Position(start.x, optzoo.saga_warm_start(start.state, slopes, features=features))
 
     def draw(self, key: jax.Array) -> jax.Array:
         one = super().draw(key)

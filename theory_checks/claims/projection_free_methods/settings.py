@@ -234,8 +234,10 @@ def momentum(
     )
 
 
-def sag(place: Instance, horizon: int, b: int = 1, *, steps: Any = None) -> MethodSetting:
-    """SAG; the paper's steps where none are given."""
+def sag(
+    place: Instance, horizon: int, b: int = 1, *, steps: Any = None, warm: bool = False
+) -> MethodSetting:
+    """SAG; the paper's steps where none are given, and a table of zeros unless it is warm."""
     k = np.arange(horizon, dtype=np.float64)
     problem = place.problem
     assert isinstance(problem, LinearModel)
@@ -250,18 +252,18 @@ def sag(place: Instance, horizon: int, b: int = 1, *, steps: Any = None) -> Meth
         optzoo.sag_frank_wolfe,
         fixed=(("num_samples", n),),
         linear=True,
+        warm=warm,
         own_steps=own,
     )
     slopes = problem.sample_slopes(jnp.asarray(place.x0), jnp.arange(n))
     steepest = abs(problem.mean_curvature) + problem.curvature_radius
+    off = 0.0 if warm else (1 - a) * float(jnp.sum(abs(slopes)))
     known = {
         "L_phi": Constant(steepest, "exact", derivation="largest curvature of the loss"),
         **image_diameters(place),
         "n": Constant(n, "exact", derivation="number of samples"),
         "a": Constant(a, "exact", derivation="probability that an index is in a batch"),
-        "H_0": Constant(
-            (1 - a) * float(jnp.sum(abs(slopes))), "exact", derivation="a table of zeros"
-        ),
+        "H_0": Constant(off, "exact", derivation="of the table at first"),
     }
     return MethodSetting(place, run, Plan.of(eta), _tables(eta), known=known)
 
@@ -298,7 +300,7 @@ def svrf(
         horizon: steps in all.
         b: samples in a micro batch.
         steps: eta_k by the place of a step in its epoch.
-        samples: of step k, alike.
+        samples: of step k, alike, an array over places in an epoch or a number.
     """
     k, _ = _epochs((1, *(2 ** (t + 3) - 2 for t in range(1, 20))), horizon)
     by_place = np.arange(k.max() + 1.0)
@@ -306,7 +308,11 @@ def svrf(
     table = 2 / (by_place + 2) if own else np.resize(np.asarray(steps, float), len(by_place))
     eta, fresh = table[k], k == 0
     eta[0] = 1.0  # the start
-    wanted = 96 * (by_place + 2) if samples is None else np.full(len(by_place), float(samples))
+    wanted = (
+        96 * (by_place + 2)
+        if samples is None
+        else np.resize(np.asarray(samples, float), len(by_place))
+    )
     given = {} if samples is None else {"samples_per_step": jnp.asarray(wanted)}
     calls = np.where(fresh, 1, np.ceil(wanted[k] / b)).astype(np.int64)
     run = _run(
