@@ -237,7 +237,7 @@ def spider_frank_wolfe(
         known, total = jax.lax.cond(begins, restart, recursion)
         default = length if epoch_length is None else batch_size
         samples = default if samples_per_step is None else samples_per_step
-        gathered = jnp.where(begins, 0, state.gathered + 1)
+        gathered = state.gathered + 1
         needed = jnp.where(begins, 1, calls_needed(samples, state.steps, batch_size))
         complete = begins | (gathered >= needed)
         estimate = jax.tree.map(jnp.add, known, mean_of(total, needed))

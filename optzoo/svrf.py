@@ -217,7 +217,7 @@ def svrf(
             return state.snapshot, state.full_gradient, total
 
         point, full, total = jax.lax.cond(begins, snapshot, difference)
-        gathered = jnp.where(begins, 0, state.gathered + 1)
+        gathered = state.gathered + 1
         needed = jnp.where(begins, 1, calls_needed(samples, k, batch_size))
         complete = begins | (gathered >= needed)
 

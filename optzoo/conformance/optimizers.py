@@ -69,7 +69,8 @@ def _three_rows(params: Any) -> Any:
 
 def _one_sample_a_number(params: Any) -> dict[str, Any]:
     """Half the squared distance as a generalized linear model: a_i is the i-th unit vector."""
-    leaves, structure = jax.tree.flatten(params)
+    leaves = jax.tree.leaves(params)
+    structure: Any = jax.tree.structure(params)
     n = sum(leaf.size for leaf in leaves)
     units, start = [], 0
     for leaf in leaves:

@@ -986,7 +986,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("jnp.left_shift(1, jnp.minimum(t + 3, 30)) - 2", "jnp.left_shift(1, jnp.minimum(t + 3, 30)) - 1"),
             ("jnp.minimum(t + 3, 30)", "t + 3"),
             ("            calls=jnp.where(begins, state.calls, optax.safe_increment(state.calls)),", "            calls=optax.safe_increment(state.calls),"),
-            ("gathered = jnp.where(begins, 0, state.gathered + 1)", "gathered = state.gathered + 1"),
+            ("            gathered=jnp.where(complete, 0, gathered),", "            gathered=gathered,"),
             ("            total=emptied(complete, total),", "            total=total,"),
             ("            total=wide_zeros(params),\n            snapshot=", "            total=jax.tree.map(jnp.zeros_like, params),\n            snapshot="),
         ],
