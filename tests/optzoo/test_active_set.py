@@ -194,6 +194,18 @@ def full_set(name, weights, atoms, learning_rate=0.25):
 
 
 @every_method
+def test_free_slots_are_no_atoms(name):
+    """The third row is left from before, and has the smallest product, or the largest."""
+    for leftover in (0.0, 9.0):
+        atoms = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, leftover]])
+        method, x, state = full_set(name, [0.5, 0.5, 0.0], atoms)
+        updates, after = method.update(jnp.array([2.0, 1.0, 1.5]), state, x)
+        first = 0.375 if name == "away_step" else 0.25
+        np.testing.assert_allclose(x + updates, [first, 1 - first, 0.0], atol=1e-15)
+        np.testing.assert_allclose(after.active.weights, [first, 1 - first, 0.0], atol=1e-15)
+
+
+@every_method
 def test_two_atoms_become_their_mean(name):
     """The atoms of the set have equal products: only the oracle's, e_2, promises anything."""
     atoms = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 1.0, 0.0]])
@@ -375,11 +387,13 @@ def test_at_a_minimum_at_a_vertex_nothing_moves(name, rule):
 
 
 @every_method
-def test_an_atom_of_a_weight_at_round_off_is_forgotten(name):
+def test_weights_at_round_off_are_forgotten_and_the_others_sum_to_one(name):
     atoms = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     method, x, state = full_set(name, [1.0, 1e-17, 0.0], atoms)
-    _, after = method.update(jnp.array([1.0, 0.5, 0.0]), state, x)
-    np.testing.assert_allclose(after.active.weights, [0.75, 0.0, 0.25], rtol=1e-15)
+    grown = state.active._replace(weights=(1 + 1e-10) * state.active.weights)
+    _, after = method.update(jnp.array([1.0, 0.5, 0.0]), state._replace(active=grown), x)
+    np.testing.assert_allclose(after.active.weights, [0.75, 0.0, 0.25], rtol=1e-9)
+    assert abs(float(jnp.sum(after.active.weights)) - 1) <= 1e-15
 
 
 @every_method
