@@ -70,7 +70,9 @@ def pairwise_frank_wolfe(
     bound of the number of swap steps is loose; in practice they are few.
 
     A step costs one gradient, one call of the oracle and the products of the gradient with all
-    atoms.
+    atoms. Where the minimum lies inside a face of many vertices, such as one of a box, the set
+    grows beyond the number of parameters, and a full one is slow: give it more room there, or take
+    `blended_pairwise_frank_wolfe`, whose sets are the smallest.
 
     The first atom is the start, which need only lie in C. Linear convergence is proved for atoms
     that are vertices: until a start that is no vertex is dropped, its constant is that of the

@@ -1,6 +1,6 @@
 """Step sizes of Frank-Wolfe methods: sequences in [0, 1] that are fixed before the run.
 
-The theorems ask for predetermined steps, so there is no line search here.
+The theorems ask for predetermined steps; those that look at the function are in `step_rules.py`.
 """
 
 import jax

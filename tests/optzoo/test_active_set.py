@@ -194,6 +194,18 @@ def full_set(name, weights, atoms, learning_rate=0.25):
 
 
 @every_method
+def test_free_slots_are_no_atoms(name):
+    """The third row is left from before, and has the smallest product, or the largest."""
+    for leftover in (0.0, 9.0):
+        atoms = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, leftover]])
+        method, x, state = full_set(name, [0.5, 0.5, 0.0], atoms)
+        updates, after = method.update(jnp.array([2.0, 1.0, 1.5]), state, x)
+        first = 0.375 if name == "away_step" else 0.25
+        np.testing.assert_allclose(x + updates, [first, 1 - first, 0.0], atol=1e-15)
+        np.testing.assert_allclose(after.active.weights, [first, 1 - first, 0.0], atol=1e-15)
+
+
+@every_method
 def test_two_atoms_become_their_mean(name):
     """The atoms of the set have equal products: only the oracle's, e_2, promises anything."""
     atoms = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 1.0, 0.0]])
@@ -346,13 +358,14 @@ def test_16_bit_parameters_stand_for_a_float32_iterate(name, dtype):
 
 @every_method
 def test_nan_gradients_are_not_swallowed_and_leave_no_trace(name):
-    method = METHODS[name][0](lmo.simplex(), optzoo.short_step(1.0))
+    method = METHODS[name][0](lmo.simplex(), 0.3)
     x, good = jnp.eye(3)[0], jnp.array([1.0, 0.0, 0.5])
     step = jax.jit(method.update)
     updates, state = step(good, method.init(x), x)
     x = optax.apply_updates(x, updates)
     updates, state = step(jnp.array([0.0, jnp.nan, 1.0]), state, x)
     assert np.all(np.isnan(updates))
+    assert np.all(np.isfinite(state.active.atoms))
     for _ in range(20):
         updates, state = step(x - 0.3, state, x)  # the parameters as they were before
         x = optax.apply_updates(x, updates)
@@ -361,8 +374,9 @@ def test_nan_gradients_are_not_swallowed_and_leave_no_trace(name):
 
 
 @every_method
-def test_at_a_minimum_at_a_vertex_nothing_moves(name):
-    method = METHODS[name][0](lmo.simplex(), optzoo.short_step(1.0))
+@pytest.mark.parametrize("rule", [optzoo.short_step(1.0), 0.5, 1.0], ids=["short", "half", "one"])
+def test_at_a_minimum_at_a_vertex_nothing_moves(name, rule):
+    method = METHODS[name][0](lmo.simplex(), rule)
     x = jnp.eye(3)[1]
     state = method.init(x)
     for _ in range(3):
@@ -370,6 +384,16 @@ def test_at_a_minimum_at_a_vertex_nothing_moves(name):
         np.testing.assert_array_equal(updates, 0.0)
     np.testing.assert_array_equal(jnp.sum(state.active.weights > 0), 1)
     assert int(state.drops) == 0
+
+
+@every_method
+def test_weights_at_round_off_are_forgotten_and_the_others_sum_to_one(name):
+    atoms = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    method, x, state = full_set(name, [1.0, 1e-17, 0.0], atoms)
+    grown = state.active._replace(weights=(1 + 1e-10) * state.active.weights)
+    _, after = method.update(jnp.array([1.0, 0.5, 0.0]), state._replace(active=grown), x)
+    np.testing.assert_allclose(after.active.weights, [0.75, 0.0, 0.25], rtol=1e-9)
+    assert abs(float(jnp.sum(after.active.weights)) - 1) <= 1e-15
 
 
 @every_method

@@ -189,10 +189,11 @@ def test_batches_of_rules_under_vmap():
 
 
 def test_a_schedule_beyond_one_is_held_at_one():
-    method = optzoo.frank_wolfe(lmo.simplex(), lambda k: 0.5 + k)
+    """What lies beyond the oracle's answer would be drawn back elsewhere."""
+    method = optzoo.frank_wolfe(lmo.l2_ball(1.0), lambda k: 0.5 + k)
     x = jnp.eye(2)[0]
     state = method.init(x)._replace(steps=jnp.int32(3))
-    updates, _ = method.update(jnp.array([1.0, 0.0]), state, x)
+    updates, _ = method.update(jnp.array([0.0, -1.0]), state, x)
     np.testing.assert_array_equal(x + updates, [0.0, 1.0])
 
 
