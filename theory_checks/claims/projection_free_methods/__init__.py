@@ -2,7 +2,7 @@
 
 from ...claim import Claim
 from ...side_by_side import SideBySide
-from . import active_sets, complexity, counts, enumerated, runs
+from . import active_sets, complexity, counts, enumerated, line, runs, side_by_side
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
@@ -10,8 +10,9 @@ CLAIMS: tuple[Claim, ...] = (
     *active_sets.CLAIMS,
     *enumerated.CLAIMS,
     *runs.CLAIMS,
+    *line.CLAIMS,
     *complexity.CLAIMS,
     *counts.CLAIMS,
 )
 
-SIDE_BY_SIDE: tuple[SideBySide, ...] = ()
+SIDE_BY_SIDE: tuple[SideBySide, ...] = side_by_side.SIDE_BY_SIDE

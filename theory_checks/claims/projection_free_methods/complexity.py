@@ -18,6 +18,7 @@ import numpy as np
 from optzoo.theorems import Theorem
 from optzoo.theorems.projection_free_methods import (
     SAGAFW,
+    SFW,
     SPIDER_NONCONVEX,
     TABLE_GRADIENTS,
     TABLE_ORACLE,
@@ -36,7 +37,7 @@ from .instances import line_model, parabolas
 from .processes import AVERAGE_GAP
 from .settings import MethodSetting
 
-__all__ = ["CLAIMS", "COSTS"]
+__all__ = ["CLAIMS", "COSTS", "Cost", "cost_of"]
 
 SAMPLES, SLOPES = 64, 8
 NOISE = rf"$f_i(x) = cx \pm x^2/2$ on $[-1, 1]$, $n = {SAMPLES}$, averaged over {SLOPES} slopes $c$"
@@ -56,7 +57,8 @@ class Cost:
         offset: the theorem's steps are 2/(k + offset).
         looks: so many times the laboratory's seeds.
         metric: of the experiment.
-        curve: the theorem's own at the checkpoints, where it has a logarithm beside the power.
+        curve: the theorem's own at the checkpoints, where it is not yet a power, or has a logarithm
+            beside it.
         false: so many times the exponent is a false claim.
         ends: whether the checkpoints are the ends of epochs, in which the error is no power.
     """
@@ -81,37 +83,31 @@ def _over_slopes(
     return Experiment(f"complexity-{name}", sweep, tuple(int(tick) for tick in ticks), lanes=16)
 
 
-def _cost(
-    name: str,
-    setting: MethodSetting,
-    first: int,
-    per_call: float,
-    stated: tuple[float, float],
-    slopes: tuple[float, float] = (1e-4, 1.0),
-    per_fresh: float = 0.0,
-) -> Cost:
-    """Of a method by its plan."""
-    steps = np.asarray(log_spaced(first, len(setting.plan.steps), 13))
+def _sfw() -> Cost:
+    # The batches of L = 1.4, which is an upper bound, too.
+    horizon, b = 400, 8
+    samples = (np.arange(horizon) + 2.0) ** 2 / 8
+    setting = settings.stochastic(noise_tight(1.0), horizon, b, samples=samples)
+    steps = np.asarray(log_spaced(13, horizon, 13))
     ticks = setting.plan.calls_to(steps)
-    fresh = np.append(0, np.cumsum(setting.plan.fresh))[steps]
     return Cost(
-        _over_slopes(name, setting.run, ticks, slopes),
-        tuple(per_call * ticks + per_fresh * fresh),
+        _over_slopes("sfw", setting.run, ticks, (3e-3, 1.0)),
+        tuple(float(b) * ticks),
         tuple(steps.astype(float)),
-        {"gradients": stated[0], "calls": stated[1]},
+        {"gradients": 1 / 3, "calls": 1.0},
+        offset=2.0,
+        looks=2,
+        curve=tuple(setting.bound(SFW, *setting.arguments)[steps]),
     )
 
 
-def _sfw() -> Cost:
-    horizon, b = 400, 8
-    samples = (np.arange(horizon) + 2.0) ** 2 / 8  # those of L = 1.4, which holds, too
-    setting = settings.stochastic(noise_tight(1.0), horizon, b, samples=samples)
-    cost = _cost("sfw", setting, 13, b, (1 / 3, 1.0), (3e-3, 1.0))
-    return replace(cost, offset=2.0, looks=2)
-
-
 def _scg() -> Cost:
-    return _cost("scg", settings.momentum(noise_tight(1.0), 20_000), 200, 1, (1 / 3, 1 / 3))
+    horizon = 20_000
+    setting = settings.momentum(noise_tight(1.0), horizon)
+    steps = log_spaced(200, horizon, 13)
+    experiment = _over_slopes("scg", setting.run, steps, (1e-4, 1.0))
+    each = tuple(float(step) for step in steps)
+    return Cost(experiment, each, each, {"gradients": 1 / 3, "calls": 1 / 3})
 
 
 def _sarah() -> Cost:
@@ -169,7 +165,8 @@ def _by_plan(
     fresh = np.append(0, np.cumsum(plan.fresh))[steps]
     n, b = run.problem.num_samples, run.batch_size
     # A call with a full gradient has no batch; a difference takes two gradients a sample.
-    per_call, lanes = (b, 16) if name == "sag" else (2 * b, 1)
+    per_call = b if name == "sag" else 2 * b
+    lanes = 16 if name == "sag" else 1
     return Cost(
         Experiment(f"complexity-{name}", run, tuple(int(tick) for tick in ticks), lanes=lanes),
         tuple(per_call * (ticks - fresh) + float(n) * fresh),
@@ -235,19 +232,19 @@ COSTS: Mapping[str, Callable[[], Cost]] = {
 
 
 @cache
-def _of(method: str) -> Cost:
+def cost_of(method: str) -> Cost:
+    """The costs of a method by its name."""
     return COSTS[method]()
 
 
 def _case(unit: str, method: str) -> Case:
-    cost = _of(method)
+    cost = cost_of(method)
     points = getattr(cost, unit)
     exponent = cost.stated[unit]
-    base: tuple[float, ...] | None = None
-    if cost.curve is not None:
-        base = tuple(np.asarray(cost.curve) ** (1 / exponent))
-    elif unit == "calls" and cost.offset:
-        base = tuple(1 / (np.asarray(points) + cost.offset))
+    power: tuple[float, ...] | None = None
+    if unit == "calls" and cost.offset:
+        power = tuple(1 / (np.asarray(points) + cost.offset))
+    own = power if cost.curve is None else tuple(np.asarray(cost.curve) ** (1 / exponent))
 
     def check(stated: float = exponent) -> Rate | Law:
         if cost.ends:
@@ -260,7 +257,7 @@ def _case(unit: str, method: str) -> Case:
             looks=cost.looks,
             points=points,
             # A false claim is of a pure power.
-            base=base if stated == exponent else None,
+            base=own if stated == exponent else power,
         )
 
     faster = wrong(

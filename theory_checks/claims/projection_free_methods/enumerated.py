@@ -209,12 +209,14 @@ def _claim(
     make: Callable[..., MethodSetting],
     table: Mapping[str, Hard],
     metric: str = "suboptimality",
+    **fields: Any,
 ) -> Claim:
     return Claim(
         id=f"projection_free_methods/{name}/enumerated",
         title=title,
         theorem=theorem,
         prepare=grid(partial(_case, theorem, make, table, metric), instance=tuple(table)),
+        **fields,
     )
 
 
@@ -227,7 +229,14 @@ CLAIMS: tuple[Claim, ...] = (
         STOCHASTIC,
     ),
     _claim("scg", "Momentum, every sequence of batches", SCG, settings.momentum, MOMENTUM),
-    _claim("svrf", "Snapshots, every sequence of batches", SVRF, settings.svrf, SNAPSHOT),
+    _claim(
+        "svrf",
+        "Snapshots, every sequence of batches",
+        SVRF,
+        settings.svrf,
+        SNAPSHOT,
+        not_tested={"r_0": r"the method begins with a full step, after which $R_1 = LD^2/2$"},
+    ),
     _claim(
         "spider",
         "Path-integrated differences, every sequence of batches",

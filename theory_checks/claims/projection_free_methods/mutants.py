@@ -15,7 +15,6 @@ __all__ = [
     "constant_batch",
     "first_micro_batch_only",
     "without_memory",
-    "without_the_table",
 ]
 
 
@@ -38,11 +37,3 @@ def constant_batch(call: Call) -> tuple[optax.Updates, Any]:
         grad_fn=lambda params: zeros,
         full_grad_fn=lambda params: call.updates,
     )
-
-
-@altered(optzoo.sagafw)
-def without_the_table(call: Call) -> tuple[optax.Updates, Any]:
-    """The step goes along the batch's gradient alone."""
-    fresh = call.method.init(call.params)
-    updates, _ = call.step(state=fresh._replace(steps=call.state.steps))
-    return updates, call.step()[1]
