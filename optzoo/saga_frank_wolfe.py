@@ -277,7 +277,7 @@ def saga_sarah_frank_wolfe(
         )
 
         # y_i = grad f_i(x^k), and ybar with it: only the first of equal indices counts.
-        is_first = _is_first_occurrence(indices)
+        is_first = _is_first_occurrence(inside, n)
         changes = jax.tree.map(
             lambda new, y: jnp.where(_like_rows(is_first, new), new - y, 0.0), now, old_rows
         )
@@ -401,10 +401,17 @@ def _twice(rows: jax.Array) -> jax.Array:
     return jnp.concatenate([rows, rows])
 
 
-def _is_first_occurrence(indices: jax.Array) -> jax.Array:
-    """True where no earlier entry is equal, in O(b log b)."""
-    order = jnp.argsort(indices, stable=True)
-    ranked = indices[order]
+def _is_first_occurrence(indices: jax.Array, largest: int) -> jax.Array:
+    """True where no earlier entry is equal, in O(b log b); the indices are 0, ..., largest."""
+    b = indices.shape[0]
+    if (largest + 1) * b < 2**31:
+        # XLA sorts numbers several times as fast as pairs on CPUs.
+        places = jnp.arange(b, dtype=jnp.int32)
+        pairs = jnp.sort(indices.astype(jnp.int32) * b + places)
+        ranked, order = pairs // b, pairs % b
+    else:
+        order = jnp.argsort(indices, stable=True)
+        ranked = indices[order]
     starts = jnp.concatenate([jnp.ones(1, bool), ranked[1:] != ranked[:-1]])
     return jnp.zeros(indices.shape, bool).at[order].set(starts)
 
