@@ -17,6 +17,9 @@ PyTree: TypeAlias = Any
 
 finfo: Any = jnp.finfo
 
+# Entries of which the maximum is taken first, where an argmax is asked for.
+_BLOCK = 1024
+
 
 def is_concrete(value: object) -> bool:
     """Whether the value is known now, which that of a tracer is not."""
@@ -43,7 +46,8 @@ def require_finite(name: str, tree: PyTree) -> jax.Array:
     """Whether all entries are finite, a traced boolean; raises ValueError on a concrete no."""
     flags = [jnp.array(True)]
     for path, leaf in tree_leaves_with_path(tree):
-        flags.append(jnp.all(jnp.isfinite(leaf)))
+        # 0 times a number that is not finite is NaN; XLA sums faster than it joins flags.
+        flags.append(jnp.isfinite(jnp.sum(leaf * 0)))
         if is_concrete(flags[-1]) and not bool(flags[-1]):
             raise ValueError(f"{name}{keystr(path)} must be finite, got a NaN or an infinity.")
     return jnp.all(jnp.stack(flags))
@@ -125,17 +129,51 @@ def first_argmax(tree: PyTree) -> PyTree:
     """Masks that are True at the first maximum in flattening order and nowhere else."""
     leaves, treedef = jax.tree.flatten(widen(tree))
     # An empty leaf has no maximum, and cannot hold the first one.
-    best = {rank: jnp.argmax(leaf) for rank, leaf in enumerate(leaves) if leaf.size}
+    best = {rank: _first_argmax(leaf.ravel()) for rank, leaf in enumerate(leaves) if leaf.size}
     if not best:
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, bool), tree)
     ranks = jnp.array(list(best))
     maxima = jnp.stack([leaves[rank].ravel()[index] for rank, index in best.items()])
     winner = ranks[jnp.argmax(maxima)]
     masks = [
-        ((jnp.arange(leaf.size) == best.get(rank, 0)) & (winner == rank)).reshape(leaf.shape)
+        ((jnp.arange(leaf.size, dtype=jnp.int32) == best.get(rank, 0)) & (winner == rank)).reshape(
+            leaf.shape
+        )
         for rank, leaf in enumerate(leaves)
     ]
     return jax.tree.unflatten(treedef, masks)
+
+
+def first_entry(tree: PyTree) -> PyTree:
+    """Masks that are True at the first entry in flattening order and nowhere else."""
+    leaves, treedef = jax.tree.flatten(tree)
+    first = next((rank for rank, leaf in enumerate(leaves) if leaf.size), None)
+    masks = [
+        (jnp.arange(leaf.size, dtype=jnp.int32) == (0 if rank == first else -1)).reshape(leaf.shape)
+        for rank, leaf in enumerate(leaves)
+    ]
+    return jax.tree.unflatten(treedef, masks)
+
+
+def _first_argmax(vector: jax.Array) -> jax.Array:
+    """The first index of the maximum, or of a NaN; int32.
+
+    XLA's argmax takes one entry at a time on CPUs, its maximum many: only the first block that
+    holds the maximum is searched.
+    """
+    size = vector.size
+    if size < 2 * _BLOCK:
+        return jax.lax.argmax(vector, 0, jnp.int32)
+    # A part of the vector would be copied.
+    width = next((w for w in range(_BLOCK, _BLOCK // 8, -1) if size % w == 0), _BLOCK)
+    maxima = jnp.max(vector[: size - size % width].reshape(-1, width), axis=1)
+    if size % width:
+        maxima = jnp.append(maxima, jnp.max(vector[size - size % width :]))
+    block = jax.lax.argmax(maxima, 0, jnp.int32)
+    # What the last window holds of the block before it is less than its maximum.
+    start = jnp.minimum(block * width, size - width)
+    window = jax.lax.dynamic_slice(vector, (start,), (width,))
+    return start + jax.lax.argmax(window, 0, jnp.int32)
 
 
 def concatenate(tree: PyTree) -> jax.Array:

@@ -217,7 +217,7 @@ def sag_frank_wolfe(
 
         # alpha_i = phi_i'(<a_i, x^k>), and g^k = (1/n) sum_i alpha_i a_i with it
         before = read_entries(state.table, indices)
-        change = batch_sum(changed_entries(indices, now, before), rows)
+        change = batch_sum(changed_entries(indices, n, now, before), rows)
         estimate, error = add_exactly(
             state.table_mean,
             state.table_mean_error,

@@ -278,7 +278,7 @@ def saga_sarah_frank_wolfe(
         )
 
         # y_i = grad f_i(x^k), and ybar with it: only the first of equal indices counts.
-        changes = changed_entries(indices, now, old_rows)
+        changes = changed_entries(indices, n, now, old_rows)
         change = jax.tree.map(lambda total: total / n, batch_sum(changes, rows))
         table_mean, table_mean_error = add_exactly(state.table_mean, state.table_mean_error, change)
         new_table = write_entries(state.table, indices, now, old_rows)

@@ -267,7 +267,7 @@ def sagafw(
         )
 
         # y_j = grad f_j(x^k) for j in J, and ybar with it
-        change = batch_sum(changed_entries(renewed, now, before), a)
+        change = batch_sum(changed_entries(renewed, n, now, before), a)
         table_mean, table_mean_error = add_exactly(
             state.table_mean,
             state.table_mean_error,

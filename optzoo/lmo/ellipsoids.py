@@ -192,7 +192,7 @@ class rotated_ellipsoid(ConstraintSet):
 def _descent(vector: jax.Array) -> jax.Array:
     """-v / |v|_2; e_0 for v = 0."""
     largest, scaled = tv.scale_by_largest(vector)
-    first = tv.first_argmax(jnp.zeros_like(vector)).astype(vector.dtype)
+    first = tv.first_entry(vector).astype(vector.dtype)
     descent = jnp.where(largest == 0, first, -scaled)
     return descent / jnp.sqrt(tv.total(descent**2))
 

@@ -125,8 +125,7 @@ class l2_ball(ConstraintSet):
 
     def _lmo(self, direction: PyTree) -> PyTree:
         largest, scaled = tv.scale_by_largest(direction)
-        zeros = jax.tree.map(jnp.zeros_like, scaled)
-        first = jax.tree.map(lambda e, v: e.astype(v.dtype), tv.first_argmax(zeros), scaled)
+        first = jax.tree.map(lambda e, v: e.astype(v.dtype), tv.first_entry(scaled), scaled)
         # The zero direction is read as -e_0.
         descent = jax.tree.map(lambda v, e: jnp.where(largest == 0, e, -v), scaled, first)
         norm = jnp.sqrt(tv.total(jax.tree.map(jnp.square, descent)))
@@ -262,7 +261,7 @@ class lp_ball(NormBall):
         vector, is_zero = scaled_vector(direction)
         radius = as_scalar("radius", self.radius, vector.dtype)
         p = as_scalar("p", self.p, vector.dtype)
-        first = tv.first_argmax(vector).astype(vector.dtype)
+        first = tv.first_entry(vector).astype(vector.dtype)
         magnitudes = jnp.where(is_zero, first, abs(vector) ** (1 / (p - 1)))
         norm = tv.total(magnitudes**p) ** (1 / p)
         return tv.split_like(away_from(vector) * (radius * (magnitudes / norm)), direction)

@@ -79,7 +79,7 @@ class k_support_ball(NormBall):
         require_range("radius", self.radius, direction)
         vector, is_zero = scaled_vector(direction)
         kept = largest_mask(abs(vector), min(self.k, vector.size))
-        first = tv.first_argmax(vector).astype(vector.dtype)
+        first = tv.first_entry(vector).astype(vector.dtype)
         magnitudes = jnp.where(is_zero, first, jnp.where(kept, abs(vector), 0))
         norm = jnp.sqrt(tv.total(magnitudes**2))
         radius = as_scalar("radius", self.radius, vector.dtype)
@@ -362,7 +362,7 @@ class group_lasso_ball(NormBall):
     def _lmo(self, direction: PyTree) -> PyTree:
         require_range("radius", self.radius, direction)
         largest, scaled = tv.scale_by_largest(direction)
-        first = tv.first_argmax(jax.tree.map(jnp.zeros_like, scaled))
+        first = tv.first_entry(scaled)
         # The zero direction is read as -e_0.
         descent = jax.tree.map(lambda v, e: jnp.where(largest == 0, e, -v), scaled, first)
         norms = jax.tree.map(_row_norms, descent)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from jax.sharding import PartitionSpec as P
 from scipy.optimize import linprog
 
+from optzoo import _tree_vector
 from optzoo.lmo import ConstraintSet, box, l1_ball, l2_ball, linf_ball, product, simplex
 
 FLOATS = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
@@ -686,3 +687,30 @@ def test_diameters_of_norm_balls_and_simplices_in_closed_form(dimension):
     edge = 1.5 * 2**0.5 if dimension > 1 else 0.0
     assert linf_ball(1.5).diameter(like) == pytest.approx(corners)
     assert simplex(1.5).diameter(like) == pytest.approx(edge)
+
+
+# Long vectors, which are searched block by block.
+
+
+@pytest.mark.parametrize("size", [2048, 3000, 5003, 10_007])
+def test_the_first_of_equal_maxima_of_a_long_vector_is_chosen(size):
+    """Sizes with and without a divisor near the size of a block; maxima in every place of note."""
+    width = _tree_vector._BLOCK
+    oracle = jax.jit(l1_ball(1.0).lmo)
+    places = {0, 1, width - 1, width, size - width, size - width - 1, size - 2, size - 1, size // 2}
+    places |= {size - size % width, max(size - size % width - 1, 0)}
+    for first in {place % size for place in places}:
+        g = np.random.default_rng(first).uniform(-1, 1, size)
+        g[first:][:: size // 3] = -2.0
+        g[-1] = -2.0
+        expected = np.zeros(size)
+        expected[first] = 1.0
+        np.testing.assert_array_equal(oracle(jnp.asarray(g)), expected)
+
+
+def test_a_number_that_is_not_finite_anywhere_in_a_long_vector_poisons_all():
+    for bad in (np.nan, np.inf, -np.inf):
+        for place in (0, 1500, 4999):
+            g = np.ones(5000, np.float32)
+            g[place] = bad
+            assert np.isnan(jax.jit(l1_ball(1.0).lmo)(jnp.asarray(g))).all()
