@@ -88,8 +88,9 @@ def stochastic_conditional_gradient(
 
     A leaf whose gradient is zero moves all the same: LMO answers an extreme point, for which zero
     counts as negative. On the l-infinity ball this holds of single entries; on the spectral-norm
-    ball rows of zeros (tokens that no batch has had) stay what they are. `optax.partition` keeps
-    what must not move, and gives AdamW to what you would not train in this way.
+    ball rows of zeros (tokens that no batch has had) stay what they are, but for the decay.
+    `optax.partition` keeps what must not move, and gives AdamW to what you would not train in
+    this way.
 
     Args:
       constraint: the set C, such as `optzoo.lmo.layerwise()`.
