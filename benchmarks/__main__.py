@@ -34,6 +34,7 @@ NAMES = (
     "distributed_methods",
     "three_pillars_on_processes",
     "adversarial_digits",
+    "norm_constrained_networks",
 )
 
 

@@ -1,6 +1,6 @@
 r"""The stochastic conditional gradient: Frank-Wolfe with momentum, as networks are trained with it.
 
-    m^k     = (1 - alpha_k) m^{k-1} + alpha_k g^k,    m^0 = g^0,
+    m^k     = (1 - alpha_k) m^{k-1} + alpha_k g^k,    alpha_0 = 1,
     x^{k+1} = x^k + eta_k (LMO(m^k) - lambda x^k),    LMO(m) = argmin_{s in C} <m, s>.
 
 C is a product of norm balls, one a layer (`optzoo.lmo.layerwise`). One formula has the family:
@@ -18,8 +18,10 @@ C is a product of norm balls, one a layer (`optzoo.lmo.layerwise`). One formula 
 Differs from the papers:
  1. Scion's loop is x^{k+1} = x^k + eta_k (s - x^k) or x^k + eta_k s; Muon's decays weights by any
     lambda. Here lambda is the argument `weight_decay`.
- 2. Muon's average begins at zero and is divided by 1 - beta^{k+1}. That is the average above with
-    alpha_k = (1 - beta) / (1 - beta^{k+1}); a constant alpha gives g^0 more weight.
+ 2. Scion's paper has a constant alpha after alpha_0 = 1, which leaves g^0 the weight (1 - alpha)^k,
+    for long more than any other. Its code and Muon's begin their averages at zero, with a weight
+    alpha for each gradient. A number alpha means theirs, alpha_k = alpha / (1 - (1 - alpha)^{k+1});
+    the paper's is the schedule `lambda k: alpha`.
  3. Iterates are not drawn back into the set: every step forgets eta_k lambda of the round-off
     before it, so that no more than eps / (eta lambda) gathers. `sarah_frank_wolfe` draws back.
  4. For 16-bit parameters the average and the iterate are kept in float32, the iterate as a
@@ -76,7 +78,7 @@ def stochastic_conditional_gradient(
     r"""Frank-Wolfe with momentum; Scion and Muon on the sets of `optzoo.lmo.layerwise`.
 
     .. math::
-      m^k = (1 - \alpha_k) m^{k-1} + \alpha_k g^k, \quad m^0 = g^0, \qquad
+      m^k = (1 - \alpha_k) m^{k-1} + \alpha_k g^k, \quad \alpha_0 = 1, \qquad
       x^{k+1} = x^k + \eta_k \bigl(\mathrm{LMO}(m^k) - \lambda x^k\bigr)
 
     With `weight_decay=1` this is Frank-Wolfe and x stays in C. With `weight_decay=0` it is steepest
@@ -86,14 +88,16 @@ def stochastic_conditional_gradient(
 
     A leaf whose gradient is zero moves all the same: LMO answers an extreme point, for which zero
     counts as negative. On the l-infinity ball this holds of single entries; on the spectral-norm
-    ball rows of zeros (tokens that no batch has had) stay what they are. `optax.partition` keeps
-    what must not move, and gives AdamW to what you would not train in this way.
+    ball rows of zeros (tokens that no batch has had) stay what they are, but for the decay.
+    `optax.partition` keeps what must not move, and gives AdamW to what you would not train in
+    this way.
 
     Args:
       constraint: the set C, such as `optzoo.lmo.layerwise()`.
       learning_rate: eta_k, a positive number or a schedule of the steps; eta_k lambda <= 1.
-      averaging: alpha_k in (0, 1], a number or a schedule; 1 - beta, where momentum is written
-        beta. At the first step it is 1.
+      averaging: a number alpha in (0, 1], 1 - beta where momentum is written beta, for the
+        exponential average, alpha_k = alpha / (1 - (1 - alpha)^{k+1}); or a schedule of alpha_k,
+        which is not asked at the first step.
       weight_decay: lambda >= 0. 1 for Scion, 0 for unconstrained Scion and Muon.
       nesterov: whether LMO is asked about (1 - alpha_k) m^k + alpha_k g^k, as Muon does.
 
@@ -158,8 +162,7 @@ def stochastic_conditional_gradient(
         require_own_state(state, jax.eval_shape(fresh, params))
         k = state.steps
         eta = jnp.asarray(learning_rate(k) if callable(learning_rate) else learning_rate)
-        given = jnp.asarray(averaging(k) if callable(averaging) else averaging)
-        alpha = jnp.where(k == 0, jnp.ones_like(given), given)
+        alpha = _alpha(averaging, k)
 
         def averaged(m: optax.Updates, g: optax.Updates) -> optax.Updates:
             return jax.tree.map(jnp.add, weighted(1 - alpha, m), weighted(alpha, g))
@@ -182,6 +185,15 @@ def stochastic_conditional_gradient(
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _alpha(averaging: optax.ScalarOrSchedule, k: jax.Array) -> jax.Array:
+    """The weight of g^k in m^k."""
+    alpha = jnp.asarray(averaging(k) if callable(averaging) else averaging)
+    if callable(averaging):
+        return jnp.where(k == 0, jnp.ones_like(alpha), alpha)
+    # alpha / (1 - (1 - alpha)^(k + 1)), without cancellation
+    return alpha / -jnp.expm1((k + 1).astype(alpha.dtype) * jnp.log1p(-alpha))
 
 
 def _require_averaging(averaging: Any) -> None:

@@ -103,6 +103,15 @@ def test_every_layer_has_its_set_and_every_network_its_order_of_axes():
     agree(constraint, params)
 
 
+def test_what_is_a_matrix_and_what_a_vector():
+    """A map of one input is a matrix; what has more axes than two and one input is a bias."""
+    shapes = {"map": (1, 3), "bias": (1, 1, 3), "kernel": (1, 2, 3), "vector": (3,), "number": ()}
+    sets = lmo.layerwise().of({name: jnp.ones(shape) for name, shape in shapes.items()}).sets
+    kinds = {name: type(one).__name__ for name, one in sets.items()}
+    vectors = dict.fromkeys(("bias", "vector", "number"), "linf_ball")
+    assert kinds == {"map": "matricized", "kernel": "matricized", **vectors}
+
+
 def agree(constraint, params):
     """The set and the product it stands for, in all that is asked of them."""
     both = constraint, constraint.of(params)
