@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from optzoo._gradient_table import add_exactly
 
+# Compilers for CPUs take what is below the normal numbers for 0.
+normal = st.floats(-1.0, 1.0, width=32).map(lambda x: x if abs(x) > 1e-10 else 0.0)
+
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-@given(
-    numbers=st.lists(st.floats(-1.0, 1.0, width=32), min_size=2, max_size=2), shift=st.integers()
-)
+@given(numbers=st.lists(normal, min_size=2, max_size=2), shift=st.integers())
 @settings(max_examples=40, deadline=None)
 def test_a_sum_and_what_its_rounding_lost_are_the_sum(dtype, numbers, shift):
     """Whichever of the two is larger."""
