@@ -93,10 +93,11 @@ def long_run(name: str) -> Experiment:
 def _in_horizon(setting: Stated, experiment: Experiment, *false: Change) -> Case:
     points, sweep = experiment.checkpoints, experiment.process
     assert isinstance(sweep, Sweep)
+    run = sweep.process
+    assert isinstance(run, FiniteSumRun)
 
-    def check(method: Method = sweep.process.method, stated: float = 1.0) -> Rate:
-        run = replace(sweep.process, method=method)
-        changed = replace(experiment, process=replace(sweep, process=run))
+    def check(method: Method = run.method, stated: float = 1.0) -> Rate:
+        changed = replace(experiment, process=replace(sweep, process=replace(run, method=method)))
         return Rate(changed, "suboptimality", stated, (points[0], points[-1]), looks=1)
 
     faster = wrong("rate 1.5 claimed", "a false claim: $K^{-3/2}$", stated=1.5)

@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 Make: TypeAlias = Callable[..., optax.GradientTransformationExtraArgs]
 
 STEPS = 60
-RULES = {
+RULES: Mapping[str, Callable[[float], optzoo.StepRule]] = {
     "short": lambda L: optzoo.short_step(L),
     "exact": lambda L: optzoo.exact_line_search(),
 }
@@ -145,8 +145,8 @@ def _trajectory(
         atoms = jnp.eye(room, x.size, dtype=x.dtype)
         weights = jnp.zeros(room).at[: x.size].set(x)
         state = state._replace(active=active._replace(weights=weights, atoms=atoms))
-    _, seen = jax.lax.scan(step, (x, state), None, steps)
-    return seen  # type: ignore[no-any-return]
+    _, (values, short) = jax.lax.scan(step, (x, state), None, steps)
+    return values, short
 
 
 # --- Instances ---

@@ -25,7 +25,7 @@ def first_micro_batch_only(*more: Any, samples_per_step: Any, **named: Any) -> T
 
 def without_memory(*more: Any, momentum: Any = None, **named: Any) -> Transformation:
     """No momentum: every step goes along its own batch."""
-    return optzoo.momentum_frank_wolfe(*more, momentum=1.0, **named)
+    return optzoo.momentum_frank_wolfe(*more, **(named | {"momentum": 1.0}))
 
 
 @altered(optzoo.spider_frank_wolfe)

@@ -145,7 +145,6 @@ def expectations(run: MethodRun, calls: int, metric: str) -> Array:
 @partial(jax.jit, static_argnames=("calls", "metric"))
 def _expectations(run: MethodRun, batches: jax.Array, calls: int, metric: str) -> jax.Array:
     watch = {**MethodRun.watch, **AVERAGE_GAP}[metric]
-    along = watch if isinstance(watch, Along) else None
     outcomes = len(batches) ** calls
 
     def observed(code: jax.Array) -> jax.Array:
@@ -153,12 +152,12 @@ def _expectations(run: MethodRun, batches: jax.Array, calls: int, metric: str) -
             before, memory = carry
             batch = batches[code // len(batches) ** k % len(batches)]
             after = run.advance(before, batch)
-            if along is None:
+            if not isinstance(watch, Along):
                 return (after, memory), watch(run, after)
-            memory = along.add(memory, run, k, before, after)
-            return (after, memory), along.read(memory)
+            memory = watch.add(memory, run, k, before, after)
+            return (after, memory), watch.read(memory)
 
-        start = run.init(jax.random.key(0)), None if along is None else along.start()
+        start = run.init(jax.random.key(0)), watch.start() if isinstance(watch, Along) else None
         _, values = jax.lax.scan(step, start, jnp.arange(calls))
         return values
 

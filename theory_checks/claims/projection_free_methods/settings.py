@@ -183,7 +183,7 @@ def _run(place: Instance, steps: Array, b: int, method: Method, **fields: Any) -
     return MethodRun(
         problem=place.problem,
         constraint=place.constraint,
-        x0=place.x0,
+        x0=jnp.asarray(place.x0),
         steps=jnp.asarray(steps),
         f_star=jnp.asarray(place.f_star.value),
         batch_size=b,
