@@ -7,6 +7,8 @@ call. A task makes so many calls that the clock's own cost does not count.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,7 @@ import scipy.optimize
 import scipy.sparse.linalg
 from numpy.typing import NDArray
 
+from optzoo import _tree_vector as tree_vector
 from optzoo import lmo
 
 from .progress import progress
@@ -66,8 +69,46 @@ def measure(sizes: tuple[int, ...] = SIZES) -> str:
         "within a round; above 1 the oracle is faster. The statements: argmax and sort of NumPy, "
         "`svds` and `eigsh` with k = 1, `linear_sum_assignment`, HiGHS through `linprog`.\n\n"
         "The leading singular pair (the oracle of the nuclear-norm ball) of an n x n matrix:\n\n"
-        f"{table(pair_header, pairs)}"
+        f"{table(pair_header, pairs)}\n\n"
+        "What an oracle of the l1 ball is made of, each part compiled by itself, beside NumPy's "
+        "`abs`, `argmax` and a vector of zeros:\n\n"
+        f"{table(PROFILE_HEADER, [_profile(d) for d in sizes])}\n\n"
+        "A call that does nothing is what JAX asks for a call; NumPy's functions have no such "
+        "price. Writing d zeros, which is what an answer is, and reading d numbers are passes "
+        "through memory that NumPy's statement has as well; what is left is XLA's: on CPUs it has "
+        "no vectorized argmax, so that maxima of blocks are taken first and one block is searched."
     )
+
+
+PROFILE_HEADER = (
+    *("d", "µs a call that does nothing", "zeros written", "maximum", "finite?", "first argmax"),
+    *("oracle", "NumPy"),
+)
+
+
+def _profile(d: int) -> tuple[str, ...]:
+    """Medians, in microseconds."""
+    ball, direction = lmo.l1_ball(1.0), jnp.asarray(np.random.default_rng(0).normal(size=d))
+    values = np.asarray(direction)
+    zero = jnp.zeros(())
+    parts: dict[str, tuple[Callable[[Any], object], object]] = {
+        "nothing": (jax.jit(lambda x: x + 1), zero),
+        "zeros": (jax.jit(lambda x: jnp.zeros(d) + x), zero),
+        "maximum": (jax.jit(lambda x: jnp.max(abs(x))), direction),
+        "finite": (jax.jit(lambda x: tree_vector.require_finite("x", x)), direction),
+        "argmax": (jax.jit(lambda x: tree_vector.first_argmax(abs(x))), direction),
+        "oracle": (jax.jit(ball.lmo), direction),
+        "NumPy": (_largest_entry, values),
+    }
+    timings = _timed({name: partial(part, x) for name, (part, x) in parts.items()})
+    return (f"{d:,}", *(f"{1e6 * timings.spread(name).median:.3g}" for name in parts))
+
+
+def _largest_entry(direction: Array) -> Array:
+    vertex = np.zeros_like(direction)
+    at = int(np.argmax(np.abs(direction)))
+    vertex[at] = -np.sign(direction[at])
+    return vertex
 
 
 def entries(d: int) -> dict[str, Entry]:

@@ -266,14 +266,18 @@ def saga_sarah_frank_wolfe(
 
         old_rows = read_entries(state.table, indices)
 
-        # g^k = g^{k-1} + mean_S [new - old] + lambda (mean_S [old - y] + ybar - g^{k-1})
-        moved = batch_sum(jax.tree.map(jnp.subtract, now, before), rows)
-        stale = batch_sum(jax.tree.map(jnp.subtract, before, old_rows), rows)
+        # g^k = g^{k-1} + mean_S [new - old] + lambda (mean_S [old - y] + ybar - g^{k-1}), with one
+        # sum over the batch: a linear table has a pass over the features for each.
+        terms = jax.tree.map(
+            lambda new, old, y: new - old + mix.astype(new.dtype) * (old - y),
+            now,
+            before,
+            old_rows,
+        )
         estimate = jax.tree.map(
-            lambda g, d, r, mean: g + d / b + mix.astype(g.dtype) * (r / b + mean - g),
+            lambda g, total, mean: g + total / b + mix.astype(g.dtype) * (mean - g),
             state.estimate,
-            moved,
-            stale,
+            batch_sum(terms, rows),
             state.table_mean,
         )
 
