@@ -1058,6 +1058,30 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("return bool(self._exceeded_by_run(said).any() or self._exceeded_by_worst(said).any())", "return bool(self._exceeded_by_run(said).any())"),
         ],
     },
+    (f"{_D}/lmo/test_leading_eigenvectors.py",): {
+        "optzoo/lmo/_leading_eigenvectors.py": [
+            ("GUARDS = 2", "GUARDS = 0"),
+            ("return max(eps**0.75, 2 * eps * dim**0.5)", "return eps**0.5"),
+            ("sizes = jnp.linalg.norm(triangle, axis=1)", "sizes = abs(jnp.diag(triangle))"),
+        ],
+    },
+    (f"{_D}/lmo/test_order_statistic.py",): {
+        "optzoo/lmo/_order_statistic.py": [
+            ("            from_high,\n            passes + 1,", "            found,\n            passes + 1,"),
+            ("enough = found >= k", "enough = found > k"),
+            ("equal & (jnp.cumsum(equal, dtype=jnp.int32) <= room)", "equal & (jnp.cumsum(equal, dtype=jnp.int32) < room)"),
+            ("        lambda: equal,\n", "        lambda: equal & False,\n"),
+            ("candidate = jnp.where(shrank, jnp.clip(guess, low + one, high - one), halfway)", "candidate = jnp.where(shrank, guess, halfway)"),
+            ("    vector = jnp.where(vector == 0, jnp.zeros((), vector.dtype), vector)\n", ""),
+        ],
+    },
+    (f"{_D}/lmo/test_first_sets.py",): {
+        "optzoo/_tree_vector.py": [
+            ("    start = jnp.minimum(block * width, size - width)", "    start = block * width"),
+            ("    block = jax.lax.argmax(maxima, 0, jnp.int32)", "    block = jax.lax.argmax(maxima[:-1], 0, jnp.int32)"),
+            ("flags.append(jnp.isfinite(jnp.sum(leaf * 0)))", "flags.append(jnp.array(True))"),
+        ],
+    },
     (f"{_D}/test_stochastic_frank_wolfe.py",): {
         "optzoo/stochastic_frank_wolfe.py": [
             ("jax.tree.map(jnp.add, state.total, wide(updates, params))", "jax.tree.map(lambda s, u: (s + u).astype(u.dtype).astype(s.dtype), state.total, updates)"),
@@ -1141,7 +1165,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("jnp.zeros(n, tv.wide_dtype(params)) if linear else rows", "jnp.zeros(n, jnp.float32) if linear else rows"),
         ],
         "optzoo/_gradient_table.py": [
-            ("        target = jnp.where(is_first, indices, y.shape[0])", "        target = indices"),
+            ("        target = jnp.where(is_first, indices, n)", "        target = indices"),
             ("jnp.where(_like_rows(is_first, new), new, old), mode", "new, mode"),
         ],
         "optzoo/saga_warm_start.py": [('return features is not None or getattr(mean, "shape", None) != ()', "return True"), ('return features is not None or getattr(mean, "shape", None) != ()', "return features is not None")],
