@@ -27,6 +27,8 @@ _LOOP = f"{_D}/test_distributed_methods.py::test_deterministic_methods_are_their
 _OUTCOME = f"{_D}/test_distributed_methods.py::test_every_step_of_a_random_method_is_an_outcome_of_its_statement"
 _T = "tests/theory_checks"
 _PEP = "tests/theory_checks/worst_case/pep"
+_PROJECTION_FREE = f"{_T}/test_projection_free_methods_claims.py"
+_ON_DATA = "tests/benchmarks/test_frank_wolfe_on_data.py"
 _NEWTON = "test_newton_schulz_polynomial_is_within_its_bounds_and_takes_every_step_of_it"
 _BEST = "test_newton_schulz_steps_are_the_best_and_leave_room_for_round_off"
 _TOLERANCE = "test_a_tolerance_is_what_the_singular_values_may_lack_and_no_more"
@@ -86,6 +88,11 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("            relation=self.relation,\n", "            relation=\"at_most\",\n"),
             ("            window=self.window,\n", "            window=(1, 1000),\n"),
             ("[sample[f\"{self.metric}@{j}\"].mean(axis=1)", "[sample[f\"{self.metric}@{j}\"][:, 0]"),
+            ("self.experiment.checkpoints if self.points is None else self.points", "self.experiment.checkpoints"),
+            ("np.asarray(self.base) ** self.stated", "np.asarray(self.base)"),
+            ("bound=None if self.base is None else np.asarray(self.base) ** self.stated", "bound=None"),
+            ("        if len(self.experiments) == 1:\n", "        if False:\n"),
+            ("laboratory.sample(self.experiments[0], 0, seeds)[self.metric].T", "laboratory.sample(self.experiments[0], 0, seeds)[self.metric].T[::-1]"),
         ],
         "statistics/minimizer.py": [
             ("np.argmin(means, axis=1)", "np.argmax(means, axis=1)"),
@@ -1216,6 +1223,210 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("return learning_rate(state.steps) if callable", "return learning_rate(state.calls) if callable"),
             ("        if learning_rate is None:\n            raise", "        if False:\n            raise"),
             ("            total=wide_zeros(params),\n            estimate=", "            total=jax.tree.map(jnp.zeros_like, params),\n            estimate="),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_plans_are_what_the_shipped_methods_do",): {
+        "projection_free_methods/settings.py": [
+            ("eta = 2 / (k + 2) if own else np.broadcast_to(np.asarray(steps, dtype=np.float64), k.shape)", "eta = 2 / (k + 3) if own else np.broadcast_to(np.asarray(steps, dtype=np.float64), k.shape)"),
+            ("calls = np.ceil(wanted / b).astype(np.int64)", "calls = np.floor(wanted / b).astype(np.int64) + 1"),
+            ("eta = 1 / (k[:-1] + 1) if own", "eta = 2 / (k[:-1] + 2) if own"),
+            ("(1, *(2 ** (t + 3) - 2 for t in range(1, 20)))", "(1, *(2 ** (t + 2) - 2 for t in range(1, 20)))"),
+            ("        96 * (by_place + 2)\n", "        96 * (by_place + 1)\n"),
+            ("    eta[0] = 1.0  # the start\n", ""),
+            ("calls = np.where(fresh, 1, np.ceil(wanted[k] / b)).astype(np.int64)", "calls = np.ceil(wanted[k] / b).astype(np.int64)"),
+            ("_epochs((2**t for t in range(30)), horizon)", "_epochs((2**t + 1 for t in range(30)), horizon)"),
+            ("eta, fresh = 2 / (length + k + 1.0), k == 0", "eta, fresh = 2 / (length + k + 2.0), k == 0"),
+            ("calls = np.where(fresh, 1, np.ceil(length / b)).astype(np.int64)", "calls = np.where(fresh, 1, np.ceil(k / b)).astype(np.int64)"),
+            ("fresh = np.arange(horizon) % epoch == 0", "fresh = np.arange(horizon) % epoch == 1"),
+            ("Plan.of(eta, calls), _tables(eta, 1 / (b * calls))", "Plan.of(eta, calls), _tables(eta, 1 / calls)"),
+            ("np.append(0, np.cumsum(self.calls))[np.asarray(steps)]", "np.append(0, np.cumsum(self.calls))[np.asarray(steps) - 1]"),
+            ('np.cumsum(self.calls), np.asarray(calls), side="right"', 'np.cumsum(self.calls), np.asarray(calls), side="left"'),
+        ],
+        "projection_free_methods/processes.py": [
+            ("table[jnp.minimum(k, len(table) - 1)]", "table[jnp.minimum(k + 1, len(table) - 1)]"),
+            ("steps = None if self.own_steps else schedule(self.steps)", "steps = schedule(self.steps)"),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_the_weights_of_momentum_are_those_of_the_bound",): {
+        "projection_free_methods/settings.py": [
+            ("rho = 4 / (k + 8) ** (2 / 3) if weights is None", "rho = 4 / (k + 9) ** (2 / 3) if weights is None"),
+        ],
+    },
+    (
+        f"{_PROJECTION_FREE}::test_expectations_of_independent_samples",
+        f"{_PROJECTION_FREE}::test_expectations_over_two_batches_a_step",
+        f"{_PROJECTION_FREE}::test_expectations_of_a_scalar_a_sample",
+    ): {
+        "projection_free_methods/processes.py": [
+            ("batches[code // len(batches) ** k % len(batches)]", "batches[code % len(batches)]"),
+            ("outcomes = len(batches) ** calls", "outcomes = len(batches) ** calls // 2"),
+            ("        first, second = jnp.split(batch, 2)\n", "        first, second = batch[:1], batch[:1]\n"),
+            ("weight=lambda run, k: run.steps[k]", "weight=lambda run, k: 1.0"),
+            ("        if not self.warm:\n            return start\n", "        if not self.warm or self.linear:\n            return start\n"),
+            ('"features": jnp.asarray(problem.features)[batch],', '"features": jnp.abs(jnp.asarray(problem.features)[batch]),'),
+        ],
+        "projection_free_methods/settings.py": [
+            ("off = 0.0 if warm else (1 - a) * float(jnp.sum(abs(slopes)))", "off = 0.0 if warm else float(jnp.sum(abs(slopes)))"),
+            ("a = index_probability(n, b, replacement=True)\n    own = steps is None", "a = b / n / 2\n    own = steps is None"),
+        ],
+    },
+    (
+        f"{_PROJECTION_FREE}::test_the_deviation_of_samples_is_the_largest_on_the_set",
+        f"{_PROJECTION_FREE}::test_the_diameters_of_images_are_the_largest_on_the_set",
+    ): {
+        "projection_free_methods/settings.py": [
+            ("float(np.mean(np.sum((rows - rows.mean(axis=0)) ** 2, axis=1)))", "float(np.mean(np.sum(rows**2, axis=1)))"),
+            ("return Constant(largest**0.5,", "return Constant(largest,"),
+            ("for sign in (1, -1) for axis in axes]", "for sign in (1,) for axis in axes]"),
+            ('(("1", 1), ("2", 2), ("inf", np.inf))', '(("1", 1), ("2", 1), ("inf", np.inf))'),
+            ("float(np.linalg.norm(apart, order, axis=-1).max())", "float(np.linalg.norm(images, order, axis=-1).max())"),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_constants_on_the_line_against_a_grid",): {
+        "projection_free_methods/instances.py": [
+            ("float(np.clip(-slope / curvature, -1, 1))", "float(-slope / curvature)"),
+            ("    if curvature > 0:\n", "    if False:\n"),
+            ("-float(np.mean(a * y))", "float(np.mean(a * y))"),
+            ('known={"D": 2.0}', 'known={"D": 1.0}'),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_the_solution_on_a_face_is_the_minimizer",): {
+        "projection_free_methods/active_sets.py": [
+            ("slope = gradient - hessian @ solution", "slope = gradient - hessian @ solution / 2"),
+            ("gradient = -pull * np.where(inside, signs, 0.5 * signs)", "gradient = pull * np.where(inside, signs, 0.5 * signs)"),
+            ("gradient = -pull * np.where(inside, signs, 0.5 * signs)", "gradient = -pull * signs"),
+            ("np.geomspace(1 / condition, 1, dim)", "np.geomspace(1 / condition, 2, dim)"),
+            ("inside = np.arange(dim) < -(-dim // 2)", "inside = np.arange(dim) < dim"),
+            ("solution = weights / weights.sum()\n        gradient", "solution = weights\n        gradient"),
+            ("start = np.asarray(constraint.lmo(jnp.asarray(-(hessian @ np.ones(dim) + slope))))", "start = solution"),
+            ('"r_0": Constant(self._excess(self.start)', '"r_0": Constant(self._excess(self.start) / 2'),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_widths_are_those_of_the_facial_distances",): {
+        "projection_free_methods/active_sets.py": [
+            ("2 / (d if d % 2 == 0 else d - 1 / d) ** 0.5", "2 / d**0.5"),
+            ("optzoo.lmo.box(0.0, 1.0), lambda d: d**-0.5", "optzoo.lmo.box(-1.0, 1.0), lambda d: d**-0.5"),
+            ("optzoo.lmo.l1_ball(1.0), lambda d: (d - 1) ** -0.5", "optzoo.lmo.l1_ball(1.0), lambda d: d**-0.5"),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_excess_and_good_steps_of_a_run",): {
+        "projection_free_methods/active_sets.py": [
+            ('getattr(state, "drops", 0) + getattr(state, "swaps", 0)', 'getattr(state, "swaps", 0) + 0'),
+            ("np.arange(1, steps + 1) - np.asarray(short)", "np.arange(steps) - np.asarray(short)"),
+            ("weights = jnp.zeros(room).at[: x.size].set(x)", "weights = jnp.zeros(room).at[: x.size].set(1 / x.size)"),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_costs_are_those_that_the_states_count",): {
+        "projection_free_methods/complexity.py": [
+            ('1 if name == "sag" else 2),\n        tuple(np', "2),\n        tuple(np"),
+            ("tuple(batches + float(problem.num_samples) * fresh)", "tuple(batches + float(problem.num_samples) * (fresh > 0))"),
+            ("(plan.calls_to(steps) - fresh)", "plan.calls_to(steps)"),
+            ('_in_the_long_run("saga", 2.0 * 4)', '_in_the_long_run("saga", 4.0)'),
+            ("p * SAMPLES + 2 * (1 - p) * b)", "p * SAMPLES + (1 - p) * b)"),
+            ("tuple(float(b) * ticks)", "tuple(float(b) * steps)"),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_the_least_number_of_steps_is_found", f"{_PROJECTION_FREE}::test_sag_needs_what_its_recursion_tends_to", f"{_PROJECTION_FREE}::test_gradients_that_suffice_do"): {
+        "projection_free_methods/counts.py": [
+            ("    while high - low > 1:", "    while high - low > 2:"),
+            ("(low, middle) if reached(middle) else (middle, high)", "(middle, high) if reached(middle) else (low, middle)"),
+            ("return 2 * A / EPS * b", "return A / EPS * b"),
+            ("stale = (1 - a) / a * plan.L_phi * plan.D_1", "stale = plan.L_phi * plan.D_1 / a"),
+            ("return 4 * START * slope / EPS**2", "return 2 * START * slope / EPS**2"),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_the_next_error_on_a_line_is_that_of_all_batches", f"{_PROJECTION_FREE}::test_lines_have_batches_of_the_cube_root"): {
+        "projection_free_methods/line.py": [
+            ("return spread / run.batch_size", "return spread"),
+            ("jnp.sum(jnp.var(off, axis=0))", "jnp.sum(jnp.mean(off**2, axis=0))"),
+            ("n = b**3 + b % 2\n", "n = b**2 + b % 2\n"),
+            ("STEPS = 1500", "STEPS = 150"),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_notes_say_who_is_faster_than_its_theorem", f"{_PROJECTION_FREE}::test_every_method_is_in_the_panel_of_its_kind"): {
+        "projection_free_methods/side_by_side.py": [
+            ("            if value > stated\n", "            if value < stated\n"),
+            ("WITHIN = 0.05", "WITHIN = 0.2"),
+            ("WITHIN = 0.05", "WITHIN = 0.02"),
+            ("value = -float(np.polyfit", "value = float(np.polyfit"),
+            ("kind = GAPS if cost.metric", "kind = SUMS if cost.metric"),
+            ("KINDS.get(method, SUMS)", "SUMS"),
+            ("cost.looks * laboratory.seeds", "laboratory.seeds"),
+            ("getattr(cost, unit))\n            kind", 'getattr(cost, "calls"))\n            kind'),
+            ("x, stated = np.asarray(getattr(cost, unit))", 'x, stated = np.asarray(getattr(cost, "calls"))'),
+        ],
+    },
+    (f"{_ON_DATA}::test_counts_and_levels_of_every_method",): {
+        "benchmarks/frank_wolfe_on_data.py": [
+            ("gradients = float(n) * int(state.steps)", "gradients = float(b) * int(state.steps)"),
+            ("float(optzoo.gradient_calls(state, n, b))", "float(optzoo.gradient_calls(state, n, 1))"),
+            ("partial(optzoo.svrf, batch_size=b)", "partial(optzoo.svrf, batch_size=2 * b)"),
+            ("done or seen[-1][0] >= epochs", "done or seen[-1][0] >= 2 * epochs"),
+        ],
+    },
+    (f"{_ON_DATA}::test_a_run_is_the_loop_that_anyone_would_write",): {
+        "benchmarks/frank_wolfe_on_data.py": [
+            ("jax.random.fold_in(batch_key, k), (b,), 0, n)", "batch_key, (b,), 0, n)"),
+            ("full_grad_fn=everything.gradient,", "full_grad_fn=batch.gradient,"),
+            ("everything.gradient(x), state, x, value_fn=everything.value", "everything.gradient(x) / 2 + 0.1, state, x, value_fn=everything.value"),
+            ("seen.append((gradients / n, float(state.steps)", "seen.append((gradients / n, gradients / n"),
+            ("advance(carry, loss, key, watch.steps, watch.next_look)", "advance(carry, loss, key, 0, watch.next_look - watch.steps)"),
+        ],
+    },
+    (
+        f"{_ON_DATA}::test_the_excess_is_over_the_minimum_on_the_ball",
+        f"{_ON_DATA}::test_every_stochastic_method_is_there_with_both_steps",
+        f"{_ON_DATA}::test_the_first_look_below_a_level_counts",
+        f"{_ON_DATA}::test_winners_need_the_fewest_gradients",
+        f"{_ON_DATA}::test_cells_are_medians_and_end_at_what_is_resolved",
+        f"{_ON_DATA}::test_without_the_folder_of_data_breast_cancer_alone_is_measured",
+        f"{_ON_DATA}::test_the_folder_of_data_is_read",
+    ): {
+        "benchmarks/frank_wolfe_on_data.py": [
+            ("float(np.mean(np.logaddexp(0.0, -margins))) - self.optimum.lower", "float(np.mean(np.logaddexp(0.0, margins))) - self.optimum.lower"),
+            ("found.append(Method(name, CLASSIC, fixed(make, classic), linear=linear))", "found.append(Method(name, OWN, fixed(make, classic), linear=linear))"),
+            ("self.excess <= level", "self.excess >= level"),
+            ("[below[0]]", "[below[-1]]"),
+            ("if own in (steps, SEARCH) or name", "if own == steps or name"),
+            ("if own in (steps, SEARCH) or name == \"Frank-Wolfe\"", "if own in (steps, SEARCH)"),
+            ("sorted(found, key=lambda name: found[name])[:2]", "sorted(found, key=lambda name: -found[name])[:2]"),
+            ('track.first("epochs", level) for track in runs', 'track.first("oracle", level) for track in runs'),
+            ("if np.isinf(found[first]):", "if False:"),
+            ("float(np.median([track.excess.min() for track in found]))", "float(np.median([track.excess[-1] for track in found[:1]])) * 2"),
+            ("np.median([track.excess.min() for track in found])), problem.resolved)", "np.median([track.excess.min() for track in found])), 0.0)"),
+            ("    if data_folder() is None:\n", "    if False:\n"),
+            ('for name in ("a9a", "mushrooms")]', 'for name in ("a9a",)]'),
+            ("libsvm(name, scale=False)", "libsvm(name)"),
+        ],
+    },
+    (f"{_ON_DATA}::test_the_report_has_a_row_a_method_and_its_figure",): {
+        "benchmarks/frank_wolfe_on_data.py": [
+            ("seeds = SEEDS[:1] if method.full else SEEDS", "seeds = SEEDS"),
+            ("if own not in (steps, SEARCH) and name", "if own not in (OWN, SEARCH) and name"),
+            ("getattr(track, unit)[shown], track.excess[shown]", "track.oracle[shown], track.excess[shown]"),
+            ('style = "--" if own == SEARCH or name == "Frank-Wolfe" else "-"', 'style = "--" if own == SEARCH else "-"'),
+        ],
+    },
+    (f"{_D}/theorems/test_projection_free_methods.py",): {
+        "theorems/projection_free_methods_constants.py": [
+            ("share = min(1.0, bound[k] / largest) if largest > 0 else 1.0", "share = bound[k] / largest if largest > 0 else 1.0"),
+            ("2 * self.L * self.D**2 / (np.asarray(k, dtype=np.float64) + 3)", "2 * self.L * self.D**2 / (np.asarray(k, dtype=np.float64) + 4)"),
+            ("self._fallen(min(0.5, self.condition / 4), good)", "self._fallen(min(0.5, self.condition / 2), good)"),
+            ("self.sigma**2 * np.asarray(nu, dtype=np.float64)", "self.sigma * np.asarray(nu, dtype=np.float64)"),
+            ("4 * self.L * self.D**2 / (np.asarray(k, dtype=np.float64) + 2)", "2 * self.L * self.D**2 / (np.asarray(k, dtype=np.float64) + 2)"),
+            ("(1 - rho[k + 1]) ** 2 * drifted**2 + rho[k + 1] ** 2 * noise", "(1 - rho[k]) ** 2 * drifted**2 + rho[k] ** 2 * noise"),
+            ("drifted = math.sqrt(bound[k]) + self.L * self.D * step", "drifted = math.sqrt(bound[k]) + self.L * step"),
+            ("taken = bound[k] if is_fresh else taken", "taken = self.r_0"),
+            ("self.descent(step, 0 if is_fresh else error)", "self.descent(step, error)"),
+            ("self.L_max * self.D**2 / 2.0 ** (np.asarray(epoch) + 1)", "self.L_max * self.D**2 / 2.0 ** (np.asarray(epoch) + 2)"),
+            ("(self.L_pm * self.D * eta[k - 1]) ** 2", "(self.L_pm * self.D * eta[k]) ** 2"),
+            ("            if not np.asarray(fresh)[k]:\n", "            if True:\n"),
+            ("self.L_pm * math.sqrt(nu * (epoch - 1))", "self.L_pm * math.sqrt(nu)"),
+            ("(math.sqrt(bound[k]) + move) ** 2 + self.a * move**2", "(math.sqrt(bound[k]) + move) ** 2"),
+            ("(kept + math.sqrt(kept**2 + self.a)) / self.a", "(kept + math.sqrt(kept + self.a)) / self.a"),
+            ("self.nu * self.staleness(steps)", "self.staleness(steps)"),
+            ("(1 - self.a) * (bound[k] + self.L_phi * self.D_1 * step)", "(1 - self.a) * bound[k] + self.L_phi * self.D_1 * step"),
+            ("bound[k + 1] = (1 - step) * bound[k] + added[k] / self.n", "bound[k + 1] = (1 - step) * bound[k] + added[k]"),
         ],
     },
 }  # fmt: skip

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SEED_FOLDERS = ("optzoo", "problems", "plots", "theory_checks", "tests", "docs")
+SEED_FOLDERS = ("optzoo", "problems", "plots", "theory_checks", "benchmarks", "tests", "docs")
 SEED_FILES = ("pyproject.toml", "README.md", "CONTRIBUTING.md")
 TIME_LIMIT = 300
 

@@ -57,6 +57,19 @@ class TestLaw:
         value = law(1.0)[0].exponent.value
         assert law(1.15 + 1.0 - value)[0].verdict == "INCONCLUSIVE"
 
+    @pytest.mark.parametrize(("exponent", "verdict"), [(1.0, "CONSISTENT"), (1.3, "REFUTED")])
+    def test_a_single_experiment_has_a_checkpoint_for_each_value(self, exponent, verdict):
+        """In the order of the values, seed by seed."""
+        rng = np.random.default_rng(4)
+        table = THETA**exponent * np.exp(0.1 * rng.normal(size=(512, 6)))
+        laboratory = Given({"metric": table}, 32)
+        check = Law(THETA, [experiment((1, 2, 3, 4, 5, 6))], "metric", 1.0, looks=2)
+        found = check.run(laboratory)
+        assert (found.verdict, found.seeds, laboratory.asked) == (verdict, 64, 64)
+        assert found.exponent.value == pytest.approx(exponent, abs=0.05)
+        np.testing.assert_array_equal(found.checkpoints, THETA)
+        np.testing.assert_allclose(found.mean, table[:64].mean(axis=0))
+
 
 def decaying(rate, floor=0.0, seeds=512):
     k = np.geomspace(1, 1000, 16).round()
@@ -92,6 +105,45 @@ class TestRate:
         found = Rate(experiment(points), "metric", 1.0, (10, 1000), looks=1).run(laboratory)
         assert found.verdict == "CONSISTENT"
         assert found.checkpoints.min() >= 10
+
+    @pytest.mark.parametrize(("power", "verdict"), [(2.0, "CONSISTENT"), (3.0, "REFUTED")])
+    def test_points_are_what_k_is(self, power, verdict):
+        """1/k is the square root in k^2 and less in k^3; the window is of the points."""
+        ticks, values = decaying(1.0)
+        points = np.asarray(ticks, float) ** power
+        window = (points[0], points[-1])
+        check = Rate(experiment(ticks), "metric", 0.5, window, looks=1, points=points)
+        found = check.run(Given({"metric": values}, 32))
+        assert found.verdict == verdict
+        assert found.exponent.value == pytest.approx(1 / power, abs=0.02)
+        np.testing.assert_allclose(found.checkpoints[[0, -1]], window)
+
+    @pytest.mark.parametrize(
+        ("decay", "base", "verdict"),
+        [
+            # (k + 40)^(-2) is the square of its base, and by far no power of k.
+            (2.0, True, "CONSISTENT"),
+            (2.0, False, "INCONCLUSIVE"),
+            (1.8, True, "REFUTED"),
+        ],
+    )
+    def test_the_base_is_what_the_power_is_of(self, decay, base, verdict):
+        k = np.unique(np.geomspace(1, 1000, 16).round())
+        noise = np.exp(0.02 * np.random.default_rng(1).normal(size=(64, 1)))
+        check = Rate(
+            experiment(tuple(k.astype(int))),
+            "metric",
+            2.0,
+            (10, 1000),
+            looks=2,
+            base=1 / (k + 40) if base else None,
+        )
+        found = check.run(Given({"metric": noise * (k + 40) ** -decay}, 32))
+        assert found.verdict == verdict
+        if base:
+            window = k[k >= 10]
+            slope = np.polyfit(np.log(window), np.log(window + 40), 1)[0]
+            assert found.exponent.reference == pytest.approx(2 * slope, abs=0.01)
 
 
 class TestPassage:

@@ -160,20 +160,26 @@ def _by_plan(
     name: str, setting: MethodSetting, steps: Any, stated: tuple[float, float], words: str
 ) -> Cost:
     """Of a run that is looked at after so many steps."""
-    plan, run = setting.plan, setting.run
-    ticks = plan.calls_to(steps)
-    fresh = np.append(0, np.cumsum(plan.fresh))[steps]
-    n, b = run.problem.num_samples, run.batch_size
-    # A call with a full gradient has no batch; a difference takes two gradients a sample.
-    per_call = b if name == "sag" else 2 * b
+    ticks = setting.plan.calls_to(steps)
     lanes = 16 if name == "sag" else 1
     return Cost(
-        Experiment(f"complexity-{name}", run, tuple(int(tick) for tick in ticks), lanes=lanes),
-        tuple(per_call * (ticks - fresh) + float(n) * fresh),
+        Experiment(
+            f"complexity-{name}", setting.run, tuple(int(tick) for tick in ticks), lanes=lanes
+        ),
+        _gradients(setting, steps, 1 if name == "sag" else 2),
         tuple(np.asarray(steps, dtype=float)),
         {"gradients": stated[0], "calls": stated[1]},
         words,
     )
+
+
+def _gradients(setting: MethodSetting, steps: Any, each: int) -> tuple[float, ...]:
+    """So far after so many steps: n where a step is fresh, and so many a sample of a batch."""
+    plan, problem = setting.plan, setting.run.problem
+    fresh = np.append(0, np.cumsum(plan.fresh))[steps]
+    # A call with a full gradient has no batch.
+    batches = each * setting.run.batch_size * (plan.calls_to(steps) - fresh)
+    return tuple(batches + float(problem.num_samples) * fresh)
 
 
 # --- The average gap ---
@@ -182,7 +188,7 @@ CROSSED = (3.0, -1.0) * 8
 """Second derivatives of the functions: their mean is x^2 / 2."""
 
 
-def _gap(name: str, setting: MethodSetting, theorem: Theorem, per_step: float) -> Cost:
+def _gap(name: str, setting: MethodSetting, theorem: Theorem) -> Cost:
     steps = np.asarray(log_spaced(len(setting.plan.steps) / 40, len(setting.plan.steps), 13))
     curve = setting.bound(theorem, *setting.arguments)[steps - 1]
     return Cost(
@@ -193,7 +199,7 @@ def _gap(name: str, setting: MethodSetting, theorem: Theorem, per_step: float) -
             AVERAGE_GAP,
             lanes=16,
         ),
-        tuple(per_step * steps),
+        _gradients(setting, steps, 2),
         tuple(steps.astype(float)),
         {"gradients": 0.5, "calls": 0.5},
         setting.words,
@@ -209,13 +215,13 @@ def _root_steps(horizon: int) -> Any:
 def _sagafw_gap() -> Cost:
     place, horizon, b = parabolas(CROSSED, (0.0,) * len(CROSSED), 1.0), 2000, 6
     setting = settings.sagafw(place, horizon, b, steps=_root_steps(horizon))
-    return _gap("sagafw", setting, SAGAFW, 2.0 * b)
+    return _gap("sagafw", setting, SAGAFW)
 
 
 def _spider_gap() -> Cost:
     place, horizon, q = parabolas(CROSSED, (0.0,) * len(CROSSED), 1.0), 2000, 4
     setting = settings.spider_constant(place, horizon, q, epoch=q, steps=_root_steps(horizon))
-    return _gap("spider", setting, SPIDER_NONCONVEX, (len(CROSSED) + 2.0 * q * (q - 1)) / q)
+    return _gap("spider", setting, SPIDER_NONCONVEX)
 
 
 COSTS: Mapping[str, Callable[[], Cost]] = {
