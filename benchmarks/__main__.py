@@ -21,6 +21,7 @@ ALONE = ("attack",)
 NAMES = (
     "runner_throughput",
     "frank_wolfe_time_to_gap",
+    "frank_wolfe_on_data",
     "frank_wolfe_iteration",
     "saga_table",
     "matrix_completion",

@@ -37,7 +37,7 @@ Transformation: TypeAlias = optax.GradientTransformationExtraArgs
 DOCS = Path(__file__).parent.parent / "docs"
 
 SEEDS = (1, 2, 3)
-EPOCHS = 60.0
+EPOCHS = 100.0
 SECONDS = 6.0  # of work, a run
 RADIUS = 10.0
 OWN, CLASSIC, SEARCH = "own steps", "2/(k + 2)", "line search"
