@@ -40,6 +40,10 @@ def require_feasible_start(constraint: ConstraintSet, params: optax.Params) -> N
 
 def require_step(learning_rate: Any) -> None:
     """Raises unless it is a number, a schedule or a rule for the step."""
+    if isinstance(learning_rate, type) and issubclass(learning_rate, StepRule):
+        # It can be called, and would be taken for a schedule.
+        name = learning_rate.__name__
+        raise TypeError(f"learning_rate must be a rule, {name}(...), got the class {name} itself.")
     if not isinstance(learning_rate, StepRule):
         require_step_size("learning_rate", learning_rate)
 

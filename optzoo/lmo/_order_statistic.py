@@ -45,7 +45,8 @@ def largest_mask(vector: jax.Array, count: int) -> jax.Array:
         _, indices = jax.lax.top_k(vector, count)
         return jnp.zeros(d, bool).at[indices].set(True)
     found = _bracket(vector, count)
-    above = vector >= _value(found.high, vector.dtype)
+    # Where numbers below the least normal one compare as 0, 0 is not below the next above 0.
+    above = (vector >= _value(found.high, vector.dtype)) & (found.from_high > 0)
     # Nothing lies strictly inside unless all of it is wanted.
     equal = (vector >= _value(found.low, vector.dtype)) & ~above
     room = count - found.from_high

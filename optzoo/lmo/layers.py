@@ -30,7 +30,8 @@ class layerwise(ConstraintSet):
 
     A leaf with two axes or more is one matrix: `out_axis` of its axes against all others, merged,
     which are its inputs. So a kernel (height, width, in, out) has height width in inputs. What has
-    more than two axes and one input is a vector, such as the bias (out, 1, 1) of equinox.
+    more than two axes and one input is a vector, such as the bias (out, 1, 1) of equinox. So is
+    what has no entries.
 
     The radius of a layer is `radius`, times `scaling` of its number of inputs and of outputs. In
     use are
@@ -128,7 +129,7 @@ class layerwise(ConstraintSet):
         shape = jnp.shape(leaf)
         outputs = shape[self.out_axis] if shape else 1
         inputs = math.prod(shape) // max(outputs, 1)
-        if len(shape) < 2 or (len(shape) > 2 and inputs == 1):
+        if len(shape) < 2 or (len(shape) > 2 and inputs == 1) or 0 in shape:
             return linf_ball(self.vector_radius)
         factor = 1.0 if self.scaling is None else self.scaling(inputs, outputs)
         require_positive(f"scaling({inputs}, {outputs})", factor)

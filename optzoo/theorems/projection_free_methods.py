@@ -284,7 +284,8 @@ SFW = Theorem(
     rate=1.0,
     proof=(
         _INEXACT + r"$E_k \le \nu_k\sigma^2$. With $m_k$ samples the noise adds at most $\eta_k^2 "
-        r"LD^2/2$, and $(k+1)(k+2) R_{k+1} \le k(k+1) R_k + 4LD^2$ in units of $\eta_k = 2/(k+2)$."
+        r"LD^2/2$. With $\eta_k = 2/(k+2)$, times $(k+1)(k+2)$: $(k+1)(k+2) R_{k+1} \le k(k+1) "
+        r"R_k + 4LD^2\frac{k+1}{k+2}$, whose sum is at most $4LD^2 k(k+1)/(k+3)$."
     ),
     not_shown="Noise that is smaller away from where $\\sigma$ is attained.",
 )

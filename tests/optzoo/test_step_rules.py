@@ -225,6 +225,15 @@ def test_a_rule_cannot_be_called_and_is_no_step_of_other_methods():
         optzoo.saga_sarah_frank_wolfe(lmo.simplex(), optzoo.short_step(1.0), 3)
 
 
+@pytest.mark.parametrize("rule", [optzoo.short_step, optzoo.exact_line_search])
+def test_the_class_of_a_rule_is_no_schedule(rule):
+    """A class can be called: without its parentheses a rule looks like a schedule."""
+    named = rf"learning_rate must be a rule, {rule.__name__}\(...\), got the class"
+    for method in (optzoo.frank_wolfe, optzoo.pairwise_frank_wolfe):
+        with pytest.raises(TypeError, match=named):
+            method(lmo.simplex(), rule)
+
+
 def test_the_function_of_a_search_is_asked_for_and_looked_at():
     method = optzoo.frank_wolfe(lmo.simplex(), optzoo.exact_line_search())
     x = jnp.eye(2)[0]

@@ -112,6 +112,17 @@ def test_what_is_a_matrix_and_what_a_vector():
     assert kinds == {"map": "matricized", "kernel": "matricized", **vectors}
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 0, 3)])
+def test_what_has_no_entries_is_a_vector(shape):
+    """A layer of no units: no decomposition has it, and a radius may divide by its inputs."""
+    constraint = lmo.layerwise(scaling=lambda i, o: (o / i) ** 0.5)
+    params = {"empty": jnp.ones(shape), "kernel": jnp.eye(2)}
+    for method in ("lmo", "project", "retract"):
+        assert getattr(constraint, method)(params)["empty"].shape == shape
+    assert bool(constraint.contains(params))
+    assert float(constraint.diameter(params)) == float(constraint.diameter(jnp.eye(2)))
+
+
 def agree(constraint, params):
     """The set and the product it stands for, in all that is asked of them."""
     both = constraint, constraint.of(params)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import optzoo
 from optzoo.lmo import _order_statistic
 from optzoo.lmo._order_statistic import largest_mask
 
@@ -41,3 +42,15 @@ def test_extremes_and_infinities_have_their_order():
     for count in (1, 200, 201, 600, 1399):
         found = largest_mask(jnp.asarray(values), count)
         np.testing.assert_array_equal(found, stable(values, count))
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1e-310, -1e-310])
+def test_so_many_and_no_more_where_the_largest_is_zero(value):
+    """XLA compares numbers below the least normal one as 0 on CPUs, and so 0 with the next."""
+    values = np.full(3001, value)
+    values[:10] = -1.0
+    for count in (1, 500, 2990):
+        found = largest_mask(jnp.asarray(values), count)
+        np.testing.assert_array_equal(np.flatnonzero(found), 10 + np.arange(count))
+    answer = optzoo.lmo.hypersimplex(3).lmo(jnp.zeros(3001))
+    assert answer.tolist() == [1.0] * 3 + [0.0] * 2998
