@@ -127,6 +127,14 @@ def test_the_weights_of_momentum_are_those_of_the_bound(given):
     np.testing.assert_allclose(position.state.estimate, [(1 - rho) * h - rho * h], rtol=1e-12)
 
 
+def test_own_steps_are_left_to_the_method():
+    run = settings.momentum(PARABOLAS, 3).run
+    for own, x in ((True, -1.0), (False, 0.8)):
+        changed = replace(run, steps=jnp.full(3, 0.1), own_steps=own)
+        position = changed.advance(changed.init(jax.random.key(0)), jnp.array([0]))
+        assert float(position.x[0]) == pytest.approx(x)
+
+
 # --- Expectations ---
 
 
