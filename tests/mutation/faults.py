@@ -1244,7 +1244,6 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
         "projection_free_methods/settings.py": [
             ("(1, *(2 ** (t + 3) - 2 for t in range(1, 20)))", "(1, *(2 ** (t + 2) - 2 for t in range(1, 20)))"),
             ("        96 * (by_place + 2)\n", "        96 * (by_place + 1)\n"),
-            ("    eta[0] = 1.0  # the start\n", ""),
             ("calls = np.where(fresh, 1, np.ceil(wanted[k] / b)).astype(np.int64)", "calls = np.ceil(wanted[k] / b).astype(np.int64)"),
         ],
     },
@@ -1258,6 +1257,11 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
     (f"{_PLANS}[spider constant]",): {
         "projection_free_methods/settings.py": [
             ("fresh = np.arange(horizon) % epoch == 0", "fresh = np.arange(horizon) % epoch == 1"),
+        ],
+    },
+    (f"{_PLANS}[svrf, given]",): {
+        "projection_free_methods/settings.py": [
+            ("    eta[0] = 1.0  # the start\n", ""),
         ],
     },
     (f"{_PLANS}[stochastic, given]",): {
