@@ -28,6 +28,7 @@ _OUTCOME = f"{_D}/test_distributed_methods.py::test_every_step_of_a_random_metho
 _T = "tests/theory_checks"
 _PEP = "tests/theory_checks/worst_case/pep"
 _PROJECTION_FREE = f"{_T}/test_projection_free_methods_claims.py"
+_PLANS = f"{_PROJECTION_FREE}::test_plans_are_what_the_shipped_methods_do"
 _ON_DATA = "tests/benchmarks/test_frank_wolfe_on_data.py"
 _NEWTON = "test_newton_schulz_polynomial_is_within_its_bounds_and_takes_every_step_of_it"
 _BEST = "test_newton_schulz_steps_are_the_best_and_leave_room_for_round_off"
@@ -1225,25 +1226,51 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("            total=wide_zeros(params),\n            estimate=", "            total=jax.tree.map(jnp.zeros_like, params),\n            estimate="),
         ],
     },
-    (f"{_PROJECTION_FREE}::test_plans_are_what_the_shipped_methods_do",): {
+    (f"{_PLANS}[stochastic]",): {
         "projection_free_methods/settings.py": [
             ("eta = 2 / (k + 2) if own else np.broadcast_to(np.asarray(steps, dtype=np.float64), k.shape)", "eta = 2 / (k + 3) if own else np.broadcast_to(np.asarray(steps, dtype=np.float64), k.shape)"),
             ("calls = np.ceil(wanted / b).astype(np.int64)", "calls = np.floor(wanted / b).astype(np.int64) + 1"),
-            ("eta = 1 / (k[:-1] + 1) if own", "eta = 2 / (k[:-1] + 2) if own"),
-            ("(1, *(2 ** (t + 3) - 2 for t in range(1, 20)))", "(1, *(2 ** (t + 2) - 2 for t in range(1, 20)))"),
-            ("        96 * (by_place + 2)\n", "        96 * (by_place + 1)\n"),
-            ("    eta[0] = 1.0  # the start\n", ""),
-            ("calls = np.where(fresh, 1, np.ceil(wanted[k] / b)).astype(np.int64)", "calls = np.ceil(wanted[k] / b).astype(np.int64)"),
-            ("_epochs((2**t for t in range(30)), horizon)", "_epochs((2**t + 1 for t in range(30)), horizon)"),
-            ("eta, fresh = 2 / (length + k + 1.0), k == 0", "eta, fresh = 2 / (length + k + 2.0), k == 0"),
-            ("calls = np.where(fresh, 1, np.ceil(length / b)).astype(np.int64)", "calls = np.where(fresh, 1, np.ceil(k / b)).astype(np.int64)"),
-            ("fresh = np.arange(horizon) % epoch == 0", "fresh = np.arange(horizon) % epoch == 1"),
             ("Plan.of(eta, calls), _tables(eta, 1 / (b * calls))", "Plan.of(eta, calls), _tables(eta, 1 / calls)"),
             ("np.append(0, np.cumsum(self.calls))[np.asarray(steps)]", "np.append(0, np.cumsum(self.calls))[np.asarray(steps) - 1]"),
             ('np.cumsum(self.calls), np.asarray(calls), side="right"', 'np.cumsum(self.calls), np.asarray(calls), side="left"'),
         ],
+    },
+    (f"{_PLANS}[momentum]",): {
+        "projection_free_methods/settings.py": [
+            ("eta = 1 / (k[:-1] + 1) if own", "eta = 2 / (k[:-1] + 2) if own"),
+        ],
+    },
+    (f"{_PLANS}[svrf]",): {
+        "projection_free_methods/settings.py": [
+            ("(1, *(2 ** (t + 3) - 2 for t in range(1, 20)))", "(1, *(2 ** (t + 2) - 2 for t in range(1, 20)))"),
+            ("        96 * (by_place + 2)\n", "        96 * (by_place + 1)\n"),
+            ("calls = np.where(fresh, 1, np.ceil(wanted[k] / b)).astype(np.int64)", "calls = np.ceil(wanted[k] / b).astype(np.int64)"),
+        ],
+    },
+    (f"{_PLANS}[spider]",): {
+        "projection_free_methods/settings.py": [
+            ("_epochs((2**t for t in range(30)), horizon)", "_epochs((2**t + 1 for t in range(30)), horizon)"),
+            ("eta, fresh = 2 / (length + k + 1.0), k == 0", "eta, fresh = 2 / (length + k + 2.0), k == 0"),
+            ("calls = np.where(fresh, 1, np.ceil(length / b)).astype(np.int64)", "calls = np.where(fresh, 1, np.ceil(k / b)).astype(np.int64)"),
+        ],
+    },
+    (f"{_PLANS}[spider constant]",): {
+        "projection_free_methods/settings.py": [
+            ("fresh = np.arange(horizon) % epoch == 0", "fresh = np.arange(horizon) % epoch == 1"),
+        ],
+    },
+    (f"{_PLANS}[svrf, given]",): {
+        "projection_free_methods/settings.py": [
+            ("    eta[0] = 1.0  # the start\n", ""),
+        ],
+    },
+    (f"{_PLANS}[stochastic, given]",): {
         "projection_free_methods/processes.py": [
             ("table[jnp.minimum(k, len(table) - 1)]", "table[jnp.minimum(k + 1, len(table) - 1)]"),
+        ],
+    },
+    (f"{_PROJECTION_FREE}::test_own_steps_are_left_to_the_method",): {
+        "projection_free_methods/processes.py": [
             ("steps = None if self.own_steps else schedule(self.steps)", "steps = schedule(self.steps)"),
         ],
     },

@@ -127,6 +127,14 @@ def test_the_weights_of_momentum_are_those_of_the_bound(given):
     np.testing.assert_allclose(position.state.estimate, [(1 - rho) * h - rho * h], rtol=1e-12)
 
 
+def test_own_steps_are_left_to_the_method():
+    run = settings.momentum(PARABOLAS, 3).run
+    for own, x in ((True, -1.0), (False, 0.8)):
+        changed = replace(run, steps=jnp.full(3, 0.1), own_steps=own)
+        position = changed.advance(changed.init(jax.random.key(0)), jnp.array([0]))
+        assert float(position.x[0]) == pytest.approx(x)
+
+
 # --- Expectations ---
 
 
@@ -167,25 +175,29 @@ def test_expectations_of_independent_samples():
 
 
 def test_expectations_over_two_batches_a_step():
-    """The gap of SAGAFW, weighted by the steps, at the points before them."""
+    """The gap of SAGAFW, weighted by the steps, at the points before them.
+
+    Whether the batches are independent shows in the fourth.
+    """
+    h, c, steps = np.array([-0.3, 1.3]), np.array([-1.0, -0.3]), (0.9, 0.4, 0.6, 0.5)
 
     def path(sequence):
         x, weighted, found = 0.6, 0.0, []
-        table = H * x + C
-        for k, (eta, (i, j)) in enumerate(zip(ETA, sequence, strict=True)):
-            slope = np.mean(H * x + C)
+        table = h * x + c
+        for k, (eta, (i, j)) in enumerate(zip(steps, sequence, strict=True)):
+            slope = np.mean(h * x + c)
             weighted += eta * max(slope * (x - end) for end in (-1, 1))
-            found.append(weighted / sum(ETA[: k + 1]))
-            rows = H * x + C
+            found.append(weighted / sum(steps[: k + 1]))
+            rows = h * x + c
             estimate = rows[i] - table[i] + table.mean()
             table[j] = rows[j]
             x += eta * (oracle(estimate) - x)
         return found
 
     pairs = list(itertools.product(range(2), repeat=2))
-    run = settings.sagafw(parabolas(H, C, 0.6), 3, steps=ETA).run
-    expected = averaged(itertools.product(pairs, repeat=3), path)
-    np.testing.assert_allclose(expectations(run, 3, "average_gap"), expected, rtol=1e-12)
+    run = settings.sagafw(parabolas(h, c, 0.6), 4, steps=steps).run
+    expected = averaged(itertools.product(pairs, repeat=4), path)
+    np.testing.assert_allclose(expectations(run, 4, "average_gap"), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("warm", [False, True])

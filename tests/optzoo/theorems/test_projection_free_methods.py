@@ -175,6 +175,16 @@ def test_scg_without_noise_or_without_memory_is_what_it_must_be():
     assert error[-1] ** 0.5 == pytest.approx(0.95 / 0.05 * 0.2, rel=1e-9)
 
 
+def test_the_weight_of_the_step_ahead_counts_in_scg():
+    """Two steps by hand, with numbers that all differ."""
+    plan = Momentum(L=2.0, D=1.5, r_0=3.0, sigma=0.5, nu=0.25)
+    first = 0.25 * 0.5**2
+    second = 0.4**2 * (first**0.5 + 2.0 * 1.5 * 0.9) ** 2 + 0.6**2 * first
+    third = 0.7**2 * (second**0.5 + 2.0 * 1.5 * 0.3) ** 2 + 0.3**2 * first
+    found = plan.error([0.9, 0.3], [1.0, 0.6, 0.3])
+    np.testing.assert_allclose(found, [first, second, third], rtol=1e-12)
+
+
 def test_scg_falls_like_the_cube_root():
     k = np.arange(100_001)
     plan = Momentum(L=1.0, D=1.0, r_0=1.0, sigma=1.0, nu=1.0)
@@ -198,6 +208,20 @@ def test_svrf_with_the_papers_numbers_halves_its_bound_an_epoch():
     ratio = SVRF.bound(plan, steps, nu, fresh)[ends] / plan.closed_form(np.arange(1, 8))
     assert ratio.max() <= 1
     assert ratio.min() > 0.5
+
+
+def test_a_full_gradient_is_exact_and_a_move_counts_in_the_next_step():
+    """Two steps of SVRF and three of SPIDER by hand."""
+    plan = Snapshot(L=1.0, L_max=3.0, D=2.0, r_0=4.0)
+    first = 0.5 * 4.0 + 2 * 0.5**2
+    error = np.sqrt(2 * 3.0 * 0.1) * (np.sqrt(first) + np.sqrt(4.0))
+    second = 0.7 * first + 0.3 * 2.0 * error + 2 * 0.3**2
+    found = SVRF.bound(plan, [0.5, 0.3], [0.2, 0.1], [True, False])
+    np.testing.assert_allclose(found, [4.0, first, second], rtol=1e-12)
+    spider = PathIntegrated(L=1.0, L_pm=3.0, D=2.0, r_0=4.0)
+    errors = spider.error([0.5, 0.3, 0.1], [0.7, 0.2, 0.4], [True, False, False])
+    expected = [0.0, 0.2 * 3.0**2, 0.2 * 3.0**2 + 0.4 * (6 * 0.3) ** 2]
+    np.testing.assert_allclose(errors, expected, rtol=1e-12)
 
 
 def test_spider_with_epochs_that_double_falls_like_their_lengths():
