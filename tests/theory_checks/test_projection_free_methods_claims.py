@@ -10,7 +10,7 @@ import pytest
 
 import optzoo
 from optzoo.lmo import ConstraintSet
-from optzoo.problems import LeastSquares
+from optzoo.problems import LeastSquares, Quadratics
 from optzoo.theorems.projection_free_methods import LinearModel, ShortSteps
 from theory_checks.claims.frank_wolfe.instances import least_squares, noise_tight, sandwich
 from theory_checks.claims.projection_free_methods import (
@@ -286,7 +286,7 @@ LINES = {
     "convex, outside": parabolas((0.2, 0.1), (0.9, 0.4), 1.0),
     "concave": parabolas((-1.0, 0.5), (0.1, -0.4), 0.3),
     "linear": parabolas((0.0, 0.0), (0.5, -0.9), 0.3),
-    "model": line_model((1.0, -2.0, 0.5), (0.3, 0.4, 1.0), -0.5),
+    "model": line_model((1.0, -2.0, 0.5), (0.3, -0.4, 1.0), -0.5),
     "model, outside": line_model((0.3, -0.2), (-3.0, 0.1), -0.5),
 }
 
@@ -369,10 +369,20 @@ def test_widths_are_those_of_the_facial_distances(case):
         assert direction @ np.asarray(best) == pytest.approx((vertices @ direction).min())
 
 
+def to_a_vertex():
+    """From all vertices, of which every step takes one from the set."""
+    return replace(
+        active_sets.spread(6, 0.1),
+        problem=Quadratics(np.eye(6)[None], -np.eye(6)[:1]),
+        solution=np.eye(6)[0],
+    )
+
+
 @pytest.mark.parametrize(
     ("method", "instance"),
     [
         (optzoo.pairwise_frank_wolfe, lambda: active_sets.spread(6, 0.1)),
+        (optzoo.pairwise_frank_wolfe, to_a_vertex),
         (optzoo.away_step_frank_wolfe, lambda: active_sets.on_a_face("simplex", 5, condition=4.0)),
         (optzoo.frank_wolfe, lambda: active_sets.from_a_vertex(4)),
     ],
