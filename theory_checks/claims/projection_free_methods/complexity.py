@@ -78,6 +78,18 @@ class Cost:
     controlled: tuple[str, ...] = ("gradients", "calls")
     ends: bool = False
 
+    def power(self, unit: str) -> tuple[float, ...] | None:
+        """What the theorem's power in a cost is of, where it is not yet one over it."""
+        if unit != "calls" or not self.offset:
+            return None
+        return tuple(1 / (np.asarray(self.calls) + self.offset))
+
+    def own(self, unit: str) -> tuple[float, ...] | None:
+        """The same, so that its power is the theorem's curve itself, where that is known."""
+        if self.curve is None:
+            return self.power(unit)
+        return tuple(np.asarray(self.curve) ** (1 / self.stated[unit]))
+
 
 def _over_slopes(
     name: str, run: FiniteSumRun, ticks: Any, slopes: tuple[float, float]
@@ -251,10 +263,6 @@ def _case(unit: str, method: str) -> Case:
     cost = cost_of(method)
     points = getattr(cost, unit)
     exponent = cost.stated[unit]
-    power: tuple[float, ...] | None = None
-    if unit == "calls" and cost.offset:
-        power = tuple(1 / (np.asarray(points) + cost.offset))
-    own = power if cost.curve is None else tuple(np.asarray(cost.curve) ** (1 / exponent))
 
     def check(stated: float = exponent) -> Rate | Law:
         if cost.ends:
@@ -267,7 +275,7 @@ def _case(unit: str, method: str) -> Case:
             looks=cost.looks,
             points=points,
             # A false claim is of a pure power.
-            base=own if stated == exponent else power,
+            base=cost.own(unit) if stated == exponent else cost.power(unit),
         )
 
     faster = wrong(

@@ -51,24 +51,22 @@ def _note(method: str, cost: Cost, sample: np.ndarray) -> str:
     parts = []
     for unit, words in UNITS.items():
         x, stated = np.asarray(getattr(cost, unit)), cost.stated[unit]
+        interval, theorem, reference = "", f"its theorem's {stated:.3g}", stated
         if cost.ends:
             mean = sample.mean(axis=0)
             value = -float(np.polyfit(np.log(x), np.log(mean), 1)[0])
-            interval = ""
         else:
-            found = rate_exponent(x, sample, stated=stated, window=(x[0], x[-1]))
+            base = cost.own(unit)
+            bound = None if base is None else np.asarray(base) ** stated
+            found = rate_exponent(x, sample, stated=stated, window=(x[0], x[-1]), bound=bound)
             value = float("nan") if found.value is None else found.value
             interval = f" [{found.lower:.3g}, {found.upper:.3g}]" if found.lower else ""
-        than = (
-            "as"
-            if abs(value - stated) <= WITHIN
-            else "faster than"
-            if value > stated
-            else "slower than"
-        )
-        parts.append(
-            f"like {words} to the power -{value:.3g}{interval}, {than} its theorem's {stated:.3g}"
-        )
+            reference = found.reference
+        if abs(reference - stated) > WITHIN:
+            theorem += f", which is {reference:.3g} on these points"
+        off = value - reference
+        than = "as" if abs(off) <= WITHIN else "faster than" if off > 0 else "slower than"
+        parts.append(f"like {words} to the power -{value:.3g}{interval}, {than} {theorem}")
     return f"{method} falls {'; '.join(parts)}."
 
 
