@@ -253,7 +253,7 @@ def _time_to_gap(tables: Tables) -> str:
     batches = {"a9a": 180, "mushrooms": 90}
 
     def ours(name: str) -> str:
-        row = (sizes[name], f"optzoo, b = {batches[name]}, float64")
+        row = (sizes[name], f"optzoo, Sarah, b = {batches[name]}, float64")
         return f"{tables.value(section, *row, column='to gap 1e-3 (s)'):.2f} s on {name}"
 
     def best(gap: str) -> str:
