@@ -1372,7 +1372,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
     },
     (f"{_PROJECTION_FREE}::test_notes_say_who_is_faster_than_its_theorem", f"{_PROJECTION_FREE}::test_every_method_is_in_the_panel_of_its_kind"): {
         "projection_free_methods/side_by_side.py": [
-            ("            if value > stated\n", "            if value < stated\n"),
+            ("\"faster than\" if off > 0 else", "\"faster than\" if off < 0 else"),
             ("WITHIN = 0.05", "WITHIN = 0.2"),
             ("WITHIN = 0.05", "WITHIN = 0.02"),
             ("value = -float(np.polyfit", "value = float(np.polyfit"),
