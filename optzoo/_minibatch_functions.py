@@ -28,8 +28,8 @@ def checked_functions(
 ) -> tuple[GradientFn, GradientFn]:
     """Both functions with their results checked, and in wide arithmetic.
 
-    Before the first epoch, where the numbers are known, `updates` are compared with what `grad_fn`
-    returns at the parameters, once: it costs a gradient.
+    Before the first epoch, which a restart begins, and where the numbers are known, `updates` are
+    compared with what `grad_fn` returns at the parameters, once: it costs a gradient.
     """
     if grad_fn is None or full_grad_fn is None:
         raise missing_extra(name, grad_fn=grad_fn, full_grad_fn=full_grad_fn)

@@ -32,16 +32,14 @@ References:
   rates and practical features", ICML 2024, arXiv:2304.11737.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from ._agreement import are_concrete, require_agreement
 from ._arguments import (
     require_floating,
-    require_function,
     require_gradients,
     require_key,
     require_matching_tree,
@@ -57,6 +55,7 @@ from ._frank_wolfe_step import (
     require_value_fn,
     step,
 )
+from ._minibatch_functions import GradientFn, checked_functions
 from ._state_layout import require_own_state
 from ._wide_arithmetic import wide, wide_zeros
 from .lmo import ConstraintSet
@@ -69,12 +68,6 @@ __all__ = [
     "frank_wolfe_gap",
     "sarah_frank_wolfe",
 ]
-
-
-class GradientFn(Protocol):
-    """Parameters -> gradient, a tree like the parameters."""
-
-    def __call__(self, params: optax.Params, /) -> optax.Updates: ...
 
 
 class FrankWolfeState(NamedTuple):
@@ -298,34 +291,21 @@ def sarah_frank_wolfe(
         del extra_args
         params = require_gradients("sarah_frank_wolfe", updates, params)
         require_own_state(state, jax.eval_shape(fresh, params))
-        if grad_fn is None or full_grad_fn is None:
-            missing = "grad_fn" if grad_fn is None else "full_grad_fn"
-            raise ValueError(
-                f"sarah_frank_wolfe: the extra argument `{missing}` is missing; call "
-                "update(grads, state, params, grad_fn=..., full_grad_fn=...)."
-            )
-        require_function("grad_fn", grad_fn, "the parameters")
-        require_function("full_grad_fn", full_grad_fn, "the parameters")
-        if are_concrete(updates, params, state.steps) and int(state.steps) == 0:
-            here = grad_fn(params)
-            require_matching_tree("the result of grad_fn", here, params)
-            require_agreement(updates, here, "what grad_fn returns at params")
+        batch_gradient, full_gradient = checked_functions(
+            "sarah_frank_wolfe", updates, params, state.steps, grad_fn, full_grad_fn
+        )
 
         def restart() -> optax.Updates:
             # g^k = grad f(x^k)
-            full = full_grad_fn(params)
-            require_matching_tree("the result of full_grad_fn", full, params)
-            return wide(full, params)
+            return full_gradient(params)
 
         def recursion() -> optax.Updates:
             # g^k = g^{k-1} + grad f_S(x^k) - grad f_S(x^{k-1})
-            before = grad_fn(state.previous)
-            require_matching_tree("the result of grad_fn", before, params)
             return jax.tree.map(
                 lambda g, new, old: g + (new - old),
                 state.estimate,
                 wide(updates, params),
-                wide(before, params),
+                batch_gradient(state.previous),
             )
 
         coin = jax.random.fold_in(state.key, state.steps)
