@@ -22,7 +22,7 @@ from theory_checks.records.theorems import theorem_records
 from theory_checks.registration import load_file
 from theory_checks.report.coverage import in_words
 from theory_checks.simulation.laboratory import Laboratory
-from theory_checks.simulation.runner import run_claim
+from theory_checks.simulation.evaluation import run_claim
 
 from .notebooks import test_notebooks as lessons
 from .problems.finite_sums import test_finite_sum as finite_sums

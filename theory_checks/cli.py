@@ -14,7 +14,8 @@ import io
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
@@ -219,14 +220,11 @@ def _run_in(
     resume: bool,
 ) -> int:
     """Runs what was chosen of all subjects, perhaps goes on with the run there; the report."""
-    import jax
-
     from .claim import Claim
     from .records import write as record
     from .report.coverage import at_the_end
     from .report.page import write_summary
     from .side_by_side import SideBySide
-    from .simulation.laboratory import Laboratory
     from .simulation.runner import run_claims
     from .statistics.protocol import Protocol
 
@@ -248,15 +246,14 @@ def _run_in(
     # Where the claims that are not the repository's own were found, this time and before.
     environment["claims_from"] = sorted({*(environment.get("claims_from") or []), *sources})
 
-    laboratory = Laboratory(
-        seeds=per_look, master_seed=environment["master_seed"], protocol=protocol
-    )
     done = {one["id"] for one in (*earlier["claims"], *earlier["comparisons"])}
-    with RunProgress(len(chosen), sum(one.id in done for one in chosen)) as progress:
-        laboratory.on_block = progress.detail
+    with (
+        RunProgress(len(chosen), sum(one.id in done for one in chosen)) as progress,
+        _engine(options, per_look, environment, protocol, progress) as engine,
+    ):
         records, failures = run_claims(
             [one for one in chosen if isinstance(one, Claim)],
-            laboratory,
+            engine,
             directory,
             environment,
             side_by_side=[one for one in chosen if isinstance(one, SideBySide)],
@@ -265,8 +262,6 @@ def _run_in(
             finished_side_by_side=earlier["comparisons"],
             finished_theorems=earlier["theorems"],
             seconds=earlier["summary"]["seconds"],
-            workers=len(jax.devices()),
-            time_limit=options.time_limit,
             on_claim=progress.claim_finished,
             on_side_by_side=progress.side_by_side_finished,
         )
@@ -276,7 +271,7 @@ def _run_in(
     written = record.finished_run(directory)
     for line in at_the_end(written):
         print(line)
-    _print_outcome(written["summary"], laboratory.gradient_calls)
+    _print_outcome(written["summary"], engine.gradient_calls)
     status = exit_status(records, failures, written["theorems"])
     try:
         page = _drawn_report(directory)
@@ -286,6 +281,52 @@ def _run_in(
         return status if status == UNEXPECTED else FAILED
     print(f"report: {page}")
     return status
+
+
+@contextmanager
+def _engine(
+    options: argparse.Namespace,
+    seeds: int,
+    environment: dict[str, Any],
+    protocol: Any,
+    progress: RunProgress,
+) -> Iterator[Any]:
+    """What evaluates the claims: threads of this process, or workers."""
+    environment["workers"] = None
+    if options.workers == 1 and options.scheduler is None:
+        import jax
+
+        from .simulation.engine import InThreads
+        from .simulation.laboratory import Laboratory
+
+        laboratory = Laboratory(
+            seeds=seeds,
+            master_seed=environment["master_seed"],
+            protocol=protocol,
+            on_block=progress.detail,
+        )
+        yield InThreads(laboratory, len(jax.devices()), options.time_limit)
+        return
+    from .cluster.client import OnCluster, connected, local_workers
+    from .cluster.worker import Run
+
+    run = Run(
+        claims=tuple(str(path.resolve()) for path in options.claims),
+        seeds=seeds,
+        master_seed=environment["master_seed"],
+        protocol=protocol,
+        time_limit=options.time_limit,
+        keeps_programs=not options.no_cache,
+        cache=None if options.cache is None else str(options.cache.resolve()),
+    )
+    reached = (
+        local_workers(options.workers, say=progress.say)
+        if options.scheduler is None
+        else connected(options.scheduler, say=progress.say)
+    )
+    with reached as client:
+        environment["workers"] = len(client.nthreads())
+        yield OnCluster(client, run, progress.say)
 
 
 def _attack(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .options import factor, minutes, seconds, seed, seeds
+from .options import factor, minutes, seconds, seed, seeds, workers
 from .presets import PRESETS
 
 __all__ = ["parser"]
@@ -70,6 +70,20 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         help="after so long a claim is given up (3600)",
     )
     run.add_argument("--out", type=Path, default=Path("results/run"), metavar="DIR")
+    spread = run.add_mutually_exclusive_group()
+    spread.add_argument(
+        "--workers",
+        type=workers,
+        default=1,
+        metavar="N",
+        help="processes, each with its share of the cores (1); more need the extra `cluster`",
+    )
+    spread.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="the workers of a running Dask cluster, by its scheduler's address or the file that "
+        "it wrote; needs the extra `cluster`",
+    )
     kept = run.add_mutually_exclusive_group()
     kept.add_argument(
         "--cache",

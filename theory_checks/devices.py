@@ -3,12 +3,27 @@
 import importlib.metadata
 import os
 
-__all__ = ["use_all_cores"]
+__all__ = ["cores_here", "use_all_cores", "use_cores"]
+
+
+def cores_here() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def use_all_cores() -> None:
-    """One device a core, and float64; before jax is imported, which reads the flags once."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """One device a core that there is, and float64; before jax is imported."""
+    use_cores(cores_here())
+
+
+def use_cores(cores: int) -> None:
+    """So many devices, and float64; before jax is imported, which reads the flags once.
+
+    Args:
+        cores: how many.
+    """
     flags = {"--xla_force_host_platform_device_count": str(cores)}
     # Most of the time is compilation. A program in one piece costs less than in pieces side by
     # side, and the emitters of this release cost a third more than its older ones; other releases

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["factor", "minutes", "seconds", "seed", "seeds"]
+__all__ = ["factor", "minutes", "seconds", "seed", "seeds", "workers"]
 
 Number = TypeVar("Number", int, float)
 
@@ -33,6 +33,11 @@ def seed(text: str) -> int:
 def seeds(text: str) -> int:
     """A number of replicates."""
     return _read(text, int, lambda value: value >= 8, "an integer of at least 8")
+
+
+def workers(text: str) -> int:
+    """A number of processes."""
+    return _read(text, int, lambda value: value >= 1, "an integer of at least 1")
 
 
 def _read(

@@ -27,6 +27,13 @@ class RunProgress:
     def detail(self, line: str) -> None:
         self._bar.set_postfix_str(line[:60])
 
+    def say(self, line: str) -> None:
+        """Prints a line, above the bar where there is one."""
+        if self._bar.disable:
+            print(line, flush=True)
+        else:
+            self._bar.write(line)
+
     def claim_finished(self, claim: dict[str, Any]) -> None:
         controls = claim["controls"]
         killed = sum(control["killed"] for control in controls)
@@ -42,10 +49,7 @@ class RunProgress:
             f"({detail}, {found['seconds']:.1f} s){self._rest()}"
         )
         self._bar.update()
-        if self._bar.disable:
-            print(line, flush=True)
-        else:
-            self._bar.write(line)
+        self.say(line)
 
     def _rest(self) -> str:
         """An estimate of the time to come, once a tenth is finished; a bar has one of its own."""

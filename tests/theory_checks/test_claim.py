@@ -14,8 +14,10 @@ from theory_checks.controls import controls, exact_case, mutant, null, wrong
 from theory_checks.records import write as record
 from theory_checks.records.theorems import theorem_records
 from theory_checks.setting import Stated
+from theory_checks.simulation.engine import InThreads
+from theory_checks.simulation.evaluation import run_claim
 from theory_checks.simulation.laboratory import Laboratory
-from theory_checks.simulation.runner import run_claim, run_claims
+from theory_checks.simulation.runner import run_claims
 
 from .statements import stated
 
@@ -175,12 +177,12 @@ def test_a_part_is_filed_under_its_theorem(tmp_path):
 
 def test_theorems_of_an_interrupted_run_are_kept(tmp_path):
     environment = {"version": "0"}
-    run_claims([claim(lambda: case(2.0))], Laboratory(seeds=8), tmp_path, environment)
+    run_claims([claim(lambda: case(2.0))], InThreads(Laboratory(seeds=8)), tmp_path, environment)
     earlier = record.finished_run(tmp_path)
     other = Claim(id="b/other", title="", theorem=stated(), prepare=lambda: case(2.0))
     run_claims(
         [other],
-        Laboratory(seeds=8),
+        InThreads(Laboratory(seeds=8)),
         tmp_path,
         environment,
         finished=earlier["claims"],

@@ -8,8 +8,8 @@ import optzoo
 from optzoo import theorems
 from optzoo.theorems import Theorem
 from theory_checks.claims import CLAIMS, SIDE_BY_SIDE
+from theory_checks.simulation.evaluation import run_claim
 from theory_checks.simulation.laboratory import Laboratory
-from theory_checks.simulation.runner import run_claim
 from theory_checks.statistics.protocol import Protocol
 
 PAGES = (

@@ -17,8 +17,8 @@ from theory_checks.claims.ito_chains.settings import (
 )
 from theory_checks.controls import wrong
 from theory_checks.family import Family, members
+from theory_checks.simulation.evaluation import run_side_by_side
 from theory_checks.simulation.laboratory import Laboratory
-from theory_checks.simulation.runner import run_side_by_side
 
 # --- The laws ---
 

@@ -23,7 +23,8 @@ from theory_checks.records.fingerprint import fingerprint
 from theory_checks.records.read import load_results
 from theory_checks.report.coverage import at_the_end
 from theory_checks.setting import Stated
-from theory_checks.simulation import runner
+from theory_checks.simulation import evaluation, runner
+from theory_checks.simulation.engine import InThreads
 from theory_checks.simulation.laboratory import Laboratory
 
 from .hand_made import AT, level, setting
@@ -55,7 +56,7 @@ def claim(identifier="paper/claim", *, check=None, controls=(), pairs_with=(), p
 
 def run(*claims, directory, **kwargs):
     records, failures = runner.run_claims(
-        claims, Laboratory(seeds=8), directory, ENVIRONMENT, **kwargs
+        claims, InThreads(Laboratory(seeds=8)), directory, ENVIRONMENT, **kwargs
     )
     assert not failures
     return records
@@ -118,7 +119,7 @@ def test_exit_statuses(tmp_path):
 
 
 def record_of(one):
-    return runner.run_claim(one, Laboratory(seeds=8))
+    return evaluation.run_claim(one, Laboratory(seeds=8))
 
 
 def on_level(share, **changes):
@@ -173,7 +174,7 @@ def test_an_error_while_a_theorem_is_asked_anew_names_the_claim(monkeypatch):
 
     monkeypatch.setattr("theory_checks.worst_case.coverage.misreadings", broken)
     with pytest.raises(ValueError, match="paper/level, coverage: RuntimeError: no source"):
-        runner.run_claim(on_level(0.99), Laboratory(seeds=8))
+        evaluation.run_claim(on_level(0.99), Laboratory(seeds=8))
 
 
 def test_finished_claims_are_kept_when_a_later_one_dies(tmp_path):
@@ -210,7 +211,9 @@ def test_errors_name_the_claim_and_leave_the_others_standing(tmp_path):
         claim("paper/damaged", prepare=damaged),
         claim("paper/sound"),
     )
-    records, failures = runner.run_claims(claims, Laboratory(seeds=8), tmp_path, ENVIRONMENT)
+    records, failures = runner.run_claims(
+        claims, InThreads(Laboratory(seeds=8)), tmp_path, ENVIRONMENT
+    )
     assert [found["id"] for found in records] == ["paper/sound"]
     assert len(failures) == 2
     assert any(re.search(r"paper/nan: .*not finite", sentence) for sentence in failures)

@@ -23,7 +23,8 @@ from theory_checks.records.read import load_results
 from theory_checks.report.page import write_report, write_summary
 from theory_checks.setting import Stated
 from theory_checks.side_by_side import Curve, Outcome, Panel, SideBySide
-from theory_checks.simulation import runner
+from theory_checks.simulation import evaluation, runner
+from theory_checks.simulation.engine import InThreads
 from theory_checks.simulation.laboratory import Laboratory
 
 from .statements import stated
@@ -59,9 +60,10 @@ def claim(identifier="paper/claim", before=lambda: None):
     return Claim(id=identifier, title="A title", theorem=stated(), prepare=prepare)
 
 
-def run(directory, claims, side_by_side, **options):
+def run(directory, claims, side_by_side, workers=1, **options):
+    engine = InThreads(Laboratory(seeds=8), workers)
     return runner.run_claims(
-        claims, Laboratory(seeds=8), directory, ENVIRONMENT, side_by_side=side_by_side, **options
+        claims, engine, directory, ENVIRONMENT, side_by_side=side_by_side, **options
     )
 
 
@@ -188,7 +190,7 @@ def test_failures_name_the_id_and_leave_the_others_standing(tmp_path):
 
 
 def test_results_without_any_still_load(tmp_path):
-    record.write(tmp_path, ENVIRONMENT, [runner.run_claim(claim(), Laboratory(seeds=8))], 1.0)
+    record.write(tmp_path, ENVIRONMENT, [evaluation.run_claim(claim(), Laboratory(seeds=8))], 1.0)
     path = tmp_path / "results.json"
     old = json.loads(path.read_text())
     for none in ({}, {"comparisons": None}):

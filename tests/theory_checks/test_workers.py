@@ -13,6 +13,7 @@ from theory_checks import cli
 from theory_checks.records import write as record
 from theory_checks.records.lock import InUseError, only_run
 from theory_checks.simulation import runner, workers
+from theory_checks.simulation.engine import InThreads
 from theory_checks.simulation.laboratory import Laboratory
 
 from .test_runner import ENVIRONMENT, claim, exact
@@ -71,7 +72,7 @@ def test_a_claim_that_never_ends_costs_no_other(tmp_path):
 
     claims = (claim("paper/stuck", prepare=stuck), claim("paper/sound"))
     records, failures = runner.run_claims(
-        claims, Laboratory(seeds=8), tmp_path, ENVIRONMENT, time_limit=0.3
+        claims, InThreads(Laboratory(seeds=8), time_limit=0.3), tmp_path, ENVIRONMENT
     )
     release.set()
     assert [found["id"] for found in records] == ["paper/sound"]
@@ -84,7 +85,9 @@ def test_a_control_that_cannot_be_evaluated_is_named(tmp_path):
 
     nan = Control("mistyped", "a typo", exact(float("nan")))
     claims = (claim("paper/typo", controls=[nan]), claim("paper/sound"))
-    records, failures = runner.run_claims(claims, Laboratory(seeds=8), tmp_path, ENVIRONMENT)
+    records, failures = runner.run_claims(
+        claims, InThreads(Laboratory(seeds=8)), tmp_path, ENVIRONMENT
+    )
     assert [found["id"] for found in records] == ["paper/sound"]
     assert "paper/typo, control 'mistyped': a computed quantity is not finite" in failures[0]
     assert cli.exit_status(records, failures) == 4
@@ -98,7 +101,9 @@ def test_a_record_that_json_cannot_hold_costs_no_other(tmp_path):
         return Case(Stated("p", {}, {"p": {1, 2}}), exact(1.0))
 
     claims = (claim("paper/odd", prepare=odd), claim("paper/sound"))
-    records, failures = runner.run_claims(claims, Laboratory(seeds=8), tmp_path, ENVIRONMENT)
+    records, failures = runner.run_claims(
+        claims, InThreads(Laboratory(seeds=8)), tmp_path, ENVIRONMENT
+    )
     assert [found["id"] for found in records] == ["paper/sound"]
     assert failures[0].startswith("paper/odd: ")
 
@@ -107,7 +112,7 @@ def test_writing_does_not_take_more_than_a_share_of_the_time(tmp_path, monkeypat
     written = []
     monkeypatch.setattr(record, "write", lambda *a, **k: (written.append(1), time.sleep(0.02)))
     claims = [claim(f"paper/c{i}") for i in range(30)]
-    runner.run_claims(claims, Laboratory(seeds=8), tmp_path, ENVIRONMENT)
+    runner.run_claims(claims, InThreads(Laboratory(seeds=8)), tmp_path, ENVIRONMENT)
     assert 2 <= len(written) <= 10
 
 
@@ -117,7 +122,7 @@ def test_all_that_is_finished_is_on_file_in_the_end_whatever_happens(tmp_path):
 
     claims = [*(claim(f"paper/c{i}") for i in range(5)), claim("paper/dies", prepare=dies)]
     with pytest.raises(KeyboardInterrupt):
-        runner.run_claims(claims, Laboratory(seeds=8), tmp_path, ENVIRONMENT)
+        runner.run_claims(claims, InThreads(Laboratory(seeds=8)), tmp_path, ENVIRONMENT)
     assert len(record.finished_run(tmp_path)["claims"]) == 5
 
 

@@ -33,6 +33,7 @@ _HERE = Path(__file__).resolve().parents[1]
 _APART = {
     "report",
     "records",
+    "cluster",
     "conformance",
     "conformance.py",
     "cli.py",

@@ -10,6 +10,7 @@ from ...claim import Claim
 from ...records import write as records
 from ...records.lock import only_run
 from ...report.page import write_report, write_summary
+from ...simulation.engine import InThreads
 from ...simulation.laboratory import Laboratory
 from ...simulation.runner import run_claims
 from ...statistics.protocol import Protocol
@@ -149,7 +150,7 @@ def _evaluated(
     environment = records.environment(
         preset="attack", seeds=seeds, master_seed=master_seed, protocol=protocol
     )
-    written, failures = run_claims([claim], laboratory, directory, environment)
+    written, failures = run_claims([claim], InThreads(laboratory), directory, environment)
     for sentence in failures:
         print(f"could not be evaluated: {sentence}", file=sys.stderr)
     for one in written:

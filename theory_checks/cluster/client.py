@@ -1,0 +1,200 @@
+"""Hands claims to the workers of a Dask cluster, and hears what comes of them.
+
+Dask retries what a dying worker leaves behind and gives up what kills several. Here is what it does
+not know of: a claim over its time limit, whose worker is started anew, and what must become of the
+run when the scheduler is gone.
+"""
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+from distributed import Client, KilledWorker, LocalCluster
+
+from ..devices import cores_here
+from ..simulation.engine import Work
+from ..statistics.protocol import Protocol
+from .worker import Job, Outcome, Run, evaluate
+
+__all__ = ["ClusterError", "OnCluster", "connected", "local_workers"]
+
+LOST_WORKERS = 3
+"""A claim that so many workers died of is given up."""
+_LOOK_EVERY = 0.05
+_SAY_EVERY = 60.0
+
+
+class ClusterError(RuntimeError):
+    """A cluster that cannot be reached, or is gone."""
+
+
+@dataclass(eq=False)
+class OnCluster:
+    """The workers of a Dask cluster as an engine; see `simulation.engine.Engine`.
+
+    Args:
+        client: connected to the scheduler.
+        run: what all claims have in common.
+        say: prints a line, where something takes long.
+        gradient_calls: single-sample gradients computed so far.
+    """
+
+    client: Client
+    run: Run
+    say: Callable[[str], None] = lambda line: None
+    gradient_calls: float = 0.0
+
+    @property
+    def protocol(self) -> Protocol:
+        """How verdicts are reached."""
+        return self.run.protocol
+
+    def outcomes(self, work: Sequence[Work]) -> Iterator[tuple[int, Any]]:
+        """The number and the record of each as it is finished, or the exception instead of it.
+
+        Args:
+            work: what to evaluate.
+
+        Yields:
+            Number, and record or exception.
+
+        Raises:
+            ClusterError: if the scheduler goes away.
+        """
+        token = f"{os.getpid()}-{time.time_ns()}"  # what an earlier run asked for is not this
+        waiting = {
+            number: self.client.submit(
+                evaluate,
+                Job(one.subject.id, one.fingerprint, self.run),
+                key=f"{one.subject.id}-{token}",
+                priority=-number,
+                pure=False,
+            )
+            for number, one in enumerate(work)
+        }
+        said = time.monotonic()
+        try:
+            while waiting:
+                finished = [number for number, future in waiting.items() if future.done()]
+                if any(waiting[number].status == "cancelled" for number in finished):
+                    raise ClusterError(
+                        f"the scheduler at {self.client.scheduler.address} went away; "
+                        f"{len(waiting)} of {len(work)} are not finished"
+                    )
+                for number in finished:
+                    yield number, self._heard(waiting.pop(number), work[number].subject.id)
+                if not finished:
+                    said = self._patience(said, len(waiting))
+        finally:
+            for future in waiting.values():
+                future.cancel()
+
+    def _heard(self, future: Any, name: str) -> Any:
+        """The record that a job made, or an exception with the reason why there is none."""
+        try:
+            outcome: Outcome = future.result()
+        except KilledWorker:
+            return RuntimeError(
+                f"{name}: {LOST_WORKERS} workers and more died while they had it (killed, or out "
+                "of memory)"
+            )
+        except Exception as error:  # what cannot be carried over the wire, for one
+            return RuntimeError(f"{name}: {type(error).__name__}: {error}")
+        self.gradient_calls += outcome.gradient_calls
+        if outcome.overtime:
+            self._started_anew(outcome.worker)
+        return ValueError(outcome.reason) if outcome.record is None else outcome.record
+
+    def _started_anew(self, worker: str) -> None:
+        """Ends the process in which a claim goes on that was given up.
+
+        Where nobody starts workers anew, it is left to itself: the others are worth having.
+        """
+        try:
+            self.client.restart_workers([worker], timeout=30, raise_for_error=False)
+        except Exception as error:
+            self.say(f"the worker {worker} goes on with a claim that was given up: {error}")
+
+    def _patience(self, said: float, left: int) -> float:
+        time.sleep(_LOOK_EVERY)
+        if time.monotonic() - said < _SAY_EVERY:
+            return said
+        if not self.client.scheduler_info(n_workers=-1)["workers"]:
+            address = self.client.scheduler.address
+            self.say(f"no worker is connected to {address}; {left} claims are waiting for one")
+        return time.monotonic()
+
+
+@contextmanager
+def local_workers(
+    count: int, *, memory: str | int = "auto", say: Callable[[str], None] = lambda line: None
+) -> Iterator[Client]:
+    """Processes of this machine, each with its share of the cores, until the block ends.
+
+    Args:
+        count: how many processes.
+        memory: that each may take, as Dask writes it; an equal share of the machine's by default.
+        say: prints a line: where the dashboard is.
+
+    Yields:
+        A client that is connected to them.
+    """
+    share = max(1, cores_here() // count)
+    settings = {
+        "distributed.scheduler.allowed-failures": LOST_WORKERS - 1,
+        "distributed.nanny.pre-spawn-environ": {
+            name: str(share) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC")
+        },
+    }
+    with dask.config.set(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Port 8787 is already in use")
+        with (
+            LocalCluster(
+                n_workers=count,
+                threads_per_worker=share,
+                memory_limit=memory,
+                silence_logs="CRITICAL",
+                dashboard_address="127.0.0.1:8787",
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            of_cores = "a core" if share == 1 else f"{share} cores"
+            say(f"{count} workers of {of_cores} each; dashboard: {client.dashboard_link}")
+            yield client
+
+
+@contextmanager
+def connected(address: str, *, say: Callable[[str], None] = lambda line: None) -> Iterator[Client]:
+    """A cluster that somebody started.
+
+    Args:
+        address: of its scheduler, such as tcp://10.0.0.1:8786, or the file that it wrote.
+        say: prints a line: how many workers there are, and where the dashboard is.
+
+    Yields:
+        A client that is connected to it.
+
+    Raises:
+        ClusterError: if there is no scheduler.
+    """
+    is_file = address.endswith(".json")
+    try:
+        client = (
+            Client(scheduler_file=address, timeout=10, set_as_default=False)
+            if is_file
+            else Client(address, timeout=10, set_as_default=False)
+        )
+    except (OSError, ValueError, TypeError) as error:
+        raise ClusterError(f"--scheduler {address}: no scheduler answers: {error}") from None
+    with client:
+        threads = client.nthreads()
+        say(
+            f"{len(threads)} workers with {sum(threads.values())} threads at "
+            f"{client.scheduler.address}; dashboard: {client.dashboard_link}"
+        )
+        yield client
