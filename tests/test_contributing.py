@@ -21,8 +21,8 @@ from theory_checks.records.coverage import coverage_of
 from theory_checks.records.theorems import theorem_records
 from theory_checks.registration import load_file
 from theory_checks.report.coverage import in_words
-from theory_checks.simulation.laboratory import Laboratory
 from theory_checks.simulation.evaluation import run_claim
+from theory_checks.simulation.laboratory import Laboratory
 
 from .notebooks import test_notebooks as lessons
 from .problems.finite_sums import test_finite_sum as finite_sums

@@ -1,4 +1,4 @@
-"""The command line: `theory-checks list | run | attack | report | diff | conformance`.
+"""The command line: `theory-checks list | run | merge | attack | report | diff | conformance`.
 
 Each exit status means one thing. Of a run the first that applies: 1 something REFUTED, a control
 not killed, or a theorem UNTESTED in a constant; 4 something could not be evaluated or written; 3
@@ -24,7 +24,7 @@ from .command_line import parser
 from .devices import use_all_cores
 from .presets import MASTER_SEED, PRESETS, DataFolderError
 from .progress import RunProgress
-from .requirements import missing_packages
+from .requirements import CLUSTER, missing_packages
 
 __all__ = ["exit_status", "main", "program", "select"]
 
@@ -75,14 +75,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return USAGE
+    use_all_cores()
     from optzoo.conformance.blame import place
 
+    from .cluster import ClusterError, UnreachableError
     from .records.lock import InUseError
     from .registration import RegistrationError
 
     try:
         return int(options.command(options))
-    except (UsageError, DataFolderError, RegistrationError, InUseError) as error:
+    except (UsageError, DataFolderError, RegistrationError, InUseError, UnreachableError) as error:
         print(f"theory-checks: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
@@ -90,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except OSError as error:
         print(f"theory-checks: cannot read or write: {error}", file=sys.stderr)
+        return FAILED
+    except ClusterError as error:
+        print(f"theory-checks: {error}; a run goes on with --resume", file=sys.stderr)
         return FAILED
     except Exception as error:
         sentence = f"theory-checks: {type(error).__name__}: {error} ({place(error)})"
@@ -144,7 +149,6 @@ def exit_status(
 
 
 def _list(options: argparse.Namespace) -> int:
-    use_all_cores()
     from .claim import Claim
     from .registration import collected, registered
 
@@ -174,7 +178,6 @@ def _list_coverage(directory: Path, ids: set[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    use_all_cores()
     if not options.no_cache:
         programs.keep(options.cache or programs.usual_place())
     from .claim import Claim
@@ -192,6 +195,12 @@ def _run(options: argparse.Namespace) -> int:
     ]
     if not chosen:
         raise UsageError(f"{', '.join(options.ids)}: not in the preset {options.preset}")
+    asked = [one.id for one in chosen]
+    if options.shard is not None:
+        number, count = options.shard
+        chosen = chosen[number - 1 :: count]
+        if not chosen:
+            raise UsageError(f"--shard {number}/{count}: there are only {len(asked)} checks")
     directory: Path = options.out
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"--out {directory} is a file")
@@ -206,7 +215,7 @@ def _run(options: argparse.Namespace) -> int:
     with only_run(directory):
         sources = [one.name for one in origins[1:]]
         return _run_in(
-            directory, options, chosen, subjects, sources, resume=before and options.resume
+            directory, options, chosen, subjects, sources, asked, resume=before and options.resume
         )
 
 
@@ -216,14 +225,13 @@ def _run_in(
     chosen: Sequence[Any],
     subjects: Sequence[Any],
     sources: Sequence[str],
+    asked: Sequence[str],
     *,
     resume: bool,
 ) -> int:
     """Runs what was chosen of all subjects, perhaps goes on with the run there; the report."""
     from .claim import Claim
     from .records import write as record
-    from .report.coverage import at_the_end
-    from .report.page import write_summary
     from .side_by_side import SideBySide
     from .simulation.runner import run_claims
     from .statistics.protocol import Protocol
@@ -246,12 +254,15 @@ def _run_in(
     # Where the claims that are not the repository's own were found, this time and before.
     environment["claims_from"] = sorted({*(environment.get("claims_from") or []), *sources})
 
+    # What the whole run is, of which this may be a shard.
+    environment["asked"] = list(dict.fromkeys((*(environment.get("asked") or ()), *asked)))
+    environment["shard"] = None if options.shard is None else "{}/{}".format(*options.shard)
     done = {one["id"] for one in (*earlier["claims"], *earlier["comparisons"])}
     with (
         RunProgress(len(chosen), sum(one.id in done for one in chosen)) as progress,
         _engine(options, per_look, environment, protocol, progress) as engine,
     ):
-        records, failures = run_claims(
+        _, failures = run_claims(
             [one for one in chosen if isinstance(one, Claim)],
             engine,
             directory,
@@ -265,14 +276,23 @@ def _run_in(
             on_claim=progress.claim_finished,
             on_side_by_side=progress.side_by_side_finished,
         )
+    return _told(directory, failures, engine.gradient_calls)
+
+
+def _told(directory: Path, failures: Sequence[str], gradient_calls: float | None) -> int:
+    """Prints what the run in the directory came to, draws its report; the exit status."""
+    from .records import write as record
+    from .report.coverage import at_the_end
+    from .report.page import write_summary
+
     # What went wrong comes first: it must not be lost if the page cannot be drawn.
     for sentence in failures:
         print(f"could not be evaluated: {sentence}", file=sys.stderr)
     written = record.finished_run(directory)
     for line in at_the_end(written):
         print(line)
-    _print_outcome(written["summary"], engine.gradient_calls)
-    status = exit_status(records, failures, written["theorems"])
+    _print_outcome(written["summary"], gradient_calls)
+    status = exit_status(written["claims"], failures, written["theorems"])
     try:
         page = _drawn_report(directory)
         write_summary(directory)
@@ -281,6 +301,41 @@ def _run_in(
         return status if status == UNEXPECTED else FAILED
     print(f"report: {page}")
     return status
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from .records import write as record
+    from .records.lock import only_run
+    from .records.merge import MergeError, merged
+
+    directory: Path = options.out
+    try:
+        whole, left_out = merged(options.directories)
+    except MergeError as error:
+        raise UsageError(str(error)) from None
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"--out {directory} is a file")
+    if directory.exists() and any(directory.iterdir()) and not options.overwrite:
+        raise UsageError(
+            f"--out {directory} exists; give --overwrite to replace its results, or another folder"
+        )
+    _require_writable(directory)
+    with only_run(directory):
+        record.write(
+            directory,
+            whole["environment"],
+            whole["claims"],
+            whole["seconds"],
+            theorems=whole["theorems"],
+            comparisons=whole["comparisons"],
+            failures=whole["failures"],
+        )
+        print(f"merged {len(whole['environment']['merged'])} runs in {directory}")
+        reasons = [one["reason"] for one in whole["failures"]]
+        for sentence in left_out:
+            print(f"left out: {sentence}", file=sys.stderr)
+        status = _told(directory, reasons, None)
+        return FAILED if left_out and status != UNEXPECTED else status
 
 
 @contextmanager
@@ -307,6 +362,11 @@ def _engine(
         )
         yield InThreads(laboratory, len(jax.devices()), options.time_limit)
         return
+    if missing := missing_packages(CLUSTER):
+        raise UsageError(
+            f"not installed: {', '.join(missing)}; --workers and --scheduler need the extra "
+            '`cluster`: pip install "optzoo[cluster]"'
+        )
     from .cluster.client import OnCluster, connected, local_workers
     from .cluster.worker import Run
 
@@ -330,7 +390,6 @@ def _engine(
 
 
 def _attack(options: argparse.Namespace) -> int:
-    use_all_cores()
     from .claim import Claim
     from .registration import collected, registered
     from .worst_case.attack.command import AttackError, attack
@@ -471,7 +530,6 @@ def _resumed(
 
 
 def _conformance(options: argparse.Namespace) -> int:
-    use_all_cores()
     from .conformance import TargetError, print_conformance, rows_of
 
     # A module beside the caller is found, as by `python -m`.
@@ -484,7 +542,7 @@ def _conformance(options: argparse.Namespace) -> int:
     return OK if conforming else UNEXPECTED
 
 
-def _print_outcome(summary: dict[str, Any], gradient_calls: float) -> None:
+def _print_outcome(summary: dict[str, Any], gradient_calls: float | None) -> None:
     for sentence in summary["unmet"]:
         print(f"not as expected: {sentence}")
     beside = f"; {summary['comparisons']} side by side" if summary["comparisons"] else ""
@@ -492,7 +550,8 @@ def _print_outcome(summary: dict[str, Any], gradient_calls: float) -> None:
         f"{summary['claims']} claims: {summary['consistent']} CONSISTENT, "
         f"{summary['refuted']} REFUTED, {summary['inconclusive']} INCONCLUSIVE; "
         f"controls killed: {summary['killed']} of {summary['controls']}{beside}; "
-        f"{summary['seconds']:.0f} s, {gradient_calls:.3g} single-sample gradients"
+        f"{summary['seconds']:.0f} s"
+        + ("" if gradient_calls is None else f", {gradient_calls:.3g} single-sample gradients")
     )
     if summary["without_controls"]:
         print(f"claims without a control of their own: {summary['without_controls']}")
@@ -503,6 +562,7 @@ def _parser() -> argparse.ArgumentParser:
         {
             "list": _list,
             "run": _run,
+            "merge": _merge,
             "attack": _attack,
             "report": _report,
             "conformance": _conformance,

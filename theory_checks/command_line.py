@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .options import factor, minutes, seconds, seed, seeds, workers
+from .options import factor, minutes, seconds, seed, seeds, shard, workers
 from .presets import PRESETS
 
 __all__ = ["parser"]
@@ -70,6 +70,12 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         help="after so long a claim is given up (3600)",
     )
     run.add_argument("--out", type=Path, default=Path("results/run"), metavar="DIR")
+    run.add_argument(
+        "--shard",
+        type=shard,
+        metavar="I/N",
+        help="the I-th of N parts, for a job array (all); `merge` makes one run of the parts",
+    )
     spread = run.add_mutually_exclusive_group()
     spread.add_argument(
         "--workers",
@@ -120,6 +126,16 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
     found.add_argument("--resume", action="store_true", help="go on with the search in --out")
     found.add_argument("--overwrite", action="store_true", help="replace the search in --out")
     attack.set_defaults(command=actions["attack"])
+
+    merge = commands.add_parser(
+        "merge",
+        help="make one run of several that each did a part of it",
+        epilog=STATUSES,
+    )
+    merge.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="of the parts")
+    merge.add_argument("--out", type=Path, default=Path("results/merged"), metavar="DIR")
+    merge.add_argument("--overwrite", action="store_true", help="replace the results in --out")
+    merge.set_defaults(command=actions["merge"])
 
     report = commands.add_parser(
         "report",

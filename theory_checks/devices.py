@@ -1,4 +1,4 @@
-"""What jax is told before it is imported: the command line's devices, precision and compiler."""
+"""What numpy and jax are told before they are imported: cores, devices, precision, compiler."""
 
 import importlib.metadata
 import os
@@ -14,16 +14,20 @@ def cores_here() -> int:
 
 
 def use_all_cores() -> None:
-    """One device a core that there is, and float64; before jax is imported."""
+    """One device a core that there is, and float64; before numpy and jax are imported."""
     use_cores(cores_here())
 
 
 def use_cores(cores: int) -> None:
-    """So many devices, and float64; before jax is imported, which reads the flags once.
+    """So many devices, and float64; before numpy and jax are imported, which look once.
 
     Args:
         cores: how many.
     """
+    # Claims run side by side, so a product of matrices has one core: with several the order of
+    # its sums, and so its last digit, would depend on how many there are.
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     flags = {"--xla_force_host_platform_device_count": str(cores)}
     # Most of the time is compilation. A program in one piece costs less than in pieces side by
     # side, and the emitters of this release cost a third more than its older ones; other releases

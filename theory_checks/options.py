@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["factor", "minutes", "seconds", "seed", "seeds", "workers"]
+__all__ = ["factor", "minutes", "seconds", "seed", "seeds", "shard", "workers"]
 
 Number = TypeVar("Number", int, float)
 
@@ -33,6 +33,14 @@ def seed(text: str) -> int:
 def seeds(text: str) -> int:
     """A number of replicates."""
     return _read(text, int, lambda value: value >= 8, "an integer of at least 8")
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Which part of how many, such as 3/10."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"I/N with 1 <= I <= N is needed, got {text!r}")
+    return int(number), int(count)
 
 
 def workers(text: str) -> int:

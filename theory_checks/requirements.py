@@ -1,8 +1,9 @@
-"""What the checks need beside jax and optax: the packages of the extra `checks`."""
+"""What the checks need beside jax and optax: the packages of the extras `checks` and `cluster`."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 
-__all__ = ["PACKAGES", "missing_packages"]
+__all__ = ["CLUSTER", "PACKAGES", "missing_packages"]
 
 PACKAGES = {
     "cmaes": "cmaes",
@@ -18,9 +19,20 @@ PACKAGES = {
 """Import name -> name of the package that brings it."""
 
 
-def missing_packages() -> list[str]:
-    """The packages that are not installed; found without importing any, which takes seconds."""
-    return [package for module, package in PACKAGES.items() if not _is_found(module)]
+CLUSTER = {"dask": "dask", "distributed": "distributed"}
+"""The same of what hands claims to several processes."""
+
+
+def missing_packages(wanted: Mapping[str, str] = PACKAGES) -> list[str]:
+    """The packages that are not installed; found without importing any, which takes seconds.
+
+    Args:
+        wanted: import name -> name of the package.
+
+    Returns:
+        The names of the packages.
+    """
+    return [package for module, package in wanted.items() if not _is_found(module)]
 
 
 def _is_found(module: str) -> bool:

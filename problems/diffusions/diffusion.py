@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, sparse
+from scipy import linalg, sparse, special
 
 from .._arguments import check_scalar
 from .line_laws import Gaussian, Histogram, LogNormal
@@ -412,8 +412,31 @@ def fokker_planck(
     left = int(np.floor(position))
     masses = np.zeros(len(centres))
     masses[left], masses[left + 1] = 1 - (position - left), position - left
-    reached = sparse.linalg.expm_multiply(time * generator, masses, traceA=-time * leaving.sum())
-    return Histogram(ends, np.maximum(reached, 0.0))
+    return Histogram(ends, _after(generator, leaving, masses, time))
+
+
+def _after(generator: sparse.csr_array, leaving: Array, masses: Array, time: float) -> Array:
+    r"""The law of a Markov chain in continuous time, e^{tA} u, by uniformization.
+
+    .. math:: e^{tA} u = \sum_k e^{-ct} \frac{(ct)^k}{k!} P^k u, \qquad P = I + A / c, \quad
+        c \ge \max_i |A_{ii}|
+
+    P moves mass and makes none, so signs and mass are kept, and nothing is drawn at random as in
+    estimates of the norms of powers of A.
+    """
+    rate = float(leaving.max())
+    jumps = rate * time
+    # All but 1e-20 of a Poisson law lies so close to its mean.
+    last = int(np.ceil(jumps + 10 * np.sqrt(jumps) + 30))
+    k = np.arange(last + 1)
+    weights = np.exp(special.xlogy(k, jumps) - jumps - special.gammaln(k + 1))
+    weights /= weights.sum()
+    transition = sparse.eye_array(len(masses), format="csr") + generator / rate
+    reached, power = weights[0] * masses, masses
+    for weight in weights[1:]:
+        power = transition @ power
+        reached += weight * power
+    return reached
 
 
 def _bernoulli(z: Array) -> Array:

@@ -6,31 +6,31 @@ run when the scheduler is gone.
 """
 
 import os
+import socket
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, KilledWorker, LocalCluster
+from distributed import CancelledError, Client, KilledWorker, LocalCluster
 
 from ..devices import cores_here
 from ..simulation.engine import Work
 from ..statistics.protocol import Protocol
+from . import ClusterError, UnreachableError
 from .worker import Job, Outcome, Run, evaluate
 
-__all__ = ["ClusterError", "OnCluster", "connected", "local_workers"]
+__all__ = ["OnCluster", "connected", "local_workers"]
 
 LOST_WORKERS = 3
 """A claim that so many workers died of is given up."""
 _LOOK_EVERY = 0.05
 _SAY_EVERY = 60.0
-
-
-class ClusterError(RuntimeError):
-    """A cluster that cannot be reached, or is gone."""
+_PATIENCE = 10.0
+_DASHBOARD = 8787
 
 
 @dataclass(eq=False)
@@ -82,10 +82,7 @@ class OnCluster:
             while waiting:
                 finished = [number for number, future in waiting.items() if future.done()]
                 if any(waiting[number].status == "cancelled" for number in finished):
-                    raise ClusterError(
-                        f"the scheduler at {self.client.scheduler.address} went away; "
-                        f"{len(waiting)} of {len(work)} are not finished"
-                    )
+                    raise self._gone()
                 for number in finished:
                     yield number, self._heard(waiting.pop(number), work[number].subject.id)
                 if not finished:
@@ -103,12 +100,17 @@ class OnCluster:
                 f"{name}: {LOST_WORKERS} workers and more died while they had it (killed, or out "
                 "of memory)"
             )
+        except CancelledError:  # it was finished, and is out of reach
+            raise self._gone() from None
         except Exception as error:  # what cannot be carried over the wire, for one
             return RuntimeError(f"{name}: {type(error).__name__}: {error}")
         self.gradient_calls += outcome.gradient_calls
         if outcome.overtime:
             self._started_anew(outcome.worker)
         return ValueError(outcome.reason) if outcome.record is None else outcome.record
+
+    def _gone(self) -> ClusterError:
+        return ClusterError(f"the scheduler at {self.client.scheduler.address} went away")
 
     def _started_anew(self, worker: str) -> None:
         """Ends the process in which a claim goes on that was given up.
@@ -145,27 +147,31 @@ def local_workers(
         A client that is connected to them.
     """
     share = max(1, cores_here() // count)
-    settings = {
-        "distributed.scheduler.allowed-failures": LOST_WORKERS - 1,
-        "distributed.nanny.pre-spawn-environ": {
-            name: str(share) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC")
-        },
-    }
-    with dask.config.set(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Port 8787 is already in use")
-        with (
-            LocalCluster(
-                n_workers=count,
-                threads_per_worker=share,
-                memory_limit=memory,
-                silence_logs="CRITICAL",
-                dashboard_address="127.0.0.1:8787",
-            ) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
-            of_cores = "a core" if share == 1 else f"{share} cores"
-            say(f"{count} workers of {of_cores} each; dashboard: {client.dashboard_link}")
-            yield client
+    settings = {"distributed.scheduler.allowed-failures": LOST_WORKERS - 1}
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=count,
+            threads_per_worker=share,
+            memory_limit=memory,
+            silence_logs="CRITICAL",
+            dashboard_address=f"127.0.0.1:{_free(_DASHBOARD)}",
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        of_cores = "a core" if share == 1 else f"{share} cores"
+        say(f"{count} workers of {of_cores} each; dashboard: {client.dashboard_link}")
+        yield client
+
+
+def _free(port: int) -> int:
+    """The port, or 0, which is any, where another program has it."""
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
 
 
 @contextmanager
@@ -180,17 +186,15 @@ def connected(address: str, *, say: Callable[[str], None] = lambda line: None) -
         A client that is connected to it.
 
     Raises:
-        ClusterError: if there is no scheduler.
+        UnreachableError: if there is no scheduler.
     """
-    is_file = address.endswith(".json")
+    where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
     try:
-        client = (
-            Client(scheduler_file=address, timeout=10, set_as_default=False)
-            if is_file
-            else Client(address, timeout=10, set_as_default=False)
-        )
+        if "scheduler_file" in where:  # Dask would wait for it without end
+            Path(address).read_bytes()
+        client = Client(**where, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
-        raise ClusterError(f"--scheduler {address}: no scheduler answers: {error}") from None
+        raise UnreachableError(f"--scheduler {address}: no scheduler answers: {error}") from None
     with client:
         threads = client.nthreads()
         say(
