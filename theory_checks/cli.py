@@ -14,7 +14,7 @@ import io
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
@@ -362,31 +362,40 @@ def _engine(
         )
         yield InThreads(laboratory, len(jax.devices()), options.time_limit)
         return
+    with _workers(options, progress.say) as client:
+        from .cluster.client import OnCluster
+        from .cluster.worker import Run
+
+        run = Run(
+            claims=tuple(str(path.resolve()) for path in options.claims),
+            seeds=seeds,
+            master_seed=environment["master_seed"],
+            protocol=protocol,
+            time_limit=options.time_limit,
+            keeps_programs=not options.no_cache,
+            cache=None if options.cache is None else str(options.cache.resolve()),
+        )
+        environment["workers"] = len(client.nthreads())
+        yield OnCluster(client, run, progress.say)
+
+
+@contextmanager
+def _workers(options: argparse.Namespace, say: Callable[[str], None]) -> Iterator[Any]:
+    """A client of the workers that are asked for."""
     if missing := missing_packages(CLUSTER):
         raise UsageError(
             f"not installed: {', '.join(missing)}; --workers and --scheduler need the extra "
             '`cluster`: pip install "optzoo[cluster]"'
         )
-    from .cluster.client import OnCluster, connected, local_workers
-    from .cluster.worker import Run
+    from .cluster.client import connected, local_workers
 
-    run = Run(
-        claims=tuple(str(path.resolve()) for path in options.claims),
-        seeds=seeds,
-        master_seed=environment["master_seed"],
-        protocol=protocol,
-        time_limit=options.time_limit,
-        keeps_programs=not options.no_cache,
-        cache=None if options.cache is None else str(options.cache.resolve()),
-    )
     reached = (
-        local_workers(options.workers, say=progress.say)
+        local_workers(options.workers, say=say)
         if options.scheduler is None
-        else connected(options.scheduler, say=progress.say)
+        else connected(options.scheduler, say=say)
     )
     with reached as client:
-        environment["workers"] = len(client.nthreads())
-        yield OnCluster(client, run, progress.say)
+        yield client
 
 
 def _attack(options: argparse.Namespace) -> int:
@@ -417,18 +426,36 @@ def _attack(options: argparse.Namespace) -> int:
         )
     _require_writable(directory)
     try:
-        refuted = attack(
-            claims[0],
-            directory,
-            constant=options.constant,
-            budget=60 * options.budget,
-            seed=options.seed,
-            resume=begun and options.resume,
-            claims_from=[str(path) for path in options.claims],
-        )
+        with _attempts(options) as attempts:
+            refuted = attack(
+                claims[0],
+                directory,
+                constant=options.constant,
+                budget=60 * options.budget,
+                seed=options.seed,
+                resume=begun and options.resume,
+                claims_from=[str(path) for path in options.claims],
+                attempts=attempts,
+            )
     except (AttackError, NoInstancesError) as error:
         raise UsageError(str(error)) from None
     return UNEXPECTED if refuted else OK
+
+
+@contextmanager
+def _attempts(options: argparse.Namespace) -> Iterator[Any]:
+    """What makes the restarts of a search: workers, or None for this process."""
+    if options.workers == 1 and options.scheduler is None:
+        yield None
+        return
+    with _workers(options, lambda line: print(line, flush=True)) as client:
+        from .cluster.attack import Attacked, on_workers
+        from .statistics.protocol import Protocol
+
+        files = tuple(str(path.resolve()) for path in options.claims)
+        yield on_workers(
+            client, Attacked(options.id, files, options.constant, options.seed, Protocol())
+        )
 
 
 def _require_writable(directory: Path) -> None:

@@ -37,6 +37,22 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         help="a Python file with CLAIMS or SIDE_BY_SIDE of your own; may be given again",
     )
 
+    spread = argparse.ArgumentParser(add_help=False)
+    where = spread.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers",
+        type=workers,
+        default=1,
+        metavar="N",
+        help="processes, each with its share of the cores (1); more need the extra `cluster`",
+    )
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="the workers of a running Dask cluster, by its scheduler's address or the file that "
+        "it wrote; needs the extra `cluster`",
+    )
+
     listing = commands.add_parser(
         "list", parents=[own], help="list claims and methods side by side"
     )
@@ -54,7 +70,7 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
 
     run = commands.add_parser(
         "run",
-        parents=[own],
+        parents=[own, spread],
         help="evaluate claims and methods side by side, write the report",
         epilog=STATUSES,
     )
@@ -76,20 +92,6 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         metavar="I/N",
         help="the I-th of N parts, for a job array (all); `merge` makes one run of the parts",
     )
-    spread = run.add_mutually_exclusive_group()
-    spread.add_argument(
-        "--workers",
-        type=workers,
-        default=1,
-        metavar="N",
-        help="processes, each with its share of the cores (1); more need the extra `cluster`",
-    )
-    spread.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="the workers of a running Dask cluster, by its scheduler's address or the file that "
-        "it wrote; needs the extra `cluster`",
-    )
     kept = run.add_mutually_exclusive_group()
     kept.add_argument(
         "--cache",
@@ -106,7 +108,7 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
 
     attack = commands.add_parser(
         "attack",
-        parents=[own],
+        parents=[own, spread],
         help="search for the instance that makes a claim's theorem tight, or breaks it",
         epilog="exit status: 0 not refuted, 1 refuted on a certified instance, 2 usage",
     )

@@ -794,7 +794,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("6 / (math.pi * test) ** 2", "1.0"),
             ("known.scores[name] < _ATTAINED", "known.scores[name] < 9.0"),
             ("        if not self.restarts:\n            self._begin()\n", ""),
-            ("self._forget(candidate, again)\n", "pass\n"),
+            ("_forget(best, hardest, again)\n", "pass\n"),
             ("losses = [-value if math.isfinite(value)", "losses = [value if math.isfinite(value)"),
         ],
         "attack/space.py": [

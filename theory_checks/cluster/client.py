@@ -23,11 +23,12 @@ from ..statistics.protocol import Protocol
 from . import ClusterError, UnreachableError
 from .worker import Job, Outcome, Run, evaluate
 
-__all__ = ["OnCluster", "connected", "local_workers"]
+__all__ = ["LOOK_EVERY", "LOST_WORKERS", "OnCluster", "connected", "local_workers"]
 
 LOST_WORKERS = 3
 """A claim that so many workers died of is given up."""
-_LOOK_EVERY = 0.05
+LOOK_EVERY = 0.05
+"""Seconds between two looks at what is finished."""
 _SAY_EVERY = 60.0
 _PATIENCE = 10.0
 _DASHBOARD = 8787
@@ -82,7 +83,7 @@ class OnCluster:
             while waiting:
                 finished = [number for number, future in waiting.items() if future.done()]
                 if any(waiting[number].status == "cancelled" for number in finished):
-                    raise self._gone()
+                    raise gone(self.client)
                 for number in finished:
                     yield number, self._heard(waiting.pop(number), work[number].subject.id)
                 if not finished:
@@ -101,16 +102,13 @@ class OnCluster:
                 "of memory)"
             )
         except CancelledError:  # it was finished, and is out of reach
-            raise self._gone() from None
+            raise gone(self.client) from None
         except Exception as error:  # what cannot be carried over the wire, for one
             return RuntimeError(f"{name}: {type(error).__name__}: {error}")
         self.gradient_calls += outcome.gradient_calls
         if outcome.overtime:
             self._started_anew(outcome.worker)
         return ValueError(outcome.reason) if outcome.record is None else outcome.record
-
-    def _gone(self) -> ClusterError:
-        return ClusterError(f"the scheduler at {self.client.scheduler.address} went away")
 
     def _started_anew(self, worker: str) -> None:
         """Ends the process in which a claim goes on that was given up.
@@ -123,13 +121,18 @@ class OnCluster:
             self.say(f"the worker {worker} goes on with a claim that was given up: {error}")
 
     def _patience(self, said: float, left: int) -> float:
-        time.sleep(_LOOK_EVERY)
+        time.sleep(LOOK_EVERY)
         if time.monotonic() - said < _SAY_EVERY:
             return said
         if not self.client.scheduler_info(n_workers=-1)["workers"]:
             address = self.client.scheduler.address
             self.say(f"no worker is connected to {address}; {left} claims are waiting for one")
         return time.monotonic()
+
+
+def gone(client: Client) -> ClusterError:
+    """That the scheduler does not answer any more."""
+    return ClusterError(f"the scheduler at {client.scheduler.address} went away")
 
 
 @contextmanager

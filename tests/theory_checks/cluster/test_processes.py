@@ -1,6 +1,7 @@
 """Real workers on this machine: the same numbers, and what becomes of a run when they die."""
 
 import json
+import math
 import os
 import signal
 import socket
@@ -12,13 +13,17 @@ import time
 import pytest
 
 from theory_checks import cli
+from theory_checks.claims import CLAIMS
 from theory_checks.cluster import client
+from theory_checks.cluster.attack import Attacked, on_workers
 from theory_checks.cluster.client import OnCluster, connected, local_workers
 from theory_checks.cluster.worker import Run
 from theory_checks.records.fingerprint import fingerprint
 from theory_checks.registration import load_file
 from theory_checks.simulation.engine import Work
 from theory_checks.statistics.protocol import Protocol
+from theory_checks.worst_case.attack.outcome import families_of
+from theory_checks.worst_case.attack.search import ROUND, Search, here
 
 # Cheap to evaluate, and of every kind: exact, enumerated, sampled, with several looks, a law.
 SAME = (
@@ -271,3 +276,30 @@ def test_connected_says_what_there_is(cluster):
         there.wait_for_workers(1, timeout=60)
     assert said[0].startswith(("0 workers", "1 workers with 1 threads"))
     assert f"at {cluster[0]}" in said[0]
+
+
+@pytest.mark.parametrize("claim", ["frank_wolfe/sarah/convex/hardest", "soap/shampoo/regret"])
+def test_a_search_is_the_same_on_workers(workers_of_two, claim):
+    """A sampled theorem and an exact one; two restarts, and two more with what those found."""
+    (attacked,) = (one for one in CLAIMS if one.id == claim)
+
+    def search(attempts):
+        one = Search(attacked.theorem, families_of(attacked), None, seed=5)
+        one._begin()
+        for first in (0, ROUND):
+            for attempt in attempts(one, range(first, first + 2), math.inf):
+                one._take(attempt, 0.0)
+        return one
+
+    ours = search(here)
+    theirs = search(on_workers(workers_of_two, Attacked(claim, (), None, 5, Protocol())))
+    assert [one.path for one in ours.restarts] == [one.path for one in theirs.restarts]
+    assert {place: (one.parameters, one.scores) for place, one in ours.best.items()} == {
+        place: (one.parameters, one.scores) for place, one in theirs.best.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def workers_of_two():
+    with local_workers(2) as there:
+        yield there

@@ -16,7 +16,7 @@ from ...simulation.runner import run_claims
 from ...statistics.protocol import Protocol
 from .objective import RATIO
 from .outcome import FILE, families_of, finalists, found, hardest_claim, read, resumed, write
-from .search import Restart, Search
+from .search import Attempts, Restart, Search
 
 __all__ = ["AttackError", "attack"]
 
@@ -36,6 +36,7 @@ def attack(
     seed: int,
     resume: bool,
     claims_from: Sequence[str] = (),
+    attempts: Attempts | None = None,
     say: Callable[[str], None] = lambda line: print(line, flush=True),
 ) -> bool:
     """Attacks the theorem of a claim, and evaluates it on the hardest instances found.
@@ -51,6 +52,7 @@ def attack(
         seed: of the search.
         resume: whether to go on with the search in the directory.
         claims_from: the files that claims came from.
+        attempts: makes restarts; one after the other, in this process, by default.
         say: prints a line.
 
     Returns:
@@ -100,6 +102,7 @@ def attack(
                 search.run(
                     budget,
                     spent=spent,
+                    attempts=attempts,
                     on_restart=kept,
                     on_generation=progress.generation,
                 )

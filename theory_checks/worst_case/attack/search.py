@@ -4,16 +4,19 @@ Restarts of CMA-ES go round the families and the objectives; within one the prog
 its numbers change. All candidates of a generation see the same random numbers, those of the next
 one see others. What looks like a violation is tested on seeds of its own, and each test gets its
 share of alpha, so that all of them together refute a true theorem with at most that probability.
+
+Restarts come in rounds. Those of a round begin with what was known before it, so it does not matter
+which of them is made first, or where; what they found is taken in the order of their numbers.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-from cmaes import CMA
 from numpy.typing import NDArray
 
 from optzoo.theorems import Theorem
@@ -22,21 +25,28 @@ from ...claim import Case, Finding
 from ...simulation.laboratory import Laboratory
 from ...statistics.protocol import Protocol
 from ...statistics.verdict import TOLERANCE
+from .evolution import evolution, stalls
 from .objective import RATIO, NoInstanceError, Scores, objectives, scores, seeds_of
 from .space import InstanceFamily, Parameters
 
-__all__ = ["Candidate", "NoInstancesError", "Restart", "Search"]
+__all__ = [
+    "Attempt",
+    "Attempts",
+    "Best",
+    "Candidate",
+    "NoInstancesError",
+    "Restart",
+    "Search",
+    "here",
+]
 
 Array = NDArray[np.float64]
 
-POPULATION = 20
-GENERATIONS = 30
-PATIENCE = 8
-"""A restart ends after so many generations without a better candidate."""
+ROUND = 4
+"""So many restarts begin with the same knowledge."""
 SEEDS = 128
 LOOKS = 8
 """A candidate is looked at again on this many times as many seeds as it was found on."""
-_GAIN = 1e-3
 _ATTAINED = 0.99
 _FIRST = 2**19
 _WIDE, _NARROW = 0.3, 0.08
@@ -88,6 +98,29 @@ class Restart:
     reached: Scores = field(default_factory=dict)
 
 
+Best = dict[tuple[str, str], Candidate]
+"""The best candidate of each family for each objective."""
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """What a restart found, before the search has taken it.
+
+    Attributes:
+        restart: what it came to; what the search has reached after it is not known yet.
+        best: of each family and objective, where it is better than what was known.
+        suspect: what looks like a violation, also on other random numbers.
+    """
+
+    restart: Restart
+    best: Best
+    suspect: Candidate | None
+
+
+Attempts = Callable[["Search", Sequence[int], float], Iterator[Attempt]]
+"""Makes the restarts of some numbers, in their order, within so many seconds."""
+
+
 @dataclass(eq=False)
 class Search:
     """The search, which can be left and taken up again.
@@ -112,7 +145,7 @@ class Search:
     protocol: Protocol = field(default_factory=Protocol)
     devices: Sequence[Any] | None = None
     restarts: list[Restart] = field(default_factory=list)
-    best: dict[tuple[str, str], Candidate] = field(default_factory=dict)
+    best: Best = field(default_factory=dict)
     known: int = 0
     """Instances looked at before the first restart."""
     tests: int = 0
@@ -150,14 +183,14 @@ class Search:
 
     def hardest(self, objective: str) -> Candidate | None:
         """The best of all families for an objective, on the numbers it was found on."""
-        found = [one for (_, name), one in self.best.items() if name == objective]
-        return max(found, key=lambda one: one.scores[objective], default=None)
+        return _hardest(self.best, objective)
 
     def run(
         self,
         seconds: float,
         *,
         spent: float = 0.0,
+        attempts: Attempts | None = None,
         on_restart: Callable[[Restart], None] = lambda restart: None,
         on_generation: Callable[[float, float], None] = lambda seconds, best: None,
     ) -> None:
@@ -166,9 +199,10 @@ class Search:
         Args:
             seconds: of the whole search.
             spent: by an earlier part of it.
+            attempts: makes restarts; one after the other, here, by default.
             on_restart: called after each restart.
-            on_generation: called after each generation with the seconds spent, and the largest
-                ratio found on any instance.
+            on_generation: called after each generation that is made here, with the seconds spent
+                and the largest ratio found on any instance.
 
         Raises:
             NoInstancesError: if the theorem applies to nothing that was tried.
@@ -178,12 +212,19 @@ class Search:
         def passed() -> float:
             return time.monotonic() - begun
 
+        def told(ratio: float) -> None:
+            on_generation(passed(), ratio)
+
+        made = attempts or partial(here, on_generation=told)
         if not self.restarts:
             self._begin()
         while passed() < seconds and self.refuted is None:
-            restart = self._restart(len(self.restarts), seconds, passed, on_generation)
-            self.restarts.append(restart)
-            on_restart(restart)
+            first = len(self.restarts)
+            for attempt in made(self, range(first, first + ROUND), seconds - passed()):
+                self._take(attempt, passed())
+                on_restart(self.restarts[-1])
+                if self.refuted is not None:
+                    break
 
     def _begin(self) -> None:
         """Looks at the instances to begin with, for all objectives."""
@@ -192,64 +233,92 @@ class Search:
                 key = int(np.random.default_rng([self.seed, _FIRST]).integers(2**31))
                 seen = self.look(family, family.starts, key)
                 self.known += len(seen)
-                self._take(seen)
+                found = [one for one in seen if isinstance(one, Candidate)]
+                _keep(self.best, found)
+                self._test(self._suspect(family, found, key + 1, self.best))
+
+    def _take(self, attempt: Attempt, seconds: float) -> None:
+        """What a restart found becomes what is known, and its suspect is tested."""
+        _keep(self.best, attempt.best.values())
+        self._test(attempt.suspect)
+        reached = self._reached()
+        self.restarts.append(replace(attempt.restart, seconds=seconds, reached=reached))
 
     # --- One restart ---
 
-    def _restart(
+    def attempt(
         self,
         number: int,
-        seconds: float,
-        passed: Callable[[], float],
-        on_generation: Callable[[float, float], None],
-    ) -> Restart:
+        best: Best,
+        seconds: float = math.inf,
+        *,
+        on_generation: Callable[[float], None] = lambda ratio: None,
+    ) -> Attempt:
+        """Makes a restart from what is known; the search does not change.
+
+        Args:
+            number: of the restart.
+            best: what is known.
+            seconds: that it may take, at most.
+            on_generation: called after each generation with the largest ratio known.
+
+        Returns:
+            What it found.
+
+        Raises:
+            NoInstancesError: if the theorem applies to nothing that was tried.
+        """
+        begun = time.monotonic()
+        known = dict(best)
         rng = np.random.default_rng([self.seed, number])
         family = self.families[number % len(self.families)]
         turn = number // len(self.families)
-        wanted = self._unattained()
+        wanted = self._unattained(known)
         objective = wanted[turn % len(wanted)]
-        choice, mean, width = self._start(family, objective, rng, first=turn == 0)
-        best: Candidate | None = None
+        choice, mean, width = self._start(family, objective, rng, known, first=turn == 0)
+        hardest: Candidate | None = None
+        suspect: Candidate | None = None
         path: list[float] = []
         evaluations = 0
-        for number_of, population in enumerate(
-            _evolution(family, choice, mean, width, seed=int(rng.integers(2**31)))
-        ):
-            key = int(np.random.default_rng([self.seed, number, number_of]).integers(2**31))
-            seen = self.look(family, population.parameters, key)
-            evaluations += len(seen)
-            values = [
-                one.scores[objective] if isinstance(one, Candidate) else -math.inf for one in seen
-            ]
-            population.tell(values)
-            found = [one for one in seen if isinstance(one, Candidate)]
-            self._require_any(family, seen, found)
-            leader = max(found, key=lambda one: one.scores[objective], default=None)
-            before = -math.inf if best is None else best.scores[objective]
-            if leader is not None and leader.scores[objective] > before:
-                best = leader
-            path.append(-math.inf if best is None else best.scores[objective])
-            broken = self._take(seen)
-            ratio = self.hardest(RATIO)
-            on_generation(passed(), 0.0 if ratio is None else ratio.scores[RATIO])
-            if broken or passed() >= seconds or _stalls(path):
-                break
-        return Restart(
-            number,
-            family.name,
-            objective,
-            best,
-            evaluations,
-            passed(),
-            tuple(path),
-            self._reached(),
-        )
+        try:
+            for number_of, population in enumerate(
+                evolution(family, choice, mean, width, seed=int(rng.integers(2**31)))
+            ):
+                keys = np.random.default_rng([self.seed, number, number_of])
+                key, other = (int(one) for one in keys.integers(2**31, size=2))
+                seen = self.look(family, population.parameters, key)
+                evaluations += len(seen)
+                values = [
+                    one.scores[objective] if isinstance(one, Candidate) else -math.inf
+                    for one in seen
+                ]
+                population.tell(values)
+                found = [one for one in seen if isinstance(one, Candidate)]
+                if not known:
+                    self._require_any(family, seen, found, evaluations)
+                leader = max(found, key=lambda one: one.scores[objective], default=None)
+                before = -math.inf if hardest is None else hardest.scores[objective]
+                if leader is not None and leader.scores[objective] > before:
+                    hardest = leader
+                path.append(-math.inf if hardest is None else hardest.scores[objective])
+                _keep(known, found)
+                suspect = self._suspect(family, found, other, known)
+                ratio = _hardest(known, RATIO)
+                on_generation(0.0 if ratio is None else ratio.scores[RATIO])
+                if suspect is not None or time.monotonic() - begun >= seconds or stalls(path):
+                    break
+        except KeyboardInterrupt:
+            _keep(self.best, known.values())  # half a restart is worth something, too
+            raise
+        restart = Restart(number, family.name, objective, hardest, evaluations, 0.0, tuple(path))
+        new = {place: one for place, one in known.items() if best.get(place) is not one}
+        return Attempt(restart, new, suspect)
 
     def _reached(self) -> Scores:
         found = {name: self.hardest(name) for name in self.objectives}
         return {name: one.scores[name] for name, one in found.items() if one is not None}
 
-    def _unattained(self) -> tuple[str, ...]:
+    def _unattained(self, best: Best) -> tuple[str, ...]:
         """The objectives that something is left of, one of those that rise and fall together.
 
         All of them where nothing is left.
@@ -257,7 +326,7 @@ class Search:
         left: dict[tuple[int, float], str] = {}
         unknown = []
         for name in self.objectives:
-            known = self.hardest(name)
+            known = _hardest(best, name)
             if known is None:
                 unknown.append(name)
             elif known.scores[name] < _ATTAINED:
@@ -265,11 +334,17 @@ class Search:
         return (*left.values(), *unknown) or self.objectives
 
     def _start(
-        self, family: InstanceFamily, objective: str, rng: np.random.Generator, *, first: bool
+        self,
+        family: InstanceFamily,
+        objective: str,
+        rng: np.random.Generator,
+        best: Best,
+        *,
+        first: bool,
     ) -> tuple[Parameters, Array, float]:
         """The choice, the mean and the width that a restart begins with."""
         choices, dimension = family.choices, family.dimension
-        known = self.best.get((family.name, objective))
+        known = best.get((family.name, objective))
         if family.starts and rng.random() < (0.5 if first else 0.2):
             start = family.starts[int(rng.integers(len(family.starts)))]
             return {name: start[name] for name in choices}, family.unit(start), _NARROW
@@ -308,9 +383,7 @@ class Search:
                 cases.append(family.case(self.theorem, one))
             except (ValueError, ArithmeticError) as error:
                 cases.append(NoInstanceError(str(error)))
-        laboratory = Laboratory(
-            seeds=seeds, master_seed=key, protocol=self.protocol, devices=self.devices
-        )
+        laboratory = self._laboratory(seeds, key)
         instances = [case for case in cases if isinstance(case, Case)]
         found = iter(scores(self.theorem, instances, laboratory))
         seen: list[Candidate | NoInstanceError] = []
@@ -321,28 +394,14 @@ class Search:
             )
         return seen
 
-    def _take(self, seen: Sequence[Candidate | NoInstanceError]) -> bool:
-        """Keeps the best of a generation; whether one of it violates the theorem."""
-        found = [one for one in seen if isinstance(one, Candidate)]
-        self._keep(found)
-        hardest = max(found, key=lambda one: one.scores[RATIO], default=None)
-        looks_so = hardest is not None and hardest.scores[RATIO] > 1 + TOLERANCE
-        return hardest is not None and looks_so and self._violates(hardest)
-
-    def _keep(self, found: Sequence[Candidate]) -> None:
-        for one in found:
-            for name, value in one.scores.items():
-                known = self.best.get((one.family, name))
-                if value > (-math.inf if known is None else known.scores[name]):
-                    self.best[one.family, name] = one
-
     def _require_any(
         self,
         family: InstanceFamily,
         seen: Sequence[Candidate | NoInstanceError],
         found: Sequence[Candidate],
+        evaluations: int,
     ) -> None:
-        if found or self.best or self.evaluations + len(seen) < _TRIES:
+        if found or self.evaluations + evaluations < _TRIES:
             return
         reasons = [one for one in seen if isinstance(one, NoInstanceError)]
         raise NoInstancesError(
@@ -352,40 +411,94 @@ class Search:
 
     # --- Violations ---
 
-    def _violates(self, candidate: Candidate) -> bool:
+    def _suspect(
+        self, family: InstanceFamily, found: Sequence[Candidate], key: int, best: Best
+    ) -> Candidate | None:
+        """The candidate that violates the theorem most, if it does on other random numbers, too.
+
+        A test costs its share of alpha; a lucky draw is forgotten at once instead.
+        """
+        hardest = max(found, key=lambda one: one.scores[RATIO], default=None)
+        if hardest is None or hardest.scores[RATIO] <= 1 + TOLERANCE:
+            return None
+        case = family.case(self.theorem, hardest.parameters)
+        if seeds_of(case, self._laboratory(SEEDS, key)) is None:
+            return hardest
+        (again,) = self.look(family, [hardest.parameters], key, seeds=SEEDS * LOOKS)
+        if isinstance(again, Candidate) and again.scores[RATIO] > 1 + TOLERANCE:
+            return hardest
+        _forget(best, hardest, again)
+        return None
+
+    def _test(self, candidate: Candidate | None) -> None:
         """Whether fresh seeds refute the theorem on the instance."""
-        family = self._by_name[candidate.family]
+        if candidate is None or self.refuted is not None:
+            return
         key = int(np.random.default_rng([self.seed, 2**20 + self.tests]).integers(2**31))
-        case = family.case(self.theorem, candidate.parameters)
-        laboratory = Laboratory(
-            seeds=SEEDS, master_seed=key, protocol=self.protocol, devices=self.devices
-        )
-        if seeds_of(case, laboratory) is not None:
-            # Not worth a test that costs its share of alpha: a lucky draw is forgotten at once.
-            (again,) = self.look(family, [candidate.parameters], key + 1, seeds=SEEDS * LOOKS)
-            if isinstance(again, NoInstanceError) or again.scores[RATIO] <= 1 + TOLERANCE:
-                self._forget(candidate, again)
-                return False
+        case = self._by_name[candidate.family].case(self.theorem, candidate.parameters)
+        laboratory = self._laboratory(SEEDS, key)
         self.tests += 1
         laboratory.protocol = replace(self.protocol, alpha=self.share(self.tests))
         finding = case.check.run(laboratory)
-        if finding.verdict != "REFUTED":
-            return False
-        case.setting.certify()
-        self.refuted = (candidate, finding)
-        return True
+        if finding.verdict == "REFUTED":
+            case.setting.certify()
+            self.refuted = (candidate, finding)
+
+    def _laboratory(self, seeds: int, key: int) -> Laboratory:
+        return Laboratory(
+            seeds=seeds, master_seed=key, protocol=self.protocol, devices=self.devices
+        )
 
     def share(self, test: int) -> float:
         """The share of alpha of the n-th test, n = 1, 2, ...; all of them together have alpha."""
         return self.protocol.alpha * 6 / (math.pi * test) ** 2
 
-    def _forget(self, candidate: Candidate, again: Candidate | NoInstanceError) -> None:
-        for place, one in list(self.best.items()):
-            if one is candidate:
-                if isinstance(again, NoInstanceError):
-                    del self.best[place]
-                else:
-                    self.best[place] = again
+
+def here(
+    search: Search,
+    numbers: Sequence[int],
+    seconds: float,
+    *,
+    on_generation: Callable[[float], None] = lambda ratio: None,
+) -> Iterator[Attempt]:
+    """Makes restarts one after the other, in this process.
+
+    Args:
+        search: whose knowledge they begin with.
+        numbers: of the restarts.
+        seconds: that they may take together; those that would begin later are not made.
+        on_generation: called after each generation with the largest ratio known.
+
+    Yields:
+        What each found.
+    """
+    begun, best = time.monotonic(), dict(search.best)
+    for number in numbers:
+        left = seconds - (time.monotonic() - begun)
+        if left > 0:
+            yield search.attempt(number, best, left, on_generation=on_generation)
+
+
+def _hardest(best: Best, objective: str) -> Candidate | None:
+    found = [one for (_, name), one in best.items() if name == objective]
+    return max(found, key=lambda one: one.scores[objective], default=None)
+
+
+def _keep(best: Best, found: Iterable[Candidate]) -> None:
+    for one in found:
+        for name, value in one.scores.items():
+            known = best.get((one.family, name))
+            if value > (-math.inf if known is None else known.scores[name]):
+                best[one.family, name] = one
+
+
+def _forget(best: Best, candidate: Candidate, again: Candidate | NoInstanceError) -> None:
+    for place, one in list(best.items()):
+        if one is candidate:
+            if isinstance(again, NoInstanceError):
+                del best[place]
+            else:
+                best[place] = again
 
 
 _KINDS: Mapping[str, str] = {
@@ -394,58 +507,3 @@ _KINDS: Mapping[str, str] = {
     "above": "without a formula",
     "below": "without a formula",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class _Population:
-    """A generation: its parameters, and what hears how good they are."""
-
-    parameters: Sequence[Parameters]
-    tell: Callable[[Sequence[float]], None]
-
-
-def _evolution(
-    family: InstanceFamily, choice: Parameters, mean: Array, width: float, *, seed: int
-) -> Iterator[_Population]:
-    """The generations of CMA-ES in the unit cube; a single one where nothing varies in it."""
-    if family.dimension == 0:
-        yield _Population([family.at(choice, np.zeros(0))], lambda values: None)
-        return
-    # CMA-ES needs two dimensions; the second one is idle.
-    padded = np.concatenate([mean, np.full(max(0, 2 - len(mean)), 0.5)])
-    bounds = np.tile([0.0, 1.0], (len(padded), 1))
-    strategy = CMA(
-        mean=np.clip(padded, 0.0, 1.0),
-        sigma=width,
-        bounds=bounds,
-        seed=seed,
-        population_size=POPULATION,
-    )
-    for generation in range(GENERATIONS):
-        asked = [strategy.ask() for _ in range(POPULATION)]
-        if generation == 0:
-            asked[0] = padded  # where it begins is looked at, too
-        points = [family.at(choice, one[: len(mean)]) for one in asked]
-
-        def tell(values: Sequence[float], asked: Sequence[Array] = asked) -> None:
-            worst = (
-                max(abs(value) for value in values if math.isfinite(value))
-                if any(math.isfinite(value) for value in values)
-                else 1.0
-            )
-            losses = [-value if math.isfinite(value) else 1e3 * (1 + worst) for value in values]
-            strategy.tell(list(zip(asked, losses, strict=True)))
-
-        yield _Population(points, tell)
-        if strategy.should_stop():
-            return
-
-
-def _stalls(path: Sequence[float]) -> bool:
-    """Whether the last generations found nothing better."""
-    if len(path) == 2 and path[-1] == -math.inf:
-        return True
-    if len(path) <= PATIENCE:
-        return False
-    before, now = path[-1 - PATIENCE], path[-1]
-    return not now > before + _GAIN * abs(before) if math.isfinite(before) else True

@@ -102,14 +102,14 @@ class TestOutcome:
     def test_an_interruption_keeps_the_best(self, tmp_path, monkeypatch):
         from theory_checks.worst_case.attack import search as module
 
-        restart = module.Search._restart
+        attempt = module.Search.attempt
 
-        def interrupted(self, number, *rest):
+        def interrupted(self, number, *rest, **more):
             if number == 1:
                 raise KeyboardInterrupt
-            return restart(self, number, *rest)
+            return attempt(self, number, *rest, **more)
 
-        monkeypatch.setattr(module.Search, "_restart", interrupted)
+        monkeypatch.setattr(module.Search, "attempt", interrupted)
         with pytest.raises(KeyboardInterrupt):
             attacked(tmp_path, budget=30.0)
         record = read(tmp_path / "attack.json")

@@ -1,6 +1,5 @@
 """The search: it finds the hardest instance, refutes what is wrong, and nothing that is right."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from theory_checks.claims.frank_wolfe.families import FAMILIES
 from theory_checks.setting import Stated, chosen
 from theory_checks.simulation.laboratory import Laboratory
 from theory_checks.worst_case.attack import InstanceFamily, OneOf, Real
+from theory_checks.worst_case.attack.evolution import evolution
 from theory_checks.worst_case.attack.objective import (
     RATIO,
     NoInstanceError,
@@ -23,7 +23,6 @@ from theory_checks.worst_case.attack.search import (
     Candidate,
     NoInstancesError,
     Search,
-    _evolution,
 )
 
 from .hills import FAMILY, HILL, WRONG, K
@@ -122,9 +121,7 @@ class TestSearch:
     def test_the_hardest_instance_is_found(self):
         search = Search(HILL, [FAMILY], constant="L", seed=1)
         for number in range(12):  # not by the clock: a busy machine finds as much
-            search.restarts.append(
-                search._restart(number, math.inf, lambda: 0.0, lambda seconds, best: None)
-            )
+            search._take(search.attempt(number, search.best), 0.0)
         found = search.hardest("L")
         assert search.refuted is None
         assert found.scores["L"] > 0.97
@@ -144,8 +141,7 @@ class TestSearch:
         paths = []
         for _ in range(2):
             search = Search(HILL, [FAMILY], seed=3)
-            search.restarts.append(search._restart(0, math.inf, lambda: 0.0, lambda s, r: None))
-            paths.append(search.restarts[0].path)
+            paths.append(search.attempt(0, search.best).restart.path)
         assert paths[0] == paths[1]
         assert len(paths[0]) > 3
 
@@ -160,17 +156,17 @@ class TestSearch:
     def test_an_evolution_goes_uphill(self):
         target = np.array([0.3, 0.6, 0.7, 0.2])
         choice, start = {"side": "left"}, np.full(4, 0.5)
-        for population in _evolution(FAMILY, choice, start, 0.3, seed=0):
+        for population in evolution(FAMILY, choice, start, 0.3, seed=0):
             points = np.array([FAMILY.unit(one) for one in population.parameters])
             population.tell((-np.sum((points - target) ** 2, axis=1)).tolist())
         np.testing.assert_allclose(points.mean(axis=0), target, atol=0.05)
 
     def test_what_is_attained_is_not_searched_for_again(self):
         search = Search(HILL, [FAMILY])
-        assert search._unattained() == objectives(HILL)
+        assert search._unattained(search.best) == objectives(HILL)
         search.best["hills", RATIO] = Candidate("hills", {}, {RATIO: 1.0})
         search.best["hills", "L"] = Candidate("hills", {}, {"L": 0.5})
-        assert search._unattained() == ("L", "r_0")
+        assert search._unattained(search.best) == ("L", "r_0")
 
     def test_alpha_is_shared_by_all_tests(self):
         search = Search(HILL, [FAMILY])
@@ -185,10 +181,10 @@ class TestSearch:
         search = Search(theorem, [family])
         start = family.starts[-1] | {"horizon": 8, "p": 0.5}
         lucky = Candidate(family.name, start, {RATIO: 1.2, "L": 1.1})
-        search._keep([lucky])
-        assert not search._violates(lucky)
+        best = {(family.name, name): lucky for name in lucky.scores}
+        assert search._suspect(family, [lucky], 3, best) is None
+        assert best[family.name, RATIO].scores[RATIO] <= 1 + 1e-9
         assert search.tests == 0
-        assert search.hardest(RATIO).scores[RATIO] <= 1 + 1e-9
 
     def test_no_instance_at_all(self):
         def refused(theorem, x):
@@ -220,5 +216,5 @@ class TestSearch:
         )
         search = Search(HILL, [family], seed=0)
         for number in range(12):
-            search._restart(number, math.inf, lambda: 0.0, lambda seconds, best: None)
+            search._take(search.attempt(number, search.best), 0.0)
         assert search.hardest("L").parameters == {"x": 0.5}
