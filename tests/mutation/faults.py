@@ -910,6 +910,17 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
     (f"{_PEP}/test_worst_operator.py",): {
         "pep/worst_operator.py": [("    for border in (arc, segment):", "    for border in (arc,):"), ("    for border in (arc, segment):", "    for border in (segment,):")],
     },
+    (f"{_PEP}/test_one_more_place.py",): {
+        "pep/one_more_place.py": [
+            ("(kind.mu * b - kind.L**2 * a)", "(kind.mu * b - kind.L * a)"),
+            ("(kind.mu * b - kind.L**2 * a)", "(-(kind.L**2) * a)"),
+            ("    values = b - total * a\n", "    values = b + total * a\n"),
+            ("best = self.lipschitz @ values + self.monotone @ away / 2", "best = self.lipschitz @ values + self.monotone @ away"),
+            ("        except SolverFailed:\n            break", "        except SolverFailed:\n            raise"),
+            ("further=(*worst.program.further, *new)", "further=(*new,)"),
+        ],
+        "pep/performance.py": [("[*points, *values]) <= 0)", "[*points, *values]) <= 1)")],
+    },
     (f"{_PEP}/test_expectations.py",): {
         "pep/expectations.py": [
             ("p ** (steps - 1 - drawn) * ((1 - p) / components) ** drawn", "p ** (steps - drawn) * ((1 - p) / components) ** drawn"),

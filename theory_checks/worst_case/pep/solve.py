@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from optzoo.lmo import ConstraintSet
 
 from .classes import AnyClass, FiniteSum, OverSet, SmoothClass
+from .one_more_place import Obstruction
 from .performance import CONDITIONS, METRICS, Condition, Metric, Performance
 from .steps import Branch, Output, Transcript, read, steps_of
 
@@ -89,6 +90,7 @@ class Program:
         radius: R.
         transcript: the steps of the method.
         solver: its name.
+        further: what an operator fulfils beyond the conditions on pairs; see `one_more_place`.
     """
 
     branches: tuple[Branch, ...]
@@ -98,6 +100,7 @@ class Program:
     radius: float
     transcript: Transcript
     solver: str
+    further: tuple[Obstruction, ...] = ()
 
     def solved(self, *, margin: float = 0.0) -> "WorstCase":
         """The worst case.
@@ -126,6 +129,8 @@ class Program:
             performance.bound_from_below()
         if margin > 0:
             performance.break_ties(margin)
+        for one in self.further:
+            performance.leave_a_value(one)
         certificate, accuracy = _bound(problem, self.solver)
         value = float(problem.objective.eval())
         if not abs(certificate - value) <= GAP * max(1.0, abs(value)):
