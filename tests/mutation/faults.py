@@ -903,7 +903,10 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("    mu, stretch = kind.curvature, kind.L - kind.curvature\n", "    mu, stretch = 0.0, kind.L\n"),
             ("    values = samples.values - mu / 2 * np.sum(samples.points**2, axis=1)", "    values = samples.values"),
             ("        return convex + self.curvature / 2 * jnp.sum(x**2)", "        return convex"),
-            ("        return candidates[jnp.argmin(values)]", "        return candidates[-1]"),
+            ("        return jax.lax.while_loop(unfinished, following, carry)[0]", "        return carry[0]"),
+            ("            return (~inside | more) & (rounds", "            return more & (rounds"),
+            ("            left = support & (moved > 0) & ~(out & (a <= share * (a - z)))", "            left = support"),
+            ("            return jnp.where(support, -jnp.inf, ascent - ascent @ a)", "            return jnp.where(support, -jnp.inf, ascent)"),
         ],
         "pep/attained.py": [("worst.program.solved(margin=MARGIN * each.L * over.diameter**2)", "worst.program.solved()")],
     },
@@ -920,6 +923,20 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("further=(*worst.program.further, *new)", "further=(*new,)"),
         ],
         "pep/performance.py": [("[*points, *values]) <= 0)", "[*points, *values]) <= 1)")],
+    },
+    (f"{_PEP}/test_one_step_with_noise.py",): {
+        "markovian_noise/worst_step.py": [
+            ("            bias**2 + error**2 - V * s,", "            error**2 - V * s,"),
+            ("        s = sigma**2 + DELTA**2 * performance.gradient(x_g) ** 2", "        s = sigma**2 + DELTA**2 * performance.gradient(x_f) ** 2"),
+            ("bias + sign * error", "bias + error"),
+        ],
+    },
+    (f"{_PEP}/test_one_step_of_three_pillars.py",): {
+        "three_pillars/worst_step.py": [
+            ("u + 2 * gamma * change]", "u + gamma * change]"),
+            ("gamma * (operator.gradient(u) + change)", "gamma * operator.gradient(u)"),
+            ("        kept = p * (z - star) ** 2 + (1 - p) * (m - star) ** 2", "        kept = (1 - p) * (z - star) ** 2 + p * (m - star) ** 2"),
+        ],
     },
     (f"{_PEP}/test_expectations.py",): {
         "pep/expectations.py": [

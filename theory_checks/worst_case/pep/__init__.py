@@ -83,7 +83,7 @@ from .classes import (
 from .expectations import batch_branches, coin_keys, restart_branches
 from .one_more_place import Obstruction, obstructions, tightened
 from .performance import CONDITIONS, METRICS, Performance
-from .solve import SolverFailed, WorstCase, require_extra, worst_case, worst_mean
+from .solve import SolverFailed, WorstCase, bounded, require_extra, worst_case, worst_mean
 from .steps import Branch, NotLinear, Oracle, Run, steps_of
 
 __all__ = [
@@ -108,6 +108,7 @@ __all__ = [
     "WorstProblem",
     "attained",
     "batch_branches",
+    "bounded",
     "coin_keys",
     "obstructions",
     "require_extra",

@@ -16,9 +16,9 @@ minimum; so that, whatever a, b and y,
 That is linear in inner products, and a constraint of the semidefinite program. It is concave in y,
 and the y at which it says most is a combination of the x_l and the t_l.
 
-The pairs themselves do not imply it: 0 at the origin, (0, -1) at (1, 0) and (-1, 0) at (0, 1) fulfil
-every condition on a pair with mu = 0 and L = 1. But at y = (1/2, 1/2) both balls leave t = (-1/2,
--1/2) alone, and there <t, y> = -1/2.
+The pairs themselves do not imply it: the values 0 at the origin, (0, -1) at (1, 0) and (-1, 0) at
+(0, 1) fulfil every condition on a pair with mu = 0 and L = 1. But at y = (1/2, 1/2) the last two
+leave t = (-1/2, -1/2) alone, and there <t, y> = -1/2.
 
 PEPit's `LipschitzStronglyMonotoneOperatorExpensive` asks more of three points than there is to be
 had (in version 0.5.1): it excludes 0, c, c at 0, c, 1, which are values of min(x, c), if c is less

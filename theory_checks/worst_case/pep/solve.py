@@ -24,7 +24,15 @@ from .one_more_place import Obstruction
 from .performance import CONDITIONS, METRICS, Condition, Metric, Performance
 from .steps import Branch, Output, Transcript, read, steps_of
 
-__all__ = ["Samples", "SolverFailed", "WorstCase", "require_extra", "worst_case", "worst_mean"]
+__all__ = [
+    "Samples",
+    "SolverFailed",
+    "WorstCase",
+    "bounded",
+    "require_extra",
+    "worst_case",
+    "worst_mean",
+]
 
 Array = NDArray[np.float64]
 
@@ -370,6 +378,38 @@ def _named(argument: str, given: Any, table: dict[str, Any]) -> Any:
             f"{argument} must be one of {', '.join(table)}, or a function, got {given!r}."
         )
     return table[given]
+
+
+def bounded(write: Callable[[], Any], solver: str = "CLARABEL") -> float:
+    """The bound of a program that is written down for PEPit by hand.
+
+    Args:
+        write: makes the `PEPit.PEP`.
+        solver: as for `worst_case`.
+
+    Returns:
+        The value of the dual program.
+
+    Raises:
+        ImportError: as for `worst_case`.
+        SolverFailed: if the solver says anything but "optimal".
+
+    Example:
+        >>> def write():
+        ...     from PEPit import PEP
+        ...     from PEPit.operators import LipschitzOperator
+        ...     problem = PEP()
+        ...     operator = problem.declare_function(LipschitzOperator, L=2.0)
+        ...     x, y = problem.set_initial_point(), problem.set_initial_point()
+        ...     problem.set_initial_condition((x - y) ** 2 <= 1)
+        ...     problem.set_performance_metric((operator.gradient(x) - operator.gradient(y)) ** 2)
+        ...     return problem
+        >>> round(bounded(write), 5)
+        4.0
+    """
+    require_extra()
+    with _ONE_AT_A_TIME:
+        return _bound(write(), solver)[0]
 
 
 def _bound(problem: Any, solver: str) -> tuple[float, float]:

@@ -43,7 +43,8 @@ def test_three_points_that_fulfil_all_conditions_on_pairs_and_are_of_no_operator
     x, t = REFLECTED, -REFLECTED[:, ::-1]
     for i in range(3):  # at x_i itself the others allow t_i
         far, low = sides(MONOTONE, x, t, x[i], t[i])
-        assert np.all(far <= 0) and np.all(low <= 0)
+        assert np.all(far <= 0)
+        assert np.all(low <= 0)
     # At (1/2, 1/2) the last two allow (-1/2, -1/2) alone, and the first does not.
     y = np.array([0.5, 0.5])
     random = np.random.default_rng(0)
@@ -140,7 +141,7 @@ def test_it_ends_where_nothing_is_found_or_solved(monkeypatch):
 
 
 def test_what_is_no_class_of_operators_is_refused():
-    with pytest.raises(TypeError, match="class of one operator.*got one over SmoothConvex"):
+    with pytest.raises(TypeError, match=r"class of one operator.*got one over SmoothConvex"):
         tightened(pep.worst_case(optax.sgd(1.0), pep.SmoothConvex(1.0), 1))
     with pytest.raises(ValueError, match="rounds must be a positive integer, got 0"):
         tightened(extragradient(0.5, 1), rounds=0)
