@@ -77,7 +77,8 @@ def worst_problem(worst: WorstCase) -> WorstProblem:
         worst of those that turn and stretch, which may be less bad than the worst of the class.
 
     Raises:
-        ValueError: if the class is one of operators over a set, or the set has no finite diameter.
+        ValueError: if there are more samples than `worst_function` can take, or the class is one
+            of operators over a set.
 
     Example:
         >>> import optax

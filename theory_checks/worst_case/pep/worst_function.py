@@ -15,8 +15,9 @@ References:
   performance of first-order methods", Math. Programming 2017.
 """
 
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -34,10 +35,8 @@ __all__ = ["Envelope", "envelope", "hull"]
 
 Array = NDArray[np.float64]
 
-RIDGE, GAIN = 1e-14, 1e-14
-"""Relative to the largest number of the quadratic program for the weights."""
-ROUNDS = 8
-"""The most solutions that are tried, in units of m; a few less than 2 m are needed."""
+MOST_SAMPLES = 10
+"""All supports of a weighting are tried, of which there are 2^m."""
 
 
 @jax.tree_util.register_dataclass  # so that functions of as many samples share a program
@@ -66,7 +65,7 @@ class Envelope:
     def __call__(self, x: jax.Array) -> jax.Array:
         """The value; its derivative in JAX is the gradient."""
         stretch = self.smoothness - self.curvature
-        weights = self._weights(jax.lax.stop_gradient(x), stretch)  # by Danskin's theorem
+        weights = jax.lax.stop_gradient(self._weights(x, stretch))  # by Danskin's theorem
         squared = jnp.sum((x - weights @ self.centres) ** 2)
         convex = stretch / 2 * squared + jnp.sum(weights * self.offsets)
         return convex + self.curvature / 2 * jnp.sum(x**2)
@@ -77,51 +76,26 @@ class Envelope:
         return jax.grad(self.__call__)(x)
 
     def _weights(self, x: jax.Array, stretch: float) -> jax.Array:
-        """The minimizer over the simplex, of its finitely many candidates one for each support.
-
-        The support grows by the weight that gains most, and loses what the best point on its
-        plane would make negative, so that no support is met twice (as in Lawson and Hanson's
-        non-negative least squares).
-        """
+        """The minimizer over the simplex: the best of those with each support."""
         m = self.offsets.shape[0]
         gram = stretch * self.centres @ self.centres.T
         slope = stretch * self.centres @ x - self.offsets
-        size = jnp.max(jnp.abs(gram)) + jnp.max(jnp.abs(slope))
+        supports = jnp.array(list(itertools.product((False, True), repeat=m))[1:])
 
-        def on_the_plane(support: jax.Array) -> jax.Array:
+        def candidate(support: jax.Array) -> tuple[jax.Array, jax.Array]:
             # gram a - slope + t = 0 on the support, a = 0 elsewhere, sum(a) = 1
-            ridge = RIDGE * size * jnp.eye(m)  # where centres of the support are dependent
-            rows = jnp.where(support[:, None], (gram + ridge) * support[None, :], jnp.eye(m))
+            rows = jnp.where(support[:, None], gram * support[None, :], jnp.eye(m))
             top = jnp.concatenate([rows, support[:, None].astype(x.dtype)], axis=1)
             last = jnp.append(support.astype(x.dtype), 0.0)[None, :]
             right = jnp.append(jnp.where(support, slope, 0.0), 1.0)
-            return jnp.linalg.solve(jnp.concatenate([top, last]), right)[:m]
+            a = jnp.linalg.solve(jnp.concatenate([top, last]), right)[:m]
+            a = jnp.maximum(jnp.where(support, a, 0.0), 0.0)
+            a = a / jnp.sum(a)  # in the simplex, so that its value is no less than the minimum
+            value = a @ gram @ a / 2 - slope @ a
+            return a, jnp.where(jnp.isfinite(value), value, jnp.inf)
 
-        def gains(a: jax.Array, support: jax.Array) -> jax.Array:
-            ascent = slope - gram @ a
-            return jnp.where(support, -jnp.inf, ascent - ascent @ a)
-
-        def unfinished(carry: Any) -> jax.Array:
-            a, support, inside, rounds = carry
-            more = jnp.max(gains(a, support)) > GAIN * size
-            return (~inside | more) & (rounds < ROUNDS * m)
-
-        def following(carry: Any) -> Any:
-            a, support, inside, rounds = carry
-            grown = support.at[jnp.argmax(gains(a, support))].set(True)
-            support = jnp.where(inside, grown, support)
-            z = on_the_plane(support)
-            out = support & (z <= 0)
-            share = jnp.min(jnp.where(out, a / jnp.where(out, a - z, 1.0), 1.0))
-            moved = jnp.where(support, a + share * (z - a), 0.0)
-            left = support & (moved > 0) & ~(out & (a <= share * (a - z)))
-            moved = jnp.where(left, moved, 0.0)
-            return moved / jnp.sum(moved), left, ~jnp.any(out), rounds + 1
-
-        first = jnp.argmin(jnp.diag(gram) / 2 - slope)
-        start = jnp.arange(m) == first
-        carry = (start.astype(x.dtype), start, jnp.asarray(True), 0)
-        return jax.lax.while_loop(unfinished, following, carry)[0]
+        candidates, values = jax.vmap(candidate)(supports)
+        return candidates[jnp.argmin(values)]
 
 
 def envelope(kind: SmoothClass, samples: "Samples") -> Envelope:
@@ -129,16 +103,19 @@ def envelope(kind: SmoothClass, samples: "Samples") -> Envelope:
 
     Args:
         kind: the class.
-        samples: of one component of a worst case.
+        samples: of one component of a worst case, at most 10.
 
     Returns:
         The function, in float64.
 
     Raises:
-        ValueError: if the class is one of operators.
+        ValueError: if the class is one of operators, or there are too many samples.
     """
     if not kind.has_values:
         raise ValueError(f"{kind!r} is a class of operators: see worst_operator.")
+    count = len(samples.values)
+    if count > MOST_SAMPLES:
+        raise ValueError(f"a function is made of at most {MOST_SAMPLES} samples, got {count}.")
     mu, stretch = kind.curvature, kind.L - kind.curvature
     gradients = samples.gradients - mu * samples.points
     values = samples.values - mu / 2 * np.sum(samples.points**2, axis=1)

@@ -1,6 +1,6 @@
 """Back to runs: the shipped code on the worst function attains what the program says."""
 
-import itertools
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import pytest
 import optzoo
 from theory_checks.worst_case import pep
 from theory_checks.worst_case.pep.solve import Samples
-from theory_checks.worst_case.pep.worst_function import Envelope, envelope
+from theory_checks.worst_case.pep.worst_function import envelope
 
 MU, L = 0.1, 1.0
 STRONGLY = pep.SmoothStronglyConvex(MU, L)
@@ -48,19 +48,6 @@ def test_runs_attain_the_worst_case(name, arguments, more):
     ratio = pep.attained(worst) / worst.value
     assert 0.99 <= ratio <= 1 + 1e-6
     assert abs(worst.certificate - worst.value) <= 1e-6
-
-
-def test_sarah_frank_wolfe_attains_its_worst_mean_with_all_coins_of_three_steps():
-    """Nine branches, and two functions of fifteen samples each."""
-
-    def method(constraint, key):
-        return optzoo.sarah_frank_wolfe(constraint, optzoo.open_loop_schedule(), 0.5, key=key)
-
-    over = pep.OverSet(pep.FiniteSum(pep.SmoothConvex(L), 2), 1.0)
-    branches = pep.restart_branches(method, steps=3, restart_probability=0.5)
-    worst = pep.worst_mean(branches, over)
-    assert worst.value == pytest.approx(0.24743, abs=1e-5)
-    assert 0.99 <= pep.attained(worst) / worst.value <= 1 + 1e-6
 
 
 def near_the_origin(performance, radius):
@@ -127,36 +114,8 @@ def test_the_worst_set_has_the_diameter_and_its_start():
         assert bool(problem.constraint.contains(problem.minimizer))
 
 
-def least_over_the_simplex(centres, offsets, x):
-    """By every support: min over a of |a C|^2 / 2 - a (C x - offsets)."""
-    gram, slope = centres @ centres.T, centres @ x - offsets
-    best = np.inf
-    for size in range(1, len(offsets) + 1):
-        for support in itertools.combinations(range(len(offsets)), size):
-            at = list(support)
-            rows = np.ones((size + 1, size + 1))
-            rows[:size, :size], rows[size, size] = gram[np.ix_(at, at)], 0.0
-            found = np.linalg.lstsq(rows, np.append(slope[at], 1.0), rcond=1e-12)[0][:size]
-            if np.all(found > -1e-9) and abs(found.sum() - 1) < 1e-9:
-                a = np.zeros(len(offsets))
-                a[at] = np.maximum(found, 0.0)
-                best = min(best, a @ gram @ a / 2 - slope @ a)
-    return best
-
-
-def test_weights_are_the_best_of_all_supports():
-    """Also where centres are equal, or more than there are dimensions."""
-    random = np.random.default_rng(0)
-    for trial in range(60):
-        centres, offsets = random.normal(size=(6, 3)), random.normal(size=6)
-        offsets *= (0.0, 0.1, 1.0)[trial % 3]
-        if trial % 4 == 0:
-            centres[-1] = centres[0]
-        if trial % 5 == 0:
-            centres = np.round(centres)
-        x = random.normal(size=3) * (0.1, 1.0, 10.0)[trial // 3 % 3]
-        with jax.enable_x64(True):
-            made = Envelope(0.0, 1.0, jnp.asarray(centres), jnp.asarray(offsets))
-            value = float(made(jnp.asarray(x)))
-        least = x @ x / 2 + least_over_the_simplex(centres, offsets, x)
-        assert value == pytest.approx(least, rel=1e-12, abs=1e-12)
+def test_too_many_samples_are_refused():
+    worst = pep.worst_case(optax.sgd(1.0), pep.SmoothConvex(L), 1)
+    many = replace(worst, samples=(Samples(np.zeros((11, 2)), np.zeros((11, 2)), np.zeros(11)),))
+    with pytest.raises(ValueError, match="at most 10 samples, got 11"):
+        pep.worst_problem(many)
