@@ -194,6 +194,18 @@ V1_STEP = V1.part(
     formula=Contraction.decrease,
 )
 
+V1_FACTOR = V1_STEP.part(
+    "V1, the factor of a step",
+    "One step of the potential, by its factor",
+    statement=(
+        r"$$E\Phi^+ \le \rho\Phi, \quad \frac{1}{1-\rho} = \frac{1}{\gamma\mu} + \frac1M, "
+        r"\quad M = \min(1-p, p - \gamma^2 d_B^2)$$ with $\Phi = |z - z^*|^2 + |m - z^*|^2$"
+    ),
+    metric=r"E\Phi^+/\Phi",
+    side="above",
+    formula=Contraction.factor,
+)
+
 V2 = Theorem(
     label="V2",
     title="The number of steps at the tuned step size",

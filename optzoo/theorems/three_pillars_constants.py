@@ -124,6 +124,10 @@ class Contraction(_StepSize):
         """V1: the factor of E Phi in a step; infinity where no contraction is proved."""
         return 1 - self.decrease()
 
+    def factor(self) -> float:
+        """V1: the factor of E Phi in a step, rho; infinity where no contraction is proved."""
+        return self.rho
+
     def distance(self, k: ArrayLike, initial: float) -> Array:
         """V1: 2 rho^k |z^0 - z*|^2; `initial` is |z^0 - z*|^2."""
         return np.asarray(2 * initial * self.rho ** np.asarray(k, dtype=np.float64))

@@ -912,6 +912,31 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
     (f"{_PEP}/test_worst_operator.py",): {
         "pep/worst_operator.py": [("    for border in (arc, segment):", "    for border in (arc,):"), ("    for border in (arc, segment):", "    for border in (segment,):")],
     },
+    (f"{_PEP}/test_one_more_place.py",): {
+        "pep/one_more_place.py": [
+            ("(kind.mu * b - kind.L**2 * a)", "(kind.mu * b - kind.L * a)"),
+            ("(kind.mu * b - kind.L**2 * a)", "(-(kind.L**2) * a)"),
+            ("    values = b - total * a\n", "    values = b + total * a\n"),
+            ("best = self.lipschitz @ values + self.monotone @ away / 2", "best = self.lipschitz @ values + self.monotone @ away"),
+            ("        except SolverFailed:\n            break", "        except SolverFailed:\n            raise"),
+            ("further=(*worst.program.further, *new)", "further=(*new,)"),
+        ],
+        "pep/performance.py": [("[*points, *values]) <= 0)", "[*points, *values]) <= 1)")],
+    },
+    (f"{_PEP}/test_one_step_with_noise.py",): {
+        "markovian_noise/worst_step.py": [
+            ("            bias**2 + error**2 - V * s,", "            error**2 - V * s,"),
+            ("        s = sigma**2 + DELTA**2 * performance.gradient(x_g) ** 2", "        s = sigma**2 + DELTA**2 * performance.gradient(x_f) ** 2"),
+            ("bias + sign * error", "bias + error"),
+        ],
+    },
+    (f"{_PEP}/test_one_step_of_three_pillars.py",): {
+        "three_pillars/worst_step.py": [
+            ("u + 2 * gamma * change]", "u + gamma * change]"),
+            ("gamma * (operator.gradient(u) + change)", "gamma * operator.gradient(u)"),
+            ("        kept = p * (z - star) ** 2 + (1 - p) * (m - star) ** 2", "        kept = (1 - p) * (z - star) ** 2 + p * (m - star) ** 2"),
+        ],
+    },
     (f"{_PEP}/test_expectations.py",): {
         "pep/expectations.py": [
             ("p ** (steps - 1 - drawn) * ((1 - p) / components) ** drawn", "p ** (steps - drawn) * ((1 - p) / components) ** drawn"),

@@ -31,10 +31,10 @@ CHOSEN = {
     "ito_chains": ("one-step/law", "gaussian/exact", "window/edgeworth", "lattice/floor"),
     "markovian_noise": (
         "batch/bias", "estimator/telescoping", "descent/gradient", "extragradient/worst-case",
-        "accelerated/worst-case",
+        "accelerated/worst-case", "accelerated/one-step/worst-case",
     ),
     "soap": ("adafactor", "scale"),
-    "three_pillars": ("one-step/stochastic", "moments/rates"),
+    "three_pillars": ("one-step/stochastic", "one-step/worst-case", "moments/rates"),
     "distributed_methods": ("extragradient/one-step", "masha1/one-step"),
     "projection_free_methods": ("scg/enumerated", "complexity/samples"),
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,9 +12,6 @@ from ..claim import Finding, Kind
 from ..simulation.laboratory import Laboratory
 from .restatable import Says, numbers
 
-if TYPE_CHECKING:
-    from ..worst_case.pep import WorstCase
-
 __all__ = ["WorstCaseBound"]
 
 Array = NDArray[np.float64]
@@ -22,6 +19,16 @@ Array = NDArray[np.float64]
 ROUND_OFF = 1e-9
 SOLVED_TO = 1e-5
 """Relative: what a worst case may exceed a bound by before it refutes it."""
+
+
+class OverAClass(Protocol):
+    """The worst case, such as a `WorstCase`; exact where some problem attains it."""
+
+    @property
+    def value(self) -> float: ...
+
+    @property
+    def exact(self) -> bool: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +50,7 @@ class WorstCaseBound:
     measured: Callable[[], ArrayLike]
     bound: Says
     at: tuple[float, ...]
-    worst: Callable[[Any], "WorstCase"]
+    worst: Callable[[Any], OverAClass]
     over: str
     what: str = "exact run"
 
@@ -108,7 +115,7 @@ class WorstCaseBound:
         return found
 
     @cached_property
-    def _solved(self) -> tuple[tuple["WorstCase", ...] | None, str | None]:
+    def _solved(self) -> tuple[tuple[OverAClass, ...] | None, str | None]:
         """The worst cases, or why there are none."""
         from ..worst_case.pep import SolverFailed, require_extra
 

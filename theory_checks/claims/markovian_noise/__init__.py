@@ -12,11 +12,12 @@ from . import (
     runs,
     side_by_side,
     worst,
+    worst_step,
 )
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
-_MODULES = (estimator, any_estimates, rates, hardest, runs, worst, laws, lower_bounds)
+_MODULES = (estimator, any_estimates, rates, hardest, runs, worst, worst_step, laws, lower_bounds)
 
 CLAIMS: tuple[Claim, ...] = tuple(
     sorted(

@@ -13,12 +13,14 @@ from . import (
     one_step,
     rates,
     side_by_side,
+    worst_step,
 )
 
 __all__ = ["CLAIMS", "SIDE_BY_SIDE"]
 
 CLAIMS: tuple[Claim, ...] = (
     *one_step.CLAIMS,
+    *worst_step.CLAIMS,
     *hardest.CLAIMS,
     *messages.CLAIMS,
     *independence.CLAIMS,

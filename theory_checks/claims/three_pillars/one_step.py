@@ -19,7 +19,7 @@ from .mutants import NO_MOMENTUM, ONE_LOCAL_STEP, messages_count, no_projection
 from .processes import PillarsRun
 from .settings import COMPRESSORS, PillarsSetting, aligned, minty, moments, small_saddle
 
-__all__ = ["CLAIMS", "identity_setting", "identity_sides"]
+__all__ = ["CLAIMS", "decrease", "identity_setting", "identity_sides"]
 
 BOTH = f"{DRAWS}, and both sides of the coin"
 FROM_THE_SLOWEST = f"{BOTH}, from the slowest and from random states"
@@ -93,7 +93,7 @@ LONGER = "PermK, 1.35 times the step"
 WAYS = {"PermK": 1.0, "one client": 1.0, LONGER: 1.35}
 
 
-def _decrease(run: PillarsRun, setting: PillarsSetting) -> Array:
+def decrease(run: PillarsRun, setting: PillarsSetting) -> Array:
     """1 - E Phi^+ / Phi over all draws and both sides of the coin.
 
     At the state where the theorem's method makes it least, and at random ones.
@@ -116,7 +116,7 @@ def _decrease(run: PillarsRun, setting: PillarsSetting) -> Array:
 def _contraction_sides(
     setting: PillarsSetting, promised: float | None = None, **changes: Any
 ) -> Sides:
-    found = _decrease(setting.run(**changes), setting)
+    found = decrease(setting.run(**changes), setting)
     return found, lambda: np.full(
         len(found), setting.bound(V1_STEP) if promised is None else promised
     )
@@ -170,7 +170,7 @@ def _contraction(coupling: str, way: str) -> Case:
 
 
 def _inexact_sides(setting: PillarsSetting, promised: float | None = None, **changes: Any) -> Sides:
-    factor = 1 - _decrease(setting.run(**changes), setting)
+    factor = 1 - decrease(setting.run(**changes), setting)
     return factor, lambda: np.full(
         len(factor), setting.bound(V4_STEP) if promised is None else promised
     )

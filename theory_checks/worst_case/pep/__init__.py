@@ -55,8 +55,18 @@ Frank-Wolfe asks a linear oracle, which is one more unknown of the program:
 >>> round(pep.worst_case(method, over, steps=2).value, 4)
 0.3126
 
-The conditions on operators are necessary and not sufficient: there the value is an upper bound of
-the worst case (`worst.exact` says so), and `worst_problem` the worst linear operator of the plane.
+The conditions on pairs of values of an operator are necessary and not sufficient: there the value
+is an upper bound of the worst case (`worst.exact` says so), and `worst_problem` the worst linear
+operator of the plane. `tightened` adds that an operator has a value at other places too. What two
+iterations of extragradient leave of |F|^2 lies between what is attained and that:
+
+>>> extragradient = optzoo.randomized_extragradient(0.4)
+>>> pairs = pep.worst_case(
+...     extragradient, pep.MonotoneLipschitz(1.0), 4, "last_gradient_norm",
+...     output=optzoo.extragradient_eval_params)
+>>> [round(value, 4) for value in (
+...     pep.attained(pairs), pep.tightened(pairs).value, pairs.value)]
+[0.7493, 0.7493, 0.758]
 """
 
 from .attained import WorstProblem, attained, worst_problem
@@ -71,8 +81,9 @@ from .classes import (
     StronglyMonotoneLipschitz,
 )
 from .expectations import batch_branches, coin_keys, restart_branches
+from .one_more_place import Obstruction, obstructions, tightened
 from .performance import CONDITIONS, METRICS, Performance
-from .solve import SolverFailed, WorstCase, require_extra, worst_case, worst_mean
+from .solve import SolverFailed, WorstCase, bounded, require_extra, worst_case, worst_mean
 from .steps import Branch, NotLinear, Oracle, Run, steps_of
 
 __all__ = [
@@ -83,6 +94,7 @@ __all__ = [
     "FiniteSum",
     "MonotoneLipschitz",
     "NotLinear",
+    "Obstruction",
     "Oracle",
     "OverSet",
     "Performance",
@@ -96,10 +108,13 @@ __all__ = [
     "WorstProblem",
     "attained",
     "batch_branches",
+    "bounded",
     "coin_keys",
+    "obstructions",
     "require_extra",
     "restart_branches",
     "steps_of",
+    "tightened",
     "worst_case",
     "worst_mean",
     "worst_problem",

@@ -6,7 +6,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .classes import AnyClass, FiniteSum, OverSet, SmoothClass
+from .classes import AnyClass, FiniteSum, OverSet, SmoothClass, StronglyMonotoneLipschitz
+from .one_more_place import Obstruction
 from .steps import NotLinear, Question, Transcript
 
 __all__ = [
@@ -159,6 +160,13 @@ class Performance:
             for other, *_ in self.indicator.list_of_points:
                 if other is not answer:
                     self.problem.add_constraint(normal * (answer - other) >= margin)
+
+    def leave_a_value(self, one: Obstruction) -> None:
+        """Asks that the values of the operator that are known leave one at another place."""
+        assert isinstance(self.each, StronglyMonotoneLipschitz)
+        (operator,) = self.components
+        points, values, _ = zip(*operator.list_of_points, strict=True)
+        self.problem.add_constraint(one.expression(self.each, [*points, *values]) <= 0)
 
     def squared_distance(self, point: Point) -> Expression:
         """The squared distance to the minimizer, or to the solution."""

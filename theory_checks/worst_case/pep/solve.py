@@ -20,10 +20,19 @@ from numpy.typing import NDArray
 from optzoo.lmo import ConstraintSet
 
 from .classes import AnyClass, FiniteSum, OverSet, SmoothClass
+from .one_more_place import Obstruction
 from .performance import CONDITIONS, METRICS, Condition, Metric, Performance
 from .steps import Branch, Output, Transcript, read, steps_of
 
-__all__ = ["Samples", "SolverFailed", "WorstCase", "require_extra", "worst_case", "worst_mean"]
+__all__ = [
+    "Samples",
+    "SolverFailed",
+    "WorstCase",
+    "bounded",
+    "require_extra",
+    "worst_case",
+    "worst_mean",
+]
 
 Array = NDArray[np.float64]
 
@@ -89,6 +98,7 @@ class Program:
         radius: R.
         transcript: the steps of the method.
         solver: its name.
+        further: what an operator fulfils beyond the conditions on pairs; see `one_more_place`.
     """
 
     branches: tuple[Branch, ...]
@@ -98,6 +108,7 @@ class Program:
     radius: float
     transcript: Transcript
     solver: str
+    further: tuple[Obstruction, ...] = ()
 
     def solved(self, *, margin: float = 0.0) -> "WorstCase":
         """The worst case.
@@ -126,6 +137,8 @@ class Program:
             performance.bound_from_below()
         if margin > 0:
             performance.break_ties(margin)
+        for one in self.further:
+            performance.leave_a_value(one)
         certificate, accuracy = _bound(problem, self.solver)
         value = float(problem.objective.eval())
         if not abs(certificate - value) <= GAP * max(1.0, abs(value)):
@@ -365,6 +378,38 @@ def _named(argument: str, given: Any, table: dict[str, Any]) -> Any:
             f"{argument} must be one of {', '.join(table)}, or a function, got {given!r}."
         )
     return table[given]
+
+
+def bounded(write: Callable[[], Any], solver: str = "CLARABEL") -> float:
+    """The bound of a program that is written down for PEPit by hand.
+
+    Args:
+        write: makes the `PEPit.PEP`.
+        solver: as for `worst_case`.
+
+    Returns:
+        The value of the dual program.
+
+    Raises:
+        ImportError: as for `worst_case`.
+        SolverFailed: if the solver says anything but "optimal".
+
+    Example:
+        >>> def write():
+        ...     from PEPit import PEP
+        ...     from PEPit.operators import LipschitzOperator
+        ...     problem = PEP()
+        ...     operator = problem.declare_function(LipschitzOperator, L=2.0)
+        ...     x, y = problem.set_initial_point(), problem.set_initial_point()
+        ...     problem.set_initial_condition((x - y) ** 2 <= 1)
+        ...     problem.set_performance_metric((operator.gradient(x) - operator.gradient(y)) ** 2)
+        ...     return problem
+        >>> round(bounded(write), 5)
+        4.0
+    """
+    require_extra()
+    with _ONE_AT_A_TIME:
+        return _bound(write(), solver)[0]
 
 
 def _bound(problem: Any, solver: str) -> tuple[float, float]:
