@@ -276,7 +276,7 @@ def _run_in(
     written = record.finished_run(directory)
     for line in at_the_end(written):
         print(line)
-    _print_outcome(written["summary"], laboratory.gradient_calls)
+    _print_outcome(written, laboratory.gradient_calls)
     status = exit_status(records, failures, written["theorems"])
     try:
         page = _drawn_report(directory)
@@ -340,12 +340,15 @@ def _require_writable(directory: Path) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from .records.read import load_results
     from .report.page import write_summary
 
     if not (options.directory / "results.json").is_file():
         raise UsageError(f"{options.directory / 'results.json'} does not exist")
     page = _drawn_report(options.directory)
     write_summary(options.directory)
+    if named := load_results(options.directory)["hash"]:
+        print(f"run: {named}")
     print(f"report: {page}")
     return OK
 
@@ -443,18 +446,22 @@ def _conformance(options: argparse.Namespace) -> int:
     return OK if conforming else UNEXPECTED
 
 
-def _print_outcome(summary: dict[str, Any], gradient_calls: float) -> None:
+def _print_outcome(written: dict[str, Any], gradient_calls: float) -> None:
+    summary = written["summary"]
+    vacuous = sum(c["verdict"] == "CONSISTENT" and bool(c["vacuous"]) for c in written["claims"])
     for sentence in summary["unmet"]:
         print(f"not as expected: {sentence}")
     beside = f"; {summary['comparisons']} side by side" if summary["comparisons"] else ""
     print(
-        f"{summary['claims']} claims: {summary['consistent']} CONSISTENT, "
+        f"{summary['claims']} claims: {summary['consistent']} CONSISTENT "
+        f"(of which {vacuous} vacuous), "
         f"{summary['refuted']} REFUTED, {summary['inconclusive']} INCONCLUSIVE; "
         f"controls killed: {summary['killed']} of {summary['controls']}{beside}; "
         f"{summary['seconds']:.0f} s, {gradient_calls:.3g} single-sample gradients"
     )
     if summary["without_controls"]:
         print(f"claims without a control of their own: {summary['without_controls']}")
+    print(f"run: {written['hash']}")
 
 
 def _parser() -> argparse.ArgumentParser:

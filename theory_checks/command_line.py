@@ -1,8 +1,9 @@
 """What can be written on the command line of theory-checks."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from .options import factor, minutes, seconds, seed, seeds
 from .presets import PRESETS
@@ -18,6 +19,19 @@ STATUSES = (
 )
 
 
+class _Version(argparse.Action):
+    """Prints the version; what knows it is imported only then, which takes a second."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from optzoo import __version__
+
+        print(f"{parser.prog} {__version__}")
+        parser.exit()
+
+
 def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
     """The commands and their options; `command` of what is parsed is the action of that name."""
     parser = argparse.ArgumentParser(
@@ -25,6 +39,7 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         description="Checks theorems about stochastic optimization against runs of the methods.",
         epilog=STATUSES,
     )
+    parser.add_argument("--version", action=_Version, help="print the version of optzoo")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     ids = "ids, prefixes or globs such as 'frank_wolfe/sarah'; everything by default"
     own = argparse.ArgumentParser(add_help=False)

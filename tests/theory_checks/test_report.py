@@ -377,12 +377,12 @@ def test_first_screen_counts(tmp_path):
         claim(id="1", controls=[control(), control(killed=False, verdict="CONSISTENT")]),
         claim(id="2", verdict="REFUTED"),
         claim(id="3", verdict="INCONCLUSIVE"),
-        claim(id="4"),
-        claim(id="5", verdict=None),
+        claim(id="4", vacuous=True),
+        claim(id="5", verdict=None, vacuous=True),
     ]
     words = page(tmp_path, claims).words
     assert (
-        "5 claims 2 consistent 1 refuted 1 inconclusive 1 without a verdict "
+        "5 claims 2 consistent, of which 1 vacuous 1 refuted 1 inconclusive 1 without a verdict "
         "controls killed 5/6 412 s 2026-01-02 03:04:05+00:00 · preset quick · "
         "master seed 20231218 · optzoo 0.1.0 · Python 3.11.7 · jax 0.10.2 · optax 0.2.8 · "
         "numpy 2.4.1 · Linux, 2 CPUs, devices: cpu x 8"
@@ -873,7 +873,10 @@ def test_summary_has_counts_table_and_failures(tmp_path):
         claim("identity", id="b/1", paper=None),
     ]
     text = write_summary(write(tmp_path, claims)).read_text(encoding="utf-8")
-    assert "**4 claims: 2 consistent, 1 refuted, 1 inconclusive. Controls killed: 3/4.**" in text
+    assert (
+        "**4 claims: 2 consistent (of which 0 vacuous), 1 refuted, 1 inconclusive. Controls killed: 3/4.**"
+        in text
+    )
     assert "- a/2: the claim is REFUTED." in text
     assert "- a/2: control wrong_sign survived (expected REFUTED, came out CONSISTENT)." in text
     assert "- a/3: why" in text

@@ -178,6 +178,7 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
         .get_template(name)
         .render(
             environment=results["environment"],
+            run=results["hash"],
             older=results["schema"] == 1,
             seconds=results["summary"]["seconds"],
             counts=_counts(views),
@@ -367,7 +368,10 @@ def _counts(views: list[_View]) -> dict[str, int]:
         "claims": len(views),
         **{verdict.lower(): verdicts[verdict] for verdict in VERDICTS},
         "open": verdicts[None],
-        "vacuous": sum(bool(view.record["vacuous"]) for view in views),
+        "consistent_vacuous": sum(
+            bool(view.record["vacuous"]) and view.record["verdict"] == "CONSISTENT"
+            for view in views
+        ),
         "controls": sum(len(view.record["controls"]) for view in views),
         "killed": sum(view.killed for view in views),
     }
