@@ -1,4 +1,4 @@
-"""The command line: `theory-checks list | run | attack | report | diff | conformance`.
+"""The command line: `theory-checks list | run | attack | report | diff | figures | new | ...`.
 
 Each exit status means one thing. Of a run the first that applies: 1 something REFUTED, a control
 not killed, or a theorem UNTESTED in a constant; 4 something could not be evaluated or written; 3
@@ -446,6 +446,24 @@ def _conformance(options: argparse.Namespace) -> int:
     return OK if conforming else UNEXPECTED
 
 
+def _figures(options: argparse.Namespace) -> int:
+    from .export import ExportError, write_figures
+
+    try:
+        return write_figures(options)
+    except ExportError as error:
+        raise UsageError(str(error)) from None
+
+
+def _new(options: argparse.Namespace) -> int:
+    from .starter import StarterError, write_first_claim
+
+    try:
+        return write_first_claim(options)
+    except StarterError as error:
+        raise UsageError(str(error)) from None
+
+
 def _print_outcome(written: dict[str, Any], gradient_calls: float) -> None:
     summary = written["summary"]
     vacuous = sum(c["verdict"] == "CONSISTENT" and bool(c["vacuous"]) for c in written["claims"])
@@ -473,5 +491,7 @@ def _parser() -> argparse.ArgumentParser:
             "report": _report,
             "conformance": _conformance,
             "diff": _diff,
+            "figures": _figures,
+            "new": _new,
         }
     )

@@ -74,7 +74,9 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         epilog=STATUSES,
     )
     run.add_argument("ids", nargs="*", metavar="IDS", help=ids)
-    run.add_argument("--preset", choices=sorted(PRESETS), default="quick")
+    run.add_argument(
+        "--preset", choices=sorted(PRESETS), default="quick", help="how many seeds (quick)"
+    )
     run.add_argument("--seeds", type=seeds, help="replicates of a first look (32 quick, 256 full)")
     run.add_argument("--fresh-seeds", action="store_true", help="draw a new master seed")
     run.add_argument(
@@ -84,7 +86,13 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="after so long a claim is given up (3600)",
     )
-    run.add_argument("--out", type=Path, default=Path("results/run"), metavar="DIR")
+    run.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results/run"),
+        metavar="DIR",
+        help="where results and report go (results/run)",
+    )
     kept = run.add_mutually_exclusive_group()
     kept.add_argument(
         "--cache",
@@ -116,7 +124,13 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         "--budget", type=minutes, default=5.0, metavar="MINUTES", help="of the search (5)"
     )
     attack.add_argument("--seed", type=seed, default=0, metavar="N", help="of the search (0)")
-    attack.add_argument("--out", type=Path, default=Path("results/attack"), metavar="DIR")
+    attack.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results/attack"),
+        metavar="DIR",
+        help="where the search goes (results/attack)",
+    )
     found = attack.add_mutually_exclusive_group()
     found.add_argument("--resume", action="store_true", help="go on with the search in --out")
     found.add_argument("--overwrite", action="store_true", help="replace the search in --out")
@@ -172,4 +186,34 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         help="how far tightness, detectable factor and time may move (1.5)",
     )
     diff.set_defaults(command=actions["diff"])
+
+    figures = commands.add_parser(
+        "figures",
+        help="write the figures of a run, or their data, as files for a paper",
+        epilog="exit status: 0 written, 2 usage, nothing was written",
+    )
+    figures.add_argument("directory", type=Path, metavar="DIR", help="a run's folder")
+    figures.add_argument("ids", nargs="*", metavar="IDS", help=ids)
+    figures.add_argument(
+        "--format", choices=("pdf", "svg", "csv"), default="pdf", help="csv: the data (pdf)"
+    )
+    figures.add_argument(
+        "--out",
+        type=Path,
+        default=Path("figures"),
+        metavar="FOLDER",
+        help="where the files go (figures)",
+    )
+    figures.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    figures.set_defaults(command=actions["figures"])
+
+    new = commands.add_parser(
+        "new",
+        help="write a first file of claims of your own, which runs as it is",
+        epilog="exit status: 0 written, 2 usage, nothing was written",
+    )
+    new.add_argument(
+        "file", type=Path, metavar="FILE", help="such as mine.py, whose ids begin with mine/"
+    )
+    new.set_defaults(command=actions["new"])
     return parser

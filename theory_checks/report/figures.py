@@ -16,7 +16,7 @@ from optzoo import plots
 from ..records.read import Record
 from .rendering import anchor, format_number
 
-__all__ = ["Easel", "overview", "tightness"]
+__all__ = ["Easel", "draw_claim", "overview", "tightness"]
 
 _SHAPES = {":": "dotted", "--": "dashed", "-.": "dash-dotted", "None": "dots"}
 Drawing = tuple[Markup, list[dict[str, str]]]
@@ -53,7 +53,7 @@ class Easel:
         with plots.style():
             ax = self._blank()
             try:
-                _draw(ax, claim)
+                draw_claim(ax, claim)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"the curves of {claim['id']} cannot be drawn: {error}") from error
             return self._finished(ax, prefix, claim["title"] or claim["id"])
@@ -124,7 +124,13 @@ class Easel:
         return Markup(drawn), legend
 
 
-def _draw(ax: Axes, claim: Record) -> None:
+def draw_claim(ax: Axes, claim: Record) -> None:
+    """The curves of a claim, as its kind wants them.
+
+    Args:
+        ax: empty axes.
+        claim: a complete record of `load_results` with checkpoints and a mean.
+    """
     exponent = claim["exponent"]
     # Rates are stated as decay, k^-p; growth in a constant as theta^p.
     sign = 1.0 if claim["kind"] == "scaling" else -1.0
