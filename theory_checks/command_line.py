@@ -141,7 +141,7 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         help="write report.html and summary.md again",
         epilog="exit status: 0 written, 2 usage, 4 results.json cannot be read or the page written",
     )
-    report.add_argument("directory", type=Path, metavar="DIR")
+    report.add_argument("directory", type=Path, metavar="DIR", help="a run's folder")
     report.set_defaults(command=actions["report"])
 
     conformance = commands.add_parser(

@@ -6,36 +6,35 @@ import pytest
 
 from theory_checks import cli
 
-
-def commands():
-    (named,) = [
-        one for one in cli._parser()._actions if isinstance(one, argparse._SubParsersAction)
-    ]
-    return named.choices
+UNSAID = (None, False, [], argparse.SUPPRESS)
 
 
 def options():
-    for name, command in commands().items():
-        for action in command._actions:
-            yield pytest.param(action, id=f"{name} {action.dest}")
-
-
-@pytest.mark.parametrize("action", list(options()))
-def test_help_names_every_default(action):
-    assert action.help, "an option without help"
-    if action.default in (None, False, [], argparse.SUPPRESS):
-        return
-    assert action.help.rstrip(")").endswith(f"({shown(action.default)}"), action.help
+    actions = cli._parser()._actions
+    (named,) = [one for one in actions if isinstance(one, argparse._SubParsersAction)]
+    return {
+        f"{name} {one.dest}": one
+        for name, command in named.choices.items()
+        for one in command._actions
+    }
 
 
 def shown(default):
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
+@pytest.mark.parametrize("name", list(options()))
+def test_help_names_every_default(name):
+    action = options()[name]
+    assert action.help, "an option without help"
+    if action.default not in UNSAID:
+        assert action.help.endswith(f"({shown(action.default)})"), action.help
+
+
 def test_there_are_defaults_to_name():
     """The test above would pass if it were blind to them."""
-    given = {f"{name} {one.dest}": shown(one.default) for name, command in commands().items()
-             for one in command._actions if one.default not in (None, False, [], argparse.SUPPRESS)}  # fmt: skip
+    given = {name: shown(one.default) for name, one in options().items()
+             if one.default not in UNSAID}  # fmt: skip
     assert given["run out"] == "results/run"
     assert given["run preset"] == "quick"
     assert given["run time_limit"] == "3600"
