@@ -120,8 +120,8 @@ class Sheet:
             drawn = [child for child in element if child.tag != "defs"]
             element[:] = [self._linked(child, named) for child in drawn]
             if "clip-path" in element.attrib:
-                clip = element.attrib.pop("clip-path")
-                element.set("class", self._class("", clip, named))
+                frame = element.attrib.pop("clip-path")
+                element.set("class", self._class("", frame, named))
             return element
         _, style, clip, _ = _looks(element)
         return self._leaf(element, self._class(style, clip, named), named)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from theory_checks import cli
+from theory_checks.records.read import CURVES
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "tests" / "browser" / "results.json"
@@ -21,8 +21,11 @@ def run(tmp_path, monkeypatch):
     """The folder of a run of eight claims and of methods side by side, beside the caller."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run").mkdir()
-    shutil.copy(RESULTS, tmp_path / "run" / "results.json")
-    return json.loads(RESULTS.read_text(encoding="utf-8"))
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    panels = results["comparisons"][0]["panels"]
+    panels.append(panels[0] | {"title": "again"})
+    (tmp_path / "run" / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    return results
 
 
 def drawable(run):
@@ -30,12 +33,13 @@ def drawable(run):
 
 
 def test_data_are_those_of_the_record(run, capsys):
-    claim = drawable(run)[0]
+    claim = next(one for one in drawable(run) if one["lower"] and one["bound"])
     assert cli.main(["figures", "run", claim["id"], "--format", "csv", "--out", "data"]) == 0
     name = claim["id"].replace("/", "-")
     with Path("data", f"{name}.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    assert header[:2] == ["x", "mean"]
+    assert header == ["x", *(name for name in CURVES if claim.get(name))]
+    assert len(header) > 3
     for column in header[1:]:
         values = [row[header.index(column)] for row in rows]
         kept = claim[column]
