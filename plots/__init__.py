@@ -13,6 +13,7 @@ from .levels import nested_levels
 from .overview import overview
 from .scaling import scaling
 from .search import level_lines, line_instance, search_path
+from .sheet import Sheet
 from .side_by_side import band, side_by_side
 from .spectra import magnitudes, spectra
 from .style import COLOURS, DARK_COLOURS, log_scale, style
@@ -24,6 +25,7 @@ from .trajectories import trajectories
 __all__ = [
     "COLOURS",
     "DARK_COLOURS",
+    "Sheet",
     "agreement",
     "band",
     "convergence",

@@ -8,17 +8,24 @@ from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
 
+from .sheet import Sheet
 from .style import COLOURS, style
 
 __all__ = ["inline_svg"]
 
 _ARTIST = re.compile(r"(line2d|patch|text)_\d+")
+_AXIS = re.compile(r"matplotlib\.axis_\d+")
 _REFERENCE = re.compile(r"#([\w.-]+)")
 _COLOUR_NAMES = {value: name for name, value in COLOURS.items()}
 
 
 def inline_svg(
-    figure: Figure, *, prefix: str, title: str, links: Mapping[str, str] | None = None
+    figure: Figure,
+    *,
+    prefix: str,
+    title: str,
+    links: Mapping[str, str] | None = None,
+    sheet: Sheet | None = None,
 ) -> str:
     """The figure as one `<svg>` element, without ids or styles that could meet those of the page.
 
@@ -33,6 +40,7 @@ def inline_svg(
         prefix: put before each id that stays; different for each figure of a page.
         title: what the figure shows, for those who cannot see it.
         links: for each url in the figure what is at its other end; the url itself by default.
+        sheet: takes what the drawings of a page share; by default the drawing says all itself.
 
     Returns:
         The element as text.
@@ -57,6 +65,8 @@ def inline_svg(
     view_box = root.attrib["viewBox"]
 
     linked = _join_links(root, links or {})
+    if sheet is not None:
+        _join_ticks(root)
     referred = {
         name
         for element in root.iter()
@@ -66,6 +76,8 @@ def inline_svg(
         for name in _REFERENCE.findall(value)
     }
     _strip(root, referred, prefix)
+    if sheet is not None:
+        sheet.shorten(root)
     # What is inside an image is nothing but its pixels to a screen reader, links included.
     role = "group" if linked else "img"
     root.attrib = {"viewBox": view_box, "role": role, "aria-label": title, "class": "plot"}
@@ -91,6 +103,27 @@ def _join_links(parent: ElementTree.Element, names: Mapping[str, str]) -> bool:
         found = True
     parent[:] = children
     return found
+
+
+def _join_ticks(root: ElementTree.Element) -> None:
+    """Draws an axis kind by kind, first its grid, then its ticks, then their labels."""
+    order = ("path", "use", "text")
+    for axis in root.iter():
+        linked = any(_local(one.tag) == "a" for one in axis.iter())
+        if _AXIS.fullmatch(axis.get("id", "")) and not linked:
+            drawn = [group for tick in axis for group in (tick if _is_tick(tick) else [tick])]
+            axis[:] = sorted(drawn, key=lambda group: _first_of(order, group))
+
+
+def _is_tick(group: ElementTree.Element) -> bool:
+    return group.get("id", "").startswith(("xtick_", "ytick_"))
+
+
+def _first_of(order: tuple[str, ...], group: ElementTree.Element) -> int:
+    """The rank of what a group draws, its definitions aside."""
+    defined = {id(one) for defs in group.iter() if _local(defs.tag) == "defs" for one in defs}
+    tags = {_local(one.tag) for one in group.iter() if id(one) not in defined}
+    return next((rank for rank, tag in enumerate(order) if tag in tags), len(order))
 
 
 def _url(element: ElementTree.Element) -> str | None:

@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import importlib.metadata
 import inspect
 import os
 import pkgutil
@@ -317,3 +318,15 @@ def test_every_command_asks_for_every_package_first(command, module, monkeypatch
     assert cli.main(command) == 2
     assert f"not installed: {requirements.PACKAGES[module]};" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_version_stands_in_one_place(capsys):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "version" not in project["project"]
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"] == {"version": {"attr": "optzoo.__version__"}}
+    assert importlib.metadata.version("optzoo") == optzoo.__version__
+    with pytest.raises(SystemExit) as done:
+        cli.main(["--version"])
+    assert done.value.code == 0
+    assert capsys.readouterr().out == f"theory-checks {optzoo.__version__}\n"

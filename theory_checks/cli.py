@@ -1,4 +1,4 @@
-"""The command line: `theory-checks list | run | merge | attack | report | diff | conformance`.
+"""The command line: `theory-checks list | run | merge | attack | report | diff | figures | ...`.
 
 Each exit status means one thing. Of a run the first that applies: 1 something REFUTED, a control
 not killed, or a theorem UNTESTED in a constant; 4 something could not be evaluated or written; 3
@@ -291,7 +291,7 @@ def _told(directory: Path, failures: Sequence[str], gradient_calls: float | None
     written = record.finished_run(directory)
     for line in at_the_end(written):
         print(line)
-    _print_outcome(written["summary"], gradient_calls)
+    _print_outcome(written, gradient_calls)
     status = exit_status(written["claims"], failures, written["theorems"])
     try:
         page = _drawn_report(directory)
@@ -467,12 +467,15 @@ def _require_writable(directory: Path) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from .records.read import load_results
     from .report.page import write_summary
 
     if not (options.directory / "results.json").is_file():
         raise UsageError(f"{options.directory / 'results.json'} does not exist")
     page = _drawn_report(options.directory)
     write_summary(options.directory)
+    if named := load_results(options.directory)["hash"]:
+        print(f"run: {named}")
     print(f"report: {page}")
     return OK
 
@@ -569,12 +572,33 @@ def _conformance(options: argparse.Namespace) -> int:
     return OK if conforming else UNEXPECTED
 
 
-def _print_outcome(summary: dict[str, Any], gradient_calls: float | None) -> None:
+def _figures(options: argparse.Namespace) -> int:
+    from .export import ExportError, write_figures
+
+    try:
+        return write_figures(options)
+    except ExportError as error:
+        raise UsageError(str(error)) from None
+
+
+def _new(options: argparse.Namespace) -> int:
+    from .starter import StarterError, write_first_claim
+
+    try:
+        return write_first_claim(options)
+    except StarterError as error:
+        raise UsageError(str(error)) from None
+
+
+def _print_outcome(written: dict[str, Any], gradient_calls: float | None) -> None:
+    summary = written["summary"]
+    vacuous = sum(c["verdict"] == "CONSISTENT" and bool(c["vacuous"]) for c in written["claims"])
     for sentence in summary["unmet"]:
         print(f"not as expected: {sentence}")
     beside = f"; {summary['comparisons']} side by side" if summary["comparisons"] else ""
     print(
-        f"{summary['claims']} claims: {summary['consistent']} CONSISTENT, "
+        f"{summary['claims']} claims: {summary['consistent']} CONSISTENT "
+        f"(of which {vacuous} vacuous), "
         f"{summary['refuted']} REFUTED, {summary['inconclusive']} INCONCLUSIVE; "
         f"controls killed: {summary['killed']} of {summary['controls']}{beside}; "
         f"{summary['seconds']:.0f} s"
@@ -582,6 +606,7 @@ def _print_outcome(summary: dict[str, Any], gradient_calls: float | None) -> Non
     )
     if summary["without_controls"]:
         print(f"claims without a control of their own: {summary['without_controls']}")
+    print(f"run: {written['hash']}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -594,5 +619,7 @@ def _parser() -> argparse.ArgumentParser:
             "report": _report,
             "conformance": _conformance,
             "diff": _diff,
+            "figures": _figures,
+            "new": _new,
         }
     )

@@ -1,8 +1,9 @@
 """What can be written on the command line of theory-checks."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from .options import factor, minutes, seconds, seed, seeds, shard, workers
 from .presets import PRESETS
@@ -18,6 +19,19 @@ STATUSES = (
 )
 
 
+class _Version(argparse.Action):
+    """Prints the version; what knows it is imported only then, which takes a second."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from optzoo import __version__
+
+        print(f"{parser.prog} {__version__}")
+        parser.exit()
+
+
 def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
     """The commands and their options; `command` of what is parsed is the action of that name."""
     parser = argparse.ArgumentParser(
@@ -25,6 +39,7 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         description="Checks theorems about stochastic optimization against runs of the methods.",
         epilog=STATUSES,
     )
+    parser.add_argument("--version", action=_Version, help="print the version of optzoo")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     ids = "ids, prefixes or globs such as 'frank_wolfe/sarah'; everything by default"
     own = argparse.ArgumentParser(add_help=False)
@@ -75,7 +90,9 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         epilog=STATUSES,
     )
     run.add_argument("ids", nargs="*", metavar="IDS", help=ids)
-    run.add_argument("--preset", choices=sorted(PRESETS), default="quick")
+    run.add_argument(
+        "--preset", choices=sorted(PRESETS), default="quick", help="how many seeds (quick)"
+    )
     run.add_argument("--seeds", type=seeds, help="replicates of a first look (32 quick, 256 full)")
     run.add_argument("--fresh-seeds", action="store_true", help="draw a new master seed")
     run.add_argument(
@@ -85,7 +102,13 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="after so long a claim is given up (3600)",
     )
-    run.add_argument("--out", type=Path, default=Path("results/run"), metavar="DIR")
+    run.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results/run"),
+        metavar="DIR",
+        help="where results and report go (results/run)",
+    )
     run.add_argument(
         "--shard",
         type=shard,
@@ -123,7 +146,13 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         "--budget", type=minutes, default=5.0, metavar="MINUTES", help="of the search (5)"
     )
     attack.add_argument("--seed", type=seed, default=0, metavar="N", help="of the search (0)")
-    attack.add_argument("--out", type=Path, default=Path("results/attack"), metavar="DIR")
+    attack.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results/attack"),
+        metavar="DIR",
+        help="where the search goes (results/attack)",
+    )
     found = attack.add_mutually_exclusive_group()
     found.add_argument("--resume", action="store_true", help="go on with the search in --out")
     found.add_argument("--overwrite", action="store_true", help="replace the search in --out")
@@ -144,7 +173,7 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         help="write report.html and summary.md again",
         epilog="exit status: 0 written, 2 usage, 4 results.json cannot be read or the page written",
     )
-    report.add_argument("directory", type=Path, metavar="DIR")
+    report.add_argument("directory", type=Path, metavar="DIR", help="a run's folder")
     report.set_defaults(command=actions["report"])
 
     conformance = commands.add_parser(
@@ -189,4 +218,34 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         help="how far tightness, detectable factor and time may move (1.5)",
     )
     diff.set_defaults(command=actions["diff"])
+
+    figures = commands.add_parser(
+        "figures",
+        help="write the figures of a run, or their data, as files for a paper",
+        epilog="exit status: 0 written, 2 usage, nothing was written",
+    )
+    figures.add_argument("directory", type=Path, metavar="DIR", help="a run's folder")
+    figures.add_argument("ids", nargs="*", metavar="IDS", help=ids)
+    figures.add_argument(
+        "--format", choices=("pdf", "svg", "csv"), default="pdf", help="csv: the data (pdf)"
+    )
+    figures.add_argument(
+        "--out",
+        type=Path,
+        default=Path("figures"),
+        metavar="FOLDER",
+        help="where the files go (figures)",
+    )
+    figures.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    figures.set_defaults(command=actions["figures"])
+
+    new = commands.add_parser(
+        "new",
+        help="write a first file of claims of your own, which runs as it is",
+        epilog="exit status: 0 written, 2 usage, nothing was written",
+    )
+    new.add_argument(
+        "file", type=Path, metavar="FILE", help="such as mine.py, whose ids begin with mine/"
+    )
+    new.set_defaults(command=actions["new"])
     return parser

@@ -397,3 +397,15 @@ def test_the_screenshot_shows_the_first_screen(report, tmp_path):
     page = urlsplit(report).path
     subprocess.run([sys.executable, script, page, picture], check=True)
     assert matplotlib.image.imread(picture).shape[:2] == (1200, 1440)
+
+
+def test_a_claim_quotes_the_statement_that_the_page_holds_once(open_page, report):
+    page = open_page(report)
+    quoting = page.locator("[data-quotes]")
+    for number in range(quoting.count()):
+        one = quoting.nth(number)
+        there = page.locator(f'[id="{one.get_attribute("data-quotes")}"] blockquote')
+        words = one.text_content()
+        assert len(words) > 20
+        assert not words.startswith("As ")
+        assert there.text_content().startswith(words.rstrip())

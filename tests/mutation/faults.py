@@ -823,6 +823,62 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("startswith(\"0.10.\")", "startswith(\"0.\")"),
         ],
     },
+    (f"{_T}/records/test_citation.py",): {
+        "records/citation.py": [
+            ("_DIGITS = 6", "_DIGITS = 12"),
+            ("_DIGITS = 6", "_DIGITS = 3"),
+            ("            key=lambda record: str(record[\"id\"]),\n", "            key=lambda record: 0,\n"),
+            ("if name not in _ASIDE}", "}"),
+            (", *(results.get(\"comparisons\") or ())]", "]"),
+        ],
+        "records/write.py": [("    results[\"hash\"] = run_hash(results)\n", "    results[\"hash\"] = run_hash(environment)\n")],
+        "theory_checks/cli.py": [("c[\"verdict\"] == \"CONSISTENT\" and bool(c[\"vacuous\"])", "c[\"verdict\"] == \"CONSISTENT\"")],
+    },
+    (f"{_T}/test_cli_figures.py",): {
+        "report/export.py": [
+            ("for number, panel in enumerate(record[\"panels\"], 1)", "for number, panel in enumerate(record[\"panels\"][:1], 1)"),
+            ("known = [column for column in CURVES if record[column]]", "known = [\"mean\", \"mean\"]"),
+        ],
+        "theory_checks/export.py": [
+            ("    if there and not options.overwrite:\n", "    if False:\n"),
+            ("    except (FileNotFoundError, ValueError) as error:\n", "    except FileNotFoundError as error:\n"),
+        ],
+        "theory_checks/starter.py": [
+            ("file.open(\"x\", encoding", "file.open(\"w\", encoding"),
+            ("text.replace(\"PAPER/\", f\"{file.stem}/\")", "text.replace(\"PAPER/\", \"mine/\")"),
+        ],
+    },
+    (f"{_T}/test_cli_help.py",): {
+        "theory_checks/command_line.py": [("where results and report go (results/run)", "where results and report go"), ("after so long a claim is given up (3600)", "after so long a claim is given up (360)")],
+    },
+    ("tests/test_package.py::test_the_version_stands_in_one_place",): {
+        "theory_checks/command_line.py": [("from optzoo import __version__", "__version__ = \"0.0\"")],
+    },
+    ("tests/plots/test_sheet.py",): {
+        "plots/sheet.py": [
+            ("            round(unit * (float(number)", "            int(unit * (float(number)"),
+            ("for rule in filter(None, text.split(\"; \"))", "for rule in filter(None, text.split(\"; \")[:1])"),
+            ("    shift = float(use.get(\"x\", 0)), float(use.get(\"y\", 0))\n", "    shift = 0.0, 0.0\n"),
+            ("            elif tag == \"use\" and len(alike) > 1:\n", "            elif False:\n"),
+            ("        if key not in self._shared:\n", "        if True:\n"),
+        ],
+        "plots/svg.py": [("drawn, key=lambda group: _first_of(order, group)", "drawn, key=lambda group: 0")],
+    },
+    (f"{_T}/test_report.py",): {
+        "plots/sheet.py": [("yield from _leaves(child, child.get(\"clip-path\", clip))", "yield child")],
+        "report/squeeze.py": [
+            ("thead|tbody|li|dt|dd)>", "thead|tbody|li|dt|dd|p)>"),
+            ("_BREAK.sub(\"\\n\", parts[index])", "parts[index]"),
+        ],
+        "report/page.py": [
+            ("_MOST_ROWS = 60", "_MOST_ROWS = 59"),
+            ("if len(each) < len(problems) and all(each) else []", "if all(each) else []"),
+            ("all(value == column[0] for value in column)", "any(value == column[0] for value in column[1:])"),
+            ("place if stated[label][\"statement\"] == claim[\"statement\"] else None", "place"),
+            ("place if assumed and assumed == claim[\"assumptions\"] else None", "place if assumed else None"),
+        ],
+        "report/theorems.py": [("            if label != one[\"label\"]:\n", "            if True:\n")],
+    },
     (f"{_T}/records/test_coverage.py",): {
         "records/coverage.py": [
             ("        if not self.is_root or self.refuted or self.absent:\n", "        if self.refuted or self.absent:\n"),

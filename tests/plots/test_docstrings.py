@@ -13,6 +13,7 @@ import pytest
         *(
             "overview",
             "scaling",
+            "sheet",
             "side_by_side",
             "spectra",
             "style",

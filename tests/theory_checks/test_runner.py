@@ -365,6 +365,11 @@ def test_command_line_end_to_end(tmp_path, monkeypatch, capsys):
     assert "--overwrite" in refused
 
     before = (tmp_path / "out" / "results.json").read_text()
+    named = json.loads(before)["hash"]
+    assert done.stdout.count(f"run: {named}\n") == 1
+    arguments = ["run", one, "--seeds", "32", "--out", "again", "--no-cache"]
+    assert cli.main(arguments) == 0
+    assert f"run: {named}\n" in capsys.readouterr().out
     assert cli.main(["run", one, "--seeds", "32", "--out", "out", "--resume"]) == 0
     assert "[1/1]" not in capsys.readouterr().out  # nothing was run again
     assert (tmp_path / "out" / "results.json").read_text() == before

@@ -72,8 +72,8 @@ def load_results(directory: Path) -> Record:
 
     Returns:
         A dict with the keys "schema", "environment", "theorems", "claims", "comparisons",
-        "failures" and "summary". A file of schema 1 has no theorems and no tables of cases; the
-        lists are empty.
+        "failures", "summary" and "hash". A file of schema 1 has no theorems and no tables of cases;
+        the lists are empty.
 
     Raises:
         FileNotFoundError: there is no results.json.
@@ -113,6 +113,7 @@ def load_results(directory: Path) -> Record:
     for key, records in listed.items():
         if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
             raise ValueError(f'"{key}" in {path} must be a list of records')
+    results.setdefault("hash", None)  # runs were not named before 0.2
     results["environment"] = _filled(results.get("environment") or {}, _ENVIRONMENT_FIELDS)
     results["summary"] = _filled(results.get("summary") or {}, ("seconds",))
     results["claims"] = [_completed(claim) for claim in claims or ()]

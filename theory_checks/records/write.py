@@ -23,6 +23,7 @@ from ..claim import Case, Claim, Control, Finding
 from ..side_by_side import Outcome, SideBySide
 from ..statistics.log_log import Exponent
 from ..statistics.protocol import Protocol
+from .citation import run_hash
 from .coverage import coverage_of, headline, untested
 from .read import load_results
 
@@ -351,6 +352,7 @@ def write(
         "failures": list(failures),
         "summary": summary(claims, seconds, theorems) | {"comparisons": len(comparisons)},
     }
+    results["hash"] = run_hash(results)
     directory.mkdir(parents=True, exist_ok=True)
     partial = directory / f".{RESULTS}.{os.getpid()}"
     try:

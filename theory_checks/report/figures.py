@@ -16,7 +16,7 @@ from optzoo import plots
 from ..records.read import Record
 from .rendering import anchor, format_number
 
-__all__ = ["Easel", "overview", "tightness"]
+__all__ = ["Easel", "draw_claim", "overview", "tightness"]
 
 _SHAPES = {":": "dotted", "--": "dashed", "-.": "dash-dotted", "None": "dots"}
 Drawing = tuple[Markup, list[dict[str, str]]]
@@ -26,9 +26,15 @@ class Easel:
     """Draws the figures of one size, one after another, in the same axes.
 
     Making axes and their ticks is most of what a small figure costs.
+
+    Args:
+        width: of a figure, in inches.
+        height: of a figure, in inches.
+        sheet: takes what the figures of a page share.
     """
 
-    def __init__(self, width: float, height: float) -> None:
+    def __init__(self, width: float, height: float, sheet: plots.Sheet | None = None) -> None:
+        self._sheet = sheet
         self._figure = Figure(figsize=(width, height))
         self._axes: Axes | None = None
 
@@ -47,7 +53,7 @@ class Easel:
         with plots.style():
             ax = self._blank()
             try:
-                _draw(ax, claim)
+                draw_claim(ax, claim)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"the curves of {claim['id']} cannot be drawn: {error}") from error
             return self._finished(ax, prefix, claim["title"] or claim["id"])
@@ -114,10 +120,17 @@ class Easel:
     def _finished(self, ax: Axes, prefix: str, title: str) -> Drawing:
         legend = _legend(ax)
         named = f"{title}: {', '.join(entry['label'] for entry in legend)}"
-        return Markup(plots.inline_svg(self._figure, prefix=prefix, title=named)), legend
+        drawn = plots.inline_svg(self._figure, prefix=prefix, title=named, sheet=self._sheet)
+        return Markup(drawn), legend
 
 
-def _draw(ax: Axes, claim: Record) -> None:
+def draw_claim(ax: Axes, claim: Record) -> None:
+    """The curves of a claim, as its kind wants them.
+
+    Args:
+        ax: empty axes.
+        claim: a complete record of `load_results` with checkpoints and a mean.
+    """
     exponent = claim["exponent"]
     # Rates are stated as decay, k^-p; growth in a constant as theta^p.
     sign = 1.0 if claim["kind"] == "scaling" else -1.0
@@ -186,27 +199,30 @@ def _legend(ax: Axes) -> list[dict[str, str]]:
     return entries
 
 
-def overview(papers: Mapping[str, Sequence[Record]]) -> Markup:
+def overview(papers: Mapping[str, Sequence[Record]], sheet: plots.Sheet | None = None) -> Markup:
     """All claims at a glance, each a link to its own section.
 
     Args:
         papers: for each short name of a paper its claims, in the order of the page.
+        sheet: takes what the figures of a page share.
     """
     figure = plots.overview(
         Figure(), {name: [_drawable(claim) for claim in paper] for name, paper in papers.items()}
     )
     claims = [claim for paper in papers.values() for claim in paper]
     title = "Verdict, tightness and detectable factor of every claim"
+    links = _link_names(claims)
     return Markup(
-        plots.inline_svg(figure, prefix="overview", title=title, links=_link_names(claims))
+        plots.inline_svg(figure, prefix="overview", title=title, links=links, sheet=sheet)
     )
 
 
-def tightness(claims: Sequence[Record]) -> Markup | None:
+def tightness(claims: Sequence[Record], sheet: plots.Sheet | None = None) -> Markup | None:
     """One row a claim that has a share of its bound; None where there is none.
 
     Args:
         claims: in the order of the rows.
+        sheet: takes what the figures of a page share.
     """
     sampled = [claim for claim in claims if claim["tightness"] is not None]
     if not sampled:
@@ -220,8 +236,9 @@ def tightness(claims: Sequence[Record]) -> Markup | None:
         figure.subplots_adjust(left=left, right=0.985, bottom=0.45 / height, top=1 - 0.05 / height)
         plots.tightness(ax, [_drawable(claim) for claim in sampled])
         title = "Metric as a share of the bound, for every claim that has one"
+        links = _link_names(sampled)
         return Markup(
-            plots.inline_svg(figure, prefix="tightness", title=title, links=_link_names(sampled))
+            plots.inline_svg(figure, prefix="tightness", title=title, links=links, sheet=sheet)
         )
 
 

@@ -101,7 +101,7 @@ def math_to_html(tex: str, *, display: bool = False) -> Markup:
     Example:
         >>> from theory_checks.report.mathml import math_to_html
         >>> math_to_html("x^2")
-        Markup('<math display="inline"><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow></math>')
+        Markup('<math><msup><mi>x</mi><mn>2</mn></msup></math>')
         >>> math_to_html(r"\frac{")
         Markup('<code>\\frac{</code>')
     """
@@ -111,6 +111,7 @@ def math_to_html(tex: str, *, display: bool = False) -> Markup:
     try:
         root = ElementTree.fromstring(convert(spelled, display="block" if display else "inline"))
         _purify(root)
+        _shorten(root)
     except Exception:  # the converter's errors on bad input have no common type
         return Markup("<code>{}</code>").format(tex)
     return Markup(ElementTree.tostring(root, encoding="unicode"))
@@ -125,3 +126,22 @@ def _purify(element: ElementTree.Element) -> None:
     element.attrib = {key: value for key, value in element.attrib.items() if key in _ATTRIBUTES}
     for child in element:
         _purify(child)
+
+
+def _shorten(element: ElementTree.Element) -> None:
+    """Takes out what says nothing: a page has thousands of formulas, most of them short."""
+    for child in element:
+        _shorten(child)
+    if element.tag == "math":
+        if element.attrib.get("display") == "inline":
+            del element.attrib["display"]
+        if len(element) == 1 and element[0].tag == "mrow" and not element[0].attrib:
+            element[:] = list(element[0])
+    # An operator alone in a group is no infix: the group says so.
+    element[:] = [
+        child[0] if _is_group_of_one(child) and child[0].tag != "mo" else child for child in element
+    ]
+
+
+def _is_group_of_one(element: ElementTree.Element) -> bool:
+    return element.tag == "mrow" and len(element) == 1 and not element.attrib

@@ -9,7 +9,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -25,6 +25,7 @@ from .coverage import Matrix, matrix, shade
 from .figures import Easel, overview, tightness
 from .rendering import TEMPLATES, template_environment
 from .search import SearchView, search_view
+from .squeeze import squeezed
 from .theorems import TheoremView, theorem_views
 
 __all__ = ["write_report", "write_summary"]
@@ -33,6 +34,9 @@ T = TypeVar("T")
 
 _MOST_LOOKS = 6
 _LONGEST_NAME = 40
+_OF_CASES = ("Verdict", "Vacuous", "Seeds")
+_MOST_ROWS = 60
+"""Of a table of numbers; a thousand rows are for programs to read, which have results.json."""
 
 
 def write_report(directory: Path, *, on_drawn: Callable[[str], None] = lambda name: None) -> Path:
@@ -106,6 +110,11 @@ class _View:
     partners: list[Record]
     killed: int
     search: SearchView | None
+    has_limits: bool
+    problems: list[str]
+    in_common: dict[str, Any]
+    quotes: str | None = None
+    assumed_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -147,10 +156,11 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
     claims: list[Record] = results["claims"]
     draw = name.endswith(".html")
     undrawn: list[str] = []
-    views = _views(claims, on_drawn, undrawn, draw=draw)
+    sheet = plots.Sheet()
+    views = _views(claims, on_drawn, undrawn, sheet, draw=draw)
     side_by_side = []
     for number, one in enumerate(results["comparisons"]):
-        side_by_side.append(_side_by_side(one, f"s{number}", undrawn, draw=draw))
+        side_by_side.append(_side_by_side(one, f"s{number}", undrawn, sheet, draw=draw))
         on_drawn(one["id"])
     papers = _grouped(views, side_by_side)
     tested = coverage_of(results["theorems"], claims)
@@ -159,6 +169,7 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
         paper.coverage = matrix(rows) if rows else None
         records = [view.record for view in paper.claims]
         paper.theorems = theorem_views(results["theorems"], records, paper.name)
+        _refer(paper, results["theorems"])
         known = (one["known"] for one in results["theorems"] if one["paper"] == paper.name)
         paper.known = next(known, None)
     scripts = {part: _script(f"{part}.js") for part in ("theme", "filter")} if draw else {}
@@ -167,6 +178,7 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
         .get_template(name)
         .render(
             environment=results["environment"],
+            run=results["hash"],
             older=results["schema"] == 1,
             seconds=results["summary"]["seconds"],
             counts=_counts(views),
@@ -180,8 +192,10 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
             side_by_side=side_by_side,
             shorts={one["id"]: paper.short for paper in papers for one in paper.records},
             algorithms=Counter(sorted(str(claim["algorithm"] or "") for claim in claims)),
-            overview=_drawn(_overview, papers, undrawn=undrawn) if draw and claims else None,
-            tightness=_drawn(tightness, claims, undrawn=undrawn) if draw else None,
+            overview=_drawn(_overview, papers, sheet, undrawn=undrawn) if draw and claims else None,
+            tightness=_drawn(tightness, claims, sheet, undrawn=undrawn) if draw else None,
+            sheet=sheet,
+            most_rows=_MOST_ROWS,
             colours=plots.COLOURS,
             dark_colours=plots.DARK_COLOURS,
             scripts=scripts,
@@ -189,7 +203,7 @@ def _write(directory: Path, name: str, on_drawn: Callable[[str], None]) -> Path:
         )
     )
     path = Path(directory) / name
-    path.write_text(text, encoding="utf-8")
+    path.write_text(squeezed(text) if draw else text, encoding="utf-8")
     return path
 
 
@@ -202,8 +216,9 @@ def _drawn(draw: Callable[..., T], *arguments: Any, undrawn: list[str]) -> T | N
         return None
 
 
-def _overview(papers: Sequence[_Paper]) -> Markup:
-    return overview({paper.short: [view.record for view in paper.claims] for paper in papers})
+def _overview(papers: Sequence[_Paper], sheet: plots.Sheet) -> Markup:
+    records = {paper.short: [view.record for view in paper.claims] for paper in papers}
+    return overview(records, sheet)
 
 
 def _script(name: str) -> Markup:
@@ -216,10 +231,15 @@ def _digest(script: str) -> str:
 
 
 def _views(
-    claims: list[Record], on_drawn: Callable[[str], None], undrawn: list[str], *, draw: bool
+    claims: list[Record],
+    on_drawn: Callable[[str], None],
+    undrawn: list[str],
+    sheet: plots.Sheet,
+    *,
+    draw: bool,
 ) -> list[_View]:
     by_id = {claim["id"]: claim for claim in claims}
-    easel = Easel(4.6, 2.9)
+    easel = Easel(4.6, 2.9, sheet)
     views = []
     for number, claim in enumerate(claims):
         drawing = _drawn(easel.claim, claim, f"c{number}", undrawn=undrawn) if draw else None
@@ -245,11 +265,33 @@ def _views(
                 partners=partners,
                 killed=sum(control["killed"] is True for control in claim["controls"]),
                 search=_drawn(
-                    partial(search_view, draw=draw), claim, f"f{number}", undrawn=undrawn
+                    partial(search_view, draw=draw, sheet=sheet),
+                    claim,
+                    f"f{number}",
+                    undrawn=undrawn,
                 ),
+                has_limits=bool(claim["lower"] or claim["upper"]),
+                in_common=_in_common(claim["cases"]),
+                problems=_repeated([str(case["problem"] or "") for case in claim["cases"]]),
             )
         )
     return views
+
+
+def _in_common(cases: Sequence[Record]) -> dict[str, Any]:
+    """What need not stand in a table of cases, since it is the same for all of them."""
+    columns = {name: [case[name.lower()] for case in cases] for name in _OF_CASES}
+    return {
+        name: column[0]
+        for name, column in columns.items()
+        if len(column) > 1 and all(value == column[0] for value in column)
+    }
+
+
+def _repeated(problems: list[str]) -> list[str]:
+    """The problems of the cases for a list of their own, where cases share them."""
+    each = list(dict.fromkeys(problems))
+    return each if len(each) < len(problems) and all(each) else []
 
 
 def _pairs(claim: Record) -> list[tuple[float, float]]:
@@ -265,12 +307,14 @@ def _smallest_at(claim: Record) -> float | None:
     return min(measured)[1] if measured else None
 
 
-def _side_by_side(record: Record, prefix: str, undrawn: list[str], *, draw: bool) -> _SideBySide:
+def _side_by_side(
+    record: Record, prefix: str, undrawn: list[str], sheet: plots.Sheet, *, draw: bool
+) -> _SideBySide:
     panels = record["panels"]
     labels = list(dict.fromkeys(curve["label"] for p in panels for curve in p["curves"]))
     if len(labels) > _MOST_LOOKS:  # each panel then has looks of its own
         labels = []
-    easel = Easel(4.6, 3.2)
+    easel = Easel(4.6, 3.2, sheet)
     views = []
     for number, panel in enumerate(panels):
         place = f"{prefix}p{number}"
@@ -324,7 +368,10 @@ def _counts(views: list[_View]) -> dict[str, int]:
         "claims": len(views),
         **{verdict.lower(): verdicts[verdict] for verdict in VERDICTS},
         "open": verdicts[None],
-        "vacuous": sum(bool(view.record["vacuous"]) for view in views),
+        "consistent_vacuous": sum(
+            bool(view.record["vacuous"]) and view.record["verdict"] == "CONSISTENT"
+            for view in views
+        ),
         "controls": sum(len(view.record["controls"]) for view in views),
         "killed": sum(view.killed for view in views),
     }
@@ -357,6 +404,22 @@ def _untested(rows: Sequence[Coverage]) -> list[dict[str, Any]]:
         }
         for row, names in untested(rows)
     ]
+
+
+def _refer(paper: _Paper, theorems: Sequence[Record]) -> None:
+    """Where a claim repeats what the page of its theorem says, names the place instead."""
+    stated = {one["label"]: one for one in theorems if one["paper"] == paper.name}
+    for number, view in enumerate(paper.claims):
+        claim = view.record
+        label = str(claim["part"] or claim["theorem"])
+        if label in stated:
+            place = f"{paper.short}/theorem/{label}"
+            assumed = [one["text"] for one in stated[label]["assumptions"]]
+            paper.claims[number] = replace(
+                view,
+                quotes=place if stated[label]["statement"] == claim["statement"] else None,
+                assumed_at=place if assumed and assumed == claim["assumptions"] else None,
+            )
 
 
 def _grouped(views: list[_View], side_by_side: list[_SideBySide]) -> list[_Paper]:

@@ -37,13 +37,16 @@ class SearchView:
     pictures: list[Drawn]
 
 
-def search_view(claim: Record, prefix: str, *, draw: bool) -> SearchView | None:
+def search_view(
+    claim: Record, prefix: str, *, draw: bool, sheet: plots.Sheet | None = None
+) -> SearchView | None:
     """The search that found a claim's instances; None where there was none.
 
     Args:
         claim: a complete record of `load_results`.
         prefix: of the ids in the drawings.
         draw: whether to draw.
+        sheet: takes what the figures of a page share.
     """
     search = claim["search"]
     if search is None:
@@ -57,11 +60,11 @@ def search_view(claim: Record, prefix: str, *, draw: bool) -> SearchView | None:
         }
         for one in search["hardest"]
     ]
-    path = _path(search, f"{prefix}path") if draw else None
+    path = _path(search, f"{prefix}path", sheet) if draw else None
     pictures = []
     for number, (name, picture) in enumerate((claim["pictures"] or {}).items()):
         if picture is not None and draw:
-            pictures.append(_picture(name, picture, f"{prefix}i{number}"))
+            pictures.append(_picture(name, picture, f"{prefix}i{number}", sheet))
     return SearchView(search, hardest, path, pictures)
 
 
@@ -69,7 +72,7 @@ def _short(value: Any) -> str:
     return format_number(value, 4)
 
 
-def _path(search: Record, prefix: str) -> Drawn | None:
+def _path(search: Record, prefix: str, sheet: plots.Sheet | None) -> Drawn | None:
     """The best so far for each objective, over the instances looked at."""
     paths: dict[str, tuple[list[float], list[float]]] = {}
     looked_at = 0
@@ -90,24 +93,27 @@ def _path(search: Record, prefix: str) -> Drawn | None:
         "best so far, over the instances looked at",
         prefix,
         lambda ax: plots.search_path(ax, shown),
+        sheet,
     )
 
 
-def _picture(name: str, picture: Record, prefix: str) -> Drawn:
+def _picture(name: str, picture: Record, prefix: str, sheet: plots.Sheet | None) -> Drawn:
     if picture["dimension"] == 1:
 
         def draw(ax: Axes) -> Axes:
             return plots.line_instance(ax, picture["x"], picture["curves"], picture["start"])
 
-        return _drawn(f"hardest for {name}: the derivatives", prefix, draw)
+        return _drawn(f"hardest for {name}: the derivatives", prefix, draw, sheet)
 
     def draw_levels(ax: Axes) -> Axes:
         x = picture["x"]
         return plots.level_lines(ax, x, x, picture["values"], picture["start"], picture["least"])
 
-    return _drawn(f"hardest for {name}: level lines of f", prefix, draw_levels)
+    return _drawn(f"hardest for {name}: level lines of f", prefix, draw_levels, sheet)
 
 
-def _drawn(caption: str, prefix: str, draw: Callable[[Axes], Axes]) -> Drawn:
-    figure, legend = Easel(4.6, 2.9).drawing(draw, prefix, caption)
+def _drawn(
+    caption: str, prefix: str, draw: Callable[[Axes], Axes], sheet: plots.Sheet | None
+) -> Drawn:
+    figure, legend = Easel(4.6, 2.9, sheet).drawing(draw, prefix, caption)
     return Drawn(caption, figure, legend)

@@ -25,6 +25,8 @@ class TheoremView:
         below: the claim on a bound from below that comes closest, or None.
         instances: number of settings, the cases of grids counted.
         constants: what is known of each constant of the theorem where it is sharpest.
+        said: for a statement's label and "proof", "assumptions" or a constant's name the label of
+            the statement before it that says the same.
     """
 
     label: str
@@ -35,11 +37,25 @@ class TheoremView:
     below: Record | None
     instances: int
     constants: Mapping[str, Any]
+    said: Mapping[tuple[str, str], str]
 
     @property
     def title(self) -> str:
         """Of the theorem, or of its first claim in a file without theorems."""
         return str(self.statements[0]["title"] if self.statements else self.claims[0]["title"])
+
+    def shared(self, statement: Record) -> dict[str, list[str]]:
+        """The constants of a statement that an earlier one explains, by its label."""
+        found: dict[str, list[str]] = {}
+        for one in statement["constants"]:
+            if (statement["label"], one["name"]) in self.said:
+                found.setdefault(self.said[statement["label"], one["name"]], []).append(one["name"])
+        return found
+
+    def has_own_constants(self, statement: Record) -> bool:
+        """Whether a statement explains constants itself."""
+        names = [one["name"] for one in statement["constants"]]
+        return any((statement["label"], name) not in self.said for name in names)
 
 
 def theorem_views(
@@ -93,4 +109,22 @@ def _view(label: str, statements: list[Record], claims: list[Record]) -> Theorem
         below=min(below, key=lambda claim: claim["detectable_factor"], default=None),
         instances=sum(max(len(claim["cases"]), 1) for claim in claims),
         constants={} if sharpest is None else sharpest["constants"],
+        said=_said_before(statements),
     )
+
+
+def _said_before(statements: list[Record]) -> dict[tuple[str, str], str]:
+    """What a part has in common with the theorem, or with a part before it."""
+    first: dict[tuple[str, str], str] = {}
+    said: dict[tuple[str, str], str] = {}
+    for one in statements:
+        told = {"proof": one["proof"], "assumptions": [each["text"] for each in one["assumptions"]]}
+        if one["code"]:  # otherwise its constants are not listed
+            told |= {each["name"]: (each["meaning"], each["weakens"]) for each in one["constants"]}
+        for name, words in told.items():
+            if not words:
+                continue
+            label = first.setdefault((name, str(words)), one["label"])
+            if label != one["label"]:
+                said[one["label"], name] = label
+    return said

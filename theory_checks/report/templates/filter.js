@@ -30,6 +30,13 @@
   });
   addEventListener("afterprint", () => { for (const one of closed) one.open = false; });
 
+  // --- a claim quotes the statement of its theorem, which the page holds once ---
+  for (const place of document.querySelectorAll("[data-quotes]")) {
+    const stated = document.getElementById(place.dataset.quotes).querySelector("blockquote");
+    const words = [...stated.childNodes].filter((node) => node.nodeName !== "FOOTER");
+    place.replaceChildren(...words.map((node) => node.cloneNode(true)));
+  }
+
   if (!form) return;
 
   // --- what can be found ---
