@@ -1,7 +1,12 @@
 """The documentation site: `make docs`. Sources are the whole repository, so that links in its pages hold."""
 
+import os
 import sys
 from pathlib import Path
+
+# The pictures compile many small programs that run for milliseconds.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(Path(__file__).parent / "_extensions")]
@@ -16,10 +21,10 @@ root_doc = "docs/index"
 extensions = [
     "sphinx.ext.autodoc",
     "myst_nb",
+    "alt_texts",
     "mathml",
     "docstrings",
     "written_pages",
-    "pictures",
 ]
 
 include_patterns = [
@@ -59,6 +64,8 @@ html_title = "optzoo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_extra_path = ["_root"]
+if (ROOT / "results/quick/report.html").is_file():
+    html_extra_path.append("../results/quick/report.html")
 html_copy_source = False
 html_show_sphinx = False
 html_math_renderer = "mathml"

@@ -115,6 +115,11 @@ def _restructured(lines: list[str]) -> Iterator[str]:
         shift = 2 if section and section[0].isupper() else 0
         after_blank = at == 0 or not lines[at - 1].strip()
         own = 2 if section else 0
+        if re.fullmatch(r"\$\$.+\$\$", stripped):
+            space = " " * max(indent - shift, 0)
+            yield from ("", f"{space}.. math:: {stripped[2:-2].strip()}", "")
+            at += 1
+            continue
         if stripped.startswith(".. "):
             block, at = _block(lines, at, indent)
             yield from ("", *(one[shift:] for one in block), "")

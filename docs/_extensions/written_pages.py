@@ -7,12 +7,18 @@ A page says where in a fenced block, which this replaces by Markdown before it i
     ```{claims} soap           the rows of docs/verdicts.md for a paper's claims
     ```{coverage} soap         the rows of docs/coverage.md for a paper's theorems
     ```{known} soap            its papers, and what of their text is known here
+    ```{found} soap            what docs/verdicts.md says of its methods side by side
+    ```{readme} Methods        a section of the README
+    ```{report}                whether the report of `make verify` is there, and a link to it
+    ```{sets}                  pictures of the sets that are named in its lines
+    ```{methods}               pictures of the methods
 """
 
 import ast
 import importlib
 import inspect
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,11 +28,13 @@ from sphinx.application import Sphinx
 import optzoo.theorems
 from optzoo.theorems import Theorem, theorems_of
 
+import pictures
 import public_names
 
 DOCS = Path(__file__).parent.parent
+REPORT = "results/quick/report.html"
 _BLOCK = re.compile(
-    r"^```\{(api|theorems|claims|coverage|known)\} ?(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE
+    r"^```\{(api|theorems|claims|coverage|known|found|readme|report|sets|methods)\} ?(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE
 )
 
 
@@ -58,20 +66,27 @@ def _api(module: str, body: str) -> str:
 
 
 def _comment_above(module: Any, name: str) -> str:
-    """What the comment before an assignment says, or the one behind it."""
+    """What the string below an assignment says, or the comment before it or behind it."""
     from docstrings import prose
 
     for file in (module, *_imported(module, name)):
-        source = inspect.getsource(file).splitlines()
-        for number, line in enumerate(source):
-            if re.match(rf"{name}\b.*=", line):
-                _, mark, behind = line.partition("  # ")
-                said = [behind] if mark else []
-                while number and source[number - 1].startswith("# "):
-                    number -= 1
-                    said.insert(0, source[number][2:])
-                if said:
-                    return prose(" ".join(said))
+        text = inspect.getsource(file)
+        lines, body = text.splitlines(), ast.parse(text).body
+        for at, node in enumerate(body):
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+            if not any(isinstance(one, ast.Name) and one.id == name for one in targets):
+                continue
+            below = body[at + 1] if at + 1 < len(body) else None
+            if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+                return prose(" ".join(str(below.value.value).split()))
+            _, mark, behind = lines[node.lineno - 1].partition("  # ")
+            said, number = [behind] if mark else [], node.lineno - 1
+            while number and lines[number - 1].startswith("# "):
+                number -= 1
+                said.insert(0, lines[number][2:])
+            if said:
+                return prose(" ".join(said))
     value = getattr(module, name)
     if isinstance(value, (tuple, list, dict)):
         return f"A {type(value).__name__} of {len(value)}."
@@ -232,8 +247,56 @@ def _known(paper: str, body: str) -> str:
     return "\n".join(f"- {_linked(text)}" for text in written)
 
 
+def _found(paper: str, body: str) -> str:
+    del body
+    text = (DOCS / "verdicts.md").read_text(encoding="utf-8")
+    blocks = re.findall(rf"^\*\*(.+)\*\* \({paper}/[\w/-]+\)\n\n((?:- .*\n)+)", text, re.MULTILINE)
+    if not blocks:
+        raise ValueError(f"docs/verdicts.md has nothing of {paper} side by side")
+    return "\n".join(f"**{title}**\n\n{lines}" for title, lines in blocks)
+
+
 def _linked(text: str) -> str:
     return re.sub(r"arXiv:(\d{4}\.\d{5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
+
+
+def _readme(title: str, body: str) -> str:
+    del body
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    if not section:
+        raise ValueError(f"the README has no section {title!r}")
+    return re.sub(r"\]\((?!https?://|#)", "](/", section.strip())
+
+
+def _report(argument: str, body: str) -> str:
+    del argument, body
+    if (DOCS.parent / REPORT).is_file():
+        return "[**Open the report**](../report.html) of the last run of `make verify` on this machine."
+    return (
+        "This site was built where no run was: `make verify` checks every theorem and writes "
+        f"`{REPORT}`, and `make docs` after it puts the report here."
+    )
+
+
+def _sets(argument: str, body: str) -> str:
+    del argument
+    return _gallery("optzoo.lmo", body, pictures.of_set)
+
+
+def _methods_gallery(argument: str, body: str) -> str:
+    del argument
+    return _gallery("optzoo", body, pictures.of_method)
+
+
+def _gallery(module: str, body: str, draw: Callable[[str], str]) -> str:
+    written = ['<div class="gallery">', ""]
+    for name in body.split():
+        text = inspect.getdoc(public_names.public()[f"{module}.{name}"]) or ""
+        first = text.split("\n\n")[0].replace("\n", " ")
+        written += ["::::{container} card", f"{{py:obj}}`{name} <{module}.{name}>`", "", first, ""]
+        written += ["```{raw} html", draw(name), "```", "::::", ""]
+    return "\n".join((*written, "</div>"))
 
 
 _WRITERS = {
@@ -242,6 +305,11 @@ _WRITERS = {
     "claims": _claims,
     "coverage": _coverage,
     "known": _known,
+    "found": _found,
+    "readme": _readme,
+    "report": _report,
+    "sets": _sets,
+    "methods": _methods_gallery,
 }
 
 
