@@ -11,12 +11,13 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
-from typing import Any
-
-from docutils import nodes
-from sphinx.application import Sphinx
+from typing import TYPE_CHECKING, Any
 
 import public_names
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
 
 _SECTIONS = {
     "Args:": "param",
@@ -28,6 +29,7 @@ _SECTIONS = {
     "Examples:": "Examples",
     "References:": "References",
 }
+_LISTED = re.compile(r" (\S+) {2,}(\S.*)")
 _ITEM = re.compile(r"\w+: ")
 _PIECES = re.compile(r"`([^`]+)`|\$((?:\\.|[^$\\])+)\$")
 
@@ -93,7 +95,7 @@ def _evenly(lines: list[str]) -> Iterator[str]:
 
 def _restructured(lines: list[str]) -> Iterator[str]:
     section, at = "", 0
-    items = after_heading = False
+    items = after_heading = in_list = False
     while at < len(lines):
         line = lines[at]
         indent = len(line) - len(line.lstrip())
@@ -131,10 +133,22 @@ def _restructured(lines: list[str]) -> Iterator[str]:
             continue
         if stripped and after_blank and indent >= own + 4:
             block, at = _block(lines, at, indent - 1)
-            yield from ("", " " * (own - shift) + "::", "")
+            yield from ("", " " * (own - shift) + ".. code-block:: text", "")
             yield from (one[shift:] for one in block)
             yield ""
             continue
+        listed = _LISTED.fullmatch(line) if not section else None
+        if listed or (in_list and indent > 1):
+            # " F1   what it says", as module docstrings have it, and what goes on below it
+            words = f"* **{listed[1]}** {prose(listed[2])}" if listed else f"  {prose(stripped)}"
+            yield from ([] if in_list else [""])
+            in_list = True
+            yield words
+            at += 1
+            continue
+        if in_list:
+            in_list = False
+            yield ""
         if section in ("returns", "yields") and indent == 2 and _ITEM.match(stripped):
             items = items or after_heading
         if items and indent == 2 and _ITEM.match(stripped):
@@ -167,7 +181,9 @@ def _block(lines: list[str], at: int, indent: int) -> tuple[list[str], int]:
     return lines[at:end], end
 
 
-def _docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+def _docstring(
+    app: "Sphinx", what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
     del app, what, name, options
     lines[:] = restructured(lines)
     if inspect.isclass(obj) and not lines:
@@ -175,7 +191,13 @@ def _docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines:
 
 
 def _signature(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, given: str | None, returns: str | None
+    app: "Sphinx",
+    what: str,
+    name: str,
+    obj: Any,
+    options: Any,
+    given: str | None,
+    returns: str | None,
 ) -> tuple[str | None, str | None] | None:
     """Annotations as they are written, not what they stand for: `optax.Params`, not its union."""
     del app, what, name, options, returns
@@ -207,8 +229,10 @@ def _written(function: Any) -> tuple[str, str | None] | None:
     return f"({ast.unparse(arguments)})", returned
 
 
-def _annotation(app: Sphinx, env: Any, node: Any, contnode: nodes.Node) -> nodes.Node | None:
+def _annotation(app: "Sphinx", env: Any, node: Any, contnode: "nodes.Node") -> "nodes.Node | None":
     """A name in a signature is a link if it is public here, and text if it is somebody else's."""
+    from docutils import nodes
+
     if node.get("refdomain") != "py" or node.get("reftype") not in ("class", "exc", "obj"):
         return None
     target = node["reftarget"]
@@ -221,7 +245,7 @@ def _annotation(app: Sphinx, env: Any, node: Any, contnode: nodes.Node) -> nodes
     return None if node["reftype"] == "obj" else contnode
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: "Sphinx") -> dict[str, Any]:
     """What Sphinx calls."""
     app.connect("autodoc-process-docstring", _docstring)
     app.connect("autodoc-process-signature", _signature)

@@ -15,9 +15,6 @@ from optzoo import lmo
 from optzoo.conformance.optimizers import ROWS
 from optzoo.conformance.row import TARGET, Subject, start
 from optzoo.plots import COLOURS, inline_svg, oracle_step, style
-from theory_checks.programs import keep, usual_place
-
-keep(usual_place())
 
 __all__ = ["METHODS", "SETS", "of_method", "of_set"]
 
@@ -48,7 +45,12 @@ SETS: dict[str, tuple[lmo.ConstraintSet, tuple[np.ndarray, np.ndarray], str, str
     "l1_ball": (lmo.l1_ball(1.0), _OF_TWO, "in the plane", "a diamond"),
     "l2_ball": (lmo.l2_ball(1.0), _OF_TWO, "in the plane", "a disc"),
     "linf_ball": (lmo.linf_ball(1.0), _OF_TWO, "in the plane", "a square"),
-    "lp_ball": (lmo.lp_ball(3.0, 1.0), _OF_TWO, "p = 3, in the plane", "a square with round corners"),
+    "lp_ball": (
+        lmo.lp_ball(3.0, 1.0),
+        _OF_TWO,
+        "p = 3, in the plane",
+        "a square with round corners",
+    ),
     "weighted_l1_ball": (
         lmo.weighted_l1_ball(jnp.array([1.0, 2.0]), 1.0),
         _OF_TWO,
@@ -91,7 +93,12 @@ SETS: dict[str, tuple[lmo.ConstraintSet, tuple[np.ndarray, np.ndarray], str, str
         "weights 2 and 1, in the plane",
         "an octagon",
     ),
-    "box": (lmo.box(jnp.array([-1.0, -0.4]), jnp.array([1.0, 0.6])), _OF_TWO, "in the plane", "a rectangle"),
+    "box": (
+        lmo.box(jnp.array([-1.0, -0.4]), jnp.array([1.0, 0.6])),
+        _OF_TWO,
+        "in the plane",
+        "a rectangle",
+    ),
     "simplex": (lmo.simplex(), _OF_THREE, "three dimensions, in its own plane", "a triangle"),
     "unit_simplex": (lmo.unit_simplex(), _OF_TWO, "in the plane", "a right triangle at the origin"),
     "hypersimplex": (
@@ -138,7 +145,9 @@ SETS: dict[str, tuple[lmo.ConstraintSet, tuple[np.ndarray, np.ndarray], str, str
         "a triangle, a path at each corner",
     ),
     "vertex_polytope": (
-        lmo.vertex_polytope(jnp.array([[0.0, 0.0], [1.2, 0.1], [1.0, 0.9], [0.3, 1.1], [0.5, 0.5]])),
+        lmo.vertex_polytope(
+            jnp.array([[0.0, 0.0], [1.2, 0.1], [1.0, 0.9], [0.3, 1.1], [0.5, 0.5]])
+        ),
         _OF_TWO,
         "of five points in the plane, one of them inside",
         "a quadrangle",
@@ -163,9 +172,7 @@ SETS: dict[str, tuple[lmo.ConstraintSet, tuple[np.ndarray, np.ndarray], str, str
     ),
     "fantope": (
         lmo.fantope(2),
-        _plane(
-            [[1, 0, 0], [0, -1, 0], [0, 0, 0]], [[0.5, 0.3, 0], [0.3, 0.5, 0], [0, 0, -1]]
-        ),
+        _plane([[1, 0, 0], [0, -1, 0], [0, 0, 0]], [[0.5, 0.3, 0], [0.3, 0.5, 0], [0, 0, -1]]),
         "k = 2, 3 x 3 matrices, the shadow along a plane",
         "two straight sides from a corner to a round base",
     ),
@@ -230,7 +237,7 @@ def of_set(name: str) -> str:
         oracle_step(ax, boundary, point, g, vertex, step=0.5)
         ax.set_axis_off()
     said = (
-        f"{name}, {where}: {shape}. From a point x inside, an arrow points along minus the gradient; "
+        f"{name}, {where}: {shape}. From a point x inside an arrow points along minus the gradient; "
         "a dashed line leads to the oracle's answer s on the boundary, half of it is walked."
     )
     return inline_svg(figure, prefix=f"set-{name}", title=said)
@@ -261,7 +268,9 @@ def of_method(name: str) -> str:
         return jax.lax.scan(step, (params, subject.method.init(params)), None, length=STEPS)[1]
 
     walked = walk(params)
-    path = {key: np.concatenate([np.zeros((1, *leaf.shape[1:])), leaf]) for key, leaf in walked.items()}
+    path = {
+        key: np.concatenate([np.zeros((1, *leaf.shape[1:])), leaf]) for key, leaf in walked.items()
+    }
     squares = sum(
         ((path[key] - goal) ** 2).reshape(STEPS + 1, -1).sum(axis=1) for key, goal in TARGET.items()
     )
@@ -275,11 +284,14 @@ def of_method(name: str) -> str:
         plane.plot(*goal, color=COLOURS["bound"], marker="*", markersize=9)
         plane.set(xlabel="a coordinate", ylabel="another")
         curve.semilogy(np.maximum(distance, 1e-7), color=COLOURS["mean"])
-        curve.set(xlabel="call", ylabel="distance", ylim=(1e-7 if distance.min() < 1e-4 else 1e-4, 1))
+        curve.set(
+            xlabel="call", ylabel="distance", ylim=(1e-7 if distance.min() < 1e-4 else 1e-4, 1)
+        )
         figure.tight_layout(pad=0.4)
     said = (
         f"{name} on a quadratic of six coordinates: left its path in two of them, from the origin "
-        f"to the minimum, which a star marks; right the distance to the minimum, {distance[0]:.2g} at "
-        f"first, {distance[STEPS // 2]:.2g} after {STEPS // 2} calls and {distance[-1]:.2g} after {STEPS}."
+        f"to the minimum, which a star marks; right the distance to the minimum, {distance[0]:.2g} "
+        f"at first, {distance[STEPS // 2]:.2g} after {STEPS // 2} calls and {distance[-1]:.2g} "
+        f"after {STEPS}."
     )
     return inline_svg(figure, prefix=f"method-{name}", title=said)

@@ -95,7 +95,7 @@ def _short() -> dict[str, str]:
 
 
 def full_name(text: str) -> str | None:
-    """The public symbol that code in a docstring, or an annotation, names; None if it names none."""
+    """The public symbol that a piece of code names; None if it names none."""
     text = text.removesuffix("()")
     if text in public():
         return text

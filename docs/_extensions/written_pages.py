@@ -21,20 +21,24 @@ import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+import pictures
+import public_names
+from docstrings import prose
 
 import optzoo.theorems
 from optzoo.theorems import Theorem, theorems_of
 
-import pictures
-import public_names
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent.parent
 REPORT = "results/quick/report.html"
 _BLOCK = re.compile(
-    r"^```\{(api|theorems|claims|coverage|known|found|readme|report|sets|methods)\} ?(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE
+    r"^```\{(api|theorems|claims|coverage|known|found|readme|report|sets|methods)\} ?(.*)\n"
+    r"((?:(?!```).*\n)*)```$",
+    re.MULTILINE,
 )
 
 
@@ -67,8 +71,6 @@ def _api(module: str, body: str) -> str:
 
 def _comment_above(module: Any, name: str) -> str:
     """What the string below an assignment says, or the comment before it or behind it."""
-    from docstrings import prose
-
     for file in (module, *_imported(module, name)):
         text = inspect.getsource(file)
         lines, body = text.splitlines(), ast.parse(text).body
@@ -127,7 +129,9 @@ def _theorems(page: str, body: str) -> str:
             written += ["Not shown by measuring", f": {theorem.not_shown}", ""]
         if theorem.code:
             written += ["```python", theorem.code, "```", ""]
-        parts = [one for one in theorems_of(vars(module)) if one.root is theorem and one is not theorem]
+        parts = [
+            one for one in theorems_of(vars(module)) if one.root is theorem and one is not theorem
+        ]
         if parts:
             written += ["Its parts and consequences that are checked:", ""]
             written += [f"- *{one.label}*: {one.title}." for one in parts]
@@ -139,12 +143,19 @@ def _theorems(page: str, body: str) -> str:
         if not isinstance(public_names.public()[name], Theorem)
         and not isinstance(public_names.public()[name], optzoo.theorems.Paper)
     ]
-    papers = [name for name in names if isinstance(public_names.public()[name], optzoo.theorems.Paper)]
+    papers = [
+        name for name in names if isinstance(public_names.public()[name], optzoo.theorems.Paper)
+    ]
     written += ["## Constants, with the bounds as their methods", ""]
     written += [_api(module.__name__, "\n".join(others)), ""]
     written += ["## Papers", ""]
     for name in papers:
-        written += [f"```{{py:data}} {name.rpartition('.')[2]}", f":module: {module.__name__}", "```", ""]
+        written += [
+            f"```{{py:data}} {name.rpartition('.')[2]}",
+            f":module: {module.__name__}",
+            "```",
+            "",
+        ]
         written += [public_names.public()[name].citation, ""]
     return "\n".join(written)
 
@@ -174,7 +185,9 @@ def _rows(file: str) -> tuple[tuple[str, ...], ...]:
 
 def claims_of(paper: str) -> list[tuple[str, ...]]:
     """The rows of docs/verdicts.md for the claims of a paper."""
-    return [row for row in _rows("verdicts.md") if len(row) == 10 and row[2].startswith(f"{paper}/")]
+    return [
+        row for row in _rows("verdicts.md") if len(row) == 10 and row[2].startswith(f"{paper}/")
+    ]
 
 
 def _claims(paper: str, body: str) -> str:
@@ -188,8 +201,8 @@ def _claims(paper: str, body: str) -> str:
     vacuous = sum(row[7] == "VACUOUS" for row in rows)
     return "\n".join(
         (
-            f"{len(rows)} claims, {consistent} of them CONSISTENT; {killed} of {planted} deliberate "
-            f"mistakes killed; {vacuous} claims VACUOUS (that run would have missed a tenfold "
+            f"{len(rows)} claims, {consistent} of them CONSISTENT; {killed} of {planted} "
+            f"deliberate mistakes killed; {vacuous} claims VACUOUS (that run would have missed a tenfold "
             "mistake in the bound as a whole). What the columns mean stands on [the page of all "
             "verdicts](/docs/verdicts.md), from which these rows are taken.",
             "",
@@ -220,8 +233,8 @@ def _coverage(paper: str, body: str) -> str:
             "coverage](/docs/coverage.md) has no constant of theirs."
         )
     written = [
-        "For each constant the smallest factor by which it could be better before the recorded data "
-        "refute the bound, by the theorem's own runs and by those on parts of its proof ([how to "
+        "For each constant the smallest factor by which it could be better before the recorded "
+        "data refute the bound, by the theorem's own runs and by those on parts of its proof ([how to "
         "read this](/docs/coverage.md)).",
         "",
         "| theorem | own runs | parts of its proof | misreadings killed | not tested, and why |",
@@ -272,7 +285,7 @@ def _readme(title: str, body: str) -> str:
 def _report(argument: str, body: str) -> str:
     del argument, body
     if (DOCS.parent / REPORT).is_file():
-        return "[**Open the report**](../report.html) of the last run of `make verify` on this machine."
+        return '<a href="../report.html">Open the report</a> of the last `make verify` here.'
     return (
         "This site was built where no run was: `make verify` checks every theorem and writes "
         f"`{REPORT}`, and `make docs` after it puts the report here."
@@ -318,13 +331,13 @@ def written(text: str) -> str:
     return _BLOCK.sub(lambda match: _WRITERS[match[1]](match[2].strip(), match[3]), text)
 
 
-def _page(app: Sphinx, docname: str, source: list[str]) -> None:
+def _page(app: "Sphinx", docname: str, source: list[str]) -> None:
     del app
     if docname.startswith("docs/"):
         source[0] = written(source[0])
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: "Sphinx") -> dict[str, Any]:
     """What Sphinx calls."""
     app.connect("source-read", _page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
