@@ -73,9 +73,8 @@ def complaints(site: Path, symbols: tuple[str, ...] = ()) -> list[str]:
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.is_file():
                 found.append(f"{name}: leads nowhere: {link}")
-            elif parts.fragment and target in pages:
-                if unquote(parts.fragment) not in pages[target].places:
-                    found.append(f"{name}: leads to no such place: {link}")
+            elif target in pages and unquote(parts.fragment) not in pages[target].places | {""}:
+                found.append(f"{name}: leads to no such place: {link}")
     for path in sorted(site.rglob("*.css")):
         text = path.read_text(encoding="utf-8")
         found += [f"{path.relative_to(site)}: loads {one}" for one in IN_A_STYLE.findall(text)]
@@ -95,7 +94,7 @@ def main() -> int:
         print(one)
     if not found:
         print(
-            f"{site / 'index.html'}: {len(list(site.rglob('*.html')))} pages, nothing to complain"
+            f"{site / 'index.html'}: {len(list(site.rglob('*.html')))} pages, nothing to complain of"
         )
     return bool(found)
 

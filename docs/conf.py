@@ -1,4 +1,7 @@
-"""The documentation site: `make docs`. Sources are the whole repository, so that links in its pages hold."""
+"""The documentation site, `make docs`.
+
+Its sources are the whole repository, so that links hold in the pages as they stand.
+"""
 
 import os
 import sys
@@ -12,6 +15,9 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(Path(__file__).parent / "_extensions")]
 
 import optzoo  # noqa: E402
+from theory_checks.programs import keep, usual_place  # noqa: E402
+
+keep(usual_place())
 
 project = "optzoo"
 author = "the authors of optzoo"

@@ -1,4 +1,4 @@
-"""The documentation site without building it: what its sources must hold, and its checks' own tests.
+"""The documentation site without building it: its sources, and its checks' own tests.
 
 `make docs` builds it, where warnings are errors, and `docs/check_site.py` reads what was built.
 """
@@ -220,7 +220,7 @@ GOOD = """<title>a</title><link rel="stylesheet" href="own.css"><a href="#here">
 <a href="sub/b.html#there">y</a><a href="https://example.org/z">z</a><img src="i.png" alt="words">
 <svg class="plot" aria-label="words"></svg><math><mi>x</mi></math><dt id="pkg.name">"""
 FAULTS = {
-    "leads nowhere: sub/c.html": ("sub/b.html", "sub/c.html"),
+    "leads nowhere: sub/c.html": ("sub/b.html#there", "sub/c.html"),
     "leads to no such place: sub/b.html#gone": ("b.html#there", "b.html#gone"),
     "leads to no such place: #gone": ('"#here"', '"#gone"'),
     "loads https://example.org/own.css": ('"own.css"', '"https://example.org/own.css"'),

@@ -237,8 +237,8 @@ def of_set(name: str) -> str:
         oracle_step(ax, boundary, point, g, vertex, step=0.5)
         ax.set_axis_off()
     said = (
-        f"{name}, {where}: {shape}. From a point x inside an arrow points along minus the gradient; "
-        "a dashed line leads to the oracle's answer s on the boundary, half of it is walked."
+        f"{name}, {where}: {shape}. From a point x inside an arrow points along minus the "
+        "gradient; a dashed line leads to the oracle's answer s on the boundary, half of it is walked."
     )
     return inline_svg(figure, prefix=f"set-{name}", title=said)
 

@@ -202,8 +202,8 @@ def _claims(paper: str, body: str) -> str:
     return "\n".join(
         (
             f"{len(rows)} claims, {consistent} of them CONSISTENT; {killed} of {planted} "
-            f"deliberate mistakes killed; {vacuous} claims VACUOUS (that run would have missed a tenfold "
-            "mistake in the bound as a whole). What the columns mean stands on [the page of all "
+            f"deliberate mistakes killed; {vacuous} claims VACUOUS (that run would have missed a "
+            "tenfold mistake in the bound as a whole). What the columns mean stands on [the page of all "
             "verdicts](/docs/verdicts.md), from which these rows are taken.",
             "",
             "| theorem | claim | verdict | tightness | would catch | controls killed |",
@@ -234,8 +234,8 @@ def _coverage(paper: str, body: str) -> str:
         )
     written = [
         "For each constant the smallest factor by which it could be better before the recorded "
-        "data refute the bound, by the theorem's own runs and by those on parts of its proof ([how to "
-        "read this](/docs/coverage.md)).",
+        "data refute the bound, by the theorem's own runs and by those on parts of its proof "
+        "([how to read this](/docs/coverage.md)).",
         "",
         "| theorem | own runs | parts of its proof | misreadings killed | not tested, and why |",
         "|---|---|---|---|---|",
