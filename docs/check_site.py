@@ -93,9 +93,8 @@ def main() -> int:
     for one in found:
         print(one)
     if not found:
-        print(
-            f"{site / 'index.html'}: {len(list(site.rglob('*.html')))} pages, nothing to complain of"
-        )
+        count = len(list(site.rglob("*.html")))
+        print(f"{site / 'index.html'}: {count} pages, nothing to complain of")
     return bool(found)
 
 

@@ -74,6 +74,7 @@ if (ROOT / "results/quick/report.html").is_file():
     html_extra_path.append("../results/quick/report.html")
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # it fetches pages, which files do not allow
 html_show_copyright = False
 html_math_renderer = "mathml"
 pygments_style = "a11y-light"

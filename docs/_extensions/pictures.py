@@ -238,7 +238,8 @@ def of_set(name: str) -> str:
         ax.set_axis_off()
     said = (
         f"{name}, {where}: {shape}. From a point x inside an arrow points along minus the "
-        "gradient; a dashed line leads to the oracle's answer s on the boundary, half of it is walked."
+        "gradient; a dashed line leads to the oracle's answer s on the boundary, half of it is "
+        "walked."
     )
     return inline_svg(figure, prefix=f"set-{name}", title=said)
 

@@ -203,8 +203,8 @@ def _claims(paper: str, body: str) -> str:
         (
             f"{len(rows)} claims, {consistent} of them CONSISTENT; {killed} of {planted} "
             f"deliberate mistakes killed; {vacuous} claims VACUOUS (that run would have missed a "
-            "tenfold mistake in the bound as a whole). What the columns mean stands on [the page of all "
-            "verdicts](/docs/verdicts.md), from which these rows are taken.",
+            "tenfold mistake in the bound as a whole). What the columns mean stands on "
+            "[the page of all verdicts](/docs/verdicts.md), from which these rows are taken.",
             "",
             "| theorem | claim | verdict | tightness | would catch | controls killed |",
             "|---|---|---|---|---|---|",
