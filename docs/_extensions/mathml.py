@@ -9,6 +9,8 @@ from sphinx.util import logging
 
 from theory_checks.report.mathml import math_to_html
 
+LONG = 30  # in characters of TeX: such a formula may be wider than a telephone
+
 _logger = logging.getLogger(__name__)
 
 
@@ -24,7 +26,10 @@ def html(tex: str, *, display: bool, location: nodes.Node | None = None) -> str:
 
 
 def _inline(translator: Any, node: nodes.math) -> None:
-    translator.body.append(html(node.astext(), display=False, location=node))
+    drawn = html(node.astext(), display=False, location=node)
+    if len(node.astext()) > LONG:
+        drawn = f'<span class="inline-formula">{drawn}</span>'
+    translator.body.append(drawn)
     raise nodes.SkipNode
 
 
