@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REPORT := results/quick
 
-.PHONY: verify demo test test-long honesty mutation test-browser screenshot browser setup lint types notebooks test-newest bench attack-bench clean help
+.PHONY: verify demo test test-long honesty mutation test-browser screenshot browser setup lint types notebooks docs test-newest bench attack-bench clean help
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,15 @@ notebooks: setup  ## run the notebooks, write notebooks/rendered
 			--execute --to markdown --output-dir notebooks/rendered build/notebooks/$$name.ipynb; \
 		echo "notebooks/rendered/$$name.md"; \
 	done
+
+docs: $(VENV)/.docs  ## build the documentation site, build/site/index.html, and check it
+	rm -rf build/site build/doctrees
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs -d build/doctrees . build/site
+	$(BIN)/python docs/check_site.py build/site
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) --no-build-isolation --editable '.[docs]'
+	@touch $@
 
 test-newest:  ## conformance and packaging on the newest jax and a newer Python, where one is installed
 	@sh tests/newest_jax.sh

@@ -1004,6 +1004,14 @@ def test_names_of_operators_are_upright():
 
 
 @pytest.mark.parametrize(
+    ("tex", "sign"),
+    [(r"\Big\| x", "‖"), (r"\Big\{ x", "{"), (r"\Bigl\lceil x", "⌈"), (r"\arg\min_x f", "arg")],
+)
+def test_big_delimiters_and_arg_are_drawn(tex, sign):
+    assert sign in Page(str(math_to_html(tex))).text
+
+
+@pytest.mark.parametrize(
     "name",
     ["records.coverage", "records.diff", "records.read", "records.theorems", "report.coverage",
      "report.page", "report.mathml", "report.theorems", "restated", "checks.restatable",

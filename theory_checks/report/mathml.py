@@ -31,6 +31,13 @@ _SPELLINGS = (
     (re.compile(r"\\!"), ""),
 )
 
+# What the converter leaves as it was written where it is a big delimiter, and one operator.
+_TEXTS = {
+    **{r"\|": "‖", r"\Vert": "‖", r"\{": "{", r"\}": "}", r"\lbrace": "{", r"\rbrace": "}"},
+    **{r"\lceil": "⌈", r"\rceil": "⌉", r"\lfloor": "⌊", r"\rfloor": "⌋"},
+    **{r"\langle": "⟨", r"\rangle": "⟩", r"\arg": "arg"},
+}
+
 _PIECES = re.compile(
     r"""
     (?P<dollar>\\\$)
@@ -121,6 +128,7 @@ def _purify(element: ElementTree.Element) -> None:
     element.tag = element.tag.rpartition("}")[2]
     if element.tag not in _ELEMENTS:
         raise ValueError(f"<{element.tag}> is not an element of a formula")
+    element.text = _TEXTS.get(element.text or "", element.text)
     if "\\" in (element.text or ""):
         raise ValueError(f"{element.text} is a command that the converter does not know")
     element.attrib = {key: value for key, value in element.attrib.items() if key in _ATTRIBUTES}
