@@ -44,8 +44,8 @@ from theory_checks.records.theorems import theorem_records
 from theory_checks.records.write import unmet_expectations
 from theory_checks.setting import Stated, chosen
 from theory_checks.simulation import Experiment, Process
-from theory_checks.simulation.laboratory import Laboratory
 from theory_checks.simulation.evaluation import run_claim
+from theory_checks.simulation.laboratory import Laboratory
 from theory_checks.statistics.evidence import log_e_process
 from theory_checks.statistics.honesty import LAWS, refutation_times, seeds_for_power, trajectories
 from theory_checks.statistics.verdict import assess

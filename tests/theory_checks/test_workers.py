@@ -15,6 +15,7 @@ from theory_checks.records.lock import InUseError, only_run
 from theory_checks.simulation import runner, workers
 from theory_checks.simulation.engine import InThreads
 from theory_checks.simulation.laboratory import Laboratory
+from theory_checks.statuses import exit_status
 
 from .test_runner import ENVIRONMENT, claim, exact
 
@@ -90,7 +91,7 @@ def test_a_control_that_cannot_be_evaluated_is_named(tmp_path):
     )
     assert [found["id"] for found in records] == ["paper/sound"]
     assert "paper/typo, control 'mistyped': a computed quantity is not finite" in failures[0]
-    assert cli.exit_status(records, failures) == 4
+    assert exit_status(records, failures) == 4
 
 
 def test_a_record_that_json_cannot_hold_costs_no_other(tmp_path):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from theory_checks import cli
+from theory_checks import cli, running
 from theory_checks.records.citation import run_hash
 from theory_checks.records.read import load_results
 from theory_checks.records.write import write
@@ -94,7 +94,7 @@ def test_the_hash_is_in_all_that_a_run_writes(tmp_path, capsys):
     assert f"run: {named}\n" in capsys.readouterr().out
     assert f"run <code>{named}</code>" in write_report(tmp_path).read_text(encoding="utf-8")
     assert f"Run `{named}`" in write_summary(tmp_path).read_text(encoding="utf-8")
-    cli._print_outcome(load_results(tmp_path), 1.0)
+    running._print_outcome(load_results(tmp_path), 1.0)
     printed = capsys.readouterr().out
     assert "2 claims: 2 CONSISTENT (of which 1 vacuous), 0 REFUTED" in printed
     assert printed.endswith(f"run: {named}\n")
