@@ -185,7 +185,8 @@ def _leaves(parent: Element, clip: str | None = None) -> Iterator[Element]:
 
 def _invisible(element: Element) -> bool:
     style = element.get("style", "")
-    return element.tag == "path" and "fill: none" in style and "stroke:" not in style
+    nothing = not element.get("d")  # of a line outside its frame, say
+    return element.tag == "path" and (nothing or ("fill: none" in style and "stroke:" not in style))
 
 
 def _looks(element: Element) -> tuple[str, str, str | None, str]:

@@ -124,3 +124,19 @@ def test_every_reference_resolves():
 
 def test_an_empty_sheet_defines_nothing():
     assert (Sheet().css(), Sheet().definitions()) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax: ax.plot([float("nan")], [float("nan")]),
+        lambda ax: (ax.plot([1, 2], [5, 6]), ax.set_ylim(0, 1)),
+        lambda ax: (ax.plot([5], [5]), ax.set_xlim(0, 1)),
+    ],
+)
+def test_a_line_of_which_nothing_is_in_the_frame(draw):
+    """Matplotlib writes it as a path that goes nowhere."""
+    assert re.search(r"<path (?![^>]* d=)", inline_svg(figure(draw), prefix="a", title=""))
+    sheet = Sheet()
+    short = ElementTree.fromstring(inline_svg(figure(draw), prefix="a", title="", sheet=sheet))
+    assert all(path.get("d") for path in short.iter("path"))

@@ -393,7 +393,10 @@ def report(directory, *side_by_side, claims=()):
 
 def quoted(page):
     """The page with all values of attributes in quotes."""
-    again = lambda tag: re.sub(r"=([\w.#-]+)(?=[ >])", r'="\1"', tag.group())
+
+    def again(tag):
+        return re.sub(r"=([\w.#-]+)(?=[ >])", r'="\1"', tag.group())
+
     return re.sub(r"<[a-z][^<>]*>", again, page)
 
 
