@@ -1,7 +1,6 @@
 """Real workers on this machine: the same numbers, and what becomes of a run when they die."""
 
 import json
-import math
 import os
 import signal
 import socket
@@ -13,17 +12,13 @@ import time
 import pytest
 
 from theory_checks import cli
-from theory_checks.claims import CLAIMS
 from theory_checks.cluster import client
-from theory_checks.cluster.attack import Attacked, on_workers
 from theory_checks.cluster.client import OnCluster, connected, local_workers
 from theory_checks.cluster.worker import Run
 from theory_checks.records.fingerprint import fingerprint
 from theory_checks.registration import load_file
 from theory_checks.simulation.engine import Work
 from theory_checks.statistics.protocol import Protocol
-from theory_checks.worst_case.attack.outcome import families_of
-from theory_checks.worst_case.attack.search import ROUND, Search, here
 
 # Cheap to evaluate, and of every kind: exact, enumerated, sampled, with several looks, a law.
 SAME = (
@@ -101,13 +96,21 @@ def mine(folder, claims):
     return path
 
 
-def started(*arguments, **more):
+# Without the settings of the tests: jax has eight devices there, and hardly optimizes.
+AS_A_USER = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")
+}
+
+
+def started(*arguments):
     return subprocess.Popen(
         [sys.executable, "-m", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **more,
+        env=AS_A_USER,
     )
 
 
@@ -278,28 +281,53 @@ def test_connected_says_what_there_is(cluster):
     assert f"at {cluster[0]}" in said[0]
 
 
-@pytest.mark.parametrize("claim", ["frank_wolfe/sarah/convex/hardest", "soap/shampoo/regret"])
-def test_a_search_is_the_same_on_workers(workers_of_two, claim):
+SEARCH = """
+import json
+import sys
+from contextlib import ExitStack
+from theory_checks.devices import use_all_cores
+use_all_cores()
+from theory_checks.claims import CLAIMS
+from theory_checks.cluster.attack import Attacked, on_workers
+from theory_checks.cluster.client import local_workers
+from theory_checks.statistics.protocol import Protocol
+from theory_checks.worst_case.attack.outcome import families_of
+from theory_checks.worst_case.attack.search import Search, here
+
+def restarts(claim, attempts):
+    search = Search(claim.theorem, families_of(claim), seed=5)
+    search._begin()
+    for numbers in ((0, 1), (3, 4)):
+        for attempt in attempts(search, numbers, 1e9):
+            search._take(attempt, 0.0)
+    best = [[*place, one.parameters, one.scores] for place, one in search.best.items()]
+    return {"paths": [one.path for one in search.restarts], "best": best}
+
+if __name__ == "__main__":
+    with ExitStack() as stack:
+        client = stack.enter_context(local_workers(2)) if sys.argv[1] == "workers" else None
+        for name in sys.argv[2:]:
+            (claim,) = (one for one in CLAIMS if one.id == name)
+            attacked = Attacked(name, (), None, 5, Protocol())
+            found = restarts(claim, here if client is None else on_workers(client, attacked))
+            print(json.dumps(found))
+"""
+
+
+def test_a_search_is_the_same_on_workers(tmp_path):
     """A sampled theorem and an exact one; two restarts, and two more with what those found."""
-    (attacked,) = (one for one in CLAIMS if one.id == claim)
-
-    def search(attempts):
-        one = Search(attacked.theorem, families_of(attacked), None, seed=5)
-        one._begin()
-        for first in (0, ROUND):
-            for attempt in attempts(one, range(first, first + 2), math.inf):
-                one._take(attempt, 0.0)
-        return one
-
-    ours = search(here)
-    theirs = search(on_workers(workers_of_two, Attacked(claim, (), None, 5, Protocol())))
-    assert [one.path for one in ours.restarts] == [one.path for one in theirs.restarts]
-    assert {place: (one.parameters, one.scores) for place, one in ours.best.items()} == {
-        place: (one.parameters, one.scores) for place, one in theirs.best.items()
-    }
-
-
-@pytest.fixture(scope="module")
-def workers_of_two():
-    with local_workers(2) as there:
-        yield there
+    claims = ("frank_wolfe/sarah/convex/hardest", "ito_chains/gaussian/bound")
+    (tmp_path / "search.py").write_text(SEARCH)
+    said = []
+    for where in ("here", "workers"):
+        done = subprocess.run(
+            [sys.executable, str(tmp_path / "search.py"), where, *claims],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=AS_A_USER,
+        )
+        assert done.returncode == 0, done.stderr
+        said.append([json.loads(line) for line in done.stdout.splitlines()])
+    assert said[0] == said[1]
+    assert [len(one["paths"]) for one in said[0]] == [4, 4]
