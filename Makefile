@@ -22,7 +22,8 @@ LONG = tests/optzoo/lmo/test_every_context.py tests/optzoo/test_wrappers.py test
 	tests/optzoo/test_distributed_communication.py \
 	tests/optzoo/conformance/test_long_loops.py tests/optzoo/test_active_set_long_runs.py \
 	tests/problems/finite_sums/test_optimum.py tests/theory_checks/test_honesty.py \
-	tests/theory_checks/worst_case/pep/test_attained.py
+	tests/theory_checks/worst_case/pep/test_attained.py \
+	tests/theory_checks/cluster/test_processes_at_length.py
 
 verify: setup  ## check every theorem (quick preset) and write the report
 	$(BIN)/python -m theory_checks run --preset quick --out $(REPORT) --overwrite

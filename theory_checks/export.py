@@ -28,9 +28,9 @@ def write_figures(options: argparse.Namespace) -> int:
     Raises:
         ExportError: if the run cannot be read, nothing can be drawn, or a file is in the way.
     """
-    from .cli import select
     from .records.read import load_results
     from .report.export import exports
+    from .selection import select
 
     try:
         results = load_results(options.directory)

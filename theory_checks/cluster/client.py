@@ -125,14 +125,19 @@ class OnCluster:
         if time.monotonic() - said < _SAY_EVERY:
             return said
         if not self.client.scheduler_info(n_workers=-1)["workers"]:
-            address = self.client.scheduler.address
+            address = _address(self.client)
             self.say(f"no worker is connected to {address}; {left} claims are waiting for one")
         return time.monotonic()
 
 
+def _address(client: Client) -> str:
+    scheduler: Any = client.scheduler
+    return str(scheduler.address)
+
+
 def gone(client: Client) -> ClusterError:
     """That the scheduler does not answer any more."""
-    return ClusterError(f"the scheduler at {client.scheduler.address} went away")
+    return ClusterError(f"the scheduler at {_address(client)} went away")
 
 
 @contextmanager
@@ -202,6 +207,6 @@ def connected(address: str, *, say: Callable[[str], None] = lambda line: None) -
         threads = client.nthreads()
         say(
             f"{len(threads)} workers with {sum(threads.values())} threads at "
-            f"{client.scheduler.address}; dashboard: {client.dashboard_link}"
+            f"{_address(client)}; dashboard: {client.dashboard_link}"
         )
         yield client

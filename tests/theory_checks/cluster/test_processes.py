@@ -6,19 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
 from theory_checks import cli
 from theory_checks.cluster import client
-from theory_checks.cluster.client import OnCluster, connected, local_workers
-from theory_checks.cluster.worker import Run
-from theory_checks.records.fingerprint import fingerprint
-from theory_checks.registration import load_file
-from theory_checks.simulation.engine import Work
-from theory_checks.statistics.protocol import Protocol
+from theory_checks.cluster.client import connected
 
 # Cheap to evaluate, and of every kind: exact, enumerated, sampled, with several looks, a law.
 SAME = (
@@ -175,43 +169,6 @@ def test_claims_that_kill_their_workers_or_never_end_cost_no_other(tmp_path):
     assert found["failures"] == []
 
 
-def engine(there, file):
-    module = load_file(file)
-    run = Run((str(file),), 8, 0, Protocol(), 60.0, keeps_programs=False)
-    work = [Work(one, fingerprint(one, run.protocol)) for one in module.CLAIMS]
-    return OnCluster(there, run), work
-
-
-def test_a_worker_that_runs_out_of_memory_is_named_and_the_others_finish(tmp_path):
-    file = mine(tmp_path, 'claim("eats", eats), claim("a"), claim("b")')
-    with local_workers(1, memory=2 * 2**30) as there:
-        on_cluster, work = engine(there, file)
-        found = dict(on_cluster.outcomes(work))
-    assert "mine/eats: 3 workers and more died" in str(found[0])
-    assert [found[number]["id"] for number in (1, 2)] == ["mine/a", "mine/b"]
-
-
-def test_a_worker_that_is_killed_loses_nothing(tmp_path):
-    file = mine(tmp_path, 'claim("long", takes_long), claim("a")')
-    with local_workers(1) as there:
-        on_cluster, work = engine(there, file)
-        outcomes = on_cluster.outcomes(work)
-        (pid,) = there.run(os.getpid).values()
-
-        def kill():
-            while not (tmp_path / "long").exists():
-                time.sleep(0.05)
-            os.kill(pid, signal.SIGKILL)
-            (tmp_path / "enough").touch()
-
-        process = threading.Thread(target=kill)
-        process.start()
-        found = dict(outcomes)
-        process.join()
-        assert pid not in there.run(os.getpid).values()
-    assert [found[number]["id"] for number in (0, 1)] == ["mine/long", "mine/a"]
-
-
 def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -279,55 +236,3 @@ def test_connected_says_what_there_is(cluster):
         there.wait_for_workers(1, timeout=60)
     assert said[0].startswith(("0 workers", "1 workers with 1 threads"))
     assert f"at {cluster[0]}" in said[0]
-
-
-SEARCH = """
-import json
-import sys
-from contextlib import ExitStack
-from theory_checks.devices import use_all_cores
-use_all_cores()
-from theory_checks.claims import CLAIMS
-from theory_checks.cluster.attack import Attacked, on_workers
-from theory_checks.cluster.client import local_workers
-from theory_checks.statistics.protocol import Protocol
-from theory_checks.worst_case.attack.outcome import families_of
-from theory_checks.worst_case.attack.search import Search, here
-
-def restarts(claim, attempts):
-    search = Search(claim.theorem, families_of(claim), seed=5)
-    search._begin()
-    for numbers in ((0, 1), (3, 4)):
-        for attempt in attempts(search, numbers, 1e9):
-            search._take(attempt, 0.0)
-    best = [[*place, one.parameters, one.scores] for place, one in search.best.items()]
-    return {"paths": [one.path for one in search.restarts], "best": best}
-
-if __name__ == "__main__":
-    with ExitStack() as stack:
-        client = stack.enter_context(local_workers(2)) if sys.argv[1] == "workers" else None
-        for name in sys.argv[2:]:
-            (claim,) = (one for one in CLAIMS if one.id == name)
-            attacked = Attacked(name, (), None, 5, Protocol())
-            found = restarts(claim, here if client is None else on_workers(client, attacked))
-            print(json.dumps(found))
-"""
-
-
-def test_a_search_is_the_same_on_workers(tmp_path):
-    """A sampled theorem and an exact one; two restarts, and two more with what those found."""
-    claims = ("frank_wolfe/sarah/convex/hardest", "ito_chains/gaussian/bound")
-    (tmp_path / "search.py").write_text(SEARCH)
-    said = []
-    for where in ("here", "workers"):
-        done = subprocess.run(
-            [sys.executable, str(tmp_path / "search.py"), where, *claims],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=AS_A_USER,
-        )
-        assert done.returncode == 0, done.stderr
-        said.append([json.loads(line) for line in done.stdout.splitlines()])
-    assert said[0] == said[1]
-    assert [len(one["paths"]) for one in said[0]] == [4, 4]

@@ -218,13 +218,16 @@ class Search:
         made = attempts or partial(here, on_generation=told)
         if not self.restarts:
             self._begin()
-        while passed() < seconds and self.refuted is None:
+        while passed() < seconds and not self._is_over():
             first = len(self.restarts)
             for attempt in made(self, range(first, first + ROUND), seconds - passed()):
                 self._take(attempt, passed())
                 on_restart(self.restarts[-1])
-                if self.refuted is not None:
+                if self._is_over():
                     break
+
+    def _is_over(self) -> bool:
+        return self.refuted is not None
 
     def _begin(self) -> None:
         """Looks at the instances to begin with, for all objectives."""
