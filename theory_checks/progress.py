@@ -52,9 +52,13 @@ class RunProgress:
         self.say(line)
 
     def _rest(self) -> str:
-        """An estimate of the time to come, once a tenth is finished; a bar has one of its own."""
+        """An estimate of the time to come, a guess until a tenth is finished.
+
+        A bar has one of its own.
+        """
         finished, left = self._done - self._before, self._total - self._done
-        if not self._bar.disable or not left or 10 * finished < finished + left:
+        if not self._bar.disable or not left:
             return ""
+        how = "about" if 10 * finished >= finished + left else "perhaps"
         seconds = (time.monotonic() - self._begun) * left / finished
-        return f", about {math.ceil(seconds / 60)} min left"
+        return f", {how} {math.ceil(seconds / 60)} min left"
