@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A zoo of stochastic optimization algorithms for optax.
 
 Every algorithm is an `optax.GradientTransformationExtraArgs`. The theorems on them are checked by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The iterate of a Frank-Wolfe method as a convex combination of atoms, and steps between them.
 
     x = sum_i w_i a_i,      w_i >= 0,      sum_i w_i = 1,      a_i in C.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether the gradients handed in are those that the functions handed in return.
 
 A method that evaluates gradients itself, beside those that it is given, is wrong after whatever

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of arguments: they name the argument, what was given and what is allowed.
 
 Only concrete values are checked. Under `jit` or `optax.inject_hyperparams` a number is a tracer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A leaf as blocks: neighbouring axes merged, and long axes cut into nearly equal lengths.
 
 An axis of n entries becomes ceil(n / b) blocks whose lengths differ by at most one, so that there

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A coin that falls alike under every precision and transformation."""
 
 import jax

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The float32 iterate that 16-bit parameters stand for: a compensated sum.
 
 Updates have the dtype of the parameters, so that 16-bit parameters p move by roundings, and steps

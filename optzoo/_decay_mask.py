@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which leaves decay: a mask as optax takes it, a tree prefix of the parameters or a function."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps along directions, with a decay of the weights that does not pass through them.
 
 W -= eta U, then W *= 1 - eta lambda: SOAP's and KL-Shampoo's last line, as one additive update.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A method's own state inside that of the wrappers around it."""
 
 from typing import TypeVar

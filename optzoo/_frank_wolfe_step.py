@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step that every Frank-Wolfe method takes with its estimate, and the checks they share."""
 
 from typing import Any

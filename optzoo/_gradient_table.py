@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A table of the last gradient seen of every sample, and its mean, which is never summed anew.
 
 The table holds rows like the parameters, or, where f_i(x) = phi_i(<a_i, x>), scalars phi_i', whose

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Kronecker factors of the second moment of the gradients, by maximum likelihood.
 
 If the entries of a matrix G are Gaussian with the covariance S_a kron S_b, the likeliest factors

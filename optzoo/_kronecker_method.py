@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What KL-Shampoo and KL-SOAP share: arguments, a state's fields, a call, and steps of directions.
 
 They differ in what they do in the bases with a gradient, which each hands in as its `Rule`.

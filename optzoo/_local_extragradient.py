@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Extragradient on the server's sub-problem, with the last value of its operator carried along."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A plan for a theorem on Markovian noise, and the search for the cheapest one."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Batches that grow from step to step, gathered over calls of one shape.
 
 Under `jit` a batch cannot change its shape. One call of `update` brings a micro batch of b samples

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gradients that a variance-reduced method evaluates itself, beside those that it is given."""
 
 from typing import Any, Protocol

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A point at which all workers know the whole operator, renewed with a small probability."""
 
 from typing import Any, NamedTuple, TypeAlias

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of what methods with a table of gradients are given: the batch, its rows, its features.
 
 Only concrete values are checked; shapes and dtypes are known, and checked, under `jit` as well.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arguments that SOAP and its relatives share, checked."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which axes of a leaf are matrix axes: how SOAP sees a parameter.
 
 A leaf is viewed as an optional batch axis followed by matrix axes, each of which has a Gram matrix

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gram matrices and their eigenbases: rotations, the power step, and the stacks it runs in.
 
 A basis is a matrix R = Q^T with the eigenvectors in its rows, in the order of the slots that the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Matrices that the devices hold by rows, each decomposed whole on one of them.
 
 Every matrix has an owner. At a refresh each device sends every owner its rows, one message of all

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gram matrices, bases and roots as the states of SOAP and Shampoo keep them: axes outside.
 
 A field is a tuple over matrix axes of trees like the parameters, with None in the place of a leaf

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What SOAP and Shampoo compute with: gradients in float32 or float64, and none that is not finite.
 
 Leaves keep their own dtypes, whatever those of the gradients are. 16-bit ones are computed in

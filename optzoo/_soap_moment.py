@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """V of one leaf, the running average of squares: whole, or as the outer product of its margins.
 
 Whole it has the leaf's shape. Factored, a matrix keeps the averages of its rows and of its columns,

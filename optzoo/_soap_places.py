@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the parts of SOAP's state lie on the devices of a mesh, and the products between them.
 
 Everything that has an axis whose size the number of devices S divides is split along it, over all

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a call of SOAP does to the bases: nothing, a power step, or at the first eigenvectors."""
 
 import functools

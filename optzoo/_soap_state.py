@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fields of SOAP's state: how they begin, and where their parts are on a mesh."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a state is one that this very transformation could have made.
 
 Settings decide which fields a state has, and parameters how large they are. A state that was made

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counters of what a method under an axis of workers has sent."""
 
 from typing import NamedTuple, TypeAlias

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Linear maps of a pytree read as one vector: a multiple of the identity, a diagonal, a matrix."""
 
 from typing import Any, Literal

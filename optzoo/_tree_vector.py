@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pytrees of floating arrays, read as one vector: sums, norms, argmax and their round-off.
 
 Leaves keep their dtypes; sums and norms are taken in the widest of them, at least float32. Every

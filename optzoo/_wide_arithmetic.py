@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Methods calculate with 16-bit leaves in float32, and with all others in their own dtype."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of the arguments that methods under an axis of workers share."""
 
 from typing import Any

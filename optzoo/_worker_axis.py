@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An axis of workers, whether it is one of `jax.shard_map` or of `vmap(axis_name=...)`.
 
 Under `shard_map`, JAX tracks which values differ between the workers, and asks that the branches of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What methods under an axis of workers evaluate and sum: operators, means, the server's answers.
 
 Points and values are trees like the parameters, in float32 for 16-bit leaves. Collectives stand in

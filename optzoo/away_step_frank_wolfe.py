@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Away-step Frank-Wolfe: steps toward the oracle's atom, or away from the worst of the active set.
 
     minimize f(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Blended pairwise Frank-Wolfe: pairwise steps inside the active set, while they promise enough.
 
     minimize f(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Stochastic gradient boosting with randomly drawn weak learners: an Ito chain of functions.
 
 A family of S weak learners, each constant on the cells of its own partition of the inputs (a

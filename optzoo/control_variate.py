@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Minibatch gradients with a control variate: their noise vanishes at a known point.
 
     g(x) = g_S(x) - g_S(c) + grad f(c),

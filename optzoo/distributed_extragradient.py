@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Extragradient with full communication: every worker sends two whole vectors a step.
 
     z^{k+1/2} = proj_Z(z^k - gamma F(z^k))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Extragradient sliding: the server's operator is solved for, the small rest extrapolated.
 
 With G = F - F_1, which is delta-Lipschitz with delta far below L:

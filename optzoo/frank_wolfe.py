@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Frank-Wolfe and Sarah Frank-Wolfe: minimization over a set known by its linear oracle.
 
     minimize f(x) = (1/n) sum_i f_i(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""KL-Shampoo: Shampoo whose Kronecker factors are fitted to the gradients by maximum likelihood.
 
 For a matrix parameter of shape d_a x d_b with gradients G_t and the momentum M, call t is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""KL-SOAP: Adam in the eigenbases of Kronecker factors that are fitted by maximum likelihood.
 
 For a matrix parameter of shape d_a x d_b with gradients G_t and the moments M and V, call t is

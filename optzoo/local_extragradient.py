@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Local extragradient: every worker runs H steps on its own operator, then all are averaged.
 
     u_{i,0}       = z^k

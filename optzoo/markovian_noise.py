@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The noise of a Markov chain's oracle, and what the multilevel estimator makes of it.
 
 Its factors of variance and bias are those of the lemma D2 of `optzoo.theorems.markovian_noise`.

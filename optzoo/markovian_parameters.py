@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Steps, batches and numbers of iterations that the theorems on Markovian noise prescribe.
 
 The samples come from one trajectory of a chain with the mixing time tau, and their noise is that of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""MASHA1: extragradient with a reference point, and unbiased compressed differences to it.
 
     v^k     = z^k + tau (m^k - z^k)

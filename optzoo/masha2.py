@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""MASHA2: extragradient with a reference point, and contractive compressors with error feedback.
 
     v^k       = z^k + tau (m^k - z^k)

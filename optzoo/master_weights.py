@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""A float32 iterate for 16-bit parameters, under any optimizer.
 
     p_0 = x_0;      x_{k+1} = x_k + v(x_k),      p_{k+1} = p_k + round(x_{k+1} - p_k),

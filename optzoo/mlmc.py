@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The multilevel gradient estimator for samples of a Markov chain, at once or sample by sample.
 
 Successive samples of a chain are correlated, so the mean of a short batch is biased given the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Momentum Frank-Wolfe: one small batch a step, and an average of the gradients so far.
 
     minimize f(x) = E f_i(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Laws of noise with mean 0 and variance 1, for chains whose limit depends on two moments alone.
 
 A chain with small steps forgets everything about its noise but the mean and the covariance. How

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Optimistic MASHA: one round a step, compressed differences, an optimistic correction.
 
     a_i^k   = F_i(z^k) - F_i(w^{k-1}) + alpha (F_i(z^k) - F_i(z^{k-1}))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run has cost so far, read from the state of its method."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Pairwise Frank-Wolfe: weight goes from the worst atom of the active set to the oracle's.
 
     minimize f(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Randomized accelerated gradient descent, for gradients whose noise is Markovian.
 
     minimize f(x) = E_pi F(x, Z), f strongly convex, Z_1, Z_2, ... one trajectory of a chain.

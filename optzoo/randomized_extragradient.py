@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Randomized extragradient, for variational inequalities whose noise is Markovian.
 
     find x* with <F(x*), x - x*> + r(x) - r(x*) >= 0 for all x,   F(x) = E_pi F(x, Z),

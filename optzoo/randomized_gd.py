@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Randomized gradient descent: gradient descent on the multilevel estimator.
 
     minimize f(x) = E_pi F(x, Z), with Z_1, Z_2, ... one trajectory of a Markov chain.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Any optimizer on blocks of its parameters: a convolution as a matrix, an embedding in pieces.
 
     x  ->  (B_1, ..., B_n),      v_1, ..., v_n = tx(B_1, ..., B_n),      v  <-  (v_1, ..., v_n)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""SAG Frank-Wolfe: for generalized linear models, a table of one number a sample.
 
     minimize f(x) = (1/n) sum_i phi_i(<a_i, x>) over x in C, LMO(g) = argmin_{s in C} <g, s>.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Saga Sarah Frank-Wolfe: variance-reduced Frank-Wolfe that never takes a full gradient.
 
     minimize f(x) = (1/n) sum_i f_i(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.

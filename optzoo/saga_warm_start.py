@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The start of a method with a table of gradients, from given ones."""
 
 from typing import Any, TypeVar

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""SAGAFW: variance-reduced Frank-Wolfe with a table, whose refresh is drawn independently.
 
     minimize f(x) = (1/n) sum_i f_i(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Step sizes of Frank-Wolfe methods: sequences in [0, 1] that are fixed before the run.
 
 The theorems ask for predetermined steps; those that look at the function are in `step_rules.py`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Stochastic gradient Langevin dynamics: sampling by gradient steps with Gaussian noise.
 
     sample from pi(x) proportional to exp(-U(x) / T), given gradients of U.

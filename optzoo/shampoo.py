@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Shampoo: gradients preconditioned along every axis by the Gram matrices of all gradients so far.
 
 For a matrix parameter W with gradients G_t,

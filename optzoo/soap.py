@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""SOAP: Adam in the slowly changing eigenbasis of Shampoo's preconditioner.
 
 For a matrix parameter with gradients G_t, the bases Q_L and Q_R and the moments M and V, call t is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""SPIDER Frank-Wolfe: recursive gradients along the path, in epochs that double.
 
     minimize f(x) = (1/n) sum_i f_i(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Steps of Frank-Wolfe methods that look at the function, in the place of numbers and schedules.
 
 From x^k the method goes along a direction d, downhill: <g^k, d> <= 0, and at most eta_max far,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The stochastic conditional gradient: Frank-Wolfe with momentum, as networks are trained with it.
 
     m^k     = (1 - alpha_k) m^{k-1} + alpha_k g^k,    alpha_0 = 1,

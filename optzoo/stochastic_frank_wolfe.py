@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Stochastic Frank-Wolfe: minibatches that grow, so that their noise falls as the steps do.
 
     minimize f(x) = E f_i(x) over x in C, with LMO(g) = argmin_{s in C} <g, s>.

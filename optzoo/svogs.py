@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""SVOGS: stochastic variance-reduced optimistic gradient sliding, a few random clients a round.
 
 With D_i = F_i - F_1, the differences to the server's operator, and G = (1/n) sum_i D_i:

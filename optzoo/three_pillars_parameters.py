@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The numbers that the theorems on Three Pillars prescribe, and what they promise for them.
 
 The formulas are those of `optzoo.theorems.three_pillars`, V1 to V4; here they take the constants of

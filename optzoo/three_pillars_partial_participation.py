@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Three Pillars with random workers in the place of compressed messages (Algorithm 2)."""
 
 import jax

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the state of a method lies on an axis of workers."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures of runs, of single claims and for teaching, drawn on Matplotlib axes from arrays."""
 
 try:

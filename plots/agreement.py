@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measured values beside the exact ones they should equal, or the bounds they should not pass."""
 
 import numpy as np

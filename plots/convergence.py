@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A metric against the number of iterations, oracle calls, rounds or bits, with its bound."""
 
 import numpy as np

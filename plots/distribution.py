@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Distribution functions: laws of atoms as stairs, laws with densities as curves."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a linear minimization oracle does: a set, a direction, the vertex, the step."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The nested batches of a multilevel estimator: which sample has which weight at which level."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every claim of a run at a glance: its verdict, how tight it is and what it would have caught."""
 
 import math

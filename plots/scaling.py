@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A measured quantity against the constant it should scale in, with the fitted power law."""
 
 import numpy as np

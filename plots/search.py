@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A search for hard instances: how far it came, and the instance that it found."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the drawings of one page share: their styles, their markers and the frames they clip to."""
 
 import re

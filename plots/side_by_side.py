@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several methods side by side: labelled curves, each with its band."""
 
 import math

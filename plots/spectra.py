@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Gram matrix before and after a rotation: its diagonal beside its spectrum, and its entries."""
 
 from collections.abc import Mapping

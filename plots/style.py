@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The look of every figure: a palette for colour-blind readers too, and one rc context."""
 
 import math

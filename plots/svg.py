@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A figure as an SVG fragment that can stand in an HTML page beside many others."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How close the runs came to each bound, and how much smaller a bound they would have caught."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who sends what when: the messages of a distributed method, one lane a worker."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths of methods in the plane, over the level lines of what they minimize."""
 
 from collections.abc import Mapping

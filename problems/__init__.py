@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Problems that hand out their constants, each exact or certified, and say which."""
 
 try:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of what the problems are given; they look at concrete values only."""
 
 from typing import Any

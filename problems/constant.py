@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A number of a problem together with how it is known."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real data: what scikit-learn bundles, for classification and regression, and LIBSVM files."""
 
 import bz2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dataclasses as pytrees: arrays are leaves, fields marked static are structure."""
 
 import dataclasses

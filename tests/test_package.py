@@ -154,7 +154,16 @@ def test_files_are_of_readable_size():
     for folder in ALLOWED:
         for path in (ROOT / folder).rglob("*.py"):
             most = 750 if path.parent.name == "theorems" else 600
-            assert len(path.read_text().splitlines()) <= most, path
+            assert len(path.read_text().splitlines()[1:]) <= most, path  # beside the licence
+
+
+def test_every_file_says_its_licence():
+    """As the metadata do, so that a copied file says it, too."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    line = f"# SPDX-License-Identifier: {project['license']}"
+    for folder in ALLOWED:
+        for path in (ROOT / folder).rglob("*.py"):
+            assert path.read_text(encoding="utf-8").splitlines()[0] == line, path
 
 
 def test_no_function_of_the_problems_is_there_for_its_tests_alone():

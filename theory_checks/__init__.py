@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Theorems on stochastic optimization against runs of the methods they speak of.
 
 A `claim` is one statement of one paper; a check turns replicates or an enumeration into a finding;

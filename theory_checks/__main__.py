@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """python -m theory_checks."""
 
 from .cli import program

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A claim: a theorem on a setting or on a grid of them, and what must fail beside it."""
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line: `theory-checks list | run | merge | attack | report | diff | figures | ...`.
 
 Each exit status means one thing. Of a run the first that applies: 1 something REFUTED, a control

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be written on the command line of theory-checks."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compressors under a check: the shipped ones with given draws, and with mistakes.
 
 With a given draw they are the shipped ones but for where the draw comes from: encoding, decoding

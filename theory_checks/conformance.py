@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `theory-checks conformance` is asked to look at, and what it prints."""
 
 import ast

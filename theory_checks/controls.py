@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Controls as a table of changes: what must be refuted beside a claim, and what must not."""
 
 import inspect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One's own data: the LIBSVM files in the folder that OPTZOO_DATA names."""
 
 import bz2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What numpy and jax are told before they are imported: cores, devices, precision, compiler."""
 
 import importlib.metadata

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What does the work of a command: this process, or the workers of a cluster."""
 
 import argparse

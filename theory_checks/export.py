@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command `theory-checks figures`: the figures of a run, or their data, as files."""
 
 import argparse

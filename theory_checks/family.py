@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A family: settings that are evaluated together, as the cases of one check."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutants of optax transformations: the shipped method, of which every call is altered."""
 
 import functools

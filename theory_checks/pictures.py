@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finite sums in one or two dimensions as numbers to draw: what a search found, for its report."""
 
 from collections.abc import Mapping

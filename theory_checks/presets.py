@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much a run spends, and where it may look for data."""
 
 import os

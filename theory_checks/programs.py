@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiled programs, kept from one run to the next.
 
 Most of a run is compilation, and most of a second run's programs are those of the first. jax keeps

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far a run has come: a bar on a terminal, a line a claim otherwise."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims and optimizers from outside: files of one's own, and installed packages.
 
 A package names them in its pyproject.toml, under the groups `CLAIMS_GROUP` and `OPTIMIZERS_GROUP`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the checks need beside jax and optax: the packages of the extras `checks` and `cluster`."""
 
 from collections.abc import Mapping

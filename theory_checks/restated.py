@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A theorem restated: what settings evaluate in its place, to ask what the data say of that."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`theory-checks run` and `merge`: a run in a folder, from its options to its report."""
 
 import argparse

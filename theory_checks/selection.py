@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims by their ids: what the arguments of a command select."""
 
 import fnmatch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A setting: a method on an instance, where a theorem is evaluated."""
 
 import abc

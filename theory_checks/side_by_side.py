@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Methods side by side: on one instance, with the same random numbers, and no verdict."""
 
 import warnings

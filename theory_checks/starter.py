@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command `theory-checks new`: a first file of claims, complete, to be changed."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The exit statuses of the command line, and what calls for which."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Syntax trees, one thread at a time.
 
 CPython 3.11 counts the depth of a tree under construction for the whole interpreter. Where another

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The verdict on a table of ratios, for one's own data: `assess(metric / bound)`."""
 
 from .statistics.identity import identity_test

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Compressors: random maps Q_i that n workers apply to their vectors before they send them.
 
     worker i sends a message that stands for Q_i(a_i);   all of them get (1/n) sum_i Q_i(a_i).

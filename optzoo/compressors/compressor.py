@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a compressor is, and the one that compresses nothing."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compression by a partition of the coordinates among the workers."""
 
 from dataclasses import dataclass

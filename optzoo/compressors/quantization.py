@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compressors by few bits: each entry rounded at random to one of its two neighbours."""
 
 import math

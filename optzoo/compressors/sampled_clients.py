@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random workers in the place of compressed messages."""
 
 from dataclasses import dataclass

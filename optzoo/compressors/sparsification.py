@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compressors by few coordinates: K random ones, or the K largest."""
 
 from dataclasses import dataclass

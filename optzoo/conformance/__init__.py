@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether an optax transformation is one wherever optax and JAX may call it.
 
 `Row` says how an optimizer is made, `PROPERTIES` is what is checked, and `conformance` checks it.

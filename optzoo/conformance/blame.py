@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where somebody's own code raised an error: the line to look at, below all that called it."""
 
 import importlib.util

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The optimizers of `optzoo` as rows of the conformance table."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A row against every property: what passed, what failed, why, and how to mend it."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an optax transformation must do wherever optax and JAX may call it."""
 
 import functools

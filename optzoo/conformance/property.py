@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a property of an optax transformation is, and how its violation is told."""
 
 from collections.abc import Callable

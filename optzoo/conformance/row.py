@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An optimizer under test: how it is made, and the small quadratic on which it is run."""
 
 import dataclasses

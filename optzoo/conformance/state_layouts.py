@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a state goes where users' libraries put it: into models, wrappers and checkpoints.
 
 flax's nnx and equinox keep parameters in containers of their own, and a state that mirrors the

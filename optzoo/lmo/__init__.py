@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Linear minimisation oracles: the convex sets that projection-free methods optimise over.
 
 A set answers `lmo(direction)`, the minimiser of a linear function over it, which is all that a

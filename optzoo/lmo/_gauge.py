@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ball of a norm: membership and the pull to the origin, and what its oracles share."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Leading eigenvectors of a symmetric operator that is known by its products alone.
 
 A thick-restarted block Lanczos method with full orthogonalisation [1]: the Krylov basis grows to

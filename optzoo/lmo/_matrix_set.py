@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets of matrices: what they share, and the decompositions they are made of.
 
 Stacked eigenvalue, QR and singular value decompositions can block each other's threads on CPUs:

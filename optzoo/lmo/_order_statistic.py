@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The k-th largest entry of a vector, and the mask of the k largest, without sorting it.
 
 A bracket around the k-th largest shrinks by counting the entries not below a candidate, one pass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The orthogonal polar factor by products of matrices alone: a Newton-Schulz iteration of degree 5.
 
 X <- X (a - b X'X + c (X'X)^2) maps a singular value t to p(t) = a t - b t^3 + c t^5. If all of them

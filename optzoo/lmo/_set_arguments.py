@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a constraint set is made of: its numbers, and the trees that they are the prefix of.
 
 Numbers are checked where they are concrete; those of a traced set are accepted as they are.

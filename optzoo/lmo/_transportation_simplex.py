@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The transportation problem, solved exactly by the network simplex method.
 
 A basic solution is a spanning tree of the bipartite graph of rows and columns. It is kept as the

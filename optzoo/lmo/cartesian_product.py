@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A set for each part of a tree."""
 
 import dataclasses

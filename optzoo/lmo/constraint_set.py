@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every set of the package is: the oracle, and beside it what a method asks of its set."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Polytopes of matrices with given row and column sums.
 
 They are sets of matrices (m, n), which are the last two axes of each leaf. Leading axes make a leaf

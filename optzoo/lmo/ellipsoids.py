@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ellipsoids: of given semi-axes along the coordinates, or the image of the unit ball."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flows through an acyclic graph: the hull of its paths."""
 
 import dataclasses

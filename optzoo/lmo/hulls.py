@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any polytope, by its vertices."""
 
 import dataclasses

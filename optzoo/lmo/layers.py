@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A set for every layer of a network."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets of matrices for arrays with more than two axes: kernels of convolutions, attention heads."""
 
 import dataclasses

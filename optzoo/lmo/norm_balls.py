@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Balls of the vector norms: the whole tree is one vector."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ball of the largest row norm: each row in an l2 ball of its own."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simplices: the coordinates of the whole tree are non-negative and share a sum."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Polytopes whose oracle sorts: the hypersimplex, its signed sibling, and the permutahedron."""
 
 import dataclasses

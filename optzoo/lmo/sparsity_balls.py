@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Balls whose extreme points are sparse, or sparse in groups, and the balls dual to them."""
 
 import dataclasses

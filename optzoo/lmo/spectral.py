@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Spectral sets: matrices whose singular values or eigenvalues lie in a set of vectors.
 
 The last two axes of a leaf are those of a matrix. Matrices that are stacked along leading axes,

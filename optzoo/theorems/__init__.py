@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is proved about the methods: a page a paper, each statement with its bound as code.
 
 `frank_wolfe.F3` is a theorem: `help(frank_wolfe)` reads like the paper's section of results,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The bounds D3 to D5 for any estimates, whose variance and bias are constants of their own.
 
 No more of the chain enters their proofs than D2's two factors V and b. What is proved for all

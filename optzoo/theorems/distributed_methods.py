@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Distributed variational inequalities: the methods that Three Pillars is compared with.
 
     find z* in Z with <F(z*), z - z*> >= 0 for all z in Z,   F = (1/n) sum_i F_i,

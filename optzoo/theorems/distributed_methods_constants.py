@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The constants of the theorems on methods beside Three Pillars, and every bound as a formula.
 
 The statements that these formulas are the bounds of stand in `optzoo.theorems.distributed_methods`,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Sarah Frank-Wolfe and Saga Sarah Frank-Wolfe: estimators, convex and non-convex rates.
 
     minimize f(x) = (1/n) sum_i f_i(x) over x in X, convex and compact, diameter D.

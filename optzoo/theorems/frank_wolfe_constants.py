@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The constants of the theorems on Frank-Wolfe methods, and every bound as a formula of them.
 
 The statements that these formulas are the bounds of stand in `optzoo.theorems.frank_wolfe`, and so

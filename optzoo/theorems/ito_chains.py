@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Ito chains: how far the law of a chain with any noise is from that of its diffusion.
 
     X_{k+1} = X_k + eta (b(X_k) + eta^alpha delta_k) + eta^{(1+gamma)/2} sigma(X_k) eps_k,

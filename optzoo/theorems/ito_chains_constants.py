@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The constants of the theorems on Ito chains, and every bound as a formula of them.
 
 The statements that these formulas are the bounds of stand in `optzoo.theorems.ito_chains`, and so

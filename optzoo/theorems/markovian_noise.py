@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""First-order methods on gradients from one trajectory of a Markov chain: estimator and rates.
 
     minimize f(x) = E_pi F(x, Z), or solve <F(x*), x - x*> + r(x) - r(x*) >= 0 for all x,

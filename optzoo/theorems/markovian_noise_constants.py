@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The constants of the methods with Markovian noise, and the bounds D3 to D7 as formulas of them.
 
 The statements that these formulas are the bounds of stand in `optzoo.theorems.markovian_noise`, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The constants of batches and multilevel estimates, and the bounds D1 and D2 as formulas of them.
 
 The statements that these formulas are the bounds of stand in `optzoo.theorems.markovian_noise`, and

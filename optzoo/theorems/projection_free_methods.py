@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Projection-free methods: what Sarah Frank-Wolfe and Saga Sarah Frank-Wolfe are compared with.
 
     minimize f(x) = (1/n) sum_i f_i(x) over x in X, convex and compact, diameter D,

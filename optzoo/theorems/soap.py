@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""SOAP, Shampoo and KL-Shampoo: what SOAP is and cannot see, Shampoo's regret, fitted factors.
 
 For a matrix of parameters W with gradients G_t, SOAP keeps the averages L of G G^T and R of G^T G,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A theorem as an object: its statement, its constants and its bound as code, in one place."""
 
 import dataclasses

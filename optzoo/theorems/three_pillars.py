@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Three Pillars: distributed variational inequalities by similarity, compression and local steps.
 
     find z* in Z with <F(z*), z - z*> >= 0 for all z in Z,   F = (1/n) sum_i F_i.

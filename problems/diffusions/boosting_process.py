@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Randomized boosting of the squared loss as a chain of functions, with its exact moments.
 
     F_{k+1} = (1 - eta lambda) F_k - eta P_s (F_k - y + sqrt(2 T / eta) xi_k),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Diffusions dZ = b(Z) dt + sigma(Z) dW, in Ito's sense, whose law is known at every time.
 
 Ornstein-Uhlenbeck and geometric Brownian motion in closed form, linear diffusions in several

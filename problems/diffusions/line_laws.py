@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Laws on the real line by their quantile functions: atoms, histograms, Gaussian, log-normal."""
 
 import dataclasses

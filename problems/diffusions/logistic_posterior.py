@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The posterior of Bayesian logistic regression, with its moments by quadrature.
 
     U(x) = sum_i log(1 + exp(-b_i <a_i, x>)) + |x|^2 / (2 s^2),      pi proportional to exp(-U).

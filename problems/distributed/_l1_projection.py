@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The projection onto an l1 ball, by sorting."""
 
 import jax

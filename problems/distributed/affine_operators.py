@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Affine operators split over workers: every constant an eigenvalue, z* a direct solve."""
 
 import dataclasses

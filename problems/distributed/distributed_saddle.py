@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Bilinear saddle problems split over workers, with the distance between them as a knob.
 
     min_x max_y (mu/2) |x|^2 + x' B_i y - (mu/2) |y|^2:   F_i(x, y) = mu z + (B_i y, -B_i' x) + q_i

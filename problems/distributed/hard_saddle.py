@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The instance on which no method can save communication: a chain whose links lie with n workers.
 
     f_1 = (mu/2) |x|^2 - (mu/2) |y|^2 + (delta^2 / (16 mu)) y_1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Regression against an adversary who shifts all features, with the data split over n workers.
 
     min over |x| <= R_x, max over |y| <= R_y of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exact laws of chains on the line: linear ones with discrete noise, any with Gaussian noise."""
 
 import dataclasses

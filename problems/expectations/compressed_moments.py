@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Exact second moments of Three Pillars on affine problems: no sampling, no enumeration.
 
 With w = (z - z*, m - z*) and a solution u of the sub-problem, exact or by H steps of extragradient

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The stationary covariance of Langevin dynamics in steps, with gradients from minibatches.
 
     delta_{k+1} = (I - eta P H) delta_k + eta P n_k + sqrt(2 eta T) P^{1/2} eps_k

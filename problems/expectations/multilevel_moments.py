@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exact moments of batch means and multilevel estimators along a finite Markov chain."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exact first and second moments of linear methods driven by multilevel Markovian gradients."""
 
 import dataclasses

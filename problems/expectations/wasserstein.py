@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Distances W2: exact on the line, between Gaussians and between discrete laws, else estimates.
 
 .. math:: W_2^2(\mu, \nu) = \min_{X \sim \mu,\, Y \sim \nu} E |X - Y|^2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finite sums f(x) = (1/n) sum_i f_i(x) with known smoothness constants, and their rescalings."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small language model: a transformer that predicts the characters of Python's documentation.
 
 For methods side by side: a loss that is not convex, in matrices of several shapes. It has no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Least squares, logistic regression and the sigmoid loss: f_i(x) = phi_i(a_i'x)."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Matrix completion: the entries of a matrix that were observed, each a summand."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A one-dimensional problem on which variance-reduced bounds are nearly attained."""
 
 import dataclasses

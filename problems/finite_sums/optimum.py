@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The minimum of a smooth convex problem over a convex set, with a duality-gap certificate."""
 
 import dataclasses

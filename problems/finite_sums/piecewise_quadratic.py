@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finite sums on the line whose second derivatives are constant between knots."""
 
 import dataclasses

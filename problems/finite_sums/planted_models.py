@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random least squares, logistic regression and sigmoid loss with a planted sparse solution."""
 
 import jax

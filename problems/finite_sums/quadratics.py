@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finite sums of quadratic functions given by their matrices."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quadratics whose Hessians differ by random signs: every constant in closed form."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finite Markov chains: their mixing time exactly, and fast simulation inside jit and vmap."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The chains of the literature: switches, resampling, rings, walks on graphs, Metropolis."""
 
 import numpy as np

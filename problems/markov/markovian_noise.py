@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Problems whose oracle is fed by a Markov chain, and the exact test of the noise assumption."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Diagonal quadratics under Markovian noise, additive or proportional to the gradient."""
 
 import dataclasses

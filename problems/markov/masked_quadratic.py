@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quadratics whose oracle shows part of the coordinates at a time, Nesterov's chain among them."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Strongly monotone linear operators, part gradient and part rotation, under Markovian noise."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Temporal-difference learning with linear features as a strongly monotone operator."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Streams of convex losses of one matrix, whose best fixed matrix is known after every round."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ways in which a claim is checked; each turns an experiment or a computation into a finding.
 
 A check says what shape its finding has, its `kind`: a bound from above or below, an equality, one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sampled bounds and identities: what runs say about a mean, at every checkpoint."""
 
 import math

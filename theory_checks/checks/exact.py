@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks without chance: identities, inequalities and scalings, computed to round-off."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A quantity known exactly at several values of a constant: its exponent, and its bound."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sampled laws: exponents of a constant or of the steps, and where a mean is smallest."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An exact run below a bound, and between the two the worst case over a class of problems."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks that can be asked again: what would the same data say of another statement?"""
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All claims, families of instances and what stands side by side, one package a paper."""
 
 from ..claim import Claim

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs that outgrow one process: claims on the workers of a Dask cluster.
 
 `worker` is what a worker does, `client` hands out the work and hears the results. Both need the

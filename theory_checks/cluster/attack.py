@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Restarts of a search on the workers of a cluster: those of a round side by side.
 
 They begin with the same knowledge and are taken in the order of their numbers, so the search is the

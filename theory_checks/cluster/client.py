@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hands claims to the workers of a Dask cluster, and hears what comes of them.
 
 Dask retries what a dying worker leaves behind and gives up what kills several. Here is what it does

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a worker does: evaluates one claim by its id, as the process that asked for it would.
 
 Claims hold functions that no wire carries, so a worker has the same package, and the same files of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The short hash of a run, by which it can be cited: equal for the same run made again."""
 
 import hashlib

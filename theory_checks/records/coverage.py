@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run tested of each theorem: its own claims and those on its parts, put together."""
 
 import math

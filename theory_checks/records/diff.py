@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What changed between two runs: claims, verdicts, controls, sharpness and time.
 
 Not to be confused with methods side by side in one run (`side_by_side`).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a result depends on beside its seeds, as one number: a resumed run keeps what has its own.
 
 The statement with its bound's source, the protocol, the versions of what computes, and the code:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run at a time in a folder: two that write the same results.json would lose each other's."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run of several that each did a part of it: the tasks of a job array, say."""
 
 import json

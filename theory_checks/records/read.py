@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """results.json read back, strictly, with every field that a record may lack filled in."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The theorems of a run as they stand in results.json: each once, its parts below it."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """results.json: what a run found, written after every claim and all that stands side by side.
 
 So a killed run loses nothing that was finished.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Coverage for readers: the matrix of theorems and constants, and its worst cells in words."""
 
 import math

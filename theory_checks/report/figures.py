@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures of report.html: inline drawings from result records, with their legends."""
 
 from collections.abc import Callable, Mapping, Sequence

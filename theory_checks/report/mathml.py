@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prose with TeX between dollar signs, as HTML with MathML."""
 
 import re

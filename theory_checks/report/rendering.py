@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the templates write numbers, ids and prose."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The search for hard instances in the report: its path, and what it found."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page without the characters that a browser does not need."""
 
 import re

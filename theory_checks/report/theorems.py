@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report's chapters begin with theorems: each as it stands on its page, and what was found."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replicates: processes and what is watched of them, experiments, and where they are kept."""
 
 from .checkpoints import log_spaced

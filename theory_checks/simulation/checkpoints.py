@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a run is looked at: equally often in every octave of its steps."""
 
 import numpy as np

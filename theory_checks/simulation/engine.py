@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What evaluates many claims, a few at a time: here, threads of this process.
 
 A claim is a unit of work of its own: its numbers follow from its id, the seeds and the protocol,

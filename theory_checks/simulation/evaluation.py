@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluates one claim with its controls, or methods side by side, and makes the record of it."""
 
 import time

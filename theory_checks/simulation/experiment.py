@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replicates of a process, compiled once and spread over all devices.
 
 A replicate is a pure function of its key, and the key of replicate r of an experiment is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Iterates of a transformation on given gradients, and how two sequences of them are compared."""
 
 from collections.abc import Callable, Mapping

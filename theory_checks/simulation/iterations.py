@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is observed after numbers of iterations, where these take different numbers of steps."""
 
 import math

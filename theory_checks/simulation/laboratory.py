@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where checks get their replicates: each is simulated once, whoever asks for it."""
 
 import threading

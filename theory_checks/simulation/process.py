@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process, what one replicate does, and watches, what is observed of it.
 
 A process is `init` and `step`. What is observed stands apart, in watches: pure functions of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs claims with their controls, and methods side by side; keeps each when it is finished."""
 
 import math

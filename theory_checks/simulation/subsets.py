@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uniform indices and subsets of them, drawn at the cost of their number."""
 
 import jax

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A sweep: one process for each of several values of a number, on common random numbers."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Jobs in threads of their own, each with a time limit: one that never ends is left behind."""
 
 import queue

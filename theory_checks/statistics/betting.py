@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Limits of means of bounded variables by betting: valid for every law, seed count and look."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How often each kind of check errs, measured where the claim is just true or just false.
 
 `python -m theory_checks.statistics.honesty` prints these tables with the others; the tests hold

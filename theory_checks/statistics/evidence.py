@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evidence about means of non-negative samples: e-values, bootstrap-t limits, the tail index.
 
 The e-value refutes "the mean is at most 1" for any tail and any stopping rule. The bootstrap-t

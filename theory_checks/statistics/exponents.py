@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measured exponents: the rate in k and the law of a metric in a constant.
 
 How long it takes to reach a threshold, as a function of a constant, is in `scaling`; its functions

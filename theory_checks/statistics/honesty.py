@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How often the verdicts err: false refutations, power and false support, by simulation.
 
 `python -m theory_checks.statistics.honesty` prints the rates as Markdown tables (some minutes):

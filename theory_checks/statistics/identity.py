@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a mean difference is 0: a z-test that allows for seeds unseen, or a bet where it can."""
 
 import math

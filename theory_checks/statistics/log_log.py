@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Power laws fitted in log-log: slopes of log(mean over seeds), with limits by resampling seeds.
 
 The logarithm is taken of the mean, never averaged (Jensen). One resample takes the same seeds at

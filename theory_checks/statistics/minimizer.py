@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a mean is smallest, over resamples of the seeds."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protocol of a run: every number that a verdict depends on beside the data."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Limits of a function of means by studentized resampling of whole seeds."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the time to reach a threshold scales in a constant: tau_mix, kappa, sigma, n, ...
 
 T(theta) is the first passage of the mean metric through eps, in the theorem's own unit, with

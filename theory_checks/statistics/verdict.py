@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From samples of metric / bound to a verdict on "E[metric] <= bound at every checkpoint".
 
 Refuting and supporting are two questions with two tools. An e-value refutes: it is valid for any

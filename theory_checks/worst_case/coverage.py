@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Which constant of a theorem, and which part of its formula, could be wrong unnoticed in a run.
 
 .. math:: \varphi_j = \inf \{ \varphi \ge 1 : \text{the data refute } B(k; c) \text{ with } c_j

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""What a theorem would be with a mistake in it: a constant moved, a power or a term of it wrong.
 
 Generated from the theorem's page, not by hand. The bound is code: the formula, the methods and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims on the methods that Three Pillars is compared with: contractions, floors, complexities."""
 
 from ...claim import Claim

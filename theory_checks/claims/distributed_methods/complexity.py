@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The table of complexities: how rounds, messages and calls grow with delta/mu, L/mu and n.
 
 Every method has its theorem's numbers on the slow instance; the number of steps to an accuracy is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A step of a shipped method on affine operators as matrices, and what follows without sampling.
 
 On affine operators, for every draw of the compressor and side of the coin, a step is an affine map

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes in the methods, and rows of controls."""
 
 from typing import Any

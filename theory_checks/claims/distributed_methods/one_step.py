@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One step of the contractions, exactly: from the state where the shipped method is slowest."""
 
 from collections.abc import Callable

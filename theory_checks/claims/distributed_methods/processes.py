@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A method for distributed variational inequalities on a problem, as a process to be replicated."""
 
 import inspect

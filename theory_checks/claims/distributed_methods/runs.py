@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole runs of the shipped methods on affine operators, their second moments without sampling."""
 
 from collections.abc import Callable

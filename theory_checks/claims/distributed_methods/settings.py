@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the theorems are evaluated: a method on an affine problem, with its theorem's numbers."""
 
 import inspect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who wins where: the costs of every method with its theorem's numbers, exactly."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims on Frank-Wolfe methods: the estimators, convex and non-convex rates, and their laws."""
 
 from ...claim import Claim

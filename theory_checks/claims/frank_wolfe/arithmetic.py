@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No method: the closed forms F3a, F3b, F6a against what they unroll, and the counts, F8."""
 
 from collections.abc import Callable, Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The convex rate for any steps where it is nearly attained: F3 and F6 where the noise decides, and
 F3 beside the bound from below, F9.
 """

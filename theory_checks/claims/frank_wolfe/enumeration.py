@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Expectations over every outcome of a step of the shipped code: batches and coins enumerated.
 
 On a finite sum of few functions a step has finitely many outcomes, so that the identities and the

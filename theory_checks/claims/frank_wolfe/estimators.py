@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The SARAH/PAGE estimator of Sarah Frank-Wolfe, and one step of the method: F1, F1b, F2, F3b."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Families of instances for the Frank-Wolfe theorems: what `theory-checks attack` searches.
 
 On the line all finite sums with piecewise constant second derivatives, of which every smooth one

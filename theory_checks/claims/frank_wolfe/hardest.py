@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hardest instances known for each rate: where one term of its bound is nearly all there is.
 
 Without noise: f linear, of which only the start is left; |x|^2 / 2 over the simplex, where a vertex

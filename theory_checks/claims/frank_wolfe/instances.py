@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The finite sums over sets on which the Frank-Wolfe theorems are evaluated."""
 
 from collections.abc import Mapping, Sequence

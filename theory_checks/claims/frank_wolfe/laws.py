@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The laws of the noise terms, (1/K) sqrt((1-p)/(pb)) and (1/K) sqrt(n)/b.
 
 One horizon picks the slope of f(x) = c x that is worst for it. The laws are therefore measured on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes in Sarah and in Saga Sarah Frank-Wolfe, and the other convention for Saga's table.
 
 Each takes the arguments of the method that it spoils; `more` and `named` are those it leaves alone.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims that could have failed where a bound is slack on its instance.
 
 The parts of the bounds' proofs, each checked where it is attained or exact, and the scaling of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frank-Wolfe methods on a finite sum over a constraint set, as processes to be replicated."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bounds along runs on generic instances: the rates F3, F3a, F3b, F4, F6, F6a, F7, and F5."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Expectations over all batches of the shipped Saga Sarah Frank-Wolfe, in float64.
 
 Nothing in a step is random but its batch, so that expectations over one step, and over all

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The estimator of Saga Sarah Frank-Wolfe and its table: F5, exactly and on a line."""
 
 from collections.abc import Callable

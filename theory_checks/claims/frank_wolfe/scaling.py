@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exact scaling: f to u f and X to t X, on the same random numbers."""
 
 from collections.abc import Callable, Sequence

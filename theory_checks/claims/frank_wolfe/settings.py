@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the Frank-Wolfe theorems are evaluated: methods with their steps on instances."""
 
 from collections.abc import Mapping

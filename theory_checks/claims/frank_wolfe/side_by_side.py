@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sarah and Saga Sarah Frank-Wolfe on the same batches: gradients, oracle calls, and when which."""
 
 from functools import partial

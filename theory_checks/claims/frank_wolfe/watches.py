@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is observed of a Frank-Wolfe method on a finite sum."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run, the worst case over the class, and the theorem, beside each other.
 
 The convex rate after a few steps without noise, and a step of the Lyapunov function with it, from

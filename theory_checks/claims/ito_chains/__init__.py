@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims on Ito chains: their law, its distance to the diffusion, and exponents in the step."""
 
 from ...claim import Claim

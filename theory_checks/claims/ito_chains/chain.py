@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The law of the shipped chain, enumerated, against the law that the other claims compute with."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cases of this paper: the distances of a family of chains beside what a theorem says."""
 
 from collections.abc import Callable, Mapping

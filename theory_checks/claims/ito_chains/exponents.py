@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The paper's exponents, case by case: slopes at least theirs, and values below explicit bounds."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Families of instances for the theorems on Ito chains: what `theory-checks attack` searches.
 
 Linear chains on the line and in the plane, geometric ones, and walks: both laws are exact.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What no chain comes below: the lattice of a walk of coins, and a drift with an error."""
 
 from dataclasses import replace

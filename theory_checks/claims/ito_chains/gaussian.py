@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gaussian noise: exact distances, the bound of the synchronous coupling, several dimensions."""
 
 import numpy as np

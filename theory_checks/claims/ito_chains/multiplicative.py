@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noise that depends on the state: geometric Brownian motion and its chain."""
 
 import numpy as np

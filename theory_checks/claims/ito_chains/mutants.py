@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes in Ito chains; each takes the arguments of `optzoo.ito_chain`."""
 
 import dataclasses

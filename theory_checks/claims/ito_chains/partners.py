@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Identities about the code and bounds that are nearly attained.
 
 They fail for a wrong factor, and so can stand beside a bound that is slack on its instance.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Chains beside their diffusions, with exact laws: one step and one time each."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every path of the shipped chain: `optzoo.ito_chain` with the noise written out."""
 
 import itertools

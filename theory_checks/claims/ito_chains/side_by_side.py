@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Distances of all cases against the step, and the law of a chain turning into its diffusion's."""
 
 from typing import Any

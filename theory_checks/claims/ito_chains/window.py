@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noise of any law against Gaussian noise: the window coupling and its constant."""
 
 from dataclasses import replace

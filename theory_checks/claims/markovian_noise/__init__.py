@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims on first-order methods under Markovian noise: estimator, bounds along runs, laws."""
 
 from ...claim import Claim

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """D3 to D5 with the worst of all estimates, on a line: what the multilevel one need not be.
 
 The proofs use no more of an estimate than its variance and its bias. A bias that stops the method,

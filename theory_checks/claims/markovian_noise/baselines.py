@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The methods that are put side by side, each with the exact curve of its mean error.
 
 All but AdaGrad are linear on quadratics, so that their mean errors follow from a recursion, without

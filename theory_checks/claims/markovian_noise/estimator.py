@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""D1 and D2: batches and the multilevel estimator, from each state of the chain.
 
 The weights of the estimator are read off the shipped code; with them, moments follow from dynamic

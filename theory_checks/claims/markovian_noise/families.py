@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Families of instances for the theorems on Markovian noise: what `theory-checks attack` searches.
 
 Every chain of two or three states, any noise along it that is additive or grows with the gradient,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hardest instances known for D3 and D5, found by searches of half an hour.
 
 Each is named after what of the bound it needs. Exact expectations, every starting state and

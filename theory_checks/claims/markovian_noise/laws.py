@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The laws in the mixing time, the batch, the step and the condition number.
 
 Most are exact, from dynamic programming and recursions; the law of the complexity is sampled.

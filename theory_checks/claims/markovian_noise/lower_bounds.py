@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What no method can beat: the two terms of the complexity, from below.
 
 The condition number, on every path: on the masked Nesterov chain a method sees one more coordinate

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The methods, each as it is shipped and as the exact recursion of its moments."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes in the multilevel estimator, in the methods that are fed by it, and in their bounds.
 
 Those of the estimator take the arguments of `optzoo.mlmc_gradient`, the level's wrong law those of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims that could have failed where a bound is slack on its instances.
 
 The moments of the estimator that the bounds are made of: what fails for a wrong factor.

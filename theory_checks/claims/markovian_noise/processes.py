@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Methods on Markovian problems, replicated in lock-step over the samples of their chains.
 
 A step of a process is a tick of `optzoo.mlmc_stream`, a fixed number of samples, so that replicates

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""D3, D3a, D4 and D5 beside exact expectations, at every iteration from each starting state."""
 
 from collections.abc import Callable, Mapping

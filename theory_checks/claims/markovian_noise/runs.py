@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sampled runs of the shipped code: beside exact expectations, and below the bounds.
 
 Where the noise outweighs the gradient (delta = 2) each single gradient points uphill in one of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The chains, and the settings whose moments follow exact recursions from each starting state."""
 
 import abc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The methods beside their baselines: error against samples, samples to a target against tau."""
 
 from functools import partial

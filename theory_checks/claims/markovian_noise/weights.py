@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The multilevel estimator as the weights it gives to the samples, read off the shipped code.
 
 On a stream whose i-th gradient is the i-th unit vector, an estimate is its weights. With them the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """After a few iterations without noise: a run, the worst case over the class, and the rates."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One step of the accelerated method's potential with noise: measured, worst case, theorem.
 
 From any x and x_f, with two equally likely estimates whose mean and spread are as bad as they may

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims on the methods that Sarah Frank-Wolfe is compared with, and the table of complexities."""
 
 from ...claim import Claim

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Deterministic methods: short steps, and the linear convergence of those with an active set.
 
 Quadratics with a known minimizer on a face: f* is exact, and nothing is sampled. The linear rates

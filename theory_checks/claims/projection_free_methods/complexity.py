@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C1 and C2: how the error falls with gradients of samples, and with calls of the oracle.
 
 Three kinds of instances on which the laws are clean: f_i(x) = c x +- x^2 / 2, averaged over a grid

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C3: gradients of samples that each theorem guarantees to be enough, for more and more samples."""
 
 from collections.abc import Callable, Mapping

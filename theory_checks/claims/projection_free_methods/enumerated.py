@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every sequence of batches, enumerated: the bounds where each of their terms is nearly all.
 
 In one dimension and with two samples a run of a few steps has few outcomes. Without noise: a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small instances whose runs can be enumerated, and those for which exponents are clean."""
 
 from collections.abc import Sequence

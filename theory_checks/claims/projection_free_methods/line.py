@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SAGAFW's error along a line, with batches of the cube root of n: the slip, measured."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes in the stochastic methods, each in the place of the shipped one."""
 
 from typing import Any

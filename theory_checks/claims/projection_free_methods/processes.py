@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A projection-free method on a finite sum, as a process to be replicated or enumerated."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stochastic methods with their papers' numbers along runs on generic instances."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the theorems are evaluated: a method with its steps, batches and epochs on an instance."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The complexity table, measured: the error of every method by gradients and by oracle calls."""
 
 from collections import defaultdict

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims on SOAP: what it is and cannot see; on Shampoo's regret, and KL-Shampoo's factors."""
 
 from ...claim import Claim

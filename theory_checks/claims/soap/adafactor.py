@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """S1: Shampoo with power 1/2 is Adafactor in the eigenbasis of its preconditioner, on real data."""
 
 from functools import cache

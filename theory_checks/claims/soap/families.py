@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Families of instances for Shampoo's regret: what `theory-checks attack` searches.
 
 Streams of losses of a 2 x 2 matrix in which a few rounds, of any features and targets, come again

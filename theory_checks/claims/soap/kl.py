@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """S11 to S13: KL-Shampoo's factors, in the limit of its own averages and beside a scaled state.
 
 All values of a gradient are one leaf. Its axis of values is too long for a factor, so that the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small language model and its training by SOAP, Shampoo, their KL kin and AdamW.
 
 The model and its text are `optzoo.problems.CharacterModel` and `python_documentation`. Every

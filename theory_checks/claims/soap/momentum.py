@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """S9: Shampoo with power 1/2 and momentum is Adafactor with momentum, iterate by iterate."""
 
 from collections.abc import Callable, Mapping

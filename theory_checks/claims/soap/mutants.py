@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes that implementations of SOAP and Shampoo make, and the authors' own arrangement.
 
 Those of SOAP are for leaves whose axes all have a basis or none; those of Shampoo are for one

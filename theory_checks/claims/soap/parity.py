@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """S6: the shipped transformation against the authors' loop written out in NumPy, and mistakes."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """S7 and S8: Shampoo's regret, on streams whose best fixed matrix is known, and at its largest."""
 
 from collections.abc import Mapping

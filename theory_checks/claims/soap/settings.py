@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SOAP on given gradients, and Shampoo on online problems whose best fixed matrix is known."""
 
 import abc

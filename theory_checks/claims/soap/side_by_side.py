@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SOAP, Shampoo, their KL kin and AdamW on the same text: iterations to AdamW's final loss."""
 
 import jax

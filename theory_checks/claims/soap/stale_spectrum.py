@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """S10: what the shipped transformation takes for eigenvalues while the eigenvectors turn."""
 
 from collections.abc import Mapping

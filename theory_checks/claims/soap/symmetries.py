@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """S2 to S5: rotations, no rotations, stacks and scales of what goes into SOAP."""
 
 from collections.abc import Mapping, Sequence

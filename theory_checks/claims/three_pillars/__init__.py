@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims on Three Pillars: its step, its second moments, its rates and laws, what it sends."""
 
 from ...claim import Claim

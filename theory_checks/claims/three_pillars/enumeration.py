@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Expectations over all draws of a step of the shipped method, in float64.
 
 A step is random in its messages and in the coin of the reference.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Families of instances for the theorems on Three Pillars: what `theory-checks attack` searches.
 
 Any affine operators of a few workers in a few dimensions. Over R^d all expectations are exact, from

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hardest instances known for V2 and for a step of V4, found by searches.
 
 Each is named after what of the bound it needs. Exact second moments; V4 from the slowest state.

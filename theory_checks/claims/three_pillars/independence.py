@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Independent compressors: n workers that send one vector lose n times less than one alone."""
 
 from collections.abc import Mapping

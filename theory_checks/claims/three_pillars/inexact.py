@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What too few local steps do, exactly: to one step, to whole runs, and with noise.
 
 The instances are small and linear, so that a step is a random matrix. What makes a term large is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""How the number of steps grows with delta/mu, n and L: like sqrt(n) delta/mu, and not with L."""
 
 from collections.abc import Sequence

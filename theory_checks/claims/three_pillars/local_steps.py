@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The local steps of extragradient on the server's sub-problem: one, exactly, and with noise."""
 
 import jax

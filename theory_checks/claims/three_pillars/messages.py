@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What compression costs: the second moment of the messages, over every draw."""
 
 from functools import partial

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole runs without sampling: exact second moments on affine problems."""
 
 from functools import cache, partial

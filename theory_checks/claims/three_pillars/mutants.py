@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes in Three Pillars, the other convention for its reference point, and rows of controls."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One step, exactly: over R^d and over a ball, with exact and with few local steps, and Minty."""
 
 import math

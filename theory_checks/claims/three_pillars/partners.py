@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims that could have failed where a bound is slack on its instance.
 
 The parts of the proofs, each an identity or attained: what fails for a wrong factor.

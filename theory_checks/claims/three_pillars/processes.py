@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Three Pillars on a distributed operator, and extragradient, as processes to be replicated."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sampled runs of the shipped method against the theorems, each control where it must fail."""
 
 from collections.abc import Callable

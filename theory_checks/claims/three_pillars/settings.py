@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the theorems on Three Pillars are evaluated: problems with the theorems' numbers."""
 
 import math

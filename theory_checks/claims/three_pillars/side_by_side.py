@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Three Pillars and extragradient on real data: rounds, numbers sent, local calls."""
 
 from collections.abc import Sequence

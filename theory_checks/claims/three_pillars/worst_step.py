@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""One step of the potential with exact solutions: measured, worst case over a class, theorem.
 
 With two workers, F_1 = F + D and F_2 = F - D, and one client drawn, a step is linear in the values

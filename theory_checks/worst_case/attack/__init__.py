@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attack: the search for the instance that makes a theorem tight, or breaks it."""
 
 from .gradient_methods import METRICS, gradient_families

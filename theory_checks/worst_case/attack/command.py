@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`theory-checks attack ID`: searches, reports, and leaves what it found in a folder."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One run of CMA-ES in the unit cube: its generations, and when it has stalled."""
 
 import math

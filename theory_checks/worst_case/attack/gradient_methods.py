@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Families of instances for methods that see gradients only: any optax transformation.
 
 A finite sum f(x) = (1/n) sum_i f_i(x) without constraints, of which the method sees one sample a

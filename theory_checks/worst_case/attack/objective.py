@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""How hard an instance is: how close a theorem is to what is measured, as a whole and in a part.
 
 .. math:: \max_k \frac{m_k}{B_k}, \qquad \max \Big\{ \frac1\varphi : m_k > B_k(c_j / \varphi)

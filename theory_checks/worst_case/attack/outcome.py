@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a search found: the file that keeps it, and the claim on the hardest instances.
 
 `attack.json` has all that it takes to go on with the search, and to evaluate the hardest instances

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The search for the instance that makes a theorem tight, or breaks it.
 
 Restarts of CMA-ES go round the families and the objectives; within one the program stays, and only

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Families of instances: what a search may vary, in stated ranges, and the case that it makes."""
 
 import inspect

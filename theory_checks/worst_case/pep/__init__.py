@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The exact worst case of a method's own code, over all functions of a class in any dimension.
 
 What a theorem bounds from above can be computed: for a method that is linear in its gradients the

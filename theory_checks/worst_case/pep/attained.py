@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Back to runs: the method itself on the worst function that was found, and how bad it was."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes of functions and operators over which a worst case is taken, in any dimension."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Methods with coins and batches: all that can happen on a finite sum, with its probability."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Of an operator one knows more than its pairs say: it has a value at every further place.
 
 Values t_l at points x_l are those of no L-Lipschitz, mu-strongly monotone operator if there is a

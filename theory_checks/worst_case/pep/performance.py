@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The performance of a transcript over a class, as expressions of PEPit: what is maximized."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The worst case of a method over a class: a semidefinite program, and its solver's word.
 
 The functions of a class enter by the conditions on finitely many points, gradients and values that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""The steps of a method read off its code: what it asks, as combinations of what it was told.
 
 A method that is linear in its start and in the answers of its oracles,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""From the solution of the semidefinite program back to a function that can be run.
 
 Points x_i with gradients g_i and values f_i that fulfil the conditions of the convex L-smooth

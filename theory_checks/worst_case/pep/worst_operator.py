@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""A linear operator of the plane that is nearly as bad as an operator can be.
 
 The conditions on operators are not sufficient, so that there may be no worst one to be made of the
