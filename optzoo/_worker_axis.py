@@ -54,5 +54,7 @@ def _is_tracked(axis_name: str) -> bool:
 
 
 def _differing_axes(leaf: Any) -> frozenset[Any]:
-    varying: frozenset[Any] = jax.typeof(leaf).manual_axis_type.varying
-    return varying
+    kind = jax.typeof(leaf)
+    if hasattr(kind, "manual_axis_type"):
+        return frozenset(kind.manual_axis_type.varying)
+    return frozenset(kind.vma)  # jax before 0.10

@@ -67,7 +67,11 @@ def _in_flax(subject: Subject) -> None:
         def step(state: Any, given: Any = before[0], graphs: list[Any] = graphs) -> Any:
             model, optimizer = nnx.merge(given, state)
             params = nnx.state(model, nnx.Param)
-            optimizer.update(model, gradient(params), **subject.row.extras(nnx.as_pure(params)))
+            # `nnx.as_pure`, which older releases of flax do not have
+            arrays = jax.tree.map(
+                lambda one: one[...], params, is_leaf=lambda one: isinstance(one, nnx.Variable)
+            )
+            optimizer.update(model, gradient(params), **subject.row.extras(arrays))
             graph, after = nnx.split((model, optimizer))
             graphs.append(graph)
             return after
