@@ -1,6 +1,7 @@
-"""`python -m benchmarks [NAME ...]`: run, print the tables, keep them in RESULTS.md and the README.
+"""`python -m benchmarks [NAME ...]`: run, print the tables, keep them in RESULTS.md.
 
-The name `readme` measures nothing: it writes the README's sentences from the tables again.
+The sentences of docs/speed.md are written from the tables again; with the name `highlights` nothing
+is measured before.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from importlib import import_module
 import jax
 from tqdm import tqdm
 
-from .highlights import write_readme
+from .highlights import write_page
 from .progress import progress
 from .report import RESULTS, replace_section
 
@@ -42,7 +43,7 @@ NAMES = (
 def main() -> int:
     """The exit status: 0, or 2 if a package is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    known = (*NAMES, *ALONE, "readme")
+    known = (*NAMES, *ALONE, "highlights")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}")
     names = parser.parse_args().names or NAMES
     for name in names:
@@ -63,7 +64,7 @@ def main() -> int:
         tqdm.write(f"\n## {name}\n\n{text}\n")
         before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
         RESULTS.write_text(replace_section(before, name, text), encoding="utf-8")
-    write_readme()
+    write_page()
     return 0
 
 

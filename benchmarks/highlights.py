@@ -1,6 +1,6 @@
-"""The README's sentences on speed, written from the tables of RESULTS.md.
+"""The sentences of docs/speed.md, written from the tables of RESULTS.md.
 
-No number is typed twice: `python -m benchmarks` ends by writing this part of the README again.
+No number is typed twice: `python -m benchmarks` ends by writing this part of the page again.
 """
 
 import re
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from .report import RESULTS
 
-__all__ = ["README", "Tables", "highlights", "replace_block", "write_readme"]
+__all__ = ["PAGE", "Tables", "highlights", "replace_block", "write_page"]
 
-README = Path(__file__).parent.parent / "README.md"
-BEGIN = "<!-- Written by `python -m benchmarks readme`, from benchmarks/RESULTS.md. -->\n"
+PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
+BEGIN = "<!-- Written by `python -m benchmarks highlights`, from benchmarks/RESULTS.md. -->\n"
 END = "<!-- End of what is written. -->\n"
 
 
@@ -267,20 +267,20 @@ def _time_to_gap(tables: Tables) -> str:
         ratios are {best("1e-2")}."""
 
 
-def replace_block(readme: str, text: str) -> str:
-    """The README with the block between the two marks replaced.
+def replace_block(page: str, text: str) -> str:
+    """The page with the block between the two marks replaced.
 
     Example:
         >>> replace_block(f"before {BEGIN} old {END} after", "new").count("new")
         1
     """
-    before, _, rest = readme.partition(BEGIN)
+    before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{text}\n\n{END}{after}"
 
 
-def write_readme() -> None:
-    """Brings the README up to date with RESULTS.md."""
+def write_page() -> None:
+    """Brings the page up to date with RESULTS.md."""
     text = highlights(Tables(RESULTS.read_text(encoding="utf-8")))
-    readme = README.read_text(encoding="utf-8")
-    README.write_text(replace_block(readme, text), encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(replace_block(page, text), encoding="utf-8")

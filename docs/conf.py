@@ -34,7 +34,7 @@ extensions = [
 ]
 
 include_patterns = [
-    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
     *("docs/**.md", "notebooks/README.md", "notebooks/rendered/*.md", "benchmarks/RESULTS.md"),
 ]
 # Folders that need not be walked.

@@ -167,12 +167,12 @@ def test_every_file_says_its_licence():
 
 
 def test_no_function_of_the_problems_is_there_for_its_tests_alone():
-    """Each is used by a claim, a lesson, a benchmark or another module, or the README names it."""
+    """By a claim, a lesson, a benchmark or another module, or docs/methods.md names it."""
     folders = ("problems", "theory_checks", "notebooks", "benchmarks")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     words = {
         path: set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
-        for path in (ROOT / "README.md", *files)
+        for path in (ROOT / "docs" / "methods.md", *files)
         if path != ROOT / "problems" / "__init__.py"
     }
     for name in optzoo.problems.__all__:
@@ -288,9 +288,10 @@ def test_the_command_line_without_its_extra_names_it(bare):
     )
 
 
-def test_the_first_example_of_the_readme_prints_what_it_says(bare):
+@pytest.mark.parametrize("page", ["README.md", "docs/methods.md"])
+def test_the_first_example_prints_what_it_says(bare, page):
     """Numbers may differ in their last digits, on another processor or with another jax."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     ((example, output),) = re.findall(r"```python\n(.*?)```.*?```text\n(.*?)```", text, re.DOTALL)
     done = bare(example)
     assert done.returncode == 0, done.stderr

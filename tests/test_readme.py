@@ -1,4 +1,4 @@
-"""What the README says exists."""
+"""What the README and the pages that hold its tables say exists."""
 
 import re
 from pathlib import Path
@@ -9,12 +9,31 @@ from optzoo.conformance.optimizers import ROWS
 from theory_checks.claims import CLAIMS
 
 ROOT = Path(__file__).parent.parent
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in (
+        "README.md",
+        "docs/methods.md",
+        "docs/guide/how_to_choose.md",
+        "docs/speed.md",
+        "docs/verification.md",
+        "docs/command_line.md",
+        "docs/compatibility.md",
+        "docs/soap_for_optax.md",
+        "docs/findings.md",
+        "SECURITY.md",
+    )
+}
+README = PAGES["README.md"]
 
 
 def test_every_method_has_its_row():
     """In the table of methods, alone or beside its kin."""
-    firsts = [line.split("|")[1] for line in TEXT.splitlines() if line.startswith("| `")]
+    firsts = [
+        line.split("|")[1]
+        for line in PAGES["docs/methods.md"].splitlines()
+        if line.startswith("| `")
+    ]
     for row in ROWS:
         assert any(f"`{row.make.__name__}`" in first for first in firsts), row.make.__name__
 
@@ -30,7 +49,7 @@ def test_every_claim_stands_in_the_table_of_verdicts(claim):
 
 
 def test_every_theorem_is_named():
-    named = set(re.findall(r"^\| ([A-Z0-9a-z, ]+) \|", TEXT, flags=re.MULTILINE))
+    named = set(re.findall(r"^\| ([A-Z0-9a-z, ]+) \|", PAGES["docs/verification.md"], re.MULTILINE))
     theorems = {label for line in named for label in line.split(", ")}
     assert {claim.theorem.root.label for claim in CLAIMS} <= theorems
 
@@ -42,10 +61,19 @@ def test_the_demo_has_a_theorem_of_each_paper():
     assert set(named) <= set(claims)
     papers = [name.partition("/")[0] for name in named]
     assert sorted(papers) == sorted({name.partition("/")[0] for name in claims})
-    assert "make demo" in TEXT
+    assert "make demo" in README
 
 
-def test_linked_files_exist():
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        if not target.startswith("https://"):
-            assert (ROOT / target).is_file(), target
+@pytest.mark.parametrize("name", PAGES)
+def test_linked_files_exist(name):
+    targets = re.findall(r"\]\((?!https://|#)([^)#]+)(?:#[^)]*)?\)", PAGES[name])
+    assert targets
+    for target in targets:
+        assert ((ROOT / name).parent / target).is_file(), target
+
+
+def test_the_readme_is_short():
+    assert len(README.split()) < 800
+    (example,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert len(example.splitlines()) <= 12
+    assert len(re.findall(r"!\[", README)) == 3

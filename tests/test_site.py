@@ -123,14 +123,6 @@ def test_the_claims_of_all_papers_are_all_claims():
     assert sum(len(written_pages.claims_of(paper)) for paper in papers) == int(total)
 
 
-def test_a_section_of_the_readme_has_links_that_hold_here():
-    text = written_pages.written("```{readme} How to choose\n```")
-    assert "(/docs/coming_from_muon_or_scion.md)" in text
-    assert "](docs/" not in text
-    with pytest.raises(ValueError, match="no section 'How to loose'"):
-        written_pages.written("```{readme} How to loose\n```")
-
-
 def test_every_figure_has_words():
     """Of the pages of the site; sources of figures that have gone have none."""
     sources = [*PAGES, ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md"]

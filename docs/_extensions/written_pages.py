@@ -8,7 +8,6 @@ A page says where in a fenced block, which this replaces by Markdown before it i
     ```{coverage} soap         the rows of docs/coverage.md for a paper's theorems
     ```{known} soap            its papers, and what of their text is known here
     ```{found} soap            what docs/verdicts.md says of its methods side by side
-    ```{readme} Methods        a section of the README
     ```{report}                whether the report of `make verify` is there, and a link to it
     ```{sets}                  pictures of the sets that are named in its lines
     ```{methods}               pictures of the methods
@@ -273,15 +272,6 @@ def _linked(text: str) -> str:
     return re.sub(r"arXiv:(\d{4}\.\d{5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
-def _readme(title: str, body: str) -> str:
-    del body
-    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    if not section:
-        raise ValueError(f"the README has no section {title!r}")
-    return re.sub(r"\]\((?!https?://|#)", "](/", section.strip())
-
-
 def _report(argument: str, body: str) -> str:
     del argument, body
     if (DOCS.parent / REPORT).is_file():
@@ -319,7 +309,6 @@ _WRITERS = {
     "coverage": _coverage,
     "known": _known,
     "found": _found,
-    "readme": _readme,
     "report": _report,
     "sets": _sets,
     "methods": _methods_gallery,

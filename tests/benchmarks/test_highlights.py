@@ -1,23 +1,23 @@
-"""The README's sentences on speed are those of the tables."""
+"""The sentences on speed of docs/speed.md are those of the tables."""
 
 import pytest
 
-from benchmarks.highlights import README, Tables, highlights, number, replace_block
+from benchmarks.highlights import PAGE, Tables, highlights, number, replace_block
 from benchmarks.report import RESULTS
 
 DOCUMENT = RESULTS.read_text(encoding="utf-8")
 
 
-def test_the_readme_says_what_the_tables_say():
-    readme = README.read_text(encoding="utf-8")
-    assert readme == replace_block(readme, highlights(Tables(DOCUMENT))), (
-        "run `python -m benchmarks readme`"
+def test_the_page_says_what_the_tables_say():
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == replace_block(page, highlights(Tables(DOCUMENT))), (
+        "run `python -m benchmarks highlights`"
     )
-    assert readme.count("python -m benchmarks readme") == 1
-    assert "load average at the start" in readme
+    assert page.count("python -m benchmarks highlights") == 1
+    assert "load average at the start" in page
 
 
-def test_another_number_in_the_tables_is_another_number_in_the_readme():
+def test_another_number_in_the_tables_is_another_number_on_the_page():
     row = "| one replicate, a Python loop over a jitted step | 1.43 | 0.0393 | 0.63 |"
     changed = DOCUMENT.replace(f"{row} 13.2 ", f"{row} 15.2 ")
     before, after = highlights(Tables(DOCUMENT)), highlights(Tables(changed))
