@@ -1,4 +1,4 @@
-"""The page for optax has the properties that are asked of soap, and the numbers of the benchmarks."""
+"""The page for optax has what is asked of soap, and the numbers of the benchmarks."""
 
 import re
 from pathlib import Path
