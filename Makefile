@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REPORT := results/quick
 
-.PHONY: verify demo test test-long honesty mutation test-browser screenshot browser setup lint types notebooks docs test-newest bench attack-bench clean help
+.PHONY: verify demo test test-long honesty mutation test-browser screenshot browser setup lint types notebooks course docs test-newest bench attack-bench clean help
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,18 +75,26 @@ types: setup  ## mypy on a built tree, where the import names are the real ones
 	$(PIP) --no-deps --no-build-isolation --target build/check .
 	$(BIN)/mypy
 
+LESSONS = $(wildcard notebooks/*.py)
+
 # A notebook runs in a Jupyter kernel here and as a plain script in the tests.
-notebooks: setup  ## run the notebooks, write notebooks/rendered
+notebooks: setup  ## run the notebooks (or LESSONS="notebooks/a.py ..."), write notebooks/rendered
 	$(PIP) --no-build-isolation --editable '.[notebooks]'
-	rm -rf build/notebooks notebooks/rendered
+	rm -rf build/notebooks
 	mkdir -p build/notebooks
-	@set -e; for source in notebooks/*.py; do \
+	@set -e; for source in $(LESSONS); do \
 		name=$$(basename $$source .py); \
+		rm -rf notebooks/rendered/$$name.md notebooks/rendered/$${name}_files; \
 		$(BIN)/python -m jupytext --quiet --to ipynb --output build/notebooks/$$name.ipynb $$source; \
 		TF_CPP_MIN_LOG_LEVEL=3 JAX_PLATFORMS=cpu $(BIN)/python -m nbconvert --log-level WARN \
 			--execute --to markdown --output-dir notebooks/rendered build/notebooks/$$name.ipynb; \
+		$(BIN)/python docs/_extensions/course.py fold notebooks/rendered/$$name.md; \
 		echo "notebooks/rendered/$$name.md"; \
 	done
+
+course: $(VENV)/.docs  ## each lesson as ipynb with outputs, slides, student's ipynb: build/course
+	rm -rf build/course
+	$(BIN)/python docs/_extensions/course.py write build/course
 
 docs: $(VENV)/.docs  ## build the documentation site, build/site/index.html, and check it
 	rm -rf build/site build/doctrees

@@ -31,6 +31,8 @@ extensions = [
     "mathml",
     "docstrings",
     "written_pages",
+    "course",
+    "moving",
 ]
 
 include_patterns = [

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # From a slip to the instance that shows it
 #
 # A theorem bounds a method on *every* instance of a class. Whoever tests it on one of them learns
@@ -35,7 +35,7 @@ from theory_checks.worst_case.attack.search import Search
 
 jax.config.update("jax_enable_x64", True)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. A theorem with a slip
 #
 # Stochastic gradient descent on $f = \frac1n \sum_i f_i$ takes the gradient of one $f_i$ a step.
@@ -81,7 +81,7 @@ THEOREM = Theorem(
     formula=Rate.squared_distance,
 )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. An instance that is too easy
 #
 # On the line, $f_i(x) = a_i x^2 / 2$. Each factor $1 - \eta a_i$ is drawn anew, so the
@@ -117,7 +117,7 @@ easy = on_the_line(THEOREM, [1.2, 1.0, 0.9, 0.9], share=0.8).check.run(laborator
 print(easy.verdict, "-", easy.decided)
 assert easy.verdict == "CONSISTENT"
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # CONSISTENT, and it would be so on a million such instances: where all $f_i$ are about equally
 # curved, $L$ and $L_{\max}$ are about the same, and the slip changes nothing.
 #
@@ -146,7 +146,7 @@ FAMILY = InstanceFamily(
     },
 )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. The search
 #
 # CMA-ES varies the numbers, restarts vary the choices. What is maximized is the *ratio* $\max_k
@@ -166,7 +166,7 @@ assert finding.verdict == "REFUTED"
 # The parameters explain themselves: the functions are curved very differently, so that the step,
 # which is right for their mean, is too long for the one and too short for the other. Draw it.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 found = candidate.parameters
 x = np.linspace(-1, 1, 41)
 mean = (found["curvature"] + (found["n"] - 1) * found["others"]) / found["n"]
@@ -191,26 +191,27 @@ with plots.style():
     figure.tight_layout()
     plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ### Exercise 1: the smallest $n$
 #
 # Is $n = 2$ enough to break the theorem? Compute the mean factor for $a = (2, 0)$ and $\eta = 1/L$,
 # and for $n = 4$.
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 
-# %%
+# %% tags=["solution"]
 for n in (2, 3, 4):
     curvatures = np.array([float(n)] + [0.0] * (n - 1))  # L = mu = 1 on the line
     factors = np.mean((1 - curvatures) ** 2)
     print(f"n = {n}: E|x^1|^2 = {factors:.3g}, the theorem says 0")
     assert factors > 0
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # Already for $n = 2$: the theorem says that one step ends at the minimum, and it does so only if
 # all $f_i$ agree.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5. Mended, and attacked again
 #
 # With $\eta \le 1/L_{\max}$ the proof holds. Now the search has nothing to break; what it reports
@@ -235,23 +236,23 @@ print({name: round(value, 3) for name, value in hardest.parameters.items()})
 assert again.refuted is None
 assert 0.9 < hardest.scores["ratio"] <= 1 + 1e-9
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ### Exercise 2: tight, or trivial?
 #
 # The largest ratio is nearly 1. Does that instance test the rate $\mu$? Look at its step, and at
 # what is left of the bound for an even shorter one. Which number of the search tells?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 
-# %%
+# %% tags=["solution"]
 still = {"n": 2, "curvature": 0.5, "others": 0.5, "share": 1e-3}
 (seen,) = again.look(MENDED, [still], key=0)
 print("a step of nearly 0:", {name: round(value, 4) for name, value in seen.scores.items()})
 assert seen.scores["ratio"] > 0.995  # attained ...
 assert seen.scores["mu"] < 0.6  # ... and half of the rate would have done as well
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # Whoever does not move attains the bound: both sides are $|x^0|^2$. A ratio near 1 is worth nothing
 # where the constants have no part in it. `theory-checks attack` therefore reports the share of each
 # constant beside the ratio, and searches for each in turn.
@@ -259,7 +260,8 @@ assert seen.scores["mu"] < 0.6  # ... and half of the rate would have done as we
 # On the command line all of this is `theory-checks attack ID --claims FILE`, where the claim names
 # its families, `Claim(..., families=(FAMILY,))`. The folder it leaves has the instances
 # (`hardest.py` runs them again), the path of the search and its pictures.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What may not be concluded
 #
 # - That a theorem which survives is right: the search says how much was tried, in which families.

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Chains and diffusions
 #
 # Langevin sampling, stochastic gradient descent and stochastic boosting are one Markov chain,
@@ -50,7 +50,7 @@ from optzoo.problems import (
     weighted_sum_law,
 )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## A chain becomes its diffusion
 #
 # The simplest chain has no drift and coins for noise: a random walk, $X_k = \sqrt\eta \,
@@ -59,7 +59,7 @@ from optzoo.problems import (
 # N(0, 1)$. A second chain has *skewed* coins: 3 with probability 0.1, $-1/3$ with probability
 # 0.9, the same mean and variance.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 COIN, SKEWED = optzoo.rademacher_noise(), optzoo.bernoulli_noise(0.1)
 assert np.allclose(SKEWED.atoms, (-1 / 3, 3))
 assert np.allclose(SKEWED.weights, (0.9, 0.1))
@@ -125,7 +125,7 @@ print(f"largest distance of the distribution functions: {furthest:.4f}")
 # Kolmogorov's test: 1.95 / sqrt(n) is exceeded by one honest run in a thousand.
 assert furthest < 1.95 / math.sqrt(COUNT)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The distance, exactly
 #
 # $W_2^2(\mu, \nu)$ is the least mean square $E |X - Y|^2$ over all ways to draw $X \sim \mu$ and
@@ -154,14 +154,14 @@ floor = sampling_floor(10**6)
 print(f"a million samples: {floor:.4f}, the walk with 10^6 steps: {1e-3 / math.sqrt(3):.4f}")
 assert floor > 1e-3 / math.sqrt(3)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Against the step
 #
 # Five chains, $T = 1$, with the drift $-x$ or none, in both scalings. The theorem allows the
 # exponents $1/4$ (Gaussian noise) and $1/8$ (any) for $\gamma = 0$, and $3/4$ and $5/8$ for
 # $\gamma = 1$.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 STEPS = [2**j for j in (7, 6, 5, 4, 3)]  # k; eta = 1 / k
 CASES = {  # noise, rate a of the drift -a x, start
     "Gaussian noise": (None, 1.0, 1.0),
@@ -243,27 +243,27 @@ assert math.isclose(SKEWED.skewness, kappa, rel_tol=1e-6)
 assert 1 < lattice < 1.01
 assert abs(skewed - 1) < 0.03
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 1: choose the step
 #
 # You want $W_2 \leq 0.01$ between the walk of coins and Brownian motion at $T = 1$. Which $\eta$
 # does the law $\sqrt{\eta/3}$ give, and how many steps? Check it exactly. How many would you need
 # if the exponent were the theorem's $1/8$, with the same constant?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 #
 # $\eta = 3 \cdot 0.01^2 = 3 \cdot 10^{-4}$: 3334 steps. With $\eta^{1/8} / \sqrt 3$ it would be
 # more than $10^{14}$: exponents matter.
 
-# %%
+# %% tags=["solution"]
 k = math.ceil(1 / 3e-4)
 print(f"{k} steps: {wasserstein(walk(COIN, k), normal):.6f}")
 assert k == 3334
 assert wasserstein(walk(COIN, k), normal) < 0.01 < wasserstein(walk(COIN, k - 20), normal)
 assert (0.01 * math.sqrt(3)) ** -8 > 1e14
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What matters, and what does not
 #
 # Same mean, same variance, independent from step to step: then any law will do. Three ways to
@@ -276,7 +276,7 @@ assert (0.01 * math.sqrt(3)) ** -8 > 1e14
 #   binomial tree; its limit is the equation in Ito's sense. Stratonovich's sense would add the
 #   drift $s^2 Z / 2$, and a frozen $\sigma(x_0)$ would make the limit normal.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 VOLATILITY = 0.8
 
 
@@ -351,7 +351,7 @@ assert math.isclose(math.log(right[1] / right[0]) / math.log(4), 1.0, abs_tol=0.
 # diffusion. It is the *exponent* that tells, 1/2 instead of 1; or divide by $\eta^{\gamma/2}$
 # first.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 2: which part of $\sigma$?
 #
 # In two dimensions let $\sigma = \mathrm{diag}(1, 2)$, and $\sigma' = \sigma R$ with a rotation
@@ -359,7 +359,7 @@ assert math.isclose(math.log(right[1] / right[0]) / math.log(4), 1.0, abs_tol=0.
 # pairs of diffusions have the same law at $T = 1$? All three have the same total variance. Use
 # `LinearDiffusion` and `bures`, which is $W_2$ between normal laws.
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 #
 # The law depends on $\sigma \sigma^\top$ alone, and $\sigma R R^\top \sigma^\top = \sigma
@@ -367,7 +367,7 @@ assert math.isclose(math.log(right[1] / right[0]) / math.log(4), 1.0, abs_tol=0.
 # deviations, which are $\sqrt{(1 - e^{-2})/2}$ and twice that.
 
 
-# %%
+# %% tags=["solution"]
 def law_of(sigma):
     return LinearDiffusion(np.eye(2), np.zeros(2), sigma, np.zeros(2)).law(1.0)
 
@@ -380,7 +380,7 @@ print(f"turned {turned:.2e}, swapped {swapped:.6f}")
 assert turned < 1e-6
 assert math.isclose(swapped, math.sqrt(2) * math.sqrt((1 - math.exp(-2)) / 2), rel_tol=1e-9)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## SGLD on a small posterior
 #
 # Bayesian linear regression, two coefficients (body mass index and blood pressure) of the
@@ -460,7 +460,7 @@ for name, (step, minibatches) in ways.items():
 full, long, noisy = ways.values()
 assert 1.0 < full < 1.1 < noisy < long
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 deviation = math.sqrt(P[0])
 x = np.linspace(mean[0] - 5 * deviation, mean[0] + 5 * deviation, 200)
 with style():
@@ -484,21 +484,21 @@ with style():
 # diffusion of exact gradients does not know: it is the louder noise of the last section, but it
 # vanishes with $\eta$, because it is multiplied by $\eta$ and Langevin's noise by $\sqrt\eta$.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 3: the price of a step
 #
 # With one coefficient and $P$ the posterior's variance, SGLD with full gradients is $y' = (1 -
 # \eta) y + \sqrt{2 \eta} \, \xi$ in standardized units. Which stationary variance has it? At
 # which $\eta$ is it 10% too large? What is its $W_2$ from $N(0, 1)$ then?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 #
 # $v = (1 - \eta)^2 v + 2 \eta$, so $v = 1 / (1 - \eta/2)$, which is $1.1$ at $\eta = 2/11$. Two
 # normal laws with one mean differ by the difference of their deviations: $\sqrt{1.1} - 1 =
 # 0.049$.
 
-# %%
+# %% tags=["solution"]
 eta_10 = 2 / 11
 limit = 0.0
 for _ in range(200):
@@ -507,7 +507,7 @@ print(f"variance {limit:.6f}, W2 {wasserstein(Gaussian(0.0, math.sqrt(limit)), n
 assert math.isclose(limit, 1.1, rel_tol=1e-9)
 assert round(wasserstein(Gaussian(0.0, math.sqrt(limit)), normal), 3) == 0.049
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What may not be concluded from these plots
 #
 # - **Not that coins are as good as Gaussian noise at a fixed step.** The limit is the same, the

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Frank-Wolfe without full gradients
 #
 # **What you will learn**
@@ -24,7 +24,7 @@ from sklearn.datasets import load_digits
 import optzoo
 from optzoo import plots, problems
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## One step of the oracle
 #
 # The task is to minimize $f$ over a convex set $C$. The oracle of $C$ minimizes a linear function:
@@ -36,7 +36,7 @@ from optzoo import plots, problems
 # needed. On a polytope the answer is a vertex. On the $\ell_1$ ball of radius $R$ that is $\pm R$
 # on one coordinate, so $k$ steps from zero touch at most $k$ coordinates.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 point, gradient = np.array([0.35, 0.4]), np.array([0.9, 0.55])
 turns = np.linspace(0.0, 2.0 * np.pi, 200)
 sets = {
@@ -55,7 +55,7 @@ with plots.style():
 
 assert np.allclose(optzoo.lmo.l1_ball(1.0).lmo(jnp.asarray(gradient)), [-1.0, 0.0])
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The step does not go along $-g$. On the $\ell_1$ ball only the largest entry of the gradient
 # matters: a small error of $g$ may change nothing, or send the step to another corner.
 #
@@ -83,7 +83,7 @@ with jax.enable_x64(True):
 print(f"minimum {optimum.value:.9f}, certified to {optimum.width:.0e}")
 assert optimum.width < 1e-9
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Three gradients
 #
 # All three methods take the step above with $\eta_k = 2/(k + 2)$. They differ in $g^k$:
@@ -183,14 +183,14 @@ full, _ = sarah_runs(1.0, keys[:1])
 full = {name: np.asarray(values[0], np.float64) for name, values in full.items()}
 noisy = {name: np.asarray(values, np.float64) for name, values in plain_runs(keys).items()}
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Counted in gradients
 #
 # The axis counts gradients of single samples. The band is two standard errors of the mean over
 # ten runs. Full gradients need no seeds.
 
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 def curve(label, gradients, values):
     """Mean and band over runs, at 60 steps in equal ratios."""
     chosen = np.unique(np.geomspace(1, np.shape(values)[-1], 60).astype(int)) - 1
@@ -230,21 +230,30 @@ assert last["Sarah"] < 0.5 * last["full"] < 0.5 * last["plain stochastic"]
 # Sarah's start is poor. The first steps are long ($\eta_0 = 1$), so the first corrections are
 # noisy, and what they got wrong stays until the first restart, some $1/p \approx 44$ steps later.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## How wrong is the estimate?
 #
 # Write $e_k = |g^k - \nabla f(x^k)|$ and let $V_k$ be the variance over the samples $i$ of the
-# differences $\nabla f_i(x^{k+1}) - \nabla f_i(x^k)$. A restart makes the error zero. Otherwise
-# the old error stays and a batch mean of centred differences is added, which is independent of
-# the past. So, exactly,
+# differences $d_i = \nabla f_i(x^{k+1}) - \nabla f_i(x^k)$, whose mean is $\bar d$.
+#
+# **Lemma 1.** Exactly,
 #
 # $$E e_{k+1}^2 = (1 - p) \left( E e_k^2 + \frac{E V_k}{b} \right).$$
+#
+# *Proof.* With probability $p$ a restart makes the error zero. Otherwise
+#
+# $$g^{k+1} - \nabla f(x^{k+1}) = \left( g^k - \nabla f(x^k) \right) + \frac1b \sum_{i \in S}
+# (d_i - \bar d).$$
+#
+# The batch is drawn after $x^{k+1}$ is known. So, given all that came before, the $b$ terms of the
+# sum are independent, of mean zero and mean square $V_k$. The cross term vanishes, and the mean
+# square of their mean is $V_k / b$. ∎
 #
 # And $V_k \le L_\pm^2 |x^{k+1} - x^k|^2 \le L_\pm^2 D^2 \eta_k^2$, where $D = 20$ is the
 # diameter of the ball and $L_\pm$ bounds how much the samples' Hessians differ. The problem hands
 # it out with a certificate. With it the recursion becomes a bound: the error falls like the step.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 L_pm = problem.constants["L_pm"].value
 D = float(ball.diameter(jnp.zeros(d)))
 assert abs(D - 2 * RADIUS) < 1e-5
@@ -296,7 +305,7 @@ errors_late = {"Sarah": measured[tail].mean(), "plain": noisy["error"][:, tail].
 print({name: f"{value:.1e}" for name, value in errors_late.items()})
 assert errors_late["Sarah"] < 0.02 * errors_late["plain"]
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The gap is a certificate
 #
 # The Frank-Wolfe gap costs one full gradient and one call of the oracle:
@@ -306,8 +315,25 @@ assert errors_late["Sarah"] < 0.02 * errors_late["plain"]
 # For convex $f$ it is at least $f(x) - f^\star$, so that $f(x) - G(x) \le f^\star \le f(x)$. The
 # best pair of ends seen on a run is an interval that contains the minimum, and no one needed to
 # know it.
+#
+# The gap is also what a step gains, if the gradient is right, and the error what it loses.
+#
+# **Lemma 2.** If $f$ is $L$-smooth, a step of size $\eta_k$ with the estimate $g^k$ has
+#
+# $$f(x^{k+1}) \le f(x^k) - \eta_k G(x^k) + \eta_k D e_k + \frac L2 D^2 \eta_k^2.$$
+#
+# *Proof.* Write $x$, $g$ and $s$ for $x^k$, $g^k$ and the oracle's answer to $g$, and let $v$ be
+# its answer to $\nabla f(x)$. As $s$ is best for $g$, $\langle g, s \rangle \le \langle g, v
+# \rangle$, and
+#
+# $$\langle \nabla f(x), s - x \rangle \le \langle g, v - x \rangle + \langle \nabla f(x) - g, s - x
+# \rangle = \langle \nabla f(x), v - x \rangle + \langle \nabla f(x) - g, s - v \rangle \le -G(x) +
+# D e_k.$$
+#
+# Smoothness gives $f(x + \eta_k (s - x)) \le f(x) + \eta_k \langle \nabla f(x), s - x \rangle +
+# \frac L2 \eta_k^2 |s - x|^2$, and $|s - x| \le D$. ∎
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 value, gap = seen["value"][0], seen["gap"][0]
 lower, upper = np.max(value - gap), np.min(value)
 print(f"from the run alone: {lower:.4f} <= minimum <= {upper:.4f}; it is {optimum.value:.4f}")
@@ -325,20 +351,20 @@ with plots.style():
 # %% [markdown]
 # The gap is not monotone and often many times too large. It is never too small.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 1: write the oracle
 #
 # Write the linear minimization oracle of the $\ell_1$ ball of radius $R$ in three lines of NumPy.
 # Compare with `optzoo.lmo.l1_ball`. How would you check it without a second implementation?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ## Solution 1
 #
 # The least value of $\langle g, c \rangle$ is $-R \max_j |g_j|$ (Hölder). It is attained at $\mp R$
 # on the largest entry. The value checks the answer.
 
 
-# %%
+# %% tags=["solution"]
 def oracle(g, radius):
     answer, j = np.zeros_like(g), np.argmax(np.abs(g))
     answer[j] = -radius * np.sign(g[j])
@@ -350,18 +376,18 @@ for g in np.random.default_rng(0).standard_normal((20, d)):
     assert np.allclose(oracle(g, RADIUS), shipped(jnp.asarray(g)))
     assert np.isclose(g @ oracle(g, RADIUS), -RADIUS * np.abs(g).max())
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 2: choose $p$
 #
 # Show that $p = b/(n + b)$ costs at most $3b$ gradients a step in expectation. Then compare with
 # what the runs above were charged, from `optzoo.gradient_calls`.
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ## Solution 2
 #
 # $pn + 2(1 - p)b = (bn + 2nb)/(n + b) = 3bn/(n + b) \lt 3b$. The first step is always a restart.
 
-# %%
+# %% tags=["solution"]
 assert np.isclose(cost, 3 * b * n / (n + b))
 charged = [
     optzoo.gradient_calls(jax.tree.map(lambda leaf, r=r: leaf[r], states), n, b)
@@ -372,20 +398,20 @@ expected = n + cost * (STEPS - 1)
 print(f"charged {np.mean(charged):.0f}, expected {expected:.0f}")
 assert abs(np.mean(charged) / expected - 1) < 0.05
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 3: never restart
 #
 # What does the recursion say for $p \to 0$, with steps $2/(k + 2)$? Predict the error at the end,
 # then run it.
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ## Solution 3
 #
 # With $p = 0$ it says $E e_k^2 = \frac1b \sum_{j \lt k} E V_j$. As $V_j$ falls like $\eta_j^2$ the
 # sum converges, but it never falls: the error of the first steps is carried along for ever.
 # Restarts forget it.
 
-# %%
+# %% tags=["solution"]
 never, _ = sarah_runs(1e-9, keys)
 errors_never = np.asarray(never["error"], np.float64).mean(axis=0)
 carried = np.cumsum(np.asarray(never["spread"], np.float64).mean(axis=0))[STEPS // 2] / b
@@ -393,7 +419,7 @@ print(f"late error without restarts {errors_never[tail].mean():.1e}, predicted {
 assert errors_never[tail].mean() > 100 * errors_late["Sarah"]
 assert 0.5 < errors_never[tail].mean() / carried < 2.0
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What may not be concluded
 #
 # - *Times.* The axis counts gradients. Here $n$ is small, and full gradients run fast on vector

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # A new optimizer in ten minutes: SOAP beside Adam
 #
 # **What you will learn**
@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 import optzoo
 from optzoo import plots
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The one line
 #
 # Every method of optzoo is an optax transformation. Nothing else in a program changes.
@@ -44,7 +44,7 @@ def descend(method, calls):
 with_soap = descend(optzoo.soap(0.03, weight_decay=0.0), calls=200)  # here stood optax.adam(0.03)
 assert jnp.max(jnp.abs(with_soap - target)) < 0.05
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The task
 #
 # Scikit-learn ships 1797 images of digits, 8 by 8 pixels. We train a network with one hidden layer
@@ -119,7 +119,7 @@ runs = {
     for name, make in METHODS.items()
 }
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Tuning, for both alike
 #
 # Both methods get the same ten settings: five learning rates, each with the decays that Adam's
@@ -150,12 +150,12 @@ for name, compiled in runs.items():
     rate, b1, b2 = best[name]
     print(f"{name}: rate {rate:.3g}, decays ({b1:g}, {b2:g}), loss {mean.min():.4f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Side by side
 #
 # The winners now run on thirty fresh seeds. The bands are two standard errors of the mean.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 SEEDS = range(30)
 curves, accuracy, states = [], {}, {}
 steps = np.arange(EVERY, STEPS + 1, EVERY)
@@ -190,7 +190,7 @@ assert abs(accuracy["Adam"] - accuracy["SOAP"]) < 0.02
 # Adam is ahead at first: SOAP's first call only looks, and its first basis is made of one gradient.
 # Then SOAP overtakes, and needs less than three quarters of the steps to the loss where Adam ends.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Why it helps, in two dimensions
 #
 # Adam divides every coordinate of the gradient by its own running size. That is a diagonal scaling,
@@ -257,7 +257,7 @@ with jax.enable_x64(True):
         )
         print(f"{name}, f after 50 steps at the best of nine rates: {line}")
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 grid_line = np.linspace(-1.1, 1.1, 111)
 plane = np.stack(np.meshgrid(grid_line, grid_line), axis=-1)
 with plots.style():
@@ -289,7 +289,7 @@ lowest = {name: final[name].min(axis=1) for name in IN_THE_PLANE}
 assert lowest["Adam"][3] > 10 * lowest["SOAP"][3]
 assert lowest["Adam"][0] < 3 * lowest["SOAP"][0]
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The same in the network
 #
 # What SOAP keeps for the second weight matrix, on its side of the 32 hidden units, is the average
@@ -298,7 +298,7 @@ assert lowest["Adam"][0] < 3 * lowest["SOAP"][0]
 # turned gradient would be uncorrelated, and Adam's scaling of each on its own would lose nothing.
 
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 def outside(matrix):
     """The share of the squared entries that lies off the diagonal."""
     return 1.0 - np.sum(np.diag(matrix) ** 2) / np.sum(matrix**2)
@@ -344,37 +344,37 @@ with plots.style():
 # the gradients are small and a single batch can outweigh the average, it can lag far behind: hence
 # the second column of numbers above.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 1: turn the bases off
 #
 # `max_precond_dim=0` leaves no axis with a basis. Which method is this? Show it on the task of the
 # first section. Mind the first call, and that SOAP adds $\epsilon$ to the root of the uncorrected
 # second moment: take $\epsilon$ so small that it does not matter.
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ## Solution 1
 #
 # It is Adam, one call later: SOAP's first call takes no step.
 
-# %%
+# %% tags=["solution"]
 decays = {"b1": 0.95, "b2": 0.95, "eps": 1e-30}
 plain = descend(optzoo.soap(0.03, max_precond_dim=0, weight_decay=0.0, **decays), calls=21)
 adam_weights = descend(optax.adam(0.03, **decays), calls=20)
 assert np.allclose(plain, adam_weights, atol=1e-5)
 assert not np.allclose(plain, descend(optax.adam(0.03, **decays), calls=21), atol=1e-3)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 2: turn the matrix
 #
 # Let $U$ and $V$ be orthogonal and let the gradients be $U G_t V^T$ instead of $G_t$. Then SOAP's
 # updates are $U \Delta_t V^T$ instead of $\Delta_t$. Check it on 12 random 4 by 4 gradients, and
 # check that Adam's are not.
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ## Solution 2
 
 
-# %%
+# %% tags=["solution"]
 def moved(method, gradients):
     """The sum of the updates."""
 
@@ -401,14 +401,14 @@ assert errors["SOAP"] < 1e-9
 assert errors["Adam"] > 0.05
 print(f"Adam is off by {errors['Adam']:.2f}, SOAP by round-off")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 3: what a step costs
 #
 # For an $m \times n$ matrix and a batch of $B$, forward and backward pass take about $3Bmn$
 # multiplications. SOAP turns the gradient in and the step out and forms both averages: how many
 # multiplications are that, and for which $B$ are they at most a tenth of the passes?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ## Solution 3
 #
 # A product with the left basis takes $m^2 n$ multiplications, with the right one $m n^2$. There are
@@ -416,13 +416,13 @@ print(f"Adam is off by {errors['Adam']:.2f}, SOAP by round-off")
 # passes, whatever the sizes: a tenth from $B = 10(m + n)$ on. Our first layer with $m + n = 96$ and
 # $B = 128$ pays 75%, refreshes not counted. Large batches are where SOAP belongs.
 
-# %%
+# %% tags=["solution"]
 m, n = 64, 32
 share = 3 * m * n * (m + n) / (3 * BATCH * m * n)
 assert share == (m + n) / BATCH == 0.75
 assert 3 * m * n * (m + n) / (3 * 10 * (m + n) * m * n) == 0.1
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What may not be concluded
 #
 # - *That SOAP trains faster in seconds.* The axis counts steps. A step of SOAP costs more

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # How to test a theorem
 #
 # A theorem about a stochastic method says $E[\text{metric}_k] \le \text{bound}_k$. We have runs,
@@ -53,7 +53,7 @@ from theory_checks.statistics.verdict import assess
 jax.config.update("jax_enable_x64", True)
 ALPHA = 1e-3  # probability of refuting a true claim, at most
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. Evidence against a bound
 #
 # Divide: $Z_{r,k} = \text{metric}_{r,k} / \text{bound}_k \ge 0$ for the independent seeds
@@ -69,7 +69,7 @@ ALPHA = 1e-3  # probability of refuting a true claim, at most
 # $1/\alpha$ with probability at most $\alpha$. No assumption on the law of $Z$, none on how the
 # checkpoints depend on each other, and seeds may be added until one is satisfied.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 rng = np.random.default_rng(0)
 exponential = LAWS["exponential"]  # E Z = 1 with a spread as large as the mean
 seeds = np.arange(1, 129)
@@ -93,7 +93,7 @@ with plots.style():
     figure.tight_layout()
     plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Below the boundary the bets lose money, on it nothing is gained, above it they grow
 # exponentially: the exponent is the power of the test.
 #
@@ -107,10 +107,10 @@ with plots.style():
 # exponential law), and look after every seed from the 5th to the 128th. How often is a true theorem
 # refuted? And by the e-value at $\alpha = 1\%$?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 
-# %%
+# %% tags=["solution"]
 table = trajectories(exponential, 128, 1, runs=1000, rng=np.random.default_rng(1))[..., 0]
 count = np.arange(1, 129)
 mean = np.cumsum(table, axis=1) / count
@@ -123,17 +123,18 @@ print(f"t-test at 1%, looking after every seed: {peeking:.1%} of true theorems a
 print(f"e-value at 1%, looking after every seed: {betting:.1%}")
 assert betting <= 0.01 < peeking
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # A t-test is made for one look: looking after every seed multiplies its error. (The law here is
 # skewed to the right, which makes each single look of the t-test err on the safe side; for a law
 # that is skewed to the left it would be worse.)
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. Power: how many seeds?
 #
 # How far above 1 the mean must be to be noticed depends on the spread of $Z$. Simulate it before
 # you run anything expensive.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 violations = np.array([1.25, 1.5, 2.0, 3.0, 4.0])
 laws = {"exponential": exponential, "log-normal": LAWS["lognormal(sigma 1)"]}
 curves, needed = [], {}
@@ -154,7 +155,7 @@ with plots.style():
     figure.tight_layout()
     plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # A factor of two needs tens of seeds, a quarter hundreds (`inf`: more than the 512 tried). The
 # quick preset has 32 seeds and goes on to 256 by itself where it cannot decide.
 #
@@ -172,10 +173,10 @@ held = 0.5 * trajectories(exponential, 64, 20, runs=1, rng=np.random.default_rng
 verdict = assess(held, ALPHA)
 print(verdict.verdict, "-", verdict.reason)
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 
-# %%
+# %% tags=["solution"]
 low, high = 1.0, 100.0
 for _ in range(60):
     middle = math.sqrt(low * high)
@@ -185,30 +186,32 @@ print(f"these 64 runs would have caught a bound {high:.3f} times smaller")
 assert abs(high / verdict.detectable_factor - 1) < 1e-3
 assert verdict.verdict == "CONSISTENT"
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # The true mean is half the bound, so no run can tell a bound that is up to 2 times smaller from a
 # true one. What is missing between 2 and the detectable factor is the price of having 64 seeds
 # only.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ### Exercise 3: a bound that nothing can fail
 #
 # Multiply the bound by 50. What does the verdict say now, and which number gives it away?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 
-# %%
+# %% tags=["solution"]
 slack = assess(held / 50, ALPHA)
 print(f"{slack.verdict}, vacuous: {slack.vacuous}, would catch {slack.detectable_factor:.0f}x")
 assert slack.verdict == "CONSISTENT"
 assert slack.vacuous
 assert abs(slack.detectable_factor / (50 * verdict.detectable_factor) - 1) < 1e-6
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # CONSISTENT, of course. But a proof with a factor of ten wrong would have passed as well, and so
 # the verdict carries the flag *vacuous*. One number for the whole bound hides which part of it was
 # tested, though: part 5 asks of each constant.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. A wrong proof, caught
 #
 # Sarah Frank-Wolfe estimates the gradient by
@@ -227,7 +230,7 @@ assert abs(slack.detectable_factor / (50 * verdict.detectable_factor) - 1) < 1e-
 # factor $1/p$ is gone. Let the shipped method speak: on the line $x^k = kh$ and
 # $f_i(x) = \pm x^2/2$ every inequality above is an equality, with $L_\pm = \nu = 1$.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 P, STEP = 0.1, 0.05
 after = np.array([1, 2, 3, 5, 8, 12, 20, 40])  # k of e_k
 # The state keeps e_{k-1} at step k, so that the run is looked at one step later.
@@ -273,7 +276,7 @@ with plots.style():
 assert by_proof["wrong"].verdict == "REFUTED"
 assert by_proof["right"].verdict != "REFUTED"
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The wrong proof is refuted. Note the verdict on the right one: where theory and truth coincide,
 # the upper confidence limit of the mean lies above the bound as often as not, so the right proof is
 # INCONCLUSIVE at worst and REFUTED (almost) never. An equality wants a two-sided test
@@ -286,10 +289,10 @@ assert by_proof["right"].verdict != "REFUTED"
 #
 # At which $k$ does the slip show? Repeat the test of the wrong proof at each $k$ alone.
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 
-# %%
+# %% tags=["solution"]
 sample = laboratory.sample(experiment, 0, 64)["squared_error"]
 alone = {int(k): assess(sample[:, [i]] / wrong[i], ALPHA).verdict for i, k in enumerate(after)}
 print(alone)
@@ -297,30 +300,32 @@ assert alone[1] != "REFUTED"  # at k = 1 both proofs say the same
 assert alone[40] == "REFUTED"
 assert np.isclose(right[0], wrong[0], rtol=1e-12)
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # After one step there is nothing that could have added up. A unit test of a single step would never
 # have found the slip; a grid of checkpoints up to several $1/p$ does.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ### Exercise 5: what would a smaller mistake have needed?
 #
 # The slip is a factor of $1/p$ at large $k$, which no one overlooks at $p = 0.1$. What if the run
 # had been made with $p = 0.8$? Compare the two bounds at their worst $k$, and read off the seeds
 # from part 2.
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 
-# %%
+# %% tags=["solution"]
 factor = (1 - (1 - 0.8) ** 1000) / 0.8
 print(f"at p = 0.8 the wrong bound is {factor:.2f} times too small at most")
 print(f"90% power at that factor takes about {needed['exponential', 1.25]:.0f} seeds")
 assert factor < 1.26
 assert needed["exponential", 1.25] > 100
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # Choose the instance where the mistake that you fear is large: small $p$, many steps, and equality
 # in every inequality of the proof. That choice is worth more than any number of seeds.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. A claim of your own
 #
 # The rest of this notebook brings a method and its theorem from outside. *Lazy descent* takes a
@@ -552,7 +557,7 @@ assert all(control["killed"] for control in record["controls"])
 # `report.html` in the same folder has the claim as it has every other: the statement, the figure,
 # the constants with their origin, the controls and what killed them.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 with plots.style():
     figure, ax = plt.subplots(figsize=(6.0, 3.6))
     columns = (record[name] for name in ("checkpoints", "mean", "lower", "upper", "bound"))
@@ -564,7 +569,7 @@ with plots.style():
     plt.show()
 print(f"tightness {record['tightness']:.2f}, would catch {record['detectable_factor']:.2f}x")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # **What you may not conclude.** The gap between mean and bound belongs to this instance. On a
 # quadratic whose curvatures are all $\mu$ it is smaller; a bound can be tight on one function and
 # useless on the next, and a tightness near 1 is *attained* or *nearly attained*, nothing more.
@@ -574,10 +579,10 @@ print(f"tightness {record['tightness']:.2f}, would catch {record['detectable_fac
 # Somebody replaces the control "forgets to divide" by a weaker mistake: a step of $0.9\,\eta/q$.
 # Does the claim notice? What does the exit status say?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 
-# %%
+# %% tags=["solution"]
 weak = FILE.replace("learning_rate * probability", "0.9 * learning_rate")
 assert weak != FILE
 (Path(folder.name) / "weak.py").write_text(weak)
@@ -596,12 +601,13 @@ print([line for line in printed.getvalue().splitlines() if line.startswith("not 
 print("exit status", status)
 assert status == 1
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # The mutant lives: ten per cent of the step is less than the slack of the bound, and the run fails
 # because a control survived, not because the theorem is wrong. Either the control goes, or a check
 # comes that can see it: here the null. Its exact mean, in place of the bound, would refute the
 # mutant.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5. Which part of the theorem was tested?
 #
 # A run that is CONSISTENT says little if a wrong theorem would have been CONSISTENT too. So the run
@@ -624,7 +630,7 @@ for name, outcome in record["structure"].items():
 assert set(record["coverage"]) == {"mu", "r_0"}  # L stands in an assumption, not in the bound
 assert all(1.0 < caught["factor"] < 3.0 for caught in record["coverage"].values())
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # A constant that neither the theorem's own runs nor those on the parts of its proof would catch at
 # any factor is UNTESTED, and the run exits with 1, as for a control that survives.
 #
@@ -639,11 +645,11 @@ assert all(1.0 < caught["factor"] < 3.0 for caught in record["coverage"].values(
 # and what is left is the noise of a step". Run it from $R = 10$ with $\sigma = 0.3$. What is the
 # verdict, and what does the coverage say? Which instance would you take next?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 
 
-# %%
+# %% tags=["solution"]
 @dataclass(frozen=True, kw_only=True)
 class Noisy(Constants):
     mu: float = constant("curvature", weakens="down", positive=True)
@@ -730,12 +736,13 @@ print(both["verdict"], covered(both))
 assert both["verdict"] == "CONSISTENT"
 assert max(covered(both).values()) < 3.0
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # From far away the bound is the start's term alone: the run is CONSISTENT for any $\sigma$, even 0,
 # and says so. Started at the solution, only the noise is left, and the theorem falls. The slip is
 # that of part 3: errors *add up*, a factor of $1/(\eta\mu)$ is missing. With it, the two instances
 # together test every constant, each where it decides.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What may not be concluded from these plots
 #
 # - *Consistent* is not *proved*: the curves show one instance, at the checkpoints that were looked

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Three pillars of cheap communication
 #
 # $n$ workers hold one operator each. Together they look for the zero of the mean,
@@ -34,7 +34,7 @@ from optzoo.compressors import Compressor, Identity, PermK
 from optzoo.plots import log_scale, side_by_side, style, timeline
 from optzoo.problems import AffineOperators, bilinear_saddle
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## One problem
 #
 # A saddle point $\min_x \max_y$ of a strongly convex-concave quadratic with a coupling $x^\top
@@ -77,7 +77,7 @@ jacobians = problem.jacobians(np.zeros(dimension))
 apart = np.linalg.svd(jacobians - jacobians.mean(axis=0), compute_uv=False)
 assert np.allclose(apart, 1.0, atol=1e-4)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## No pillar: extragradient
 #
 # The classical method takes two steps with the full mean,
@@ -131,7 +131,7 @@ curves[NONE] = [curve(NONE, x, error) for x in (2 * steps, 2 * dimension * steps
 print(f"extragradient: {to_target} steps, {2 * to_target} rounds; L / mu = {L / mu:.0f}")
 assert 3 * L / mu < to_target < 5 * L / mu
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The method
 #
 # Worker 0 is the server. It knows $F_1$, which is nearly $F$, and one value $F(m)$ at a reference
@@ -229,7 +229,7 @@ def enter(label, error, sent, refreshes, local_steps):
     print(f"{label}: {costs[label][0]} rounds, {costs[label][1]:.0f} vectors a worker")
 
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Pillar 1: similarity, with one local step
 #
 # No compression yet (`Identity`), and one local step. The server's operator stands in for the
@@ -250,7 +250,7 @@ assert diverging[-1] > 1e3
 # Similarity alone saves next to nothing.
 assert 0.75 * costs[NONE][0] < costs[SIMILARITY][0] < 1.25 * costs[NONE][0]
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Pillar 2: local steps
 #
 # With enough local steps the server *solves* its sub-problem, and $\gamma$ need not know about
@@ -262,6 +262,33 @@ assert 0.75 * costs[NONE][0] < costs[SIMILARITY][0] < 1.25 * costs[NONE][0]
 # M = \min(1 - p, \, p - \gamma^2 \delta^2),$$
 #
 # and $\rho_H$ is a little above $\rho$, because the sub-problem is solved by $H$ steps only.
+#
+# **Lemma.** Where it is solved exactly, all is sent, and $\tau = p$, the potential $\Phi = |z -
+# z^\star|^2 + |m - z^\star|^2$ has $E \Phi^+ \le \rho\, \Phi$.
+#
+# *Proof.* Let $v = (1 - p) z + p m$ and $G = F - F_1$. Lines 1 and 3 of the step say
+# $u - v = -\gamma (F_1(u) + G(m))$ and $z^+ - u = \gamma (G(m) - G(u))$, hence $z^+ - u = -(u - v)
+# - \gamma F(u)$. Open the square $|(u - z^\star) + (z^+ - u)|^2$, and use $-2 \langle u - v, u -
+# z^\star \rangle = |v - z^\star|^2 - |u - v|^2 - |u - z^\star|^2$:
+#
+# $$|z^+ - z^\star|^2 = |v - z^\star|^2 - |u - v|^2 - 2 \gamma \langle F(u), u - z^\star \rangle +
+# |z^+ - u|^2.$$
+#
+# Three things are known of the right-hand side. As $F(z^\star) = 0$, the product is at least $\mu
+# |u - z^\star|^2$. By similarity $|z^+ - u| \le \gamma \delta |u - m|$. And $|v - w|^2 = (1 - p) |z
+# - w|^2 + p |m - w|^2 - p (1 - p) |z - m|^2$, for $w = z^\star$ and for $w = u$. Add the coin of
+# line 4, $E |m^+ - z^\star|^2 = p |z - z^\star|^2 + (1 - p) |m - z^\star|^2$:
+#
+# $$E \Phi^+ \le \Phi - (1 - p) |u - z|^2 - (p - \gamma^2 \delta^2) |u - m|^2 - 2 \gamma \mu |u -
+# z^\star|^2.$$
+#
+# It is left to get from $u$ back to $z$ and $m$. For $0 \lt \kappa \lt 1$ and any $w$, Young's
+# inequality is $|u - z^\star|^2 \ge (1 - \kappa) |w - z^\star|^2 - \frac{1 - \kappa}{\kappa} |u -
+# w|^2$. Take it once for $w = z$, once for $w = m$, with $\kappa = \gamma \mu / (\gamma \mu + M)$:
+# then $\gamma \mu \frac{1 - \kappa}{\kappa} = M$, so that the last terms are paid for by the
+# second and third above, and $1 - \rho = \gamma \mu (1 - \kappa)$, which is the formula above. ∎
+#
+# As $m^0 = z^0$, $\Phi_0 = 2 |z^0 - z^\star|^2$: this is the factor 2.
 #
 # `three_pillars_parameters` computes $\gamma$, $H$ and the step of the local extragradient. A
 # refresh costs no more than an uncompressed message, so we refresh at every second step.
@@ -294,7 +321,7 @@ ks = np.arange(1, len(error) + 1)
 assert np.all(error <= [plan.bound(int(k), 1.0) for k in ks])
 assert costs[LOCAL][0] < costs[NONE][0] / 7
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Pillar 3: compression
 #
 # `PermK(n)` cuts the vector into $n$ blocks and lets each worker send *one* block, a different
@@ -317,10 +344,10 @@ assert math.isclose(1 / (1 - permuted.exact_contraction), law, rel_tol=1e-4)
 assert costs[LOCAL][0] < costs[COMPRESSION][0] < 6 * costs[LOCAL][0]
 assert costs[COMPRESSION][1] < costs[LOCAL][1] / 2
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Three currencies
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 labels = [NONE, SIMILARITY, LOCAL, COMPRESSION]
 with style():
     figure, panels = plt.subplots(1, 3, figsize=(9.6, 3.4), sharey=True, layout="constrained")
@@ -348,14 +375,14 @@ assert winners == [LOCAL, COMPRESSION, NONE]
 # compression the fewest **numbers**, and plain extragradient the fewest **local calls**. Which
 # one counts is a question about your network, not about mathematics.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 1: how often to refresh?
 #
 # A worker sends $1/n + p$ vectors a step, and the theorem promises a factor $e$ in $1 / (1 -
 # \rho(p))$ steps. Which $p$ minimises the product? Guess first: what does a small $p$ save, and
 # what does it cost? Then compute it with `plan_for(...).exact_contraction`.
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 #
 # With $\gamma = \sqrt{p/2} / d_B$ the number of steps is $2/p + \sqrt{2/p} \, d_B / \mu$. Where
@@ -363,7 +390,7 @@ assert winners == [LOCAL, COMPRESSION, NONE]
 # minimum is at $p = 1/n$: messages and refreshes then cost the same. The first term moves the
 # minimum up a little.
 
-# %%
+# %% tags=["solution"]
 ps = np.geomspace(0.1 / WORKERS, 0.6, 300)
 vectors = np.array(
     [(1 / WORKERS + p) / (1 - plan_for(PermK(WORKERS), p).exact_contraction) for p in ps]
@@ -380,20 +407,20 @@ far = {**constants, "mu": 1e-5}
 vectors = [(1 / WORKERS + p) / (1 - plan_for(PermK(WORKERS), p, far).exact_contraction) for p in ps]
 assert abs(ps[int(np.argmin(vectors))] * WORKERS - 1) < 0.03
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 2: how few local steps?
 #
 # The theorem's $H$ makes the sub-problem's error negligible in the worst case. Run PermK with $H
 # = 2, 10, 20, 40$ and the same $\gamma$. Where does it break? Which $H$ needs the fewest calls of
 # the server's operator in total?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 #
 # $H = 2$ diverges. $H = 10$ takes more rounds but the fewest calls, and $H = 40$ is already as
 # good in rounds as the theorem's $H$: its logarithm of $1 / (\gamma \mu)$ is a worst case.
 
-# %%
+# %% tags=["solution"]
 rounds, calls = {}, {}
 for H in (10, 20, 40):
     error, *_ = run(problem, PermK(WORKERS), numbers_of(permuted, H), hundreds=20)
@@ -407,7 +434,7 @@ assert calls[10] < calls[20] < calls[40] < costs[COMPRESSION][2] / 2
 reference, *_ = run(problem, PermK(WORKERS), numbers_of(permuted), hundreds=14)
 assert rounds[40] < 1.1 * first(reference)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Who sends what when
 #
 # Now a few rounds in detail, the whole traffic: workers do not know $F_1$, so the server must
@@ -415,7 +442,7 @@ assert rounds[40] < 1.1 * first(reference)
 # differences of the counters are the bars. Local steps have no length in bytes; we give them one
 # so that they are seen.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 WIDTH = START.dtype.itemsize
 
 
@@ -462,7 +489,7 @@ plt.show()
 # Where every worker can evaluate $F_1$ itself (the server's data are public, or were sent once),
 # nothing is broadcast. Below, both schemes have the same time on the wire.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 ROUNDS = 12
 _, sent, _ = run(problem, Identity(WORKERS), numbers_of(plan), hundreds=1)
 message, refresh = (amounts[:ROUNDS] for amounts in bars(sent)[:2])
@@ -497,7 +524,7 @@ assert 8 * ROUNDS < fitting < 18 * ROUNDS
 
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What the compiled program sends
 #
 # Counters can lie; a program cannot. `shard_map` puts each worker on a device of its own, and the
@@ -550,19 +577,19 @@ assert collectives["uplink_message"] == dimension // WORKERS
 # One step, one refresh, one broadcast: the operands of the collectives are the counters' numbers,
 # 2, 32 and 64. The refresh stands in a branch that is taken with probability $p$ only.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 3: more similar workers
 #
 # Halve $\delta$ and leave the rest. What does the law $2n + 2 \sqrt n \, \delta / \mu$ predict
 # for the number of steps? Measure it. Why is it not a half?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ### Solution
 #
 # From $32 + 160$ to $32 + 80$: a factor of $0.58$. The $2n$ stays, because a refresh happens
 # every $n$ steps in the mean, and no step is faster than that.
 
-# %%
+# %% tags=["solution"]
 closer = bilinear_saddle(
     WORKERS,
     HALF,
@@ -580,7 +607,7 @@ print(f"predicted {predicted:.3f}, measured {measured:.3f}")
 assert math.isclose(predicted, (32 + 80) / (32 + 160), rel_tol=1e-3)
 assert abs(measured - predicted) < 0.08
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What may not be concluded from these plots
 #
 # - **Not that the order of the methods is general.** The instance was chosen such that the

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # When your data remember
 #
 # **What you will learn**
@@ -23,7 +23,7 @@ import numpy as np
 import optzoo
 from optzoo import plots, problems
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Mixing time
 #
 # Let $Q$ be the transition matrix of the stream. After $k$ steps the law of the state still depends
@@ -35,7 +35,7 @@ from optzoo import plots, problems
 # A stream of two states that switches with probability $q$ has $\Delta_k = (1 - 2q)^k$. At
 # $q = 0.05$ this is $0.9^k$.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 switch = problems.two_state_switch(0.05)
 chains = {
     "two-state switch": switch,
@@ -61,7 +61,7 @@ assert [chain.mixing_time for chain in chains.values()] == [14, 17, 33]
 assert np.allclose(switch.mixing_profile(HORIZON)[1:], 0.9**k)
 TAU = switch.mixing_time
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## A batch is biased
 #
 # Let the gradient seen in state $z$ be $\nabla f(x) + h(z)$, with $h = +1$ in state 0 and $-1$ in
@@ -71,10 +71,19 @@ TAU = switch.mixing_time
 #
 # $$\frac1n \sum_{k=1}^n 0.9^k = \frac{9 (1 - 0.9^n)}{n}.$$
 #
-# It falls like $1/n$, no faster. A theorem bounds it by $\frac53 \tau / n$ for every chain and
-# every noise of size 1.
+# It falls like $1/n$, no faster.
+#
+# **Lemma 1.** For every chain, every state before the batch and every noise with $|h| \le 1$ and
+# mean zero under the stationary law, the bias is at most $\frac53 \tau / n$.
+#
+# *Proof.* In total variation the law of the $k$-th sample is at most $\Delta_k$ from the
+# stationary one, so that $|E h(Z_k)| \le \min(1, 2 \Delta_k)$. As $\Delta_{j + k} \le \Delta_j
+# \Delta_k$, and $\Delta_\tau \le \frac14$, this is at most $2 \cdot 4^{-j}$ for $j \tau \le k \lt
+# (j + 1) \tau$. The first $\tau - 1$ samples count 1 each, each later block of $\tau$ samples at
+# most $2 \tau 4^{-j}$. So the sum over all $k$ is at most $\tau - 1 + 2 \tau \sum_{j \ge 1} 4^{-j}
+# = \frac53 \tau - 1$. ∎
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 noise = np.array([1.0, -1.0])
 sizes = 2 ** np.arange(13)
 moments = [problems.plain_batch_moments(switch, noise, int(n)) for n in sizes]
@@ -100,7 +109,7 @@ with plots.style():
     ax.legend()
     plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The bias is the smaller part of the error of one long batch. It matters all the same: over many
 # steps of a method, independent errors average out and a bias does not.
 #
@@ -111,11 +120,20 @@ with plots.style():
 #
 # $$g = g_0 + 2^J (g_J - g_{J-1}) \quad \text{if } J \le m, \qquad g = g_0 \quad \text{otherwise.}$$
 #
-# In the mean the differences telescope: $E g = E g_0 + \sum_{j \le m} E(g_j - g_{j-1}) = E g_m$.
-# The estimate has the mean of a batch of $2^m B$, and most of the time takes $2B$ or $4B$ samples.
+# **Lemma 2.** $E g = E g_m$, from whatever state the stream is in. So the bias is that of a batch
+# of $2^m B$ samples, and the mean cost is $(m + 2^{-m}) B$.
+#
+# *Proof.* The level is drawn apart from the stream, and its probability cancels its weight:
+#
+# $$E g = E g_0 + \sum_{j=1}^m 2^{-j} \cdot 2^j E (g_j - g_{j-1}) = E g_m,$$
+#
+# where all but the last mean telescope. Level $j \le m$ takes $2^j B$ samples with probability
+# $2^{-j}$, which is $B$ in the mean for each of the $m$ levels; else, with probability $2^{-m}$, it
+# is $B$ samples. ∎
+#
 # Written sample by sample it is a signed sum. The picture has $B = 2$, $m = 3$.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 B, m = 2, 3
 rows = {
     f"plain, {2.0**-m:.3g}": problems.level_weights(B, 0),
@@ -148,7 +166,7 @@ assert cost == (m + 2.0**-m) * B == optzoo.MultilevelBatch(B, m).expected_sample
 # At $B = \tau = 14$ and $m = 6$ it takes 84 for the bias of 896. The price is variance: the weights
 # are larger than those of a plain batch with as many samples.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 levels = np.arange(9)
 multilevel = [problems.multilevel_moments(switch, noise, TAU, int(level)) for level in levels]
 longest = [problems.plain_batch_moments(switch, noise, int(2**level * TAU)) for level in levels]
@@ -182,7 +200,7 @@ with plots.style():
     figure.tight_layout()
     plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The same in code
 #
 # `mlmc_gradient` takes a gradient at one sample and a step of the stream. It goes before any optax
@@ -204,7 +222,7 @@ assert abs(mean - exact) < 4 * error
 assert abs(mean - of_base_batch) > 10 * error
 assert abs(float(jnp.mean(info.samples)) / costs[3] - 1) < 0.05
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Descent and acceleration
 #
 # On a quadratic the moments of a method obey a linear recursion too, so that
@@ -214,7 +232,7 @@ assert abs(float(jnp.mean(info.samples)) / costs[3] - 1) < 0.05
 # - `randomized_gd`: $x^{k+1} = x^k - \gamma g^k$;
 # - `randomized_accelerated_gd`, which combines two sequences with momentum.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 MU, STEP, SIZE, LEVEL = 0.01, 0.75, 4 * TAU, 3
 curvature = np.diag([MU, 1.0]) / 2
 checkpoints = np.unique(np.geomspace(1, 3000, 50).astype(int)).tolist()
@@ -269,14 +287,14 @@ assert floors["accelerated"] > 4 * floors["descent"]
 assert 12 < floors["descent"] / shorter.quadratic(curvature)[0, 0] < 20
 assert 3 < floors["accelerated"] / floors["accelerated, step / 16"] < 5
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The law in the mixing time
 #
 # Now let the stream forget more slowly and leave all else alone. Lazy resampling keeps its state
 # with probability $4^{-1/\tau}$ and else draws a new one; its mixing time is exactly $\tau$. We
 # compute the floor of `randomized_gd`, its limit of $E|x - x^\star|^2$, for $\tau$ from 10 to 320.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 times = 10 * 2 ** np.arange(6)
 with jax.enable_x64(True):
     limits = []
@@ -302,19 +320,19 @@ assert abs(slope - 1.0) < 0.05
 # Twice the mixing time, twice the floor: a stream with mixing time $\tau$ is worth about $1/\tau$
 # as many independent samples. No method can avoid this; the estimator avoids only the bias.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 1: how long a batch?
 #
 # For the two-state switch, from which batch size on is the bias from the worst state below 0.007?
 # With $B = \tau$, which $m$ gives that to the multilevel estimator, and what does an estimate cost?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ## Solution 1
 #
 # $9 (1 - 0.9^n) / n \lt 0.007$ from $n = 1286$ on. The smallest $2^m \cdot 14 \ge 1286$ has
 # $m = 7$, and an estimate takes $(7 + 2^{-7}) \cdot 14$, about 98 samples in the mean.
 
-# %%
+# %% tags=["solution"]
 candidates = np.arange(1, 2000)
 n = int(candidates[9 * (1 - 0.9**candidates) / candidates < 0.007][0])
 assert n == 1286
@@ -326,14 +344,14 @@ assert level == 7
 assert np.abs(multilevel[7].mean).max() < 0.007 < np.abs(multilevel[6].mean).max()
 assert round(costs[7]) == 98
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 2: what is it worth?
 #
 # A friend says: "the multilevel estimator is a long batch for less". Compare its mean square error
 # at $B = \tau$, $m = 4$ with that of a plain batch of the same cost, rounded up. When would you
 # still want it?
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ## Solution 2
 #
 # The cost is 57 samples. The mean square of the multilevel error is more than nine times that of
@@ -341,7 +359,7 @@ assert round(costs[7]) == 98
 # many steps with the same sign, or where the mean itself is the answer. Where one estimate counts,
 # or the noise is additive and only the mean square at the end matters, take the plain batch.
 
-# %%
+# %% tags=["solution"]
 same_cost = int(np.ceil(costs[4]))
 assert same_cost == 57
 plain = problems.plain_batch_moments(switch, noise, same_cost)
@@ -353,19 +371,19 @@ print(
 assert squares[0] > 9 * squares[1]
 assert biases[0] < biases[1] / 3
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Exercise 3: is the mixing time the whole story?
 #
 # On the ring that goes one way the mixing time is 33. Let the noise be $h(z) = (-1)^z$. Compare the
 # bias of a batch of 33, from the worst state, with the bound $\frac53 \tau / n$.
 
-# %% [markdown]
+# %% [markdown] tags=["solution"]
 # ## Solution 3
 #
 # The bias is zero: the next state is the same or the next one, each with probability 1/2, and
 # their noises cancel. The mixing time is a worst case over all noises.
 
-# %%
+# %% tags=["solution"]
 ring = chains["one way round a ring of 10"]
 alternating = (-1.0) ** np.arange(10)
 worst = np.abs(problems.plain_batch_moments(ring, alternating, 33).mean).max()
@@ -373,7 +391,7 @@ bound = 5 / 3 * ring.mixing_time / 33
 print(f"the bound is {bound:.2f}, the bias is zero to round-off")
 assert worst < 1e-12
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What may not be concluded
 #
 # - *That correlated data always need this estimator.* If the samples can be shuffled, shuffle.

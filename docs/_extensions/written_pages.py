@@ -11,6 +11,8 @@ A page says where in a fenced block, which this replaces by Markdown before it i
     ```{report}                whether the report of `make verify` is there, and a link to it
     ```{sets}                  pictures of the sets that are named in its lines
     ```{methods}               pictures of the methods
+    ```{course}                the lessons that are named in its lines, in all their forms
+    ```{moving}                the pictures that move that are named in its lines
 """
 
 import ast
@@ -22,6 +24,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import course
+import moving
 import pictures
 import public_names
 from docstrings import prose
@@ -35,7 +39,8 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parent.parent
 REPORT = "results/quick/report.html"
 _BLOCK = re.compile(
-    r"^```\{(api|theorems|claims|coverage|known|found|readme|report|sets|methods)\} ?(.*)\n"
+    r"^```\{(api|theorems|claims|coverage|known|found|readme|report|sets|methods|"
+    r"course|moving)\} ?(.*)\n"
     r"((?:(?!```).*\n)*)```$",
     re.MULTILINE,
 )
@@ -302,6 +307,31 @@ def _gallery(module: str, body: str, draw: Callable[[str], str]) -> str:
     return "\n".join((*written, "</div>"))
 
 
+# What stands beside the pages of the course, in its folder of the site: `course.write`.
+_FORMS = {
+    ".slides.html": "slides",
+    ".ipynb": "notebook",
+    ".student.ipynb": "without solutions",
+    ".py": "script",
+}
+
+
+def _course(argument: str, body: str) -> str:
+    del argument
+    written = ["| lesson | slides | with outputs | for students | source |", "|---|---|---|---|---|"]
+    for name in body.split():
+        source = course.cells((course.LESSONS / f"{name}.py").read_text(encoding="utf-8"))
+        page = f"[{source[0].headings[0]}](/notebooks/rendered/{name}.md)"
+        links = [f'<a href="{name}{end}">{said}</a>' for end, said in _FORMS.items()]
+        written.append("| " + " | ".join((page, *links)) + " |")
+    return "\n".join(written)
+
+
+def _moving(argument: str, body: str) -> str:
+    del argument
+    return "\n\n".join(moving.shown(name) for name in body.split())
+
+
 _WRITERS = {
     "api": _api,
     "theorems": _theorems,
@@ -312,6 +342,8 @@ _WRITERS = {
     "report": _report,
     "sets": _sets,
     "methods": _methods_gallery,
+    "course": _course,
+    "moving": _moving,
 }
 
 
