@@ -4,6 +4,7 @@
 """
 
 import ast
+import html
 import re
 import sys
 from collections import Counter
@@ -21,7 +22,9 @@ sys.path[:0] = [str(DOCS), str(DOCS / "_extensions")]
 
 import alt_texts  # noqa: E402
 import check_site  # noqa: E402
+import course  # noqa: E402
 import docstrings  # noqa: E402
+import moving  # noqa: E402
 import pictures  # noqa: E402
 import public_names  # noqa: E402
 import written_pages  # noqa: E402
@@ -101,6 +104,51 @@ def test_a_method_is_drawn_with_what_it_does():
         r"to the minimum, ([\d.e-]+) at first, .* and ([\d.e-]+) after", words
     ).groups()
     assert float(last) < 1e-5 < float(first)
+
+
+@pytest.mark.parametrize("name", moving.MOVIES)
+def test_a_picture_moves_by_itself_only_where_it_may(name):
+    """Of its frames four are drawn here: those that are printed."""
+    movie = moving.MOVIES[name]()
+    assert len(movie.printed) == 4
+    assert max(movie.printed) == movie.count - 1
+    assert list(movie.printed) == sorted(set(movie.printed))
+    few = movie._replace(
+        count=4,
+        printed=(0, 1, 2, 3),
+        draw=lambda figure, i: movie.draw(figure, movie.printed[i]),
+    )
+    frames = moving.frames_of(few)
+    drawn = moving.page(few, frames)
+    inside = re.findall(r'"(data:image/png;base64,[^"]+)"', drawn)
+    assert len(set(inside)) == 4
+    assert inside[0] == inside[1]  # without scripts the first frame is seen
+    assert f'alt="{movie.words}"' in html.unescape(drawn)
+    assert len(movie.words) > 200
+    assert not check_site.ELSEWHERE.search(" ".join(check_site.Page(drawn).loads))
+    assert check_site.Page(drawn).complaints == []
+    assert "if (!less.matches) move();" in drawn
+    assert movie.count / 4 * len(drawn) < 1000 * moving.KILOBYTES
+    assert moving.page(few, moving.frames_of(few)) == drawn
+    assert moving.still(few, frames).startswith(b"\x89PNG")
+
+
+def test_the_pictures_that_move_are_all_on_their_page():
+    assert set(named("moving", "course/moving_pictures.md")) == set(moving.MOVIES)
+
+
+def test_lecturers_find_every_lesson():
+    lessons = [path.stem for path in (ROOT / "notebooks").glob("*.py")]
+    text = PAGES[DOCS / "course" / "index.md"]
+    assert sorted(named("course", "course/index.md")) == sorted(lessons)
+    rows = re.findall(r"^\| \d \| (.*?) \| .* \| (\d) \|$", text, re.MULTILINE)
+    assert len(rows) == len(lessons)
+    for (title, exercises), name in zip(rows, named("course", "course/index.md"), strict=True):
+        source = course.cells((course.LESSONS / f"{name}.py").read_text(encoding="utf-8"))
+        headings = [heading for cell in source for heading in cell.headings]
+        assert headings[0].endswith(title)
+        assert sum(heading.startswith("Exercise") for heading in headings) == int(exercises)
+        assert f"**{title}**" in text
 
 
 @pytest.mark.parametrize("paper", [path.stem for path in sorted((DOCS / "theory").glob("*.md"))])

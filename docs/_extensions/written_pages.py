@@ -318,7 +318,10 @@ _FORMS = {
 
 def _course(argument: str, body: str) -> str:
     del argument
-    written = ["| lesson | slides | with outputs | for students | source |", "|---|---|---|---|---|"]
+    written = [
+        "| lesson | slides | with outputs | for students | source |",
+        "|---|---|---|---|---|",
+    ]
     for name in body.split():
         source = course.cells((course.LESSONS / f"{name}.py").read_text(encoding="utf-8"))
         page = f"[{source[0].headings[0]}](/notebooks/rendered/{name}.md)"
