@@ -267,17 +267,17 @@ assert 0.75 * costs[NONE][0] < costs[SIMILARITY][0] < 1.25 * costs[NONE][0]
 # z^\star|^2 + |m - z^\star|^2$ has $E \Phi^+ \le \rho\, \Phi$.
 #
 # *Proof.* Let $v = (1 - p) z + p m$ and $G = F - F_1$. Lines 1 and 3 of the step say
-# $u - v = -\gamma (F_1(u) + G(m))$ and $z^+ - u = \gamma (G(m) - G(u))$, hence $z^+ - u = -(u - v)
-# - \gamma F(u)$. Open the square $|(u - z^\star) + (z^+ - u)|^2$, and use $-2 \langle u - v, u -
-# z^\star \rangle = |v - z^\star|^2 - |u - v|^2 - |u - z^\star|^2$:
+# $u - v = -\gamma (F_1(u) + G(m))$ and $z^+ - u = \gamma (G(m) - G(u))$, hence
+# $z^+ - u = -(u - v) - \gamma F(u)$. Open the square $|(u - z^\star) + (z^+ - u)|^2$, and use
+# $-2 \langle u - v, u - z^\star \rangle = |v - z^\star|^2 - |u - v|^2 - |u - z^\star|^2$:
 #
 # $$|z^+ - z^\star|^2 = |v - z^\star|^2 - |u - v|^2 - 2 \gamma \langle F(u), u - z^\star \rangle +
 # |z^+ - u|^2.$$
 #
-# Three things are known of the right-hand side. As $F(z^\star) = 0$, the product is at least $\mu
-# |u - z^\star|^2$. By similarity $|z^+ - u| \le \gamma \delta |u - m|$. And $|v - w|^2 = (1 - p) |z
-# - w|^2 + p |m - w|^2 - p (1 - p) |z - m|^2$, for $w = z^\star$ and for $w = u$. Add the coin of
-# line 4, $E |m^+ - z^\star|^2 = p |z - z^\star|^2 + (1 - p) |m - z^\star|^2$:
+# Three things are known of the right-hand side. As $F(z^\star) = 0$, the product is at least
+# $\mu |u - z^\star|^2$. By similarity $|z^+ - u| \le \gamma \delta |u - m|$. And
+# $|v - w|^2 = (1 - p) |z - w|^2 + p |m - w|^2 - p (1 - p) |z - m|^2$, for $w = z^\star$ and for
+# $w = u$. Add the coin of line 4, $E |m^+ - z^\star|^2 = p |z - z^\star|^2 + (1 - p) |m - z^\star|^2$:
 #
 # $$E \Phi^+ \le \Phi - (1 - p) |u - z|^2 - (p - \gamma^2 \delta^2) |u - m|^2 - 2 \gamma \mu |u -
 # z^\star|^2.$$

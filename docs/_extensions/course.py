@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LESSONS = Path(__file__).parent.parent.parent / "notebooks"
 FOLD = '<details class="solution"><summary>Show the solution</summary>\n\n'
 UNFOLD = "</details>\n\n"
-SHORT = 14  # lines of code that a slide shows without being asked
+SHORT = 14  # lines of code that a slide shows without being asked, if they draw nothing
 YOURS = "# Your answer\n"
 
 
@@ -211,7 +211,7 @@ def for_students(source: list[Cell]) -> list[Cell]:
 _STYLE = """
 body { margin: 0; font: 1.25rem/1.45 system-ui, sans-serif; color: #1b1f24; background: #fff; }
 section { max-width: 62rem; margin: 0 auto; padding: 1.5rem 2rem 4rem; box-sizing: border-box; }
-.live section { display: none; height: 100vh; overflow-y: auto; }
+.live section { outline: none; display: none; height: 100vh; overflow-y: auto; }
 .live section.now { display: block; }
 h1 { font-size: 2.2rem; } h2 { font-size: 1.7rem; margin-top: 0.5rem; } h3 { font-size: 1.35rem; }
 pre { font-size: 0.72em; line-height: 1.35; overflow-x: auto; background: #f6f8fa;
@@ -314,7 +314,7 @@ def slides(title: str, source: list[Cell], shown: list[list[Output]], words: dic
             return str(markdown.render(cell.text))
         code = f"<pre>{highlight(cell.text, PythonLexer(), colours)}</pre>"
         count = len(cell.text.splitlines())
-        if count > SHORT:
+        if count > SHORT or any(output.is_figure for output in shown[i]):
             code = f"<details><summary>{count} lines of code</summary>{code}</details>"
         for output in shown[i]:
             if output.is_figure:

@@ -90,6 +90,18 @@ def test_it_has_the_parts_of_a_lesson(path):
 
 
 @every_notebook
+def test_no_formula_becomes_a_list(path):
+    """A line of prose that begins with a minus, in the middle of a formula, does."""
+    for cell in cells(path):
+        open_formulas = set()
+        for line in cell.text.splitlines() if cell.is_prose else ():
+            assert not (open_formulas and re.match(r" *([-+*>#]|\d+[.)]) ", line)), line
+            for mark in re.findall(r"\$\$|\$", re.sub(r"`[^`]*`", "", line)):
+                open_formulas ^= {mark}
+        assert not open_formulas, cell.text[:60]
+
+
+@every_notebook
 def test_its_exercises_have_solutions_that_can_fail(path):
     source = cells(path)
     order, solutions = [], []  # a solution: the code from its heading to the next one
