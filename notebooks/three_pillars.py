@@ -277,7 +277,8 @@ assert 0.75 * costs[NONE][0] < costs[SIMILARITY][0] < 1.25 * costs[NONE][0]
 # Three things are known of the right-hand side. As $F(z^\star) = 0$, the product is at least
 # $\mu |u - z^\star|^2$. By similarity $|z^+ - u| \le \gamma \delta |u - m|$. And
 # $|v - w|^2 = (1 - p) |z - w|^2 + p |m - w|^2 - p (1 - p) |z - m|^2$, for $w = z^\star$ and for
-# $w = u$. Add the coin of line 4, $E |m^+ - z^\star|^2 = p |z - z^\star|^2 + (1 - p) |m - z^\star|^2$:
+# $w = u$. Add the coin of line 4,
+# $E |m^+ - z^\star|^2 = p |z - z^\star|^2 + (1 - p) |m - z^\star|^2$:
 #
 # $$E \Phi^+ \le \Phi - (1 - p) |u - z|^2 - (p - \gamma^2 \delta^2) |u - m|^2 - 2 \gamma \mu |u -
 # z^\star|^2.$$
