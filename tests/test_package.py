@@ -100,6 +100,7 @@ ALLOWED = {
         *("jax", "optax", "numpy", "scipy", "matplotlib"),
         *("optzoo", "tqdm", "jinja2", "markupsafe", "latex2mathml", "cmaes"),
         *("PEPit", "cvxpy"),  # of the extra `pep`, inside functions
+        *("dask", "distributed"),  # of the extra `cluster`, in the room of that name
     },
 }
 
@@ -119,6 +120,7 @@ def test_folders_import_only_what_they_may(folder):
             for name in names:
                 top = name.split(".")[0]
                 assert top in allowed or top in sys.stdlib_module_names, (path, name)
+                assert top not in ("dask", "distributed") or "cluster" in path.parts, (path, name)
 
 
 def test_the_worst_case_is_imported_without_its_extra(bare):

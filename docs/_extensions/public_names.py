@@ -28,6 +28,8 @@ CHECKS = (
     "theory_checks.side_by_side",
     "theory_checks.simulation",
     "theory_checks.simulation.laboratory",
+    "theory_checks.simulation.engine",
+    "theory_checks.simulation.evaluation",
     "theory_checks.simulation.runner",
     "theory_checks.statistics.verdict",
     "theory_checks.statistics.evidence",
