@@ -60,7 +60,7 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         type=workers,
         default=1,
         metavar="N",
-        help="processes, each with its share of the cores (1); more need the extra `cluster`",
+        help="processes, each with its share of the cores; more need the extra `cluster` (1)",
     )
     where.add_argument(
         "--scheduler",
@@ -165,7 +165,13 @@ def parser(actions: Mapping[str, Action]) -> argparse.ArgumentParser:
         epilog=STATUSES,
     )
     merge.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="of the parts")
-    merge.add_argument("--out", type=Path, default=Path("results/merged"), metavar="DIR")
+    merge.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results/merged"),
+        metavar="DIR",
+        help="where results and report go (results/merged)",
+    )
     merge.add_argument("--overwrite", action="store_true", help="replace the results in --out")
     merge.set_defaults(command=actions["merge"])
 

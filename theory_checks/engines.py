@@ -51,7 +51,8 @@ def engine_of(
             cache=None if options.cache is None else str(options.cache.resolve()),
         )
         environment["workers"] = len(client.nthreads())
-        yield OnCluster(client, run, progress.say)
+        threads = sum(client.nthreads().values())
+        yield OnCluster(client, run, progress.say, None if options.scheduler else threads)
 
 
 @contextmanager

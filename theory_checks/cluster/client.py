@@ -9,6 +9,7 @@ run when the scheduler is gone.
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,12 +44,15 @@ class OnCluster:
         client: connected to the scheduler.
         run: what all claims have in common.
         say: prints a line, where something takes long.
+        at_a_time: how many claims are handed out before one is finished; all of them if None, so
+            that a cluster knows how many workers are worth starting.
         gradient_calls: single-sample gradients computed so far.
     """
 
     client: Client
     run: Run
     say: Callable[[str], None] = lambda line: None
+    at_a_time: int | None = None
     gradient_calls: float = 0.0
 
     @property
@@ -69,16 +73,22 @@ class OnCluster:
             ClusterError: if the scheduler goes away.
         """
         token = f"{os.getpid()}-{time.time_ns()}"  # what an earlier run asked for is not this
-        waiting = {
-            number: self.client.submit(
-                evaluate,
-                Job(one.subject.id, one.fingerprint, self.run),
-                key=f"{one.subject.id}-{token}",
-                priority=-number,
-                pure=False,
-            )
-            for number, one in enumerate(work)
-        }
+        queue = deque(enumerate(work))
+        waiting: dict[int, Any] = {}
+
+        def submit() -> None:
+            # What waits on a worker would be blamed for its death, too.
+            while queue and (self.at_a_time is None or len(waiting) < self.at_a_time):
+                number, one = queue.popleft()
+                waiting[number] = self.client.submit(
+                    evaluate,
+                    Job(one.subject.id, one.fingerprint, self.run),
+                    key=f"{one.subject.id}-{token}",
+                    priority=-number,
+                    pure=False,
+                )
+
+        submit()
         said = time.monotonic()
         try:
             while waiting:
@@ -87,6 +97,7 @@ class OnCluster:
                     raise gone(self.client)
                 for number in finished:
                     yield number, self._heard(waiting.pop(number), work[number].subject.id)
+                submit()
                 if not finished:
                     said = self._patience(said, len(waiting))
         finally:

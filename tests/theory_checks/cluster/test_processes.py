@@ -127,46 +127,19 @@ def numbers(folder):
     return found["claims"], found["comparisons"], found["theorems"]
 
 
-def test_the_numbers_do_not_depend_on_the_workers(tmp_path):
-    for name, how in {"threads": (), "two": ("--workers", 2), "three": ("--workers", 3)}.items():
+def require_the_same_numbers(tmp_path, count):
+    for name, how in {"threads": (), "workers": ("--workers", count)}.items():
         status, out, err = theory_checks("run", *SAME, *how, "--out", tmp_path / name)
         assert status == 0, err
         if how:
-            assert f"{how[1]} workers of a core each; dashboard: http://127.0.0.1:" in out
-            assert results(tmp_path / name)["environment"]["workers"] == how[1]
-    assert numbers(tmp_path / "threads") == numbers(tmp_path / "two")
-    assert numbers(tmp_path / "threads") == numbers(tmp_path / "three")
+            assert f"{count} workers of " in out
+            assert "each; dashboard: http://127.0.0.1:" in out
+        assert results(tmp_path / name)["environment"]["workers"] == (count if how else None)
+    assert numbers(tmp_path / "threads") == numbers(tmp_path / "workers")
 
 
-def test_claims_that_kill_their_workers_or_never_end_cost_no_other(tmp_path):
-    file = mine(
-        tmp_path,
-        'claim("dies-once", dies_once), claim("always-dies", always_dies), claim("a"), '
-        'claim("never-ends", never_ends), claim("b"), claim("c")',
-    )
-    run = ("run", "mine", "--claims", file, "--workers", 2, "--out", tmp_path / "out")
-    status, out, err = theory_checks(*run, "--time-limit", 5)
-    assert status == 4, err
-    found = results(tmp_path / "out")
-    ids = [one["id"] for one in found["claims"]]
-    assert ids == ["mine/dies-once", "mine/a", "mine/b", "mine/c"]
-    reasons = {one["id"]: one["reason"] for one in found["failures"]}
-    assert reasons == {
-        "mine/always-dies": "mine/always-dies: 3 workers and more died while they had it "
-        "(killed, or out of memory)",
-        "mine/never-ends": "mine/never-ends: stopped after the time limit of 5 s",
-    }
-    for reason in reasons.values():
-        assert f"could not be evaluated: {reason}" in err
-    # What was wrong is mended; the job is finished, and nothing is done twice.
-    (tmp_path / "wishes").touch()
-    status, out, err = theory_checks(*run, "--resume")
-    assert status == 0, err
-    assert "[5/6]" in out
-    assert "[4/6]" not in out
-    found = results(tmp_path / "out")
-    assert len(found["claims"]) == 6
-    assert found["failures"] == []
+def test_the_numbers_do_not_depend_on_the_workers(tmp_path):
+    require_the_same_numbers(tmp_path, 2)
 
 
 def free_port():
