@@ -144,7 +144,7 @@ def _attack(options: argparse.Namespace) -> int:
         )
     require_writable(directory)
     try:
-        with attempts_of(options) as attempts:
+        with attempts_of(options, claims[0]) as attempts:
             refuted = attack(
                 claims[0],
                 directory,

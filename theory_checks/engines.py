@@ -51,24 +51,30 @@ def engine_of(
             cache=None if options.cache is None else str(options.cache.resolve()),
         )
         environment["workers"] = len(client.nthreads())
-        threads = sum(client.nthreads().values())
-        yield OnCluster(client, run, progress.say, None if options.scheduler else threads)
+        yield OnCluster(client, run, progress.say)
 
 
 @contextmanager
-def attempts_of(options: argparse.Namespace) -> Iterator[Any]:
+def attempts_of(options: argparse.Namespace, claim: Any) -> Iterator[Any]:
     """What makes the restarts of a search: workers, or None for this process."""
     if options.workers == 1 and options.scheduler is None:
         yield None
         return
     with _workers(options, lambda line: print(line, flush=True)) as client:
         from .cluster.attack import Attacked, on_workers
+        from .records.fingerprint import fingerprint
         from .statistics.protocol import Protocol
 
-        files = tuple(str(path.resolve()) for path in options.claims)
-        yield on_workers(
-            client, Attacked(options.id, files, options.constant, options.seed, Protocol())
+        files, protocol = tuple(str(path.resolve()) for path in options.claims), Protocol()
+        attacked = Attacked(
+            claim.id,
+            fingerprint(claim, protocol),
+            files,
+            options.constant,
+            options.seed,
+            protocol,
         )
+        yield on_workers(client, attacked)
 
 
 @contextmanager

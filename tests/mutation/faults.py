@@ -815,6 +815,15 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("if subject is None:", "if False:"),
             ("if _bench is None or _bench.run != run:", "if _bench is None:"),
         ],
+        "cluster/client.py": [
+            ("if isinstance(found, _WorkersDiedError) and number not in tried_alone:", "if False:"),
+            ("                if not waiting:  # was", "                if suspects:  # was"),
+            ("error.allowed_failures + 1", "error.allowed_failures"),
+        ],
+        "cluster/attack.py": [
+            ("claim is None or fingerprint(claim, attacked.protocol) != attacked.fingerprint", "claim is None"),
+            ("claim is None or fingerprint(", "fingerprint("),
+        ],
         "simulation/runner.py": [("            if number in heard:", "            if False:")],
     },
     (f"{_T}/records/test_merge.py",): {

@@ -17,7 +17,7 @@ from distributed import CancelledError, Client, KilledWorker, get_worker
 from ..devices import use_cores
 from ..statistics.protocol import Protocol
 from . import ClusterError
-from .client import LOOK_EVERY, LOST_WORKERS, gone
+from .client import LOOK_EVERY, died, gone
 
 __all__ = ["Attacked", "attempt", "on_workers"]
 
@@ -28,6 +28,7 @@ class Attacked:
 
     Attributes:
         claim: the id of the claim whose theorem is attacked.
+        fingerprint: what its numbers depend on, see `records.fingerprint`.
         claims: files with claims of one's own, as the workers find them.
         constant: whose share is searched for.
         seed: of the search.
@@ -35,6 +36,7 @@ class Attacked:
     """
 
     claim: str
+    fingerprint: str
     claims: tuple[str, ...]
     constant: str | None
     seed: int
@@ -53,6 +55,9 @@ def attempt(attacked: Attacked, number: int, best: Any, known: int, seconds: flo
 
     Returns:
         What it found, an `Attempt`.
+
+    Raises:
+        ValueError: if the worker has another claim of this id, or none.
     """
     search = _search(attacked, get_worker().state.nthreads)
     search.known = known
@@ -62,12 +67,18 @@ def attempt(attacked: Attacked, number: int, best: Any, known: int, seconds: flo
 @cache
 def _search(attacked: Attacked, cores: int) -> Any:
     use_cores(cores)
+    from ..records.fingerprint import fingerprint
     from ..registration import collected, registered
     from ..worst_case.attack.outcome import families_of
     from ..worst_case.attack.search import Search
 
     subjects: list[Any] = collected(registered([Path(path) for path in attacked.claims]))
-    (claim,) = (one for one in subjects if one.id == attacked.claim)
+    claim = next((one for one in subjects if one.id == attacked.claim), None)
+    if claim is None or fingerprint(claim, attacked.protocol) != attacked.fingerprint:
+        raise ValueError(
+            f"{attacked.claim}: a worker has other code, data or versions of packages; install the "
+            "same, and start it anew"
+        )
     return Search(
         claim.theorem, families_of(claim), attacked.constant, attacked.seed, attacked.protocol
     )
@@ -117,5 +128,5 @@ def _found(future: Any, client: Client) -> Any:
         return future.result()
     except CancelledError:
         raise gone(client) from None
-    except KilledWorker:
-        raise ClusterError(f"{LOST_WORKERS} workers and more died of one restart") from None
+    except KilledWorker as error:
+        raise ClusterError(f"{died(error)} with one restart (killed, or out of memory)") from None

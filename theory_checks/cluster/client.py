@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hands claims to the workers of a Dask cluster, and hears what comes of them.
 
-Dask retries what a dying worker leaves behind and gives up what kills several. Here is what it does
-not know of: a claim over its time limit, whose worker is started anew, and what must become of the
-run when the scheduler is gone.
+Dask retries what a dying worker leaves behind and gives up what several died with. Here is what it
+does not know of: which of the claims on those workers it was, a claim over its time limit, whose
+worker is started anew, and what must become of the run when the scheduler is gone.
 """
 
 import os
@@ -25,10 +25,10 @@ from ..statistics.protocol import Protocol
 from . import ClusterError, UnreachableError
 from .worker import Job, Outcome, Run, evaluate
 
-__all__ = ["LOOK_EVERY", "LOST_WORKERS", "OnCluster", "connected", "local_workers"]
+__all__ = ["LOOK_EVERY", "OnCluster", "connected", "died", "gone", "local_workers"]
 
-LOST_WORKERS = 3
-"""A claim that so many workers died of is given up."""
+LOST_WORKERS = 2
+"""A claim that so many workers of this machine died with is suspected of it."""
 LOOK_EVERY = 0.05
 """Seconds between two looks at what is finished."""
 _SAY_EVERY = 60.0
@@ -44,15 +44,12 @@ class OnCluster:
         client: connected to the scheduler.
         run: what all claims have in common.
         say: prints a line, where something takes long.
-        at_a_time: how many claims are handed out before one is finished; all of them if None, so
-            that a cluster knows how many workers are worth starting.
         gradient_calls: single-sample gradients computed so far.
     """
 
     client: Client
     run: Run
     say: Callable[[str], None] = lambda line: None
-    at_a_time: int | None = None
     gradient_calls: float = 0.0
 
     @property
@@ -73,44 +70,47 @@ class OnCluster:
             ClusterError: if the scheduler goes away.
         """
         token = f"{os.getpid()}-{time.time_ns()}"  # what an earlier run asked for is not this
-        queue = deque(enumerate(work))
-        waiting: dict[int, Any] = {}
-
-        def submit() -> None:
-            # What waits on a worker would be blamed for its death, too.
-            while queue and (self.at_a_time is None or len(waiting) < self.at_a_time):
-                number, one = queue.popleft()
-                waiting[number] = self.client.submit(
-                    evaluate,
-                    Job(one.subject.id, one.fingerprint, self.run),
-                    key=f"{one.subject.id}-{token}",
-                    priority=-number,
-                    pure=False,
-                )
-
-        submit()
+        waiting = {number: self._handed_out(one, number, token) for number, one in enumerate(work)}
+        suspects: deque[int] = deque()
+        tried_alone: set[int] = set()
         said = time.monotonic()
         try:
-            while waiting:
+            while waiting or suspects:
+                if not waiting:  # was it this one that they died of, or one beside it?
+                    number = suspects.popleft()
+                    tried_alone.add(number)
+                    waiting[number] = self._handed_out(work[number], number, f"{token}-alone")
                 finished = [number for number, future in waiting.items() if future.done()]
                 if any(waiting[number].status == "cancelled" for number in finished):
                     raise gone(self.client)
                 for number in finished:
-                    yield number, self._heard(waiting.pop(number), work[number].subject.id)
-                submit()
+                    found = self._heard(waiting.pop(number), work[number].subject.id)
+                    if isinstance(found, _WorkersDiedError) and number not in tried_alone:
+                        suspects.append(number)
+                    else:
+                        yield number, found
                 if not finished:
                     said = self._patience(said, len(waiting))
         finally:
             for future in waiting.values():
                 future.cancel()
 
+    def _handed_out(self, one: Work, number: int, token: str) -> Any:
+        return self.client.submit(
+            evaluate,
+            Job(one.subject.id, one.fingerprint, self.run),
+            key=f"{one.subject.id}-{token}",
+            priority=-number,
+            pure=False,
+        )
+
     def _heard(self, future: Any, name: str) -> Any:
         """The record that a job made, or an exception with the reason why there is none."""
         try:
             outcome: Outcome = future.result()
-        except KilledWorker:
-            return RuntimeError(
-                f"{name}: {LOST_WORKERS} workers and more died while they had it (killed, or out "
+        except KilledWorker as error:
+            return _WorkersDiedError(
+                f"{name}: {died(error)} with it, and again with nothing beside it (killed, or out "
                 "of memory)"
             )
         except CancelledError:  # it was finished, and is out of reach
@@ -140,6 +140,15 @@ class OnCluster:
             address = _address(self.client)
             self.say(f"no worker is connected to {address}; {left} claims are waiting for one")
         return time.monotonic()
+
+
+class _WorkersDiedError(RuntimeError):
+    """Several workers died that had a claim."""
+
+
+def died(error: KilledWorker) -> str:
+    """How many workers died, in words."""
+    return f"{error.allowed_failures + 1} workers died"
 
 
 def _address(client: Client) -> str:

@@ -36,8 +36,8 @@ def test_claims_that_kill_their_workers_or_never_end_cost_no_other(tmp_path):
     assert ids == ["mine/dies-once", "mine/a", "mine/b", "mine/c"]
     reasons = {one["id"]: one["reason"] for one in found["failures"]}
     assert reasons == {
-        "mine/always-dies": "mine/always-dies: 3 workers and more died while they had it "
-        "(killed, or out of memory)",
+        "mine/always-dies": "mine/always-dies: 2 workers died with it, and again with nothing "
+        "beside it (killed, or out of memory)",
         "mine/never-ends": "mine/never-ends: stopped after the time limit of 5 s",
     }
     for reason in reasons.values():
@@ -65,7 +65,7 @@ def test_a_worker_that_runs_out_of_memory_is_named_and_the_others_finish(tmp_pat
     with local_workers(1, memory=2 * 2**30) as there:
         on_cluster, work = engine(there, file)
         found = dict(on_cluster.outcomes(work))
-    assert "mine/eats: 3 workers and more died" in str(found[0])
+    assert "mine/eats: 2 workers died with it, and again" in str(found[0])
     assert [found[number]["id"] for number in (1, 2)] == ["mine/a", "mine/b"]
 
 
@@ -99,6 +99,7 @@ use_all_cores()
 from theory_checks.claims import CLAIMS
 from theory_checks.cluster.attack import Attacked, on_workers
 from theory_checks.cluster.client import local_workers
+from theory_checks.records.fingerprint import fingerprint
 from theory_checks.statistics.protocol import Protocol
 from theory_checks.worst_case.attack.outcome import families_of
 from theory_checks.worst_case.attack.search import Search, here
@@ -117,7 +118,8 @@ if __name__ == "__main__":
         client = stack.enter_context(local_workers(2)) if sys.argv[1] == "workers" else None
         for name in sys.argv[2:]:
             (claim,) = (one for one in CLAIMS if one.id == name)
-            attacked = Attacked(name, (), None, 5, Protocol())
+            protocol = Protocol()
+            attacked = Attacked(name, fingerprint(claim, protocol), (), None, 5, protocol)
             found = restarts(claim, here if client is None else on_workers(client, attacked))
             print(json.dumps(found))
 """

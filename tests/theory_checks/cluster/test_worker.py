@@ -5,7 +5,9 @@ import types
 import pytest
 
 from theory_checks.claims import CLAIMS
-from theory_checks.cluster import worker
+from theory_checks.cluster import attack, worker
+from theory_checks.cluster.attack import Attacked, attempt
+from theory_checks.cluster.client import OnCluster
 from theory_checks.cluster.worker import Job, Outcome, Run
 from theory_checks.records import write as record
 from theory_checks.records.fingerprint import fingerprint
@@ -29,6 +31,7 @@ def here(monkeypatch):
     one = types.SimpleNamespace(address="tcp://here:1", state=types.SimpleNamespace(nthreads=1))
     monkeypatch.setattr(distributed, "get_worker", lambda: one)
     monkeypatch.setattr(worker, "_bench", None)
+    monkeypatch.setattr(attack, "get_worker", lambda: one)
 
 
 def test_a_record_is_the_one_that_threads_make():
@@ -99,3 +102,60 @@ def test_an_outcome_can_be_sent():
     assert pickle.loads(pickle.dumps(outcome)) == outcome
     job = Job("a/b", PRINT, RUN)
     assert pickle.loads(pickle.dumps(job)) == job
+
+
+class Future:
+    status = "finished"
+
+    def __init__(self, job, looks):
+        self.job, self.looks = job, looks
+
+    def done(self):
+        self.looks -= 1
+        return self.looks < 0
+
+    def cancel(self):
+        raise AssertionError("nothing is left over")
+
+    def result(self):
+        return self.job()
+
+
+class Client:
+    """Hands jobs to workers that all die, `deaths` times for each claim."""
+
+    def __init__(self, deaths):
+        self.deaths, self.log = dict(deaths), []
+
+    def submit(self, evaluate, job, *, key, **more):
+        self.log.append(job.id)
+
+        def outcome():
+            self.deaths[job.id] -= 1
+            if self.deaths[job.id] >= 0:
+                raise distributed.KilledWorker(key, None, 1)
+            self.log.append(f"{job.id} ends")
+            return Outcome({"id": job.id}, None, False, "tcp://here:1", 0.0)
+
+        return Future(outcome, looks=3 if job.id == "paper/slow" else 0)
+
+
+def test_a_claim_that_stood_beside_a_deadly_one_is_not_blamed():
+    """Both are tried again with nothing beside them, once."""
+    claims = [claim(f"paper/{name}") for name in ("deadly", "beside", "slow")]
+    there = Client({"paper/deadly": 9, "paper/beside": 1, "paper/slow": 0})
+    found = dict(OnCluster(there, RUN).outcomes([runner.Work(one, PRINT) for one in claims]))
+    assert [found[number] for number in (1, 2)] == [{"id": "paper/beside"}, {"id": "paper/slow"}]
+    assert str(found[0]) == (
+        "paper/deadly: 2 workers died with it, and again with nothing beside it (killed, or out "
+        "of memory)"
+    )
+    alone = ["paper/slow ends", "paper/deadly", "paper/beside", "paper/beside ends"]
+    assert there.log[3:] == alone
+
+
+@pytest.mark.parametrize(("name", "print_of_it"), [(QUICK.id, "0" * 64), ("paper/none", PRINT)])
+def test_a_worker_with_another_claim_makes_no_restart(name, print_of_it):
+    attacked = Attacked(name, print_of_it, (), None, 0, Protocol())
+    with pytest.raises(ValueError, match=f"{name}: a worker has other code, data or versions"):
+        attempt(attacked, 0, {}, 0, 1.0)
