@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, sparse, special
+from scipy import linalg, sparse, stats
 
 from .._arguments import check_scalar
 from .line_laws import Gaussian, Histogram, LogNormal
@@ -427,10 +427,9 @@ def _after(generator: sparse.csr_array, leaving: Array, masses: Array, time: flo
     """
     rate = float(leaving.max())
     jumps = rate * time
-    # All but 1e-20 of a Poisson law lies so close to its mean.
+    # All but 1e-20 of a Poisson law lies so close to its mean (scipy's isf has NaN for so little).
     last = int(np.ceil(jumps + 10 * np.sqrt(jumps) + 30))
-    k = np.arange(last + 1)
-    weights = np.exp(special.xlogy(k, jumps) - jumps - special.gammaln(k + 1))
+    weights = stats.poisson.pmf(np.arange(last + 1), jumps)
     weights /= weights.sum()
     transition = sparse.eye_array(len(masses), format="csr") + generator / rate
     reached, power = weights[0] * masses, masses
