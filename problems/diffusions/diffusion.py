@@ -430,7 +430,6 @@ def _after(generator: sparse.csr_array, leaving: Array, masses: Array, time: flo
     # All but 1e-20 of a Poisson law lies so close to its mean (scipy's isf has NaN for so little).
     last = int(np.ceil(jumps + 10 * np.sqrt(jumps) + 30))
     weights = stats.poisson.pmf(np.arange(last + 1), jumps)
-    weights /= weights.sum()
     transition = sparse.eye_array(len(masses), format="csr") + generator / rate
     reached, power = weights[0] * masses, masses
     for weight in weights[1:]:

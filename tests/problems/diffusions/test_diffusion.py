@@ -192,3 +192,11 @@ def test_gaussian_chains_with_linear_drift_are_gaussian():
 def test_bad_input_is_named(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize("time", [1e-9, 1e-4, 1.0])
+def test_fokker_planck_keeps_all_mass_from_the_first_moment_on(time):
+    law = fokker_planck(lambda x: -x, 1.0, 0.7, time, np.linspace(-6.0, 6.0, 401))
+    assert law.masses.sum() == pytest.approx(1.0, abs=1e-13)
+    assert law.masses.min() >= 0.0
+    assert law.mean == pytest.approx(0.7 * np.exp(-time), abs=1e-12 + 1e-3 * time)
