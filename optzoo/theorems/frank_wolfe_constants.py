@@ -31,6 +31,13 @@ __all__ = [
 Array = NDArray[np.float64]
 _DIAMETER = "Euclidean diameter of the set"
 
+
+def floats(values: ArrayLike) -> list[float]:
+    """Numbers to go through one by one: ten times faster than as an array's elements."""
+    numbers: list[float] = np.asarray(values, dtype=np.float64).tolist()
+    return numbers
+
+
 # --- Minibatches: what they make of the noise, and how often an index is in one ---
 
 
@@ -166,11 +173,10 @@ class Estimator(Batch):
 
     def estimator(self, steps: ArrayLike) -> Array:
         r"""F1b: E e_k^2 <= nu Lpm^2 D^2 sum_{j<k} (1-p)^{k-j} eta_j^2, for k = 0..K."""
-        eta = np.asarray(steps, dtype=np.float64)
-        bound = np.zeros(len(eta) + 1)
-        for k, step in enumerate(eta):
-            bound[k + 1] = self.estimator_error(bound[k], (self.L_pm * self.D * step) ** 2)
-        return bound
+        bound = [0.0]
+        for step in floats(steps):
+            bound.append(self.estimator_error(bound[-1], (self.L_pm * self.D * step) ** 2))
+        return np.array(bound)
 
 
 # --- What an error of the gradient costs, for both methods ---
@@ -216,10 +222,10 @@ class Descent(Smooth):
         r"""R_{k+1} = (1-eta_k) R_k + eta_k D sqrt(Ebar_k) + L D^2 eta_k^2 / 2, k = 0..K."""
         eta = np.asarray(steps, dtype=np.float64)
         added = self.descent(eta, np.sqrt(error)[:-1])
-        bound = np.full(len(eta) + 1, self.r_0)
-        for k, step in enumerate(eta):
-            bound[k + 1] = (1 - step) * bound[k] + added[k]
-        return bound
+        bound = [float(self.r_0)]
+        for step, more in zip(floats(eta), floats(added), strict=True):
+            bound.append((1 - step) * bound[-1] + more)
+        return np.array(bound)
 
     def average_gap(self, steps: ArrayLike, error: ArrayLike) -> Array:
         r"""[r_0 + sum_k (eta_k D sqrt(Ebar_k) + L D^2 eta_k^2 / 2)] / sum_k eta_k, running."""
@@ -347,9 +353,7 @@ class Table(Constants):
     )
     refreshed_with_new: bool = True
 
-    def one_step(
-        self, error: ArrayLike, variance: ArrayLike, stale: ArrayLike, moved: ArrayLike
-    ) -> tuple[Array, Array]:
+    def one_step(self, error: Any, variance: Any, stale: Any, moved: Any) -> tuple[Any, Any]:
         r"""F5, exactly: (1-lambda)^2 e_k^2 + nu Var_i(X_i), and (1-a) S_k, plus a M_k if old.
 
         Args:
@@ -360,8 +364,8 @@ class Table(Constants):
         """
         old = 0.0 if self.refreshed_with_new else self.a
         return (
-            np.asarray((1 - self.mixing) ** 2 * np.asarray(error) + self.nu * np.asarray(variance)),
-            np.asarray((1 - self.a) * np.asarray(stale) + old * np.asarray(moved)),
+            (1 - self.mixing) ** 2 * error + self.nu * variance,
+            (1 - self.a) * stale + old * moved,
         )
 
     def estimator(self, steps: ArrayLike) -> tuple[Array, Array]:
@@ -370,15 +374,14 @@ class Table(Constants):
         E_{k+1} <= (1-lambda)^2 E_k + nu (Lpm D eta_k + lambda sqrt(Y_k))^2,
         Y_{k+1} <= (1-a) (sqrt(Y_k) + Lt D eta_k)^2, plus a (Lt D eta_k)^2 for the old refresh.
         """
-        eta = np.asarray(steps, dtype=np.float64)
-        error, staleness = np.full(len(eta) + 1, self.E_0), np.full(len(eta) + 1, self.Y_0)
-        for k, step in enumerate(eta):
-            root, move = math.sqrt(staleness[k]), self.L_tilde * self.D * step
+        bounds = [(float(self.E_0), float(self.Y_0))]
+        for step in floats(steps):
+            error, stale = bounds[-1]
+            root, move = math.sqrt(stale), self.L_tilde * self.D * step
             noise = self.L_pm * self.D * step + self.mixing * root
-            error[k + 1], staleness[k + 1] = self.one_step(
-                error[k], noise**2, (root + move) ** 2, move**2
-            )
-        return error, staleness
+            bounds.append(self.one_step(error, noise**2, (root + move) ** 2, move**2))
+        errors, staleness = np.array(bounds).T
+        return errors, staleness
 
     def error(self, steps: ArrayLike) -> Array:
         """F5: the bound of E e_k^2 alone."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .frank_wolfe_constants import Descent
+from .frank_wolfe_constants import Descent, floats
 from .theorem import Constants, constant
 
 __all__ = [
@@ -42,11 +42,11 @@ class ShortSteps(Descent):
     def best_steps(self, horizon: int) -> Array:
         r"""SHORT: R - R^2 / (2 L D^2) where R <= L D^2, else L D^2 / 2, for k = 0..K."""
         largest = self.L * self.D**2
-        bound = np.full(horizon + 1, self.r_0)
-        for k in range(horizon):
-            share = min(1.0, bound[k] / largest) if largest > 0 else 1.0
-            bound[k + 1] = (1 - share) * bound[k] + largest * share**2 / 2
-        return bound
+        bound = [float(self.r_0)]
+        for _ in range(horizon):
+            share = min(1.0, bound[-1] / largest) if largest > 0 else 1.0
+            bound.append((1 - share) * bound[-1] + largest * share**2 / 2)
+        return np.array(bound)
 
     def closed_form(self, k: ArrayLike) -> Array:
         r"""SHORT in closed form: 2 L D^2 / (k + 3), for k >= 1."""
@@ -137,13 +137,12 @@ class Momentum(Independent):
             steps: eta_0, ..., eta_{K-1}.
             momentum: rho_0, ..., rho_K, of which rho_0 is 1.
         """
-        eta, rho = np.asarray(steps, dtype=np.float64), np.asarray(momentum, dtype=np.float64)
         noise = self.nu * self.sigma**2
-        bound = np.full(len(eta) + 1, noise)
-        for k, step in enumerate(eta):
-            drifted = math.sqrt(bound[k]) + self.L * self.D * step
-            bound[k + 1] = (1 - rho[k + 1]) ** 2 * drifted**2 + rho[k + 1] ** 2 * noise
-        return bound
+        bound = [float(noise)]
+        for step, rho in zip(floats(steps), floats(momentum)[1:], strict=True):
+            drifted = math.sqrt(bound[-1]) + self.L * self.D * step
+            bound.append((1 - rho) ** 2 * drifted**2 + rho**2 * noise)
+        return np.array(bound)
 
     def averaged(self, steps: ArrayLike, momentum: ArrayLike) -> Array:
         r"""SCG: the recursion of F3 with this error, for k = 0..K."""
@@ -176,14 +175,14 @@ class Snapshot(Descent):
             nu: variance factor of the batch of step k.
             fresh: whether step k takes the full gradient, at its own snapshot s = k.
         """
-        bound = np.full(len(np.asarray(steps)) + 1, self.r_0)
+        bound = [float(self.r_0)]
         taken = self.r_0
-        rows = zip(np.asarray(steps), np.asarray(nu), np.asarray(fresh), strict=True)
-        for k, (step, factor, is_fresh) in enumerate(rows):
-            taken = bound[k] if is_fresh else taken
-            error = math.sqrt(2 * self.L_max * factor) * (math.sqrt(bound[k]) + math.sqrt(taken))
-            bound[k + 1] = (1 - step) * bound[k] + self.descent(step, 0 if is_fresh else error)
-        return bound
+        rows = zip(floats(steps), floats(nu), np.asarray(fresh), strict=True)
+        for step, factor, is_fresh in rows:
+            taken = bound[-1] if is_fresh else taken
+            error = math.sqrt(2 * self.L_max * factor) * (math.sqrt(bound[-1]) + math.sqrt(taken))
+            bound.append((1 - step) * bound[-1] + self.descent(step, 0 if is_fresh else error))
+        return np.array(bound)
 
     def closed_form(self, epoch: ArrayLike) -> Array:
         r"""SVRF in closed form: L_max D^2 / 2^(t+1) after epoch t of the paper's lengths."""
@@ -251,12 +250,11 @@ class TableOnly(Descent):
 
     def staleness(self, steps: ArrayLike) -> Array:
         r"""SAGAFW: Y_{k+1} <= (1-a) (sqrt(Y_k) + Lt D eta_k)^2 + a (Lt D eta_k)^2, k = 0..K."""
-        eta = np.asarray(steps, dtype=np.float64)
-        bound = np.zeros(len(eta) + 1)
-        for k, step in enumerate(eta):
+        bound = [0.0]
+        for step in floats(steps):
             move = self.L_tilde * self.D * step
-            bound[k + 1] = (1 - self.a) * (math.sqrt(bound[k]) + move) ** 2 + self.a * move**2
-        return bound
+            bound.append((1 - self.a) * (math.sqrt(bound[-1]) + move) ** 2 + self.a * move**2)
+        return np.array(bound)
 
     @property
     def stale(self) -> float:
@@ -309,17 +307,16 @@ class LinearModel(Constants):
 
     def off(self, steps: ArrayLike) -> Array:
         r"""SAG: H_{k+1} <= (1-a) (H_k + L_phi D_1 eta_k), for k = 0..K."""
-        eta = np.asarray(steps, dtype=np.float64)
-        bound = np.full(len(eta) + 1, self.H_0)
-        for k, step in enumerate(eta):
-            bound[k + 1] = (1 - self.a) * (bound[k] + self.L_phi * self.D_1 * step)
-        return bound
+        bound = [float(self.H_0)]
+        for step in floats(steps):
+            bound.append((1 - self.a) * (bound[-1] + self.L_phi * self.D_1 * step))
+        return np.array(bound)
 
     def convex(self, steps: ArrayLike) -> Array:
         r"""SAG: R_{k+1} = (1-eta) R_k + eta D_inf H_k / n + L_phi D_2^2 eta^2 / (2n), k = 0..K."""
         eta = np.asarray(steps, dtype=np.float64)
         added = eta * self.D_inf * self.off(eta)[:-1] + self.L_phi / 2 * (self.D_2 * eta) ** 2
-        bound = np.full(len(eta) + 1, self.r_0)
-        for k, step in enumerate(eta):
-            bound[k + 1] = (1 - step) * bound[k] + added[k] / self.n
-        return bound
+        bound = [float(self.r_0)]
+        for step, more in zip(floats(eta), floats(added), strict=True):
+            bound.append((1 - step) * bound[-1] + more / self.n)
+        return np.array(bound)
