@@ -44,6 +44,7 @@ class Sheet:
         self._prefix = prefix
         self._styles: dict[str, str] = {}
         self._shared: dict[str, Element] = {}
+        self._seen: set[str] = set()
 
     def css(self) -> str:
         """The rules of all drawings so far.
@@ -80,13 +81,27 @@ class Sheet:
         named = {one.attrib["id"]: one for one in root.iter() if "id" in one.attrib}
         uses = Counter(_href(one) for one in root.iter("use"))
         once = {name for name, count in uses.items() if count == 1}
-        root[:] = self._drawn(_leaves(root), named, once)
+        root[:] = map(self._again, self._drawn(_leaves(root), named, once))
+
+    def _again(self, drawn: Element) -> Element:
+        """A path that an earlier drawing has, the frame of its axes say, as a use of that."""
+        if drawn.tag != "path":
+            return drawn
+        line = drawn.attrib["d"]
+        if line not in self._seen:
+            self._seen.add(line)
+            return drawn
+        # A rule that looks for its place in the page finds the use, not what is used.
+        place = self._share("path", {"d": line})
+        rest = {name: value for name, value in drawn.attrib.items() if name != "d"}
+        return Element("use", {**rest, "href": f"#{place}"})
 
     def _drawn(
         self, leaves: Iterable[Element], named: dict[str, Element], once: set[str]
     ) -> list[Element]:
         """The leaves again, those that follow each other and look the same as one element."""
         drawn: list[Element] = []
+        curves: dict[tuple[str, str | None], Element] = {}
         for (tag, style, clip, href), group in groupby(leaves, key=_looks):
             alike = list(group)
             if tag == "a":
@@ -100,12 +115,17 @@ class Sheet:
             elif tag == "use" and len(alike) > 1:
                 marker = self._marker(_together(style, named[href]), named[href].attrib["d"])
                 look = self._class(f"fill: none; marker: url(#{marker})", clip, named)
-                drawn.append(Element("path", {"class": look, "d": _through(alike)}))
+                points = Element("path", {"class": look, "d": _through(alike)})
+                curve = curves.get((points.attrib["d"], clip))
+                if curve is not None and curve is drawn[-1]:
+                    curve.attrib["class"] += f" {look}"  # the points on it
+                else:
+                    drawn.append(points)
             elif tag == "path" and "fill: none" in style and "opacity" not in style:
                 lines = "".join(_rounded(one.attrib["d"]) for one in alike)
-                drawn.append(
-                    Element("path", {"class": self._class(style, clip, named), "d": lines})
-                )
+                curve = Element("path", {"class": self._class(style, clip, named), "d": lines})
+                curves[lines, clip] = curve
+                drawn.append(curve)
             elif tag == "text" and len(alike) > 1:
                 words = Element("g", {"class": self._class(style, clip, named)})
                 words.extend(self._leaf(one, "", named) for one in alike)

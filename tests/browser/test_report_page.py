@@ -358,6 +358,17 @@ def test_paper_shows_everything_in_black_on_white(open_page, report, results):
     assert page.locator("details[open]").count() == 0
 
 
+def test_paper_cuts_nothing_off(open_page, large_report):
+    page = open_page(large_report, viewport={"width": 718, "height": 1000})  # A4 but for margins
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    outside = page.locator("table").evaluate_all(
+        "(all) => all.filter((one) => one.getBoundingClientRect().right > 719)"
+        ".map((one) => one.className)"
+    )
+    assert outside == []
+
+
 def test_without_scripts_everything_is_there(open_page, report, results):
     page = open_page(f"{report}?verdict=REFUTED#rivers/otter/open", java_script_enabled=False)
     for query, count in (("tr.claim", 8), ("section.claim", 9), ("h2.paper", 2)):

@@ -910,7 +910,7 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("_BREAK.sub(\"\\n\", parts[index])", "parts[index]"),
         ],
         "report/page.py": [
-            ("_MOST_ROWS = 60", "_MOST_ROWS = 59"),
+            ("_MOST_ROWS = 8", "_MOST_ROWS = 7"),
             ("if len(each) < len(problems) and all(each) else []", "if all(each) else []"),
             ("all(value == column[0] for value in column)", "any(value == column[0] for value in column[1:])"),
             ("place if stated[label][\"statement\"] == claim[\"statement\"] else None", "place"),

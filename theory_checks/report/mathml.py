@@ -104,12 +104,14 @@ def math_to_html(tex: str, *, display: bool = False) -> Markup:
         display: whether it stands on a line of its own.
 
     Returns:
-        A `<math>` or a `<code>` element.
+        A `<math>` or a `<code>` element; for a letter, or a letter and its value, `<var>`.
 
     Example:
         >>> from theory_checks.report.mathml import math_to_html
         >>> math_to_html("x^2")
         Markup('<math><msup><mi>x</mi><mn>2</mn></msup></math>')
+        >>> math_to_html(r"\mu = 2")
+        Markup('<var>μ</var>\xa0=\xa02')
         >>> math_to_html(r"\frac{")
         Markup('<code>\\frac{</code>')
     """
@@ -122,7 +124,20 @@ def math_to_html(tex: str, *, display: bool = False) -> Markup:
         _shorten(root)
     except Exception:  # the converter's errors on bad input have no common type
         return Markup("<code>{}</code>").format(tex)
-    return Markup(ElementTree.tostring(root, encoding="unicode"))
+    return _letter(root) or Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _letter(math: ElementTree.Element) -> Markup | None:
+    """A formula that is a letter, or a letter and its value, needs no MathML."""
+    if any(one.attrib or len(one) for one in math) or math.attrib:
+        return None
+    texts = [one.text or "" for one in math]
+    match [one.tag for one in math]:
+        case ["mi"] if len(texts[0]) == 1:
+            return Markup("<var>{}</var>").format(*texts)
+        case ["mi", "mo", "mn"] if len(texts[0]) == 1:
+            return Markup("<var>{}</var>\u00a0{}\u00a0{}").format(*texts)
+    return None
 
 
 def _purify(element: ElementTree.Element) -> None:
@@ -146,6 +161,9 @@ def _shorten(element: ElementTree.Element) -> None:
             del element.attrib["display"]
         if len(element) == 1 and element[0].tag == "mrow" and not element[0].attrib:
             element[:] = list(element[0])
+        if all(one.tag in ("mi", "mn", "mo") for one in element):
+            for one in element:  # no operator has anything to stretch to
+                one.attrib.pop("stretchy", None)
     # An operator alone in a group is no infix: the group says so.
     element[:] = [
         child[0] if _is_group_of_one(child) and child[0].tag != "mo" else child for child in element

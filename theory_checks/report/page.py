@@ -36,7 +36,7 @@ T = TypeVar("T")
 _MOST_LOOKS = 6
 _LONGEST_NAME = 40
 _OF_CASES = ("Verdict", "Vacuous", "Seeds")
-_MOST_ROWS = 60
+_MOST_ROWS = 8
 """Of a table of numbers; a thousand rows are for programs to read, which have results.json."""
 
 

@@ -2,8 +2,9 @@
 """How the templates write numbers, ids and prose."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import jinja2
@@ -12,6 +13,8 @@ from markupsafe import Markup, escape
 from .mathml import prose_to_html
 
 __all__ = ["TEMPLATES", "anchor", "format_number", "template_environment"]
+
+T = TypeVar("T")
 
 TEMPLATES = Path(__file__).parent / "templates"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -33,6 +36,7 @@ def template_environment() -> jinja2.Environment:
         cell=_cell,
         anchor=anchor,
         breakable=_breakable,
+        spread=_spread,
     )
     return environment
 
@@ -45,6 +49,13 @@ def _factor(value: float | None) -> str:
 def anchor(identifier: str) -> str:
     """The id as the part of an address after "#"."""
     return quote(identifier, safe="/")
+
+
+def _spread(rows: Sequence[T], most: int) -> Sequence[T]:
+    """At most so many of the rows, evenly spread, the first and the last among them."""
+    if len(rows) <= most:
+        return rows
+    return [rows[round(index * (len(rows) - 1) / (most - 1))] for index in range(most)]
 
 
 def _breakable(identifier: str) -> Markup:

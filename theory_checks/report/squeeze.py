@@ -38,6 +38,7 @@ def squeezed(html: str) -> str:
     # Of three parts one is to be squeezed, one stays, and one is the name of its element.
     for index in range(0, len(parts), 3):
         text = _BETWEEN.sub(">", _BREAK.sub("\n", parts[index]))
-        text = _IMPLIED.sub("", text)
-        parts[index] = _TAG.sub(lambda tag: _QUOTED.sub(r"=\1", tag.group()), text)
+        text = _IMPLIED.sub("", text).replace("&#39;", "'")
+        text = _TAG.sub(lambda tag: _QUOTED.sub(r"=\1", tag.group()), text)
+        parts[index] = text.replace('" />', '"/>')
     return "".join(part for index, part in enumerate(parts) if index % 3 != 2)
