@@ -31,6 +31,8 @@ References:
   ICLR 2023, arXiv:2206.05608.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 from typing import Any, NamedTuple

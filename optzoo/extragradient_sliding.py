@@ -29,6 +29,8 @@ References:
   to optimal distributed optimization under similarity", NeurIPS 2022, arXiv:2205.15136.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 

@@ -33,6 +33,8 @@ References:
   rates and practical features", ICML 2024, arXiv:2304.11737.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

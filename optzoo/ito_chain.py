@@ -17,6 +17,8 @@ References:
   optimization and boosting", ICLR 2024, arXiv:2310.06081.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

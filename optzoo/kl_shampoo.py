@@ -44,6 +44,8 @@ References:
   Kullback-Leibler Minimization", ICLR 2026, arXiv:2509.03378.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -24,6 +24,8 @@ References:
   2022, arXiv:2102.08352.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

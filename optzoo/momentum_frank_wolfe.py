@@ -21,6 +21,8 @@ References:
   submodular maximization", JMLR 2020, arXiv:1804.09554.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

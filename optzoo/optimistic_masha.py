@@ -25,6 +25,8 @@ References:
   decentralized stochastic variational inequalities", NeurIPS 2022, arXiv:2202.02771.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

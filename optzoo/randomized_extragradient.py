@@ -19,6 +19,8 @@ References:
   noise: from acceleration to variational inequalities", NeurIPS 2023, arXiv:2305.15938.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple, Protocol
 
 import jax

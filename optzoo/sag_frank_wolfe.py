@@ -27,6 +27,8 @@ References:
   constrained finite-sum minimization", ICML 2020, arXiv:2002.11860.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple, Protocol
 
 import jax

@@ -37,6 +37,8 @@ References:
   gradient computation", 2021, arXiv:2103.01447.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple, Protocol
 
 import jax

@@ -28,6 +28,8 @@ References:
   2016, arXiv:1607.08254.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple, Protocol
 
 import jax

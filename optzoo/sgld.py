@@ -16,6 +16,8 @@ References:
   networks", AAAI 2016, arXiv:1512.07666.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

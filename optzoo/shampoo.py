@@ -24,6 +24,8 @@ References:
   arXiv:2002.09018.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -41,6 +41,8 @@ References:
   Stabilizing Shampoo using Adam", ICLR 2025, arXiv:2409.11321.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple

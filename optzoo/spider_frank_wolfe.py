@@ -28,6 +28,8 @@ References:
   estimator", ICML 2019.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

@@ -36,6 +36,8 @@ References:
   Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any, NamedTuple
 

@@ -24,6 +24,8 @@ References:
   NeurIPS 2024, arXiv:2405.16126.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 

@@ -29,6 +29,8 @@ References:
   arXiv:1602.02101.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

@@ -37,6 +37,8 @@ References:
   optimization", ICLR 2022, arXiv:2110.03300.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three Pillars with random workers in the place of compressed messages (Algorithm 2)."""
 
+from __future__ import annotations
+
 import jax
 import optax
 

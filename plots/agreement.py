@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measured values beside the exact ones they should equal, or the bounds they should not pass."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes

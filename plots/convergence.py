@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A metric against the number of iterations, oracle calls, rounds or bits, with its bound."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes

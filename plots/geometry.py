@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a linear minimization oracle does: a set, a direction, the vertex, the step."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A measured quantity against the constant it should scale in, with the fitted power law."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A search for hard instances: how far it came, and the instance that it found."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

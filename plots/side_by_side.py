@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several methods side by side: labelled curves, each with its band."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who sends what when: the messages of a distributed method, one lane a worker."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paths of methods in the plane, over the level lines of what they minimize."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -6,6 +6,8 @@ dimensions (Langevin dynamics of Gaussian posteriors among them) by one matrix e
 other on the line by its Fokker-Planck equation.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable
 

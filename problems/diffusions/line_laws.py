@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Laws on the real line by their quantile functions: atoms, histograms, Gaussian, log-normal."""
 
+from __future__ import annotations
+
 import dataclasses
 from typing import Any
 

@@ -10,6 +10,8 @@ Each worker's rows are a random part of the data; parts differ in size by one ro
 rows a worker has, the closer F_i is to F.
 """
 
+from __future__ import annotations
+
 import abc
 import dataclasses
 import functools

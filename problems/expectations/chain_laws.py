@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exact laws of chains on the line: linear ones with discrete noise, any with Gaussian noise."""
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 from collections.abc import Callable, Sequence

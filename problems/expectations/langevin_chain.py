@@ -12,6 +12,8 @@ where C(S) is the covariance of n_k, which may grow with the distance from the m
 potentials, with H and C at the mode, this is what the chain tends to for small steps.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import TypeAlias
 

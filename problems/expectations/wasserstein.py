@@ -11,6 +11,8 @@ error of about 1e-14 times the second moment, so W2 below 1e-6 standard deviatio
 n samples of a law one cannot claim a distance below `sampling_floor`: 1e-3 at n = 10^6.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable
 from typing import Any

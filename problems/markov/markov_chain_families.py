@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The chains of the literature: switches, resampling, rings, walks on graphs, Metropolis."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Diagonal quadratics under Markovian noise, additive or proportional to the gradient."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Strongly monotone linear operators, part gradient and part rotation, under Markovian noise."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Temporal-difference learning with linear features as a strongly monotone operator."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 
