@@ -39,6 +39,10 @@ _TEXTS = {
     **{r"\langle": "⟨", r"\rangle": "⟩", r"\arg": "arg"},
 }
 
+_LETTER = re.compile(
+    r"<math><mi>(?P<letter>[^<])</mi>(?:<mo>(?P<sign>[^<]+)</mo><mn>(?P<value>[^<]+)</mn>)?</math>"
+)
+
 _PIECES = re.compile(
     r"""
     (?P<dollar>\\\$)
@@ -55,9 +59,10 @@ _PIECES = re.compile(
 def prose_to_html(text: str) -> Markup:
     r"""Text with formulas as safe HTML.
 
-    `$...$` and `$$...$$` become MathML, `\$` a dollar sign, backquotes code, and mentions of
-    an arXiv number or a DOI links. Everything else is escaped. As in Pandoc, an inline formula
-    neither begins nor ends with a space, nor is a digit next to it: "$5 and $6" is prose.
+    `$...$` and `$$...$$` become MathML, but an inline letter, with its value or without, `<var>`;
+    `\$` becomes a dollar sign, backquotes code, and mentions of an arXiv number or a DOI links.
+    Everything else is escaped. As in Pandoc, an inline formula neither begins nor ends with a
+    space, nor is a digit next to it: "$5 and $6" is prose.
 
     Args:
         text: one or more sentences.
@@ -69,6 +74,8 @@ def prose_to_html(text: str) -> Markup:
         >>> from theory_checks.report.mathml import prose_to_html
         >>> prose_to_html("a < b, see arXiv 2304.11737")
         Markup('a &lt; b, see <a href="https://arxiv.org/abs/2304.11737">arXiv 2304.11737</a>')
+        >>> prose_to_html(r"with $\mu = 2$")
+        Markup('with <var>μ</var>\xa0=\xa02')
     """
     parts: list[Markup] = []
     end = 0
@@ -86,7 +93,7 @@ def _piece(match: re.Match[str]) -> Markup:
     if match["display"] is not None:
         return math_to_html(match["display"], display=True)
     if match["inline"] is not None:
-        return math_to_html(match["inline"])
+        return _shortest(math_to_html(match["inline"]))
     if match["code"] is not None:
         return Markup("<code>{}</code>").format(match["code"])
     if match["arxiv"] is not None:
@@ -104,14 +111,12 @@ def math_to_html(tex: str, *, display: bool = False) -> Markup:
         display: whether it stands on a line of its own.
 
     Returns:
-        A `<math>` or a `<code>` element; for a letter, or a letter and its value, `<var>`.
+        A `<math>` or a `<code>` element.
 
     Example:
         >>> from theory_checks.report.mathml import math_to_html
         >>> math_to_html("x^2")
         Markup('<math><msup><mi>x</mi><mn>2</mn></msup></math>')
-        >>> math_to_html(r"\mu = 2")
-        Markup('<var>μ</var>\xa0=\xa02')
         >>> math_to_html(r"\frac{")
         Markup('<code>\\frac{</code>')
     """
@@ -124,20 +129,17 @@ def math_to_html(tex: str, *, display: bool = False) -> Markup:
         _shorten(root)
     except Exception:  # the converter's errors on bad input have no common type
         return Markup("<code>{}</code>").format(tex)
-    return _letter(root) or Markup(ElementTree.tostring(root, encoding="unicode"))
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
-def _letter(math: ElementTree.Element) -> Markup | None:
+def _shortest(math: Markup) -> Markup:
     """A formula that is a letter, or a letter and its value, needs no MathML."""
-    if any(one.attrib or len(one) for one in math) or math.attrib:
-        return None
-    texts = [one.text or "" for one in math]
-    match [one.tag for one in math]:
-        case ["mi"] if len(texts[0]) == 1:
-            return Markup("<var>{}</var>").format(*texts)
-        case ["mi", "mo", "mn"] if len(texts[0]) == 1:
-            return Markup("<var>{}</var>\u00a0{}\u00a0{}").format(*texts)
-    return None
+    match = _LETTER.fullmatch(math)
+    if match is None:
+        return math
+    letter, value = match["letter"], match["value"]
+    said = Markup("" if value is None else f"\u00a0{match['sign']}\u00a0{value}")
+    return Markup("<var>{}</var>").format(Markup(letter)) + said
 
 
 def _purify(element: ElementTree.Element) -> None:
