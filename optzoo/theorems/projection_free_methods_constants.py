@@ -181,7 +181,8 @@ class Snapshot(Descent):
         for step, factor, is_fresh in rows:
             taken = bound[-1] if is_fresh else taken
             error = math.sqrt(2 * self.L_max * factor) * (math.sqrt(bound[-1]) + math.sqrt(taken))
-            bound.append((1 - step) * bound[-1] + self.descent(step, 0 if is_fresh else error))
+            slack = self.descent(step, 0 if is_fresh else error)
+            bound.append((1 - step) * bound[-1] + float(slack))
         return np.array(bound)
 
     def closed_form(self, epoch: ArrayLike) -> Array:
