@@ -424,7 +424,7 @@ def test_the_page_shows_everything_in_the_paper_s_chapter(tmp_path, monkeypatch)
         assert words in section.words
     assert section.classes.count("plot") == 2
     assert sum("swatch" in one for one in section.classes) == 4
-    assert section.elements.count("math") >= 7
+    assert section.elements.count("math") + section.elements.count("var") >= 7
     assert "✓" not in section.words
 
     saved = load_results(tmp_path)["comparisons"][0]["panels"]
