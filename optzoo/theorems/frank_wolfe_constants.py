@@ -33,7 +33,7 @@ _DIAMETER = "Euclidean diameter of the set"
 
 
 def floats(values: ArrayLike) -> list[float]:
-    """Numbers to go through one by one: ten times faster than as an array's elements."""
+    """Numbers to go through one by one, which is much slower as an array's elements."""
     numbers: list[float] = np.asarray(values, dtype=np.float64).tolist()
     return numbers
 
