@@ -167,7 +167,7 @@ def _stream(tables: Tables) -> str:
 
 def _soap(tables: Tables) -> str:
     def ratio(method: str) -> str:
-        return f"{tables.value('soap', method, column='× optzoo.soap at that f'):.2f}"
+        return f"{tables.value('soap', 'gpt256', method, column='× optzoo.soap at that f'):.2f}"
 
     def compilation(method: str) -> str:
         return f"{tables.value('soap', method, column='trace and compile (s)'):.0f} s"

@@ -1,8 +1,8 @@
 """SOAP beside its peers: a step, a cycle with one refresh, the worst step, and the compilation.
 
 The parameters are gpt256: embeddings of 1024 tokens and of 256 positions, four transformer layers
-of width 256 with 1024 hidden units, and the output, 3.74 million numbers in float32. Of the peers
-those are measured that can be imported: `soap_jax` (github.com/haydn-jones/SOAP_JAX, which needs
+of width 256 with 1024 hidden units, and the output, 3.74 million numbers in float32; and mats512,
+the matrices of four layers of width 512, 12.6 million. Of the peers those are measured that can be imported: `soap_jax` (github.com/haydn-jones/SOAP_JAX, which needs
 chex), `pytorch_optimizer` and `heavyball` (which need torch).
 """
 
@@ -24,7 +24,7 @@ import optzoo
 from .report import machine, table
 from .timing import Spread, interleaved
 
-__all__ = ["gpt", "matmul_work", "measure"]
+__all__ = ["gpt", "matmul_work", "matrices", "measure"]
 
 FREQUENCY, CALLS_EVERY_STEP = 10, 2  # calls of a round, at f = 10 and at f = 1
 ROUNDS = 5
@@ -55,14 +55,31 @@ def gpt(width: int, layers: int, *, vectors: bool = False) -> dict[str, tuple[in
         "positions": (width, width),
         "output": (width, wide),
     }
-    for layer in range(layers):
-        shapes |= {f"{layer}.{name}": (width, width) for name in ("q", "k", "v", "o")}
-        shapes |= {f"{layer}.up": (width, wide), f"{layer}.down": (wide, width)}
-        if vectors:
-            shapes |= {f"{layer}.vector{i}": (width,) for i in range(4)}
+    shapes |= matrices(width, layers)
     if vectors:
+        shapes |= {f"{k}.vector{i}": (width,) for k in range(layers) for i in range(4)}
         shapes |= {f"vector{i}": (width,) for i in range(2)}
     return shapes
+
+
+def matrices(width: int, layers: int = 4) -> dict[str, tuple[int, ...]]:
+    """Shapes of the matrices of a transformer's layers, without anything else.
+
+    Args:
+        width: of the residual stream; four times as many hidden units.
+        layers: number of them.
+
+    Returns:
+        name -> shape.
+
+    Example:
+        >>> sum(rows * columns for rows, columns in matrices(512).values())
+        12582912
+    """
+    wide = 4 * width
+    kinds = {name: (width, width) for name in ("q", "k", "v", "o")}
+    kinds |= {"up": (width, wide), "down": (wide, width)}
+    return {f"{k}.{name}": shape for k in range(layers) for name, shape in kinds.items()}
 
 
 def matmul_work(shapes: Shapes) -> tuple[float, float]:
@@ -98,7 +115,7 @@ def measure(width: int = 256, layers: int = 4, layers_to_compile: int = LAYERS_T
     Returns:
         Markdown tables, with what they were measured on.
     """
-    shapes = gpt(width, layers)
+    sets = {f"gpt{width}": gpt(width, layers), f"mats{2 * width}": matrices(2 * width)}
     where = machine(("jax", "optax", *_installed()))
     rate = _sgemm_rate()
     # OpenBLAS inside jax's LAPACK calls would otherwise start threads beside XLA's own.
@@ -106,11 +123,32 @@ def measure(width: int = 256, layers: int = 4, layers_to_compile: int = LAYERS_T
     if not any("scipy" in library["filepath"] for library in openblas.info()):
         raise RuntimeError(f"{scipy.__name__}'s OpenBLAS was not found: {openblas.info()}")
     with jax.enable_x64(False), openblas.limit(limits=1):
-        text = _steps(shapes, rate)
+        rows = [row for name, shapes in sets.items() for row in _steps(name, shapes, rate)]
         compilation = _compilations(gpt(64, layers_to_compile, vectors=True))
+    header = (
+        *("parameters", "method", "median step (ms)", "amortized (ms)", "worst step (ms)"),
+        *("amortized / floor", "× optzoo.soap at that f"),
+    )
     return (
-        f"{where}\n\n{text}\n\n{compilation}\n\nOpenBLAS had one thread (the setting "
-        "`OPENBLAS_NUM_THREADS=1`, made at run time), the others as many as cores."
+        f"{where}\n\n{table(header, rows)}\n\n{_meaning(sets, rate)}\n\n{compilation}\n\n"
+        "OpenBLAS had one thread (the setting `OPENBLAS_NUM_THREADS=1`, made at run time), the "
+        "others as many as cores."
+    )
+
+
+def _meaning(sets: Mapping[str, Shapes], rate: float) -> str:
+    """What the columns say."""
+    work = {name: matmul_work(shapes) for name, shapes in sets.items()}
+    of_sets = "; ".join(
+        f"{name}: {len(sets[name])} leaves, {step / 1e9:.3g} GFLOP a step and "
+        f"{refresh / 1e9:.3g} a refresh"
+        for name, (step, refresh) in work.items()
+    )
+    return (
+        f"{of_sets}. The floor is these at numpy's sgemm rate of {rate / 1e9:.0f} GFLOP/s. A "
+        f"round of a method is {FREQUENCY} calls, one of them a refresh ({CALLS_EVERY_STEP} calls "
+        f"at f = 1). Medians of {ROUNDS} interleaved rounds [min, max]; the last column is that of "
+        "the ratios of whole rounds. Updates are applied, parameters and state donated."
     )
 
 
@@ -150,7 +188,7 @@ def _methods() -> dict[str, tuple[Any, int]]:
     return methods
 
 
-def _steps(shapes: Shapes, rate: float) -> str:
+def _steps(parameters: str, shapes: Shapes, rate: float) -> list[tuple[str, ...]]:
     cycles = {name: _cycle(method, shapes, calls) for name, (method, calls) in _methods().items()}
     if "torch" in _installed():
         cycles |= _cycles_of_torch(shapes)
@@ -172,6 +210,7 @@ def _steps(shapes: Shapes, rate: float) -> str:
         two_sided = name != "optax.adamw" and "one-sided" not in name
         body.append(
             (
+                parameters,
                 name,
                 f"{1e3 * np.median(cycle):.3g}",
                 str(Spread.of(cycle.mean(axis=1)).times(1e3)),
@@ -180,18 +219,7 @@ def _steps(shapes: Shapes, rate: float) -> str:
                 str(timings.ratio(name, own)),
             )
         )
-    header = (
-        *("method", "median step (ms)", "amortized (ms)", "worst step (ms)"),
-        *("amortized / floor", "× optzoo.soap at that f"),
-    )
-    return (
-        f"{table(header, body)}\n\n{len(shapes)} leaves, {step_work / 1e9:.3g} GFLOP a step and "
-        f"{refresh_work / 1e9:.3g} a refresh; the floor is these at numpy's sgemm rate of "
-        f"{rate / 1e9:.0f} GFLOP/s. A round of a method is {FREQUENCY} calls, one of them a "
-        f"refresh ({CALLS_EVERY_STEP} calls at f = 1). Medians of {ROUNDS} interleaved rounds "
-        "[min, max]; the last column is that of the ratios of whole rounds. Updates are applied, "
-        "parameters and state donated."
-    )
+    return body
 
 
 def _step(method: Any) -> Any:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gram matrices and their eigenbases: rotations, the power step, and the stacks it runs in.
+"""Gram matrices and their eigenbases: rotations, the power step, one matrix after the other.
 
 A basis is a matrix R = Q^T with the eigenvectors in its rows, in the order of the slots that the
 second moment uses. LAPACK returns Q column by column, which is R row by row: rows need no
@@ -12,8 +12,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from . import _tree_vector as tv
+from ._householder import orthogonal_rows
 from ._soap_factors import Factors
 
 __all__: list[str] = []
@@ -75,7 +77,7 @@ def power_step(gram_matrix: jax.Array, basis: jax.Array) -> Attempt:
     return the old vectors instead of arbitrary ones.
     """
     relative = float(tv.finfo(basis.dtype).eps) / len(basis)
-    return _orthogonalized(_images(gram_matrix, basis), basis, relative, _qr)
+    return _orthogonalized(_images(gram_matrix, basis), basis, relative, _orthogonal_rows)
 
 
 def power_step_by_products(gram_matrix: jax.Array, basis: jax.Array) -> Attempt:
@@ -85,7 +87,7 @@ def power_step_by_products(gram_matrix: jax.Array, basis: jax.Array) -> Attempt:
     factors: eigenvectors of eigenvalues below that are resolved more slowly.
     """
     relative = 16 * float(tv.finfo(basis.dtype).eps)
-    return _orthogonalized(_images(gram_matrix, basis), basis, relative, _cholesky_qr)
+    return _orthogonalized(_images(gram_matrix, basis), basis, relative, _rows_by_cholesky)
 
 
 def off_diagonal_share(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
@@ -104,30 +106,48 @@ def _images(gram_matrix: jax.Array, basis: jax.Array) -> jax.Array:
 
 
 def _orthogonalized(
-    images: jax.Array, basis: jax.Array, relative: float, qr: Callable[[jax.Array], jax.Array]
+    images: jax.Array,
+    basis: jax.Array,
+    relative: float,
+    orthogonal: Callable[[jax.Array], jax.Array],
 ) -> Attempt:
     rayleigh = jnp.sum(images * basis, axis=1)
     trace = jnp.sum(rayleigh)
     ridge = jnp.where(trace > 0, relative * trace, 1)
-    order = jnp.argsort(rayleigh, descending=True)
-    slots = jnp.argsort(order)
+    order, slots = _descending(rayleigh)
     descending = _rows(images + ridge * basis, order)
-    return _unless_it_fails(_rows(qr(descending.T).T, slots), basis)
+    return _unless_it_fails(_rows(orthogonal(descending), slots), basis)
+
+
+def _descending(numbers: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The places of the numbers in descending order, and the rank of each; equal ones as they come.
+
+    By comparisons of all pairs, next to nothing beside the decomposition, and every leaf of a size
+    shares their code: a sort would be compiled for each.
+    """
+    numbers = jnp.where(jnp.isnan(numbers), -jnp.inf, numbers)  # ranks are always a permutation
+    place = jnp.arange(len(numbers), dtype=jnp.int32)
+    mine, others = numbers[:, None], numbers[None, :]
+    before = (others > mine) | ((others == mine) & (place[None, :] < place[:, None]))
+    ranks = jnp.sum(before, axis=1, dtype=jnp.int32)
+    holds = ranks[None, :] == place[:, None]
+    order = jnp.sum(jnp.where(holds, place[None, :], 0), axis=1, dtype=jnp.int32)
+    return order, ranks
 
 
 def _rows(matrix: jax.Array, places: jax.Array) -> jax.Array:
     return matrix.at[places].get(mode="promise_in_bounds")
 
 
-def _cholesky_qr(matrix: jax.Array) -> jax.Array:
-    """The orthogonal factor, by Cholesky factors of Gram matrices: shifted CholeskyQR3.
+def _rows_by_cholesky(matrix: jax.Array) -> jax.Array:
+    """As `orthogonal_rows`, by Cholesky factors of Gram matrices: shifted CholeskyQR3.
 
     The factor of X is that of X D for every positive diagonal D, and of X T^-1 for every upper
     triangle T. So columns are scaled to length 1, and T is three times the Cholesky factor of
     what is left; the first time of a shifted matrix, which is positive whatever round-off does.
     What does not become orthogonal so, because it was singular to all digits, is a NaN.
     """
-    _, scaled = tv.scale_by_largest(matrix)
+    _, scaled = tv.scale_by_largest(matrix.T)
     lengths = jnp.sqrt(jnp.sum(jnp.square(scaled), axis=0))
     x = scaled / jnp.where(lengths > 0, lengths, 1)[None, :]
     eye = jnp.eye(len(x), dtype=x.dtype)
@@ -136,7 +156,7 @@ def _cholesky_qr(matrix: jax.Array) -> jax.Array:
         square = _product(x.T, x)
         x = _divided_by_factor(x, square + shifted * eye)
     off = jnp.max(jnp.abs(square - eye))  # of the last one, before it is mended once more
-    return jnp.where(off < 0.1, x, jnp.nan)
+    return jnp.where(off < 0.1, x.T, jnp.nan)
 
 
 def _unless_it_fails(new: jax.Array, otherwise: jax.Array) -> Attempt:
@@ -145,9 +165,7 @@ def _unless_it_fails(new: jax.Array, otherwise: jax.Array) -> Attempt:
     return jnp.where(failed, otherwise, new), failed
 
 
-# Bases of one size share a program, because compiling one for every axis would take most of the
-# time before the first step. It needs them stacked: a copy, too large where the axes are long.
-_LONGEST_STACKED = 256
+_LOOPED = 256  # the longest axes whose matrices share a loop, which stacks copies of them
 
 
 def decomposed(
@@ -156,34 +174,64 @@ def decomposed(
     """The decomposition for every axis, and the number of those that failed.
 
     Matrices are decomposed one after the other, never as a batch: on CPUs, batched LAPACK calls
-    that run at the same time can wait for each other forever.
+    that run at the same time can wait for each other forever. Short ones of a size share a loop,
+    because to compile the steps of each would take most of the time before the first call.
     """
+    once = jax.jit(decomposition)  # traced once for all matrices of a shape
 
     def one_by_one(stacks: list[jax.Array]) -> Attempt:
-        return jax.lax.map(lambda matrices: decomposition(*matrices), stacks)
+        return jax.lax.map(lambda matrices: once(*matrices), stacks)
 
-    new: dict[int, jax.Array] = {}
+    found: dict[int, jax.Array] = {}
     failures = jnp.zeros([], jnp.int32)
     for places in _groups(operands[0]):
         of_group = [[matrices[i] for i in places] for matrices in operands]
+        new: Sequence[jax.Array]
         if len(places) > 1:
-            found, failed = one_by_one([jnp.stack(matrices) for matrices in of_group])
+            stack, failed = one_by_one([jnp.stack(matrices) for matrices in of_group])
+            new = _entries(stack, jnp.sum(failed, dtype=jnp.int32) >= 0)
         else:
             alone = [matrix for (matrix,) in of_group]
-            found, failed = one_by_one(alone) if alone[0].ndim > 2 else decomposition(*alone)
-            found = found[None]
+            basis, failed = one_by_one(alone) if alone[0].ndim > 2 else once(*alone)
+            new = [basis]
         failures += jnp.sum(failed, dtype=jnp.int32)
-        new |= dict(zip(places, found, strict=True))
-    return [new[place] for place in range(len(new))], failures
+        found |= dict(zip(places, new, strict=True))
+    return [found[place] for place in range(len(found))], failures
 
 
 def _groups(matrices: Sequence[jax.Array]) -> list[list[int]]:
-    """The places of the matrices that share a program."""
+    """The places of the matrices that share a loop."""
     alike = defaultdict(list)
     for place, matrix in enumerate(matrices):
-        shareable = matrix.ndim == 2 and len(matrix) <= _LONGEST_STACKED
+        shareable = matrix.ndim == 2 and len(matrix) <= _LOOPED
         alike[matrix.shape, str(matrix.dtype), None if shareable else place].append(place)
     return list(alike.values())
+
+
+def _entries(stack: jax.Array, true: jax.Array) -> list[jax.Array]:
+    """The entries of a stack along its first axis.
+
+    XLA compiles a kernel for every slice at a place that it knows, and for a hundred matrices that
+    takes most of the time. Places that come out of a branch it does not know, so that all slices
+    share one kernel.
+
+    Args:
+      stack: of matrices.
+      true: what is true in every run, and XLA does not know it.
+    """
+    places = np.arange(len(stack), dtype=np.int32)
+    zero = np.int32(0)
+    known_at_run_time = jax.lax.cond(
+        true,
+        lambda: [jnp.asarray(place) for place in places],
+        lambda: [jnp.asarray(zero) for _ in places],
+    )
+    return [_entry(stack, place) for place in known_at_run_time]
+
+
+@jax.jit
+def _entry(stack: jax.Array, place: jax.Array) -> jax.Array:
+    return jax.lax.dynamic_index_in_dim(stack, place, keepdims=False)
 
 
 def sharding_of(x: jax.Array) -> Any:
@@ -214,8 +262,8 @@ def _eigh(matrix: jax.Array) -> jax.Array:
 
 
 @_one_at_a_time  # type: ignore[untyped-decorator]
-def _qr(matrix: jax.Array) -> jax.Array:
-    return jax.lax.linalg.qr(matrix, full_matrices=False)[0]
+def _orthogonal_rows(matrix: jax.Array) -> jax.Array:
+    return orthogonal_rows(matrix)
 
 
 @_one_at_a_time  # type: ignore[untyped-decorator]

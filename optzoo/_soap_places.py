@@ -133,9 +133,9 @@ def mesh_of(tree: Any) -> Any:
     for leaf in jax.tree.leaves(tree):
         if type(leaf).__name__ == "BatchTracer":  # jax has no public name for it
             return None
-        sharding = getattr(leaf, "sharding", None)
-        if isinstance(leaf, jax.core.Tracer):
-            sharding = jax.typeof(leaf).sharding
+        # To ask a tracer for its sharding takes long, because it is looked up and then refused.
+        traced = isinstance(leaf, jax.core.Tracer)
+        sharding = jax.typeof(leaf).sharding if traced else getattr(leaf, "sharding", None)
         mesh = getattr(sharding, "mesh", None)
         if mesh is None or mesh.size <= 1 or AxisType.Manual in mesh.axis_types:
             continue

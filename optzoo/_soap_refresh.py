@@ -151,19 +151,26 @@ def _refreshed_together(
         return bases, mu, jnp.zeros([], jnp.int32)
 
     step = power_step_by_products if turning.basis == "cholesky" else power_step
+    first = phase == FIRST
 
-    def power_steps(bases: list[Factors], mu: list[Any]) -> Any:
-        new, failures = _decomposed(step, places, grams, bases)
+    def new_basis(gram: jax.Array, basis: jax.Array) -> Attempt:
+        # Bases in slots begin as the coordinates: eigenvectors of all at once would be a spike.
+        if turning.slots:
+            return step(gram, basis)
+        return jax.lax.cond(first, lambda: eigenvectors(gram), lambda: step(gram, basis))
+
+    def turn(bases: list[Factors], mu: list[Any]) -> Any:
+        new, failures = _decomposed(new_basis, places, grams, bases)
         transported = [
             _transport(m, old, turned, place)
             for m, old, turned, place in zip(mu, bases, new, places, strict=True)
         ]
         return new, transported, failures
 
-    def power_steps_where_needed(bases: list[Factors], mu: list[Any]) -> Any:
-        off = _are_off(places, grams, bases, turning.tolerance)
+    def turn_where_needed(bases: list[Factors], mu: list[Any]) -> Any:
+        off = [first | is_off for is_off in _are_off(places, grams, bases, turning.tolerance)]
         if on_several_devices(places):
-            new, failures = decomposed_by_owners(step, places, grams, bases, wanted=off)
+            new, failures = decomposed_by_owners(new_basis, places, grams, bases, wanted=off)
             transported = [
                 jax.lax.cond(is_off, functools.partial(_transport, place=place), _kept, m, old, now)
                 for is_off, m, old, now, place in zip(off, mu, bases, new, places, strict=True)
@@ -172,21 +179,15 @@ def _refreshed_together(
         turned, transported, failures = [], [], jnp.zeros([], jnp.int32)
         one = functools.partial(_refreshed_together, turning._replace(basis="qr"))
         for is_off, a, r, m, place in zip(off, grams, bases, mu, places, strict=True):
-            phase_of_leaf = jnp.where(is_off, REFRESH, KEEP)
+            phase_of_leaf = jnp.where(is_off, phase, KEEP)
             (factors,), (moved,), failed = one(phase_of_leaf, [a], [r], [m], [place])
             turned.append(factors)
             transported.append(moved)
             failures += failed
         return turned, transported, failures
 
-    def first(bases: list[Factors], mu: list[Any]) -> Any:
-        new, failures = _decomposed(eigenvectors, places, grams)
-        return new, mu, failures  # M is still zero
-
-    turn = power_steps_where_needed if turning.basis == "adaptive" else power_steps
-    # Bases in slots begin as the coordinates: eigenvectors of all at once would be a spike.
-    branches = (keep, turn, power_steps if turning.slots else first)
-    return jax.lax.switch(phase, branches, bases, mu)
+    turns = turn_where_needed if turning.basis == "adaptive" else turn
+    return jax.lax.cond(phase != KEEP, turns, keep, bases, mu)
 
 
 def on_several_devices(places: Sequence[Place]) -> bool:

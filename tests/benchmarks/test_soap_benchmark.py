@@ -41,10 +41,11 @@ def test_every_method_has_its_rows(monkeypatch):
     monkeypatch.setattr(soap, "ROUNDS", 1)
     monkeypatch.setattr(soap, "_installed", lambda: [])
     text = soap.measure(width=8, layers=0, layers_to_compile=0)
-    assert "3 leaves, " in text
+    assert "gpt8: 3 leaves, " in text
+    assert "mats16: 24 leaves, " in text
     assert "5 leaves, d = 64" in text
     for name in ("optax.adamw", "optzoo.soap, f = 10", "optzoo.soap, f = 10, one-sided"):
-        assert text.count(f"| {name} |") == 2
-    assert text.count("| optzoo.soap, f = 1 |") == 1
-    own = next(line for line in text.splitlines() if line.startswith("| optzoo.soap, f = 10 |"))
+        assert text.count(f"| {name} |") == 3
+    assert text.count("| optzoo.soap, f = 1 |") == 2
+    own = next(line for line in text.splitlines() if "| gpt8 | optzoo.soap, f = 10 |" in line)
     assert own.endswith("| 1 [1, 1] |")

@@ -180,7 +180,7 @@ def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been(make):
 
 def test_a_failed_power_step_leaves_its_basis(monkeypatch):
     start, gradients = start_and_gradients({"w": (4, 4)}, 9)
-    monkeypatch.setattr(_soap_basis, "_qr", lambda a: jnp.full_like(a, jnp.nan))
+    monkeypatch.setattr(_soap_basis, "_orthogonal_rows", lambda a: jnp.full_like(a, jnp.nan))
     path, state = run(optzoo.kl_soap(**NUMBERS, precondition_frequency=4), start, gradients)
     assert int(state.failed) == 2 * 2
     never = kl_in_numpy(start["w"], gradients["w"], 100, soap=True, axes=(0, 1))

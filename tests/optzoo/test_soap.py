@@ -375,7 +375,7 @@ def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been():
 def test_a_failed_power_step_leaves_its_basis(monkeypatch):
     start, gradients = start_and_gradients({"w": (4, 4)}, 9)
     never, _ = run(soap(0.01, precondition_frequency=100), start, gradients)
-    monkeypatch.setattr(_soap_basis, "_qr", lambda a: jnp.full_like(a, jnp.nan))
+    monkeypatch.setattr(_soap_basis, "_orthogonal_rows", lambda a: jnp.full_like(a, jnp.nan))
     path, state = run(soap(0.01, precondition_frequency=4), start, gradients)
     assert int(state.failed) == 2 * 2
     np.testing.assert_allclose(path["w"], never["w"], atol=1e-13)

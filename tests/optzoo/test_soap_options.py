@@ -156,6 +156,26 @@ def test_a_matrix_that_does_not_become_orthogonal_is_a_failure():
     np.testing.assert_array_equal(new, np.eye(3))
 
 
+def test_ranks_are_a_permutation_whatever_the_numbers():
+    rng = np.random.default_rng(0)
+    for numbers in (rng.standard_normal(9), np.r_[2.0, 1, 2, 3, 1], np.zeros(4)):
+        order, ranks = _soap_basis._descending(jnp.asarray(numbers))
+        np.testing.assert_array_equal(order, np.argsort(-numbers, kind="stable"))
+        np.testing.assert_array_equal(ranks[order], np.arange(len(numbers)))
+    order, _ = _soap_basis._descending(jnp.array([1.0, jnp.nan, 2.0, jnp.nan]))
+    np.testing.assert_array_equal(order, [2, 0, 1, 3])
+
+
+def test_entries_of_a_stack_share_a_kernel():
+    stack = jnp.arange(12.0).reshape(6, 2, 1)
+    entries = jax.jit(_soap_basis._entries)
+    for entry, expected in zip(entries(stack, True), stack, strict=True):
+        np.testing.assert_array_equal(entry, expected)
+    program = entries.lower(stack, True).compile().as_text()
+    assert program.count(" slice(") == 0  # each would be compiled by itself
+    assert program.count(" dynamic-slice(") >= len(stack)
+
+
 def test_factored_every_iterate_is_that_of_the_independent_statement():
     shapes = {"square": (6, 6), "wide": (4, 9), "vector": (7,), "scalar": (), "cube": (4, 3, 5)}
     start, gradients = start_and_gradients(shapes, 60)
