@@ -2,8 +2,9 @@
 
 The parameters are gpt256: embeddings of 1024 tokens and of 256 positions, four transformer layers
 of width 256 with 1024 hidden units, and the output, 3.74 million numbers in float32; and mats512,
-the matrices of four layers of width 512, 12.6 million. Of the peers those are measured that can be imported: `soap_jax` (github.com/haydn-jones/SOAP_JAX, which needs
-chex), `pytorch_optimizer` and `heavyball` (which need torch).
+the matrices of four layers of width 512, 12.6 million. Of the peers those are measured that can be
+imported: `soap_jax` (github.com/haydn-jones/SOAP_JAX, which needs chex), `pytorch_optimizer` and
+`heavyball` (which need torch).
 """
 
 import importlib
@@ -77,7 +78,7 @@ def matrices(width: int, layers: int = 4) -> dict[str, tuple[int, ...]]:
         12582912
     """
     wide = 4 * width
-    kinds = {name: (width, width) for name in ("q", "k", "v", "o")}
+    kinds = dict.fromkeys(("q", "k", "v", "o"), (width, width))
     kinds |= {"up": (width, wide), "down": (wide, width)}
     return {f"{k}.{name}": shape for k in range(layers) for name, shape in kinds.items()}
 

@@ -387,6 +387,14 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("    if isinstance(leaf, jax.ShapeDtypeStruct):\n        return tuple(jax.eval_shape(each.blocks, leaf))\n", ""),
         ],
     },
+    ("tests/optzoo/test_householder.py",): {
+        "optzoo/_householder.py": [
+            ("tau[:, None] * products, jnp.diag(tau)", "products, jnp.diag(tau)"),
+            ("through, s.T), v)", "through, s), v)"),
+            ("x, v.T), s), v))[:, BLOCK:]", "x, v.T), s.T), v))[:, BLOCK:]"),
+            ("in reversed(reflections)", "in reflections"),
+        ],
+    },
     ("tests/optzoo/test_soap_options.py",): {
         "optzoo/_soap_refresh.py": [
             ("least = costs.index(min(costs))", "least = leaf % slots"),
@@ -403,6 +411,9 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("return len(view.sizes) == 2", "return len(view.sizes) >= 2"),
         ],
         "optzoo/_soap_basis.py": [
+            ("(others == mine) & (place", "(others != others) & (place"),
+            ("jnp.where(jnp.isnan(numbers), -jnp.inf, numbers)", "numbers"),
+            ("for place in known_at_run_time]", "for place in places]"),
             ("for shifted in (shift, 0.0, 0.0):", "for shifted in (0.0,):"),
             ("for shifted in (shift, 0.0, 0.0):", "for shifted in (shift,):"),
             ("relative = 16 * float(tv.finfo(basis.dtype).eps)", "relative = 1e-3 * float(tv.finfo(basis.dtype).eps) / len(basis)"),
