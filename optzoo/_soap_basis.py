@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from . import _tree_vector as tv
 from ._householder import orthogonal_rows
@@ -219,12 +218,11 @@ def _entries(stack: jax.Array, true: jax.Array) -> list[jax.Array]:
       stack: of matrices.
       true: what is true in every run, and XLA does not know it.
     """
-    places = np.arange(len(stack), dtype=np.int32)
-    zero = np.int32(0)
+    places = range(len(stack))
     known_at_run_time = jax.lax.cond(
         true,
-        lambda: [jnp.asarray(place) for place in places],
-        lambda: [jnp.asarray(zero) for _ in places],
+        lambda: [jnp.int32(place) for place in places],
+        lambda: [jnp.int32(0) for _ in places],
     )
     return [_entry(stack, place) for place in known_at_run_time]
 
