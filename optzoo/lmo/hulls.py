@@ -110,7 +110,10 @@ def _nearest(x: jax.Array, vertices: jax.Array) -> jax.Array:
     """Argmin |x - V^T w|_1 over the weights w of the simplex; NaN where x is not finite.
 
     The linear program is min sum(r + t) with V^T w + r - t = x, sum(w) = 1 and w, r, t >= 0. It
-    starts at the first vertex, and Bland's rule keeps it from cycling.
+    starts at the first vertex, and Bland's rule keeps it from cycling. A simplex table
+    breaks by rounding: what should be zero is not, and to divide by it loses all that was known. So
+    the rows that end a step are all those that do so within the rounding of their values (Harris),
+    and one of large slope is taken.
     """
     m, d = vertices.shape
     finite = jnp.all(jnp.isfinite(x))
@@ -127,7 +130,8 @@ def _nearest(x: jax.Array, vertices: jax.Array) -> jax.Array:
     total = jnp.concatenate([jnp.ones(m), jnp.zeros(2 * d), jnp.ones(1)]).astype(x.dtype)
     costs = jnp.concatenate([jnp.zeros(m), jnp.ones(2 * d), jnp.zeros(1)]).astype(x.dtype)
     entries = jnp.concatenate([rows, total[None], (costs - jnp.sum(rows, axis=0))[None]])
-    basis = jnp.append(m + jnp.arange(d), 0)
+    start = _Table(entries, jnp.append(m + jnp.arange(d), 0))  # whose columns are unit vectors
+    system, right = entries[:-1, :-1], entries[:-1, -1]
 
     def entering(entries: jax.Array) -> jax.Array:
         """Bland's rule: the first column of negative reduced cost."""
@@ -136,11 +140,14 @@ def _nearest(x: jax.Array, vertices: jax.Array) -> jax.Array:
     def pivot(state: tuple[_Table, jax.Array]) -> tuple[_Table, jax.Array]:
         (entries, basis), pivots = state
         column = jnp.argmax(entering(entries))
-        slope = entries[:-1, column]
-        usable = slope > 8 * eps
-        ratios = jnp.where(usable, entries[:-1, -1] / jnp.where(usable, slope, 1), jnp.inf)
-        # Of the rows that block first, the one whose basic column comes first.
-        row = jnp.lexsort((basis, ratios))[0]
+        slope, values = entries[:-1, column], entries[:-1, -1]
+        usable = slope > eps**0.75
+        slope = jnp.where(usable, slope, 1)
+        ratios = values / slope
+        blocks = usable & (ratios <= jnp.min(jnp.where(usable, ratios + 2 * eps / slope, jnp.inf)))
+        steep = blocks & (slope >= 0.1 * jnp.max(jnp.where(blocks, slope, 0)))
+        # Of those that block first, the one whose basic column comes first.
+        row = jnp.lexsort((basis, jnp.where(steep, ratios, jnp.inf)))[0]
         pivot_row = entries[row] / entries[row, column]
         updated = entries - entries[:, column][:, None] * pivot_row[None, :]
         updated = updated.at[row].set(pivot_row)
@@ -150,10 +157,19 @@ def _nearest(x: jax.Array, vertices: jax.Array) -> jax.Array:
     def unfinished(state: tuple[_Table, jax.Array]) -> jax.Array:
         return jnp.any(entering(state[0].entries)) & (state[1] < 50 * (m + 2 * d))
 
-    start = (_Table(entries, basis), jnp.zeros((), int))
-    table, _ = jax.lax.while_loop(unfinished, pivot, start)
-    weights = jnp.zeros(m + 2 * d, x.dtype).at[table.basis].add(table.entries[:-1, -1])[:m]
-    weights = weights / jnp.sum(weights)
-    # A sum of the vertices themselves, so that it is feasible whatever the pivots have rounded.
-    nearest = origin + size * (weights @ shifted)
+    table, _ = jax.lax.while_loop(unfinished, pivot, (start, jnp.zeros((), int)))
+    values = table.entries[:-1, -1]
+    # The pivots have rounded. What the values miss is added to them, if that helps: a basis of
+    # vertices that nearly agree makes large numbers of it.
+    inverse = table.entries[:-1, start.basis]
+    mended = values + inverse @ (right - system[:, table.basis] @ values)
+
+    def sum_of_vertices(values: jax.Array) -> jax.Array:
+        """A point of the hull, whatever the pivots have rounded."""
+        weights = jnp.zeros(m + 2 * d, x.dtype).at[table.basis].add(jnp.maximum(values, 0))[:m]
+        return (weights / jnp.sum(weights)) @ shifted
+
+    points = jnp.stack([sum_of_vertices(values), sum_of_vertices(mended)])
+    distances = jnp.sum(abs(points - target[None, :]), axis=1)
+    nearest = origin + size * jnp.where(distances[1] < distances[0], points[1], points[0])
     return jnp.where(finite, nearest, jnp.where(jnp.isfinite(x), nearest, jnp.nan))

@@ -1013,9 +1013,24 @@ _TABLE: dict[tuple[str, ...], dict[str, list[tuple[str, str]]]] = {
             ("    mu, stretch = kind.curvature, kind.L - kind.curvature\n", "    mu, stretch = 0.0, kind.L\n"),
             ("    values = samples.values - mu / 2 * np.sum(samples.points**2, axis=1)", "    values = samples.values"),
             ("        return convex + self.curvature / 2 * jnp.sum(x**2)", "        return convex"),
-            ("        return candidates[jnp.argmin(values)]", "        return candidates[-1]"),
         ],
         "pep/attained.py": [("worst.program.solved(margin=MARGIN * each.L * over.diameter**2)", "worst.program.solved()")],
+    },
+    ("tests/optzoo/lmo/test_hulls.py",): {
+        "optzoo/lmo/hulls.py": [
+            ("usable = slope > eps**0.75", "usable = slope > 8 * eps"),
+            ("ratios + 2 * eps / slope", "ratios"),
+            ("steep = blocks & (slope >= 0.1 * jnp.max(jnp.where(blocks, slope, 0)))", "steep = blocks"),
+            ("distances[1] < distances[0]", "distances[1] > distances[0]"),
+        ],
+    },
+    (f"{_PEP}/test_weighting.py",): {
+        "pep/weighting.py": [
+            ("    gram, slope = gram / scale, slope / scale\n", ""),
+            ("gram + jnp.diag(at.z / at.a)", "gram + jnp.diag(at.z)"),
+            ("centred - at.a * at.z - ahead.a * ahead.z", "-at.a * at.z"),
+            ("BORDER * _longest(at, ahead)", "BORDER"),
+        ],
     },
     (f"{_PEP}/test_worst_operator.py",): {
         "pep/worst_operator.py": [("    for border in (arc, segment):", "    for border in (arc,):"), ("    for border in (arc, segment):", "    for border in (segment,):")],

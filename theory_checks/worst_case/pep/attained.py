@@ -78,8 +78,7 @@ def worst_problem(worst: WorstCase) -> WorstProblem:
         worst of those that turn and stretch, which may be less bad than the worst of the class.
 
     Raises:
-        ValueError: if there are more samples than `worst_function` can take, or the class is one
-            of operators over a set.
+        ValueError: if the class is one of operators over a set.
 
     Example:
         >>> import optax

@@ -16,7 +16,6 @@ References:
   performance of first-order methods", Math. Programming 2017.
 """
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 from optzoo.lmo import vertex_polytope
 
 from .classes import SmoothClass
+from .weighting import best_weights
 
 if TYPE_CHECKING:
     from .solve import Samples, WorstCase
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Envelope", "envelope", "hull"]
 
 Array = NDArray[np.float64]
-
-MOST_SAMPLES = 10
-"""All supports of a weighting are tried, of which there are 2^m."""
 
 
 @jax.tree_util.register_dataclass  # so that functions of as many samples share a program
@@ -66,7 +63,9 @@ class Envelope:
     def __call__(self, x: jax.Array) -> jax.Array:
         """The value; its derivative in JAX is the gradient."""
         stretch = self.smoothness - self.curvature
-        weights = jax.lax.stop_gradient(self._weights(x, stretch))  # by Danskin's theorem
+        gram = stretch * self.centres @ self.centres.T
+        weights = best_weights(gram, stretch * self.centres @ x - self.offsets)
+        weights = jax.lax.stop_gradient(weights)  # by Danskin's theorem
         squared = jnp.sum((x - weights @ self.centres) ** 2)
         convex = stretch / 2 * squared + jnp.sum(weights * self.offsets)
         return convex + self.curvature / 2 * jnp.sum(x**2)
@@ -76,47 +75,22 @@ class Envelope:
         """The gradient."""
         return jax.grad(self.__call__)(x)
 
-    def _weights(self, x: jax.Array, stretch: float) -> jax.Array:
-        """The minimizer over the simplex: the best of those with each support."""
-        m = self.offsets.shape[0]
-        gram = stretch * self.centres @ self.centres.T
-        slope = stretch * self.centres @ x - self.offsets
-        supports = jnp.array(list(itertools.product((False, True), repeat=m))[1:])
-
-        def candidate(support: jax.Array) -> tuple[jax.Array, jax.Array]:
-            # gram a - slope + t = 0 on the support, a = 0 elsewhere, sum(a) = 1
-            rows = jnp.where(support[:, None], gram * support[None, :], jnp.eye(m))
-            top = jnp.concatenate([rows, support[:, None].astype(x.dtype)], axis=1)
-            last = jnp.append(support.astype(x.dtype), 0.0)[None, :]
-            right = jnp.append(jnp.where(support, slope, 0.0), 1.0)
-            a = jnp.linalg.solve(jnp.concatenate([top, last]), right)[:m]
-            a = jnp.maximum(jnp.where(support, a, 0.0), 0.0)
-            a = a / jnp.sum(a)  # in the simplex, so that its value is no less than the minimum
-            value = a @ gram @ a / 2 - slope @ a
-            return a, jnp.where(jnp.isfinite(value), value, jnp.inf)
-
-        candidates, values = jax.vmap(candidate)(supports)
-        return candidates[jnp.argmin(values)]
-
 
 def envelope(kind: SmoothClass, samples: "Samples") -> Envelope:
     """The function of the class with these samples.
 
     Args:
         kind: the class.
-        samples: of one component of a worst case, at most 10.
+        samples: of one component of a worst case.
 
     Returns:
         The function, in float64.
 
     Raises:
-        ValueError: if the class is one of operators, or there are too many samples.
+        ValueError: if the class is one of operators.
     """
     if not kind.has_values:
         raise ValueError(f"{kind!r} is a class of operators: see worst_operator.")
-    count = len(samples.values)
-    if count > MOST_SAMPLES:
-        raise ValueError(f"a function is made of at most {MOST_SAMPLES} samples, got {count}.")
     mu, stretch = kind.curvature, kind.L - kind.curvature
     gradients = samples.gradients - mu * samples.points
     values = samples.values - mu / 2 * np.sum(samples.points**2, axis=1)
