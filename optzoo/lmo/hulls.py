@@ -110,10 +110,11 @@ def _nearest(x: jax.Array, vertices: jax.Array) -> jax.Array:
     """Argmin |x - V^T w|_1 over the weights w of the simplex; NaN where x is not finite.
 
     The linear program is min sum(r + t) with V^T w + r - t = x, sum(w) = 1 and w, r, t >= 0. It
-    starts at the first vertex, and Bland's rule keeps it from cycling. A simplex table
-    breaks by rounding: what should be zero is not, and to divide by it loses all that was known. So
-    the rows that end a step are all those that do so within the rounding of their values (Harris),
-    and one of large slope is taken.
+    starts at the first vertex, and columns enter by Bland's rule. A simplex table breaks by
+    rounding: what should be zero is not, and to divide by it loses all that was known. So the rows
+    that end a step are all those that do so within the rounding of their values (Harris), and one
+    of large slope is taken. With that, Bland's proof that no basis comes back is lost: the pivots
+    are counted, and where they end the point is one of the hull, if not the nearest.
     """
     m, d = vertices.shape
     finite = jnp.all(jnp.isfinite(x))
